@@ -1,0 +1,280 @@
+//! One error type for the whole library: what went wrong, and exactly where.
+//!
+//! The place is filled in from the inside out. The pure cores know an entry and an offset, the layer above
+//! adds the blob, the one above that the file. A caller never has to parse a message.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with its place.
+pub struct Error {
+    // Boxed: a `Result` is returned for every block of every layer, and its good case should stay small.
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: Kind,
+    place: Place,
+}
+
+/// Where in an image something is.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, directory or stream that the image came from.
+    pub file: Option<String>,
+    /// The blob or document: a digest, or a name inside the archive such as `index.json`.
+    pub blob: Option<String>,
+    /// The entry of a tar stream, or the path inside a JSON document.
+    pub entry: Option<String>,
+    /// Bytes from the start of the (uncompressed) blob.
+    pub offset: Option<u64>,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Reading or writing failed.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was attempted, e.g. `cannot read`.
+        doing: Cow<'static, str>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Bytes that are not what their format asks for.
+    #[error("{what}: expected {expected}, found {found}")]
+    Malformed {
+        /// The field or structure.
+        what: Cow<'static, str>,
+        /// What the format asks for.
+        expected: Cow<'static, str>,
+        /// What is there, made printable.
+        found: String,
+    },
+    /// Bytes that are well formed but not those that a digest, size or diff_id names.
+    #[error("{what} does not match: expected {expected}, found {found}")]
+    Mismatch {
+        /// `digest`, `size`, `diff_id`, …
+        what: Cow<'static, str>,
+        /// What the referring document says.
+        expected: String,
+        /// What the bytes say.
+        found: String,
+    },
+    /// A limit that keeps hostile input from using up memory.
+    #[error("{what} is over the limit: {found}, at most {limit} allowed")]
+    Limit {
+        /// What is limited.
+        what: Cow<'static, str>,
+        /// The limit, in the unit of `found`.
+        limit: u64,
+        /// What the input asked for.
+        found: String,
+    },
+    /// Something that is referred to but not there.
+    #[error("{what} is missing")]
+    Missing {
+        /// What is missing.
+        what: Cow<'static, str>,
+    },
+    /// A request that can't be carried out, with the way out in its text.
+    #[error("{0}")]
+    Refused(String),
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// Wraps a failed system call; `doing` completes "restamp …", e.g. `cannot read`.
+    pub fn io(doing: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
+        // A reader that wraps this library's errors hands them through `io::Error`; take ours out again.
+        match source.downcast::<Error>() {
+            Ok(error) => error,
+            Err(source) => Kind::Io { doing: doing.into(), source }.into(),
+        }
+    }
+
+    /// Malformed bytes: `what` was expected to be `expected`, `found` is shown.
+    pub fn malformed(
+        what: impl Into<Cow<'static, str>>,
+        expected: impl Into<Cow<'static, str>>,
+        found: impl fmt::Display,
+    ) -> Self {
+        Kind::Malformed { what: what.into(), expected: expected.into(), found: found.to_string() }.into()
+    }
+
+    /// Bytes that are not the ones that were promised.
+    pub fn mismatch(what: impl Into<Cow<'static, str>>, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+        Kind::Mismatch { what: what.into(), expected: expected.to_string(), found: found.to_string() }.into()
+    }
+
+    /// A limit that was exceeded.
+    pub fn limit(what: impl Into<Cow<'static, str>>, limit: u64, found: impl fmt::Display) -> Self {
+        Kind::Limit { what: what.into(), limit, found: found.to_string() }.into()
+    }
+
+    /// Something that is referred to but is not there.
+    pub fn missing(what: impl Into<Cow<'static, str>>) -> Self {
+        Kind::Missing { what: what.into() }.into()
+    }
+
+    /// A request that can't be carried out.
+    pub fn refused(text: impl Into<String>) -> Self {
+        Kind::Refused(text.into()).into()
+    }
+
+    /// The run was asked to stop.
+    pub fn interrupted() -> Self {
+        Kind::Interrupted.into()
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &Kind {
+        &self.inner.kind
+    }
+
+    /// Where it went wrong.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// Says which file, directory or stream it was, unless a more exact place is known already.
+    #[must_use]
+    pub fn in_file(mut self, file: impl fmt::Display) -> Self {
+        self.inner.place.file.get_or_insert_with(|| file.to_string());
+        self
+    }
+
+    /// Says which blob or document it was, unless known already.
+    #[must_use]
+    pub fn in_blob(mut self, blob: impl fmt::Display) -> Self {
+        self.inner.place.blob.get_or_insert_with(|| blob.to_string());
+        self
+    }
+
+    /// Says which tar entry or JSON path it was, unless known already.
+    #[must_use]
+    pub fn at_entry(mut self, entry: impl fmt::Display) -> Self {
+        self.inner.place.entry.get_or_insert_with(|| entry.to_string());
+        self
+    }
+
+    /// Says at which byte it was, unless known already.
+    #[must_use]
+    pub fn at_offset(mut self, offset: u64) -> Self {
+        self.inner.place.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Is this the read or write end of a pipe that the other side has closed?
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(&self.inner.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self { inner: Box::new(Inner { kind, place: Place::default() }) }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::other(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.inner.place, self.inner.kind)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
+        if let Some(blob) = &self.blob {
+            write!(f, "{blob}: ")?;
+        }
+        if let Some(entry) = &self.entry {
+            write!(f, "{entry}: ")?;
+        }
+        if let Some(offset) = self.offset {
+            write!(f, "offset {offset}: ")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("kind", &self.inner.kind).field("place", &self.inner.place).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.inner.kind {
+            Kind::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes of a name or field made fit for a message: UTF-8 where it is, escapes where it is not, cut when long.
+pub fn printable(bytes: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    let cut = &bytes[..bytes.len().min(LONGEST)];
+    let mut text = String::with_capacity(cut.len());
+    for chunk in cut.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+                text.extend(c.escape_default());
+            } else {
+                text.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    if cut.len() < bytes.len() {
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_names_every_part_of_the_place() {
+        let error = Error::malformed("mtime", "an octal number", "12x").at_offset(1024).at_entry("usr/bin/env");
+        let error = error.in_blob("sha256:ab").in_file("image.tar").at_offset(7);
+        assert_eq!(
+            error.to_string(),
+            "image.tar: sha256:ab: usr/bin/env: offset 1024: mtime: expected an octal number, found 12x"
+        );
+    }
+
+    #[test]
+    fn an_error_survives_a_trip_through_io_error() {
+        let error = Error::io("cannot read", io::Error::from(Error::missing("blob").in_blob("x")));
+        assert_eq!(error.to_string(), "x: blob is missing");
+    }
+
+    #[test]
+    fn printable_hides_no_control_character() {
+        assert_eq!(printable(b"a\nb\x1b[31m\xff"), "a\\nb\\u{1b}[31m\\xff");
+        assert_eq!(printable("x\u{202e}y".as_bytes()), "x\\u{202e}y");
+    }
+}

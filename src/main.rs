@@ -1,0 +1,3 @@
+//! The `restamp` command.
+
+fn main() {}

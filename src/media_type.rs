@@ -1,0 +1,198 @@
+//! Media types: what a descriptor says its blob is.
+
+use oci_spec::image::MediaType as Spec;
+
+/// Docker's attestation manifests carry this `artifactType` where BuildKit writes them as OCI artifacts.
+pub const DOCKER_ATTESTATION: &str = "application/vnd.docker.attestation.manifest.v1+json";
+/// An in-toto statement (<https://github.com/in-toto/attestation>).
+pub const IN_TOTO: &str = "application/vnd.in-toto+json";
+/// OCI image index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// OCI image manifest.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// OCI image config.
+pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Docker manifest list, schema 2.
+pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Docker manifest, schema 2.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Docker image config.
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+
+/// What a blob is, as far as restamp cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// An image index or manifest list.
+    Index,
+    /// An image manifest.
+    Manifest,
+    /// An image config.
+    Config,
+    /// A filesystem layer.
+    Layer(LayerType),
+    /// Anything else: passed through byte for byte.
+    Other,
+}
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// A plain tar.
+    None,
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames.
+    Zstd,
+}
+
+impl Compression {
+    /// As in `--compression`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// By the first bytes of a blob (at least four where it has them).
+    pub fn sniff(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            // A skippable frame, as zstd:chunked and seekable zstd have them (RFC 8878, 3.1.2).
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
+/// A layer media type, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LayerType {
+    /// Whose name it has.
+    pub family: Family,
+    /// "nondistributable" or "foreign": its blob may be absent.
+    pub foreign: bool,
+    /// What the name says of its compression.
+    pub compression: Compression,
+}
+
+/// Who named a media type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// `application/vnd.oci.*`
+    Oci,
+    /// `application/vnd.docker.*`
+    Docker,
+}
+
+impl LayerType {
+    const OCI: &'static str = "application/vnd.oci.image.layer.v1.tar";
+    const OCI_FOREIGN: &'static str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+    const DOCKER: &'static str = "application/vnd.docker.image.rootfs.diff.tar";
+    const DOCKER_FOREIGN: &'static str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+
+    /// Takes a media type apart; `None` if it is not one of a layer.
+    pub fn parse(media_type: &str) -> Option<Self> {
+        // Longer names first: none of these is the start of another but for the suffix.
+        let kinds = [
+            (Self::OCI, Family::Oci, false),
+            (Self::OCI_FOREIGN, Family::Oci, true),
+            (Self::DOCKER, Family::Docker, false),
+            (Self::DOCKER_FOREIGN, Family::Docker, true),
+        ];
+        kinds.into_iter().find_map(|(stem, family, foreign)| {
+            let suffix = media_type.strip_prefix(stem)?;
+            let separator = if family == Family::Oci { '+' } else { '.' };
+            let compression = match suffix.strip_prefix(separator) {
+                None if suffix.is_empty() => Compression::None,
+                Some("gzip") => Compression::Gzip,
+                Some("zstd") => Compression::Zstd,
+                _ => return None,
+            };
+            Some(Self { family, foreign, compression })
+        })
+    }
+
+    /// The same family and kind with another compression.
+    #[must_use]
+    pub fn with(self, compression: Compression) -> Self {
+        Self { compression, ..self }
+    }
+}
+
+impl std::fmt::Display for LayerType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stem = match (self.family, self.foreign) {
+            (Family::Oci, false) => Self::OCI,
+            (Family::Oci, true) => Self::OCI_FOREIGN,
+            (Family::Docker, false) => Self::DOCKER,
+            (Family::Docker, true) => Self::DOCKER_FOREIGN,
+        };
+        let separator = if self.family == Family::Oci { '+' } else { '.' };
+        match self.compression {
+            Compression::None => f.write_str(stem),
+            other => write!(f, "{stem}{separator}{}", other.name()),
+        }
+    }
+}
+
+/// What a media type names.
+pub fn classify(media_type: &str) -> Class {
+    if let Some(layer) = LayerType::parse(media_type) {
+        return Class::Layer(layer);
+    }
+    match Spec::from(media_type) {
+        Spec::ImageIndex => Class::Index,
+        Spec::ImageManifest => Class::Manifest,
+        Spec::ImageConfig => Class::Config,
+        _ => match media_type {
+            DOCKER_INDEX => Class::Index,
+            DOCKER_MANIFEST => Class::Manifest,
+            DOCKER_CONFIG => Class::Config,
+            _ => Class::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layer_type_is_read_and_written_alike() {
+        for text in [
+            "application/vnd.oci.image.layer.v1.tar",
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            "application/vnd.oci.image.layer.v1.tar+zstd",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            "application/vnd.docker.image.rootfs.diff.tar",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "application/vnd.docker.image.rootfs.diff.tar.zstd",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        ] {
+            let layer = LayerType::parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(layer.to_string(), text);
+            assert_eq!(classify(text), Class::Layer(layer));
+        }
+        for text in
+            ["application/vnd.oci.image.layer.v1.tar.gzip", "application/vnd.oci.image.layer.v1.tar+gzip+encrypted", ""]
+        {
+            assert_eq!(LayerType::parse(text), None, "{text}");
+            assert_eq!(classify(text), Class::Other);
+        }
+    }
+
+    #[test]
+    fn documents_of_both_families() {
+        assert_eq!(classify(OCI_INDEX), Class::Index);
+        assert_eq!(classify(DOCKER_INDEX), Class::Index);
+        assert_eq!(classify(OCI_MANIFEST), Class::Manifest);
+        assert_eq!(classify(DOCKER_MANIFEST), Class::Manifest);
+        assert_eq!(classify(OCI_CONFIG), Class::Config);
+        assert_eq!(classify(DOCKER_CONFIG), Class::Config);
+        assert_eq!(classify("application/vnd.oci.empty.v1+json"), Class::Other);
+    }
+}
