@@ -3,7 +3,7 @@
 mod support;
 
 use support::layer::{Family, Packing};
-use support::layout::{Layout, read_tar, write_files};
+use support::layout::{Layout, write_files};
 use support::{Build, graph, judge, oracle, scratch, write};
 
 #[test]
@@ -46,9 +46,10 @@ fn layouts_hang_together() {
 fn archives_hang_together() {
     let build = Build::FIRST;
     let dir = scratch();
-    for (name, bytes) in support::archives(&build) {
-        judge::walk(&read_tar(&bytes));
-        let path = write(dir.path(), name, &bytes);
+    for archive in support::archives(&build) {
+        let name = archive.name;
+        archive.seen(&build);
+        let path = write(dir.path(), name, &archive.bytes);
         if let Some(verdict) = oracle::oracle("validate", &[&path], &[]) {
             assert_eq!(verdict, oracle::Verdict::Clean, "{name}");
         }

@@ -15,7 +15,7 @@ pub struct Seen {
     pub configs: Vec<Value>,
     pub manifests: Vec<Value>,
     pub indexes: Vec<Value>,
-    digests: Vec<String>,
+    pub digests: Vec<String>,
 }
 
 impl Seen {

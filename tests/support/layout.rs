@@ -56,29 +56,31 @@ impl Image {
 }
 
 /// A config with what the specification does not know, odd spacing and needless escapes among it.
+const CONFIG: &str = concat!(
+    r#"{"architecture":"<architecture>","author":"J\u00f6rg","config":{"Hostname":"","Env":null,"Cmd":["/bin/hello"],"#,
+    r#""Healthcheck":{"Test":["CMD","true"],"Interval":30000000000},"OnBuild":["RUN true"],"Shell":["/bin/sh","-ec"],"#,
+    r#""Labels":{"org.opencontainers.image.created":"<label>","build-date" : "<label>","maintainer":"x"},"StopTimeout":7},"#,
+    r#" "created" : "<created>","docker_version":"27.0\/x","history":[<history>,"#,
+    r#"{"created":"<created>","created_by":"CMD [\"/bin/hello\"]","empty_layer":true}],"moby.buildkit.cache.v0":"e30=","#,
+    r#""os":"linux","os.features":["a"],"rootfs":{"type":"layers","diff_ids":[<diff_ids>]},"variant":"v1"}"#,
+);
+
+/// Fills in [`CONFIG`] for these layers.
 pub fn config(layers: &[Layer], build: &Build, architecture: &str) -> String {
     let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", layer.diff_id())).collect();
     let history: Vec<String> = (0..layers.len())
         .map(|number| {
-            let step = format!("COPY {number} / \\u0026\\u0026 true # buildkit");
-            format!(
-                "{{\"created\":\"{}\",\"created_by\":\"{step}\",\"x-unknown\":[1, 2.50]}}",
-                build.date(number as i64)
-            )
+            let step = format!(r"COPY {number} / \u0026\u0026 true # buildkit");
+            let created = build.date(number as i64);
+            format!(r#"{{"created":"{created}","created_by":"{step}","x-unknown":[1, 2.50]}}"#)
         })
         .collect();
-    format!(
-        r#"{{"architecture":"{architecture}","author":"J\u00f6rg","config":{{"Hostname":"","Env":null,"Cmd":["/bin/hello"],"#
-    ) + &format!(
-        r#""Healthcheck":{{"Test":["CMD","true"],"Interval":30000000000}},"OnBuild":["RUN true"],"Shell":["/bin/sh","-ec"],"#
-    ) + &format!(
-        r#""Labels":{{"org.opencontainers.image.created":"{0}","build-date" : "{0}","maintainer":"x"}},"StopTimeout":7}},"#,
-        build.date(30)
-    ) + &format!(r#" "created" : "{}","docker_version":"27.0\/x","history":[{}"#, build.date(95), history.join(","))
-        + &format!(r#",{{"created":"{}","created_by":"CMD [\"/bin/hello\"]","empty_layer":true}}],"#, build.date(95))
-        + r#""moby.buildkit.cache.v0":"e30=","os":"linux","os.features":["a"],"rootfs":{"type":"layers","diff_ids":["#
-        + &diff_ids.join(", ")
-        + "]},\"variant\":\"v1\"}"
+    CONFIG
+        .replace("<architecture>", architecture)
+        .replace("<label>", &build.date(30))
+        .replace("<created>", &build.date(95))
+        .replace("<history>", &history.join(","))
+        .replace("<diff_ids>", &diff_ids.join(", "))
 }
 
 pub fn descriptor(media_type: &str, bytes: &[u8]) -> Value {

@@ -198,6 +198,11 @@ pub fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
 /// The names in a folder, hidden ones too, sorted: whatever a run left behind is among them.
 pub fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
@@ -235,26 +240,47 @@ pub fn zoo(build: &Build, packing: layer::Packing, family: layer::Family) -> lay
     layout::Image::new(layers, family, build, &["zoo:1"])
 }
 
-/// An archive of each kind that holds images, by name.
-pub fn archives(build: &Build) -> Vec<(&'static str, Vec<u8>)> {
-    use docker::Manifests;
+/// An archive and the images in it.
+pub struct Archive {
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+    pub images: Vec<layout::Image>,
+}
+
+impl Archive {
+    /// What is in it, as the judge sees it.
+    pub fn seen(&self, build: &Build) -> judge::Seen {
+        let mut layout = layout::Layout::default();
+        for image in &self.images {
+            let descriptor = layout.put_image(image, build);
+            layout.manifests.push(descriptor);
+        }
+        judge::walk(&layout.all())
+    }
+}
+
+/// An archive of each kind.
+pub fn archives(build: &Build) -> Vec<Archive> {
+    use docker::Manifests::{Listed, Null};
     use layer::{Family, Packing};
     let image = hello(build, Packing::Gzip);
     let plain = docker::plain(image.clone());
     let mut second = docker::plain(zoo(build, Packing::Plain, Family::Oci));
     second.tags = vec!["registry.example:5000/zoo:2".to_owned()];
-    let untagged = layout::Image { tags: Vec::new(), ..plain.clone() };
-    let two = [plain.clone(), second];
-    let buildx = layout::Image { tags: vec!["hello:1".to_owned()], ..image.clone() };
+    let untagged = vec![layout::Image { tags: Vec::new(), ..plain.clone() }];
+    let two = vec![plain, second];
+    let buildx = vec![layout::Image { tags: vec!["hello:1".to_owned()], ..image.clone() }];
+    let ctr = zoo(build, Packing::Gzip, Family::Docker);
+    let make = |name, bytes, images| Archive { name, bytes, images };
     vec![
-        ("oci.tar", layout::Layout::of(&image, build).tar(build)),
-        ("legacy.tar", docker::legacy(&two, build)),
-        ("podman.tar", docker::podman(&two)),
-        ("hybrid.tar", docker::hybrid(&two, Manifests::Listed, build)),
-        ("untagged.tar", docker::hybrid(&[untagged.clone()], Manifests::Listed, build)),
-        ("null.tar", docker::hybrid(&[untagged], Manifests::Null, build)),
-        ("ctr.tar", docker::ctr_export(&zoo(build, Packing::Gzip, Family::Docker), build)),
-        ("buildx.tar", docker::hybrid(&[buildx], Manifests::Listed, build)),
-        ("kaniko.tar", docker::kaniko(&image, build)),
+        make("oci.tar", layout::Layout::of(&image, build).tar(build), vec![image.clone()]),
+        make("legacy.tar", docker::legacy(&two, build), two.clone()),
+        make("podman.tar", docker::podman(&two), two.clone()),
+        make("hybrid.tar", docker::hybrid(&two, Listed, build), two),
+        make("untagged.tar", docker::hybrid(&untagged, Listed, build), untagged.clone()),
+        make("null.tar", docker::hybrid(&untagged, Null, build), untagged),
+        make("ctr.tar", docker::ctr_export(&ctr, build), vec![ctr]),
+        make("buildx.tar", docker::hybrid(&buildx, Listed, build), buildx),
+        make("kaniko.tar", docker::kaniko(&image, build), vec![image]),
     ]
 }
