@@ -1,5 +1,6 @@
 //! restamp makes container images reproducible after the fact.
 
+pub mod blob;
 pub mod digest;
 pub mod epoch;
 pub mod error;
