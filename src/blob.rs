@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::digest::{Algorithm, Digest, Hasher};
@@ -282,6 +283,7 @@ pub struct Growing {
     file: File,
     state: Mutex<Growth>,
     changed: Condvar,
+    stopped: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -294,7 +296,7 @@ struct Growth {
 impl Growing {
     /// An empty spool in this file.
     pub fn new(file: File) -> Arc<Self> {
-        Arc::new(Self { file, state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self { file, state: Mutex::default(), changed: Condvar::new(), stopped: AtomicBool::new(false) })
     }
 
     /// Fills it from a reader to its end; readers learn of an error, too.
@@ -307,10 +309,18 @@ impl Growing {
         result
     }
 
+    /// Asks the filling thread to end: what has arrived is of no use.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
     fn copy_from(&self, reader: &mut dyn Read) -> Result<u64> {
         let mut buffer = vec![0; CHUNK];
         let mut len = 0;
         loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Ok(len);
+            }
             let count = match reader.read(&mut buffer) {
                 Ok(0) => return Ok(len),
                 Ok(count) => count,

@@ -4,7 +4,10 @@ pub mod blob;
 pub mod digest;
 pub mod epoch;
 pub mod error;
+pub mod image;
 pub mod media_type;
+pub mod policy;
+pub mod spool;
 
 pub use digest::Digest;
 pub use epoch::{Epoch, Instant, Rule, Stamp};
