@@ -4,6 +4,7 @@ pub mod digest;
 pub mod epoch;
 pub mod error;
 pub mod media_type;
+pub mod tar;
 
 pub use digest::Digest;
 pub use epoch::{Epoch, Instant, Rule, Stamp};
