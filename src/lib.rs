@@ -7,6 +7,7 @@ pub mod error;
 pub mod image;
 pub mod media_type;
 pub mod policy;
+pub mod tar;
 pub mod spool;
 
 pub use digest::Digest;
