@@ -1,6 +1,7 @@
 //! restamp makes container images reproducible after the fact.
 
 pub mod digest;
+pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod media_type;
