@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod digest;
+pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod image;
