@@ -8,6 +8,7 @@ pub mod error;
 pub mod image;
 pub mod media_type;
 pub mod policy;
+pub mod rewrite;
 pub mod tar;
 pub mod spool;
 

@@ -153,6 +153,18 @@ impl Archive {
         Err(Error::malformed("link", format!("at most {MAX_LINKS} links to a file"), found).at_entry(printable(first.as_bytes())))
     }
 
+    /// The name that a chain of links ends at.
+    pub fn resolved(&self, name: &str) -> String {
+        let mut name = name;
+        for _ in 0..MAX_LINKS {
+            match self.members.get(name) {
+                Some(Member::Link(target)) => name = target,
+                _ => break,
+            }
+        }
+        name.to_owned()
+    }
+
     /// Names of all files, sorted; links are not among them.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.members.iter().filter(|(_, member)| matches!(member, Member::File(_))).map(|(name, _)| name.as_str())

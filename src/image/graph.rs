@@ -94,6 +94,11 @@ pub struct ImageConfig {
 }
 
 impl ImageConfig {
+    /// The diff_id of a layer. The numbers of layers and diff_ids were compared when both were read.
+    pub fn diff_id(&self, number: usize) -> Result<Digest> {
+        self.diff_ids.get(number).copied().ok_or_else(|| Error::missing(format!("diff_id of layer {number}")))
+    }
+
     /// Reads a config; `None` if it is one of something else than an image.
     pub fn parse(bytes: Vec<u8>) -> Result<Option<Self>> {
         let config = Config::parse(&bytes)?;

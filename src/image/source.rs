@@ -132,6 +132,14 @@ impl Source {
         }
     }
 
+    /// The name of the file that a name leads to, links resolved.
+    pub fn resolved(&self, name: &str) -> String {
+        match &self.store {
+            Store::Folder(_) => name.to_owned(),
+            Store::Archive(archive) => archive.resolved(name),
+        }
+    }
+
     /// A small file's bytes; `None` if it is not there.
     pub fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let extent = self.file(name)?;
