@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod epoch;
 pub mod error;
+pub mod layer;
 pub mod media_type;
 pub mod tar;
 
