@@ -181,7 +181,8 @@ impl Extent {
                 Err(error) => return Err(Error::io("cannot copy", error.into()).in_blob(digest)),
             }
         }
-        let written = Self::of_file(out.try_clone().map_err(|e| Error::io("cannot copy", e))?, u64::MAX).part(at, self.len);
+        let written =
+            Self::of_file(out.try_clone().map_err(|e| Error::io("cannot copy", e))?, u64::MAX).part(at, self.len);
         let found = written.digest(digest.algorithm())?;
         if found != *digest {
             return Err(Error::mismatch("digest", digest, found).in_blob(digest));

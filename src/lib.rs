@@ -6,11 +6,12 @@ pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod image;
+pub mod layer;
 pub mod media_type;
 pub mod policy;
 pub mod rewrite;
-pub mod tar;
 pub mod spool;
+pub mod tar;
 
 pub use digest::Digest;
 pub use epoch::{Epoch, Instant, Rule, Stamp};

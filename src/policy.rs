@@ -71,7 +71,7 @@ pub struct Encoding {
     /// `None`: as the layer was, by its media type.
     pub compression: Option<Compression>,
     /// `None`: the level of the canonical form.
-    pub level: Option<i32>,
+    pub level: Option<u32>,
 }
 
 /// `--attestations`

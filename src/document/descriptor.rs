@@ -17,6 +17,8 @@ pub const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 pub const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 /// The annotation that holds a tag.
 pub const REF_NAME: &str = oci_spec::image::ANNOTATION_REF_NAME;
+/// The full name of an image, as containerd writes it and Docker since version 25.
+pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The annotation in which containerd keeps the diff_id of a layer.
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 

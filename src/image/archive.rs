@@ -48,7 +48,9 @@ impl Archive {
                         let entry = framer.entry();
                         let name = printable(&entry.name());
                         let offset = entry.offset();
-                        archive.add(entry, extent, position, &mut arrived).map_err(|e| e.at_entry(name).at_offset(offset))?;
+                        archive
+                            .add(entry, extent, position, &mut arrived)
+                            .map_err(|e| e.at_entry(name).at_offset(offset))?;
                     }
                     if read < count {
                         break;
@@ -90,7 +92,11 @@ impl Archive {
         let raw = entry.name();
         let text = String::from_utf8_lossy(&raw).into_owned();
         let name = normal("", &text).ok_or_else(|| {
-            Error::malformed("name of an archive entry", "a relative path without `..`", format!("{:?}", printable(&raw)))
+            Error::malformed(
+                "name of an archive entry",
+                "a relative path without `..`",
+                format!("{:?}", printable(&raw)),
+            )
         })?;
         if self.members.len() >= MAX_ENTRIES {
             return Err(Error::limit("number of archive entries", MAX_ENTRIES as u64, "more"));
@@ -150,7 +156,8 @@ impl Archive {
             }
         }
         let found = "a chain of links without end";
-        Err(Error::malformed("link", format!("at most {MAX_LINKS} links to a file"), found).at_entry(printable(first.as_bytes())))
+        Err(Error::malformed("link", format!("at most {MAX_LINKS} links to a file"), found)
+            .at_entry(printable(first.as_bytes())))
     }
 
     /// The name that a chain of links ends at.

@@ -108,12 +108,18 @@ impl Target {
                         let path = fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?;
                         Ok(Self::Folder { path, replace: true })
                     }
-                    (true, false) => wrong("an OCI image layout that --force may replace", "a directory of something else"),
-                    (false, _) => wrong("a new or empty directory (--force replaces an OCI image layout)", "a non-empty one"),
+                    (true, false) => {
+                        wrong("an OCI image layout that --force may replace", "a directory of something else")
+                    }
+                    (false, _) => {
+                        wrong("a new or empty directory (--force replaces an OCI image layout)", "a non-empty one")
+                    }
                 }
             }
             (Kind::Oci, Some(_)) => wrong("a directory", "a file; use oci-archive: for an archive"),
-            (_, Some(metadata)) if metadata.is_dir() => wrong("a file", "a directory; use oci: for a layout in a directory"),
+            (_, Some(metadata)) if metadata.is_dir() => {
+                wrong("a file", "a directory; use oci: for a layout in a directory")
+            }
             (_, Some(metadata)) if !metadata.is_file() => Ok(Self::Stream(path.to_owned())),
             // A link stays a link: what it points to is replaced.
             (_, Some(_)) => Ok(Self::File(fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?)),
@@ -143,11 +149,16 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
             // The raw descriptor: std's own buffer would copy every chunk once more.
             let stdout = io::stdout();
             let file = rustix::io::dup(&stdout).map(File::from).map_err(|e| cannot_write(e.into()))?;
-            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file)).map_err(|e| e.in_file("standard output"))
+            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
+                .map_err(|e| e.in_file("standard output"))
         }
         Target::Stream(path) => {
-            let file = fs::OpenOptions::new().write(true).open(path).map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
-            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file)).map_err(|e| e.in_file(path.display()))
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
+            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
+                .map_err(|e| e.in_file(path.display()))
         }
     }
 }
@@ -272,8 +283,13 @@ mod tests {
     use std::io::Read;
 
     fn image() -> Image {
-        let mut image = Image { documents: vec![("oci-layout", b"{}".to_vec()), ("index.json", b"{}".to_vec())], ..Image::default() };
-        for (algorithm, bytes) in [(crate::digest::Algorithm::Sha512, b"five!".to_vec()), (crate::digest::Algorithm::Sha256, vec![7; 1024])] {
+        let mut image = Image {
+            documents: vec![("oci-layout", b"{}".to_vec()), ("index.json", b"{}".to_vec())],
+            ..Image::default()
+        };
+        for (algorithm, bytes) in
+            [(crate::digest::Algorithm::Sha512, b"five!".to_vec()), (crate::digest::Algorithm::Sha256, vec![7; 1024])]
+        {
             image.blobs.insert(Digest::of(algorithm, &bytes), Content::Bytes(bytes));
         }
         let mut spool = tempfile::tempfile().unwrap();

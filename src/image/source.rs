@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::blob::{Extent, Growing, read_full};
-use crate::decode::Decoder;
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::image::archive::Archive;
 use crate::image::location::{Kind, Location, Where};
+use crate::layer::{Decoder, Expect};
 use crate::media_type::Compression;
 use crate::spool::Spools;
 
@@ -53,7 +53,9 @@ impl Source {
         };
         let opened = match &location.place {
             Where::Path(path) if path.is_dir() => Ok(Store::Folder(path.clone())),
-            Where::Path(path) => File::open(path).map_err(|e| Error::io("cannot open", e)).and_then(|f| archive(f, spools, arrived)),
+            Where::Path(path) => {
+                File::open(path).map_err(|e| Error::io("cannot open", e)).and_then(|f| archive(f, spools, arrived))
+            }
             Where::Stdio => rustix::io::dup(io::stdin())
                 .map_err(|e| Error::io("cannot read", e.into()))
                 .and_then(|fd| archive(File::from(fd), spools, arrived)),
@@ -195,7 +197,7 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
     let plain = io::Cursor::new(head[..count].to_vec()).chain(file);
     let mut reader: Box<dyn Read + Send> = match Compression::sniff(&head[..count]) {
         Compression::None => Box::new(plain),
-        Compression::Gzip | Compression::Zstd => Box::new(Decoder::new(Box::new(plain))?),
+        Compression::Gzip | Compression::Zstd => Box::new(Decoder::new(Box::new(plain), &Expect::default())?),
     };
     let growing = Growing::new(spools.file()?);
     std::thread::scope(|scope| {

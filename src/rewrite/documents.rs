@@ -139,10 +139,13 @@ impl<'a> Documents<'a> {
             return Ok(());
         }
         if depth > MAX_DEPTH {
-            return Err(Error::limit("length of a chain of subjects and indexes", MAX_DEPTH as u64, depth).in_blob(digest));
+            return Err(
+                Error::limit("length of a chain of subjects and indexes", MAX_DEPTH as u64, depth).in_blob(digest)
+            );
         }
         if !self.visiting.insert(*digest) {
-            let error = Error::malformed("references between manifests", "none that lead back to where they began", "a cycle");
+            let error =
+                Error::malformed("references between manifests", "none that lead back to where they began", "a cycle");
             return Err(error.in_blob(digest));
         }
         match &node.body {
@@ -151,7 +154,8 @@ impl<'a> Documents<'a> {
                 self.blobs.insert(*digest, Content::Source(extent.clone()));
             }
             Body::Index(index) => {
-                let keep = |number: usize| index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest));
+                let keep =
+                    |number: usize| index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest));
                 let bytes = self.index(index, &keep, &digest.to_string(), depth).map_err(|e| e.in_blob(digest))?;
                 self.publish(*digest, bytes);
             }
@@ -174,9 +178,7 @@ impl<'a> Documents<'a> {
         if let Some(subject) = &index.subject {
             self.visit(&subject.digest, depth + 1)?;
         }
-        let is_attestation = |child: &Descriptor| {
-            matches!(self.graph.nodes.get(&child.digest).map(|node| &node.body), Some(Body::Manifest(m)) if m.attestation)
-        };
+        let is_attestation = |child: &Descriptor| matches!(self.graph.nodes.get(&child.digest).map(|node| &node.body), Some(Body::Manifest(m)) if m.attestation);
         let numbered = || index.children.iter().enumerate().filter(|(number, _)| keep(*number)).map(|(_, child)| child);
         let (after, first): (Vec<_>, Vec<_>) = numbered().partition(|child| is_attestation(child));
         for child in first.into_iter().chain(after) {
@@ -273,7 +275,9 @@ impl<'a> Documents<'a> {
             parts.push(match (number < plan.base_layers, done.digest == descriptor.digest) {
                 (true, _) => Part::Base,
                 (false, true) => Part::Kept,
-                (false, false) => Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id },
+                (false, false) => {
+                    Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id }
+                }
             });
             self.keep_layer(done);
         }

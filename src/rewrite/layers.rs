@@ -230,7 +230,9 @@ impl Layers {
     /// What became of a layer that was planned, which must have had this diff_id.
     pub fn done(&self, key: &Key, diff_id: Digest) -> Result<&Done> {
         let done = self.done.get(key).ok_or_else(|| Error::missing("rewritten layer").in_blob(key.name))?;
-        if let Some(found) = done.old_diff_id.filter(|found| found.algorithm() == diff_id.algorithm() && *found != diff_id) {
+        if let Some(found) =
+            done.old_diff_id.filter(|found| found.algorithm() == diff_id.algorithm() && *found != diff_id)
+        {
             return Err(Error::mismatch("diff_id", diff_id, found).in_blob(key.name));
         }
         Ok(done)

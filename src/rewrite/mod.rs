@@ -119,9 +119,9 @@ fn plan(
 
 fn form(policy: &Policy) -> Result<Form> {
     let encoding = policy.encoding;
-    let level = |compression: Compression| -> Result<i32> {
+    let level = |compression: Compression| -> Result<u32> {
         let asked = encoding.level.filter(|_| encoding.compression.is_none_or(|c| c == compression));
-        Ok(i32::try_from(Output::new(compression, asked)?.level()).unwrap_or(0))
+        Ok(Output::new(compression, asked)?.level())
     };
     Ok(Form {
         version: FORM,

@@ -100,13 +100,20 @@ fn images_below<'g>(graph: &'g Graph, children: &'g [Descriptor]) -> Vec<Found<'
             Some(Body::Index(index)) if seen.insert((child.digest, names.clone())) => {
                 pending.extend(index.children.iter().rev().map(|child| (child, own(child, &names))));
             }
-            Some(Body::Manifest(node)) if node.is_image() => match found.iter_mut().find(|f| f.digest == child.digest) {
-                Some(known) => {
-                    let new: Vec<String> = names.into_iter().filter(|name| !known.names.contains(name)).collect();
-                    known.names.extend(new);
+            Some(Body::Manifest(node)) if node.is_image() => {
+                match found.iter_mut().find(|f| f.digest == child.digest) {
+                    Some(known) => {
+                        let new: Vec<String> = names.into_iter().filter(|name| !known.names.contains(name)).collect();
+                        known.names.extend(new);
+                    }
+                    None => found.extend(node.image.as_ref().map(|image| Found {
+                        digest: child.digest,
+                        names,
+                        node,
+                        image,
+                    })),
                 }
-                None => found.extend(node.image.as_ref().map(|image| Found { digest: child.digest, names, node, image })),
-            },
+            }
             _ => {}
         }
     }
@@ -254,7 +261,8 @@ fn from_layout(documents: &mut Documents<'_>, images: &[Found<'_>], finished: &m
         let config = documents.moved(found.node.config.as_ref().map_or(found.digest, |config| config.digest));
         let layers: Vec<Digest> = found.node.layers.iter().map(|layer| documents.moved(layer.digest)).collect();
         // Several platforms have one name, and `docker load` takes one image of a name: the first keeps it.
-        let tags: Vec<String> = found.names.iter().filter(|name| tag_of(name).is_some()).map(|name| familiar(name).to_owned()).collect();
+        let tags: Vec<String> =
+            found.names.iter().filter(|name| tag_of(name).is_some()).map(|name| familiar(name).to_owned()).collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| taken.insert(tag.clone())).collect();
         for tag in &tags {
             if let Some((name, short)) = tag.rsplit_once(':') {
@@ -326,7 +334,8 @@ pub fn unreferenced(source: &Source, graph: &Graph, docker: &[DockerImage]) -> R
     let is_v1 = |name: &String| ["/VERSION", "/json", "/layer.tar"].iter().any(|end| name.ends_with(end));
     let unknown = source.files()?.into_iter().filter(|name| !known.contains(name));
     let (v1, others): (Vec<String>, Vec<String>) = unknown.partition(is_v1);
-    let mut list: Vec<String> = others.into_iter().map(|name| format!("file {name}, which nothing refers to")).collect();
+    let mut list: Vec<String> =
+        others.into_iter().map(|name| format!("file {name}, which nothing refers to")).collect();
     if !v1.is_empty() {
         list.push(format!("{} files of Docker's v1 format, which no loader reads beside a manifest.json", v1.len()));
     }

@@ -61,9 +61,9 @@ pub struct Form {
     /// `keep`, or what every layer was made.
     pub compression: &'static str,
     /// The gzip level.
-    pub gzip_level: i32,
+    pub gzip_level: u32,
     /// The zstd level.
-    pub zstd_level: i32,
+    pub zstd_level: u32,
 }
 
 /// A digest before and after.

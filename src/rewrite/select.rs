@@ -170,7 +170,9 @@ impl Selection {
         let list: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
         if rule == Signatures::Refuse {
             let list = list.join("; ");
-            let text = format!("a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}");
+            let text = format!(
+                "a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}"
+            );
             return Err(Error::refused(text));
         }
         self.dropped.extend(found.iter().map(|(_, digest)| digest));
@@ -210,7 +212,8 @@ impl Selection {
         // A tag whose image was left out, and a tag about one.
         let roots: Vec<_> = graph.root.iter().flat_map(|root| root.children.iter().enumerate()).collect();
         for (number, child) in roots {
-            let about_dropped = child.ref_name().is_some_and(|tag| self.dropped.iter().any(|d| is_fallback_tag_of(tag, d)));
+            let about_dropped =
+                child.ref_name().is_some_and(|tag| self.dropped.iter().any(|d| is_fallback_tag_of(tag, d)));
             if about_dropped && self.keeps_root(number) {
                 self.drop_root(number, child);
             } else if !self.keeps(&child.digest) {
@@ -246,11 +249,11 @@ impl ImageConfig {
     /// What it runs on, as `--platform` has it.
     pub fn platform(&self) -> Platform {
         let platform = self.platform.clone();
-    Platform {
-        os: platform.os.unwrap_or_default(),
-        architecture: platform.architecture.unwrap_or_default(),
-        variant: platform.variant.filter(|variant| !variant.is_empty()),
-    }
+        Platform {
+            os: platform.os.unwrap_or_default(),
+            architecture: platform.architecture.unwrap_or_default(),
+            variant: platform.variant.filter(|variant| !variant.is_empty()),
+        }
     }
 }
 
