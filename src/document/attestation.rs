@@ -73,6 +73,10 @@ impl Statement<'_> {
 
     /// The statement about the new digests of what has moved.
     pub fn patch(&self, moves: &Moves) -> Result<Patched> {
+        self.moved(moves).finish()
+    }
+
+    fn moved(&self, moves: &Moves) -> Patch<'_> {
         let mut patch = Patch::new(&self.json);
         let subjects = self.json.root().get("subject").into_iter().flat_map(Value::elements);
         for (number, subject) in subjects.enumerate() {
@@ -91,8 +95,28 @@ impl Statement<'_> {
                 patch.warn(member_path(&path, &key), WarningKind::StaleSubject(printable(key.as_bytes())));
             }
         }
-        patch.finish()
+        patch
     }
+}
+
+/// Patches a blob in the memory it is in, since a second copy of an SBOM of tens of megabytes is one too many.
+/// What is no statement is left as it is.
+pub fn patch_statement(mut bytes: Vec<u8>, moves: &Moves) -> Result<Patched> {
+    let Attestation::Statement(statement) = Attestation::parse(&bytes)? else {
+        return Ok(Patched { bytes, changed: false, times: 0, warnings: Vec::new() });
+    };
+    let Patch { edits, warnings, .. } = statement.moved(moves);
+    let list = edits.into_list()?;
+    // A digest is as long as the one it replaces, unless that was written with escapes.
+    if list.iter().any(|(span, new)| span.len() != new.len()) {
+        return statement.patch(moves);
+    }
+    for (span, new) in &list {
+        if let Some(old) = bytes.get_mut(span.clone()) {
+            old.copy_from_slice(new);
+        }
+    }
+    Ok(Patched { bytes, changed: !list.is_empty(), times: 0, warnings })
 }
 
 fn read_subject(subject: Value<'_>, number: usize) -> Subject {

@@ -2,7 +2,6 @@
 //!
 //! Docker's config and OCI's are one format with different unknown fields (OCI image-spec, config.md).
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::descriptor::{Platform, read_digest, text};
@@ -102,10 +101,10 @@ impl<'a> Config<'a> {
         members.filter_map(|member| Some((member.key.into_owned(), member.value.as_str()?.into_owned()))).collect()
     }
 
-    /// The member of a top-level or `config` object as JSON text, for `inspect` and `diff`.
-    pub fn raw(&self, path: &[&str]) -> Option<Cow<'a, [u8]>> {
+    /// The JSON text of what stands at the end of a way of keys: `["config", "Healthcheck"]`.
+    pub fn raw(&self, path: &[&str]) -> Option<&'a [u8]> {
         let value = path.iter().try_fold(self.json.root(), |value, key| value.get(key))?;
-        self.json.bytes().get(value.span()).map(Cow::Borrowed)
+        self.json.bytes().get(value.span())
     }
 
     /// Every place that holds a time, but for the base's history entries.

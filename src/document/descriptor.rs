@@ -298,11 +298,16 @@ pub fn is_fallback_tag_of(tag: &str, digest: &Digest) -> bool {
 /// A fallback tag of something that has moved, with its new digest.
 pub fn moved_tag(tag: &str, moves: &Moves) -> Option<String> {
     let (algorithm, hex, suffix) = split_fallback_tag(tag)?;
-    let new = match Digest::from_hex(algorithm, hex) {
-        Some(old) => moved(moves, &old)?,
-        // A cut one: whose beginning is it?
-        None => moves.iter().find(|(old, new)| old != new && is_fallback_tag_of(tag, old)).map(|(_, new)| *new)?,
+    let old = match Digest::from_hex(algorithm, hex) {
+        Some(old) => old,
+        // A cut one: the first digest that begins like this.
+        None => {
+            let lowest = Digest::from_hex(algorithm, &format!("{hex:0<width$}", width = 2 * algorithm.len()))?;
+            let (old, _) = moves.range(lowest..).next()?;
+            Some(*old).filter(|old| is_fallback_tag_of(tag, old))?
+        }
     };
+    let new = moved(moves, &old)?;
     let new_hex = new.hex();
     Some(format!("{}-{}{suffix}", new.algorithm().name(), new_hex.get(..hex.len()).unwrap_or(&new_hex)))
 }

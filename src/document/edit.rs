@@ -99,22 +99,32 @@ impl<'a> Edits<'a> {
         items.iter().any(|(_, keep)| !keep)
     }
 
-    /// The document with all edits made.
-    pub fn apply(mut self) -> Result<Vec<u8>> {
+    /// The edits in the order of the document, none of which touches another.
+    pub(super) fn into_list(mut self) -> Result<Vec<(Range<usize>, Vec<u8>)>> {
         self.list.sort_by_key(|(span, _)| (span.start, span.end));
-        let mut out = Vec::with_capacity(self.bytes.len());
         let mut done = 0;
-        for (span, new) in &self.list {
-            let Some(before) = self.bytes.get(done..span.start).filter(|_| span.end <= self.bytes.len()) else {
+        for (span, _) in &self.list {
+            if span.start < done || span.end < span.start || span.end > self.bytes.len() {
                 debug_assert!(false, "edits overlap at {span:?}");
                 let error = Error::malformed("edit of a document", "a span of its own", format!("{span:?}"));
                 return Err(error.at_offset(span.start as u64));
-            };
-            out.extend_from_slice(before);
-            out.extend_from_slice(new);
+            }
             done = span.end;
         }
-        out.extend_from_slice(self.bytes.get(done..).unwrap_or_default());
+        Ok(self.list)
+    }
+
+    /// The document with all edits made.
+    pub fn apply(self) -> Result<Vec<u8>> {
+        let bytes = self.bytes;
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut done = 0;
+        for (span, new) in self.into_list()? {
+            out.extend_from_slice(bytes.get(done..span.start).unwrap_or_default());
+            out.extend_from_slice(&new);
+            done = span.end;
+        }
+        out.extend_from_slice(bytes.get(done..).unwrap_or_default());
         Ok(out)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Bytes of a document and what to change in, bytes out. A document is never serialised anew: what changes is
 //! replaced where it stands, and every other byte (the order of keys, spacing, escapes, unknown fields) passes
-//! through. The exception is [`write`], which makes the few documents that an output may need and its input did
+//! through. The exception is [`mod@write`], which makes the few documents that an output may need and its input did
 //! not have.
 //!
 //! What never enters: files, blobs, layers, the order in which documents are visited. Each function knows one
