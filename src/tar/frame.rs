@@ -182,7 +182,7 @@ impl Framer {
                 let found = format!("{} before the stream ends", size.saturating_sub(missing));
                 Err(Error::malformed("content", format!("{size} bytes"), found)
                     .at_entry(printable(&self.entry.name()))
-                    .at_offset(self.offset))
+                    .at_offset(self.entry.header_offset()))
             }
         }
     }
