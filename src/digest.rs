@@ -26,7 +26,7 @@ impl Algorithm {
     }
 
     /// Bytes of a hash.
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::Sha256 => 32,
             Self::Sha512 => 64,
@@ -38,7 +38,7 @@ impl Algorithm {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
-    // The first `algorithm.len()` bytes count, the rest is zero.
+    // The first `algorithm.size()` bytes count, the rest is zero.
     bytes: [u8; 64],
 }
 
@@ -58,7 +58,7 @@ impl Digest {
     /// A digest from the bytes of a hash; what is too long is cut.
     fn from_hash(algorithm: Algorithm, hash: &[u8]) -> Self {
         let mut bytes = [0; 64];
-        for (to, from) in bytes.iter_mut().zip(hash).take(algorithm.len()) {
+        for (to, from) in bytes.iter_mut().zip(hash).take(algorithm.size()) {
             *to = *from;
         }
         Self { algorithm, bytes }
@@ -67,7 +67,7 @@ impl Digest {
     /// The digest that these 64 (or 128) lower-case hexadecimal digits are the end of; `None` for anything else.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Option<Self> {
         let hex = hex.as_bytes();
-        if hex.len() != 2 * algorithm.len() {
+        if hex.len() != 2 * algorithm.size() {
             return None;
         }
         let nibble = |c: u8| match c {
@@ -89,12 +89,12 @@ impl Digest {
 
     /// The hash itself.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.algorithm.len()]
+        &self.bytes[..self.algorithm.size()]
     }
 
     /// What stands behind the colon.
     pub fn hex(&self) -> String {
-        let mut text = String::with_capacity(2 * self.algorithm.len());
+        let mut text = String::with_capacity(2 * self.algorithm.size());
         for byte in self.bytes() {
             for nibble in [byte >> 4, byte & 15] {
                 text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));

@@ -1,0 +1,415 @@
+//! Byte ranges of files, and reading them verified.
+//!
+//! A blob is never read whole into memory unless it is a document, whose size is limited, and never read
+//! without being measured against the digest and size that name it. What is never done here: interpreting
+//! the bytes.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Result};
+
+/// Bytes that are read or copied at a time.
+pub const CHUNK: usize = 256 << 10;
+
+/// A range of bytes of a file, which any number of threads may read at the same time.
+#[derive(Clone)]
+pub struct Extent {
+    backing: Arc<Backing>,
+    start: u64,
+    len: u64,
+}
+
+enum Backing {
+    /// An open file: an archive, or a spool without a name.
+    Open(File),
+    /// A file that is opened while it is read, as a layout may have thousands of them.
+    Path(PathBuf),
+    /// A spool that is still being filled.
+    Growing(Arc<Growing>),
+    /// A blob that a descriptor carries in its `data`.
+    Memory(Vec<u8>),
+}
+
+impl fmt::Debug for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extent").field("start", &self.start).field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl Extent {
+    /// All of an open file that has `len` bytes.
+    pub fn of_file(file: File, len: u64) -> Self {
+        Self { backing: Arc::new(Backing::Open(file)), start: 0, len }
+    }
+
+    /// All of a spool, as far as it will have been filled.
+    pub fn of_growing(growing: Arc<Growing>) -> Self {
+        Self { backing: Arc::new(Backing::Growing(growing)), start: 0, len: u64::MAX }
+    }
+
+    /// Bytes that are in memory already.
+    pub fn of_bytes(bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u64;
+        Self { backing: Arc::new(Backing::Memory(bytes)), start: 0, len }
+    }
+
+    /// A regular file; `None` where there is none. A symlink is followed (rules_oci makes layouts of them),
+    /// but anything that could block or act when opened is refused.
+    pub fn of_path(path: &Path) -> Result<Option<Self>> {
+        match open_regular(path) {
+            Ok((_, len)) => Ok(Some(Self { backing: Arc::new(Backing::Path(path.to_owned())), start: 0, len })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("cannot open", error).in_file(path.display())),
+        }
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Has it no bytes at all?
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A part of it; what lies outside is cut off.
+    #[must_use]
+    pub fn part(&self, start: u64, len: u64) -> Self {
+        let start = start.min(self.len);
+        Self { backing: Arc::clone(&self.backing), start: self.start + start, len: len.min(self.len - start) }
+    }
+
+    /// A reader over all its bytes.
+    pub fn reader(&self) -> Result<ExtentReader> {
+        let file = match &*self.backing {
+            Backing::Path(path) => {
+                let (file, _) = open_regular(path).map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
+                Some(file)
+            }
+            _ => None,
+        };
+        Ok(ExtentReader { extent: self.clone(), file, position: 0 })
+    }
+
+    /// All its bytes, at most `limit`: for documents.
+    pub fn bytes(&self, limit: u64) -> Result<Vec<u8>> {
+        if self.len > limit {
+            return Err(Error::limit("size in bytes", limit, self.len));
+        }
+        let mut bytes = Vec::new();
+        self.reader()?.read_to_end(&mut bytes).map_err(|e| Error::io("cannot read", e))?;
+        if bytes.len() as u64 != self.len {
+            return Err(Error::mismatch("size", self.len, bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// All its bytes, which must have this digest and size.
+    pub fn verified_bytes(&self, digest: &Digest, size: Option<u64>, limit: u64) -> Result<Vec<u8>> {
+        check_size(size, self.len).map_err(|e| e.in_blob(digest))?;
+        let bytes = self.bytes(limit).map_err(|e| e.in_blob(digest))?;
+        let found = Digest::of(digest.algorithm(), &bytes);
+        if found != *digest {
+            return Err(Error::mismatch("digest", digest, found).in_blob(digest));
+        }
+        Ok(bytes)
+    }
+
+    /// The first bytes, up to as many as `buffer` takes.
+    pub fn head(&self, buffer: &mut [u8]) -> Result<usize> {
+        read_full(&mut self.reader()?, buffer).map_err(|e| Error::io("cannot read", e))
+    }
+
+    /// Hashes all its bytes.
+    pub fn digest(&self, algorithm: Algorithm) -> Result<Digest> {
+        let mut hasher = Hasher::new(algorithm);
+        self.for_each_chunk(|chunk| {
+            hasher.update(chunk);
+            Ok(())
+        })?;
+        Ok(hasher.finish())
+    }
+
+    /// Writes all its bytes and verifies them on the way.
+    pub fn copy_verified(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {
+        let mut hasher = Hasher::new(digest.algorithm());
+        let mut copied = 0;
+        self.for_each_chunk(|chunk| {
+            hasher.update(chunk);
+            copied += chunk.len() as u64;
+            out.write_all(chunk).map_err(|e| Error::io("cannot write", e))
+        })
+        .map_err(|e| e.in_blob(digest))?;
+        check_size(Some(self.len), copied).map_err(|e| e.in_blob(digest))?;
+        let found = hasher.finish();
+        if found != *digest {
+            return Err(Error::mismatch("digest", digest, found).in_blob(digest));
+        }
+        Ok(())
+    }
+
+    /// Appends all its bytes to a file, copied by the kernel (as a reflink where the filesystem has them),
+    /// then verifies what has arrived there: what is published is what was hashed.
+    pub fn copy_to_file(&self, digest: &Digest, out: &mut File, at: u64) -> Result<()> {
+        let (Backing::Open(_) | Backing::Path(_)) = &*self.backing else {
+            return self.copy_verified(digest, out);
+        };
+        let reader = self.reader()?;
+        let input = reader.plain_file().ok_or_else(|| Error::missing("open file"))?;
+        let mut from = self.start;
+        let mut left = self.len;
+        let mut to = at;
+        while left > 0 {
+            let step = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
+            match rustix::fs::copy_file_range(input, Some(&mut from), &*out, Some(&mut to), step) {
+                Ok(0) => return Err(Error::mismatch("size", self.len, self.len - left).in_blob(digest)),
+                Ok(copied) => left -= copied as u64,
+                // Across filesystems, or where the kernel can't: by hand, from where it stopped.
+                Err(_) if to == at => {
+                    use std::io::{Seek, SeekFrom};
+                    out.seek(SeekFrom::Start(at)).map_err(|e| Error::io("cannot seek", e))?;
+                    return self.copy_verified(digest, out);
+                }
+                Err(error) => return Err(Error::io("cannot copy", error.into()).in_blob(digest)),
+            }
+        }
+        let written =
+            Self::of_file(out.try_clone().map_err(|e| Error::io("cannot copy", e))?, u64::MAX).part(at, self.len);
+        let found = written.digest(digest.algorithm())?;
+        if found != *digest {
+            return Err(Error::mismatch("digest", digest, found).in_blob(digest));
+        }
+        Ok(())
+    }
+
+    fn for_each_chunk(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut reader = self.reader()?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => each(&buffer[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("cannot read", error)),
+            }
+        }
+    }
+}
+
+/// Compares the size that a descriptor gives, where it does, with the one found.
+fn check_size(expected: Option<u64>, found: u64) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found => Err(Error::mismatch("size", expected, found)),
+        _ => Ok(()),
+    }
+}
+
+fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for ever.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok((file, metadata.len()))
+}
+
+/// Reads an [`Extent`] from its start to its end.
+#[derive(Debug)]
+pub struct ExtentReader {
+    extent: Extent,
+    /// Opened for this reader alone where the extent has only a path.
+    file: Option<File>,
+    position: u64,
+}
+
+impl ExtentReader {
+    fn plain_file(&self) -> Option<&File> {
+        match (&self.file, &*self.extent.backing) {
+            (Some(file), _) | (None, Backing::Open(file)) => Some(file),
+            _ => None,
+        }
+    }
+}
+
+impl Read for ExtentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.extent.len - self.position).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..wanted];
+        let at = self.extent.start + self.position;
+        let count = match (&*self.extent.backing, self.plain_file()) {
+            (_, Some(file)) => file.read_at(buffer, at)?,
+            (Backing::Growing(growing), None) => growing.read_at(buffer, at)?,
+            (Backing::Memory(bytes), None) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                (&bytes[from..]).read(buffer)?
+            }
+            (Backing::Open(_) | Backing::Path(_), None) => 0,
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// Fills as much of the buffer as the reader has bytes for.
+pub fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// A spool that one thread fills while others read what is there already, and wait for the rest.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    state: Mutex<Growth>,
+    changed: Condvar,
+    stopped: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Growth {
+    len: u64,
+    /// Set when no more will come: the text of the error if that is because reading failed.
+    ended: Option<Option<String>>,
+}
+
+impl Growing {
+    /// An empty spool in this file.
+    pub fn new(file: File) -> Arc<Self> {
+        Arc::new(Self { file, state: Mutex::default(), changed: Condvar::new(), stopped: AtomicBool::new(false) })
+    }
+
+    /// Fills it from a reader to its end; readers learn of an error, too.
+    pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
+        let result = self.copy_from(reader);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.ended = Some(result.as_ref().err().map(ToString::to_string));
+        self.changed.notify_all();
+        drop(state);
+        result
+    }
+
+    /// Asks the filling thread to end: what has arrived is of no use.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn copy_from(&self, reader: &mut dyn Read) -> Result<u64> {
+        let mut buffer = vec![0; CHUNK];
+        let mut len = 0;
+        loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Ok(len);
+            }
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(len),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::io("cannot read", error)),
+            };
+            self.file.write_all_at(&buffer[..count], len).map_err(|e| Error::io("cannot spool the input", e))?;
+            len += count as u64;
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).len = len;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until all has arrived; its length then.
+    pub fn wait_for_end(&self) -> Result<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &state.ended {
+                Some(None) => return Ok(state.len),
+                Some(Some(text)) => return Err(Error::refused(text.clone())),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.len <= at {
+            match &state.ended {
+                Some(None) => return Ok(0),
+                Some(Some(text)) => return Err(io::Error::other(text.clone())),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        let there = usize::try_from(state.len - at).unwrap_or(usize::MAX).min(buffer.len());
+        drop(state);
+        self.file.read_at(&mut buffer[..there], at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_that_is_not_what_its_descriptor_says_is_refused() {
+        let extent = Extent::of_bytes(b"hello".to_vec());
+        let digest = Digest::sha256(b"hello");
+        assert_eq!(extent.verified_bytes(&digest, Some(5), 10).unwrap(), b"hello");
+        let text = |e: Error| e.to_string();
+        let other = Digest::sha256(b"other");
+        assert!(text(extent.verified_bytes(&other, None, 10).unwrap_err()).contains("digest does not match"));
+        assert!(text(extent.verified_bytes(&digest, Some(6), 10).unwrap_err()).contains("size does not match"));
+        assert!(text(extent.verified_bytes(&digest, None, 4).unwrap_err()).contains("at most 4"));
+        assert!(extent.copy_verified(&other, &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_copy_by_the_kernel_lands_at_its_place_and_is_verified() {
+        let mut input = tempfile::tempfile().unwrap();
+        input.write_all(b"..hello..").unwrap();
+        let extent = Extent::of_file(input, 9).part(2, 5);
+        let mut out = tempfile::tempfile().unwrap();
+        out.write_all(b"abc").unwrap();
+        extent.copy_to_file(&Digest::sha256(b"hello"), &mut out, 3).unwrap();
+        assert_eq!(Extent::of_file(out.try_clone().unwrap(), 8).bytes(8).unwrap(), b"abchello");
+        assert!(extent.copy_to_file(&Digest::sha256(b"hullo"), &mut out, 8).is_err());
+    }
+
+    #[test]
+    fn a_reader_of_a_growing_spool_waits_for_what_comes() {
+        let growing = Growing::new(tempfile::tempfile().unwrap());
+        let extent = Extent::of_growing(Arc::clone(&growing)).part(3, 100);
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            extent.reader().unwrap().read_to_string(&mut text).map(|_| text)
+        });
+        growing.fill(&mut (&b"abc"[..]).chain(&b"defg"[..])).unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), "defg");
+        assert_eq!(growing.wait_for_end().unwrap(), 7);
+    }
+
+    #[test]
+    fn a_fifo_in_a_layout_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(Extent::of_path(&path).unwrap_err().to_string().contains("not a regular file"));
+        assert!(Extent::of_path(&folder.path().join("none")).unwrap().is_none());
+    }
+}

@@ -1,0 +1,70 @@
+//! The command line: the only place that knows clap, the environment, the terminal and exit statuses.
+
+mod complete;
+mod epoch;
+mod progress;
+mod rewrite;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything went well.
+const DONE: u8 = 0;
+/// An error: nothing was written.
+const FAILED: u8 = 2;
+
+/// Make container images reproducible after the fact.
+///
+/// restamp rewrites the timestamps of an image that exists: `created`, history, time-bearing annotations and labels,
+/// and the mtime of every layer entry become SOURCE_DATE_EPOCH. Every digest above them is recomputed, and nothing
+/// else changes.
+#[derive(Debug, Parser)]
+#[command(name = "restamp", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit status: 0 done, 1 check or diff found something, 2 an error.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Rewrite(Box<rewrite::Arguments>),
+    Completions(complete::Completions),
+    Man(complete::Man),
+}
+
+/// Parses the arguments, runs, and maps what came of it to an exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap's status for a wrong argument is 2 as well.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { DONE });
+        }
+    };
+    let result = match cli.command {
+        Command::Rewrite(arguments) => rewrite::run(&arguments),
+        Command::Completions(arguments) => complete::completions(&arguments),
+        Command::Man(arguments) => complete::man(&arguments),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            if !is_broken_pipe(&error) {
+                eprintln!("restamp: error: {error:#}");
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Somebody closed the pipe that the output went to: they have what they wanted, or will complain themselves.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<restamp::Error>().is_some_and(restamp::Error::is_broken_pipe)
+            || cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

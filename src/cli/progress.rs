@@ -1,0 +1,97 @@
+//! How far a run is: a bar on a terminal, a line now and then in a log, nothing when quiet.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use restamp::layer::Pool;
+
+/// `--progress`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Style {
+    /// A bar on a terminal, nothing elsewhere
+    Auto,
+    /// A line every few seconds
+    Plain,
+    /// Nothing
+    None,
+}
+
+/// How often a line is printed.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How often the numbers are looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Shows how many bytes of blobs were read until it is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    total: Arc<AtomicU64>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts to watch a pool.
+    pub fn start(style: Style, pool: &Pool) -> Self {
+        let (total, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let bar = match style {
+            Style::None => None,
+            Style::Auto if !std::io::stderr().is_terminal() => None,
+            Style::Auto => Some(true),
+            Style::Plain => Some(false),
+        };
+        let thread = bar.map(|bar| {
+            let (pool, total, ended) = (pool.clone(), Arc::clone(&total), Arc::clone(&ended));
+            std::thread::spawn(
+                move || if bar { show_bar(&pool, &total, &ended) } else { show_lines(&pool, &total, &ended) },
+            )
+        });
+        Self { total, ended, thread }
+    }
+
+    /// Sets how many bytes there are to read.
+    pub fn set_total(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn show_bar(pool: &Pool, total: &AtomicU64, ended: &AtomicBool) {
+    let bar = ProgressBar::new(0);
+    let template = "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    while !ended.load(Ordering::Relaxed) {
+        let (read, total) = (pool.bytes_read(), total.load(Ordering::Relaxed));
+        bar.set_message(if total == 0 { "reading" } else { "layers" });
+        bar.set_length(total);
+        bar.set_position(read);
+        bar.tick();
+        std::thread::sleep(TICK);
+    }
+    bar.finish_and_clear();
+}
+
+fn show_lines(pool: &Pool, total: &AtomicU64, ended: &AtomicBool) {
+    let mut last = Instant::now();
+    while !ended.load(Ordering::Relaxed) {
+        if last.elapsed() >= INTERVAL {
+            last = Instant::now();
+            let (read, total) = (pool.bytes_read(), total.load(Ordering::Relaxed));
+            eprintln!("restamp: {} of {} read", HumanBytes(read), HumanBytes(total));
+        }
+        std::thread::sleep(TICK);
+    }
+}

@@ -1,0 +1,311 @@
+//! `restamp rewrite`
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use restamp::image::location::{Kind, Location, Where};
+use restamp::image::sink::{self, Target};
+use restamp::image::source::Source;
+use restamp::layer::Pool;
+use restamp::media_type::Compression;
+use restamp::policy::{Attestations, Base, Encoding, Platform, Policy, Signatures};
+use restamp::rewrite::report::{Action, Report};
+use restamp::rewrite::{base_images, rewrite};
+use restamp::spool::{Spools, folder_of};
+
+use super::epoch::EpochArguments;
+use super::progress::{Progress, Style};
+
+/// Rewrite the timestamps of an image
+///
+/// SOURCE and DEST are `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a plain path, or `-` for
+/// standard input and output. What a plain source is carried in is detected from its content (an OCI layout directory
+/// or tar, or a `docker save` tarball of any generation; an archive may be compressed as a whole with gzip or zstd);
+/// a plain destination takes the source's kind.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  docker save app | restamp rewrite | docker load
+  restamp rewrite --epoch \"$(git log -1 --pretty=%ct)\" build.oci.tar app.oci.tar
+  restamp rewrite --clamp --base oci:base oci:app oci:app-stamped")]
+pub struct Arguments {
+    /// The image to read
+    #[arg(default_value = "-", value_name = "SOURCE")]
+    source: String,
+
+    /// Where the new image goes
+    #[arg(value_name = "DEST", conflicts_with = "in_place")]
+    destination: Option<String>,
+
+    #[command(flatten)]
+    epoch: EpochArguments,
+
+    /// Leave the layers and history entries of this base image byte for byte as they are
+    #[arg(long, value_name = "IMAGE", conflicts_with = "base_layers", help_heading = "What is rewritten")]
+    base: Option<String>,
+
+    /// Leave the first N layers, and the history up to them, as they are
+    #[arg(long, value_name = "N", help_heading = "What is rewritten")]
+    base_layers: Option<usize>,
+
+    /// Only images of this platform; the rest is left out
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
+    platform: Option<Platform>,
+
+    /// What becomes of attestations (SBOM, provenance)
+    #[arg(long, value_enum, default_value = "update", value_name = "WHAT", help_heading = "What is rewritten")]
+    attestations: AttestationRule,
+
+    /// What becomes of signatures, which can't survive a change of digests
+    #[arg(long, value_enum, default_value = "refuse", value_name = "WHAT", help_heading = "What is rewritten")]
+    signatures: SignatureRule,
+
+    /// How rewritten layers are compressed
+    #[arg(long, value_enum, default_value = "keep", value_name = "HOW", help_heading = "Output")]
+    compression: CompressionRule,
+
+    /// The level of that compression [default: that of the form, gzip 5 and zstd 3]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    compression_level: Option<u32>,
+
+    /// The canonical form that layers are encoded in
+    #[arg(long, value_name = "N", default_value_t = restamp::layer::FORM, help_heading = "Output")]
+    form: u32,
+
+    /// Replace the source by the result, atomically
+    #[arg(long, help_heading = "Output")]
+    in_place: bool,
+
+    /// Replace an OCI image layout directory that exists
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+
+    /// Do all the work and write nothing
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
+
+    /// Write what was done to FILE, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
+
+    /// Layers and chunks worked on at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
+    jobs: Option<u16>,
+
+    /// Where temporary files are made [default: the destination's directory]
+    #[arg(long, value_name = "DIR", help_heading = "Running")]
+    tmp_dir: Option<PathBuf>,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
+    progress: Style,
+
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
+    quiet: bool,
+
+    /// List every layer in the summary
+    #[arg(short, long, help_heading = "Running")]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AttestationRule {
+    /// They follow the image they are about
+    Update,
+    /// They are left out, so that the digest of the index is reproducible
+    Drop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SignatureRule {
+    /// A signed image is an error
+    Refuse,
+    /// They are left out
+    Drop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompressionRule {
+    /// As each layer was
+    Keep,
+    /// Plain tar
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    if arguments.form != restamp::layer::FORM {
+        bail!("--form {}: this version writes form {} only", arguments.form, restamp::layer::FORM);
+    }
+    let mut policy = policy(arguments)?;
+    let location: Location = arguments.source.parse()?;
+    policy.reference.clone_from(&location.reference);
+    if location.place == Where::Stdio && io::stdin().is_terminal() {
+        bail!(
+            "standard input is a terminal: give an image as SOURCE, or pipe one in (docker save IMAGE | restamp rewrite)"
+        );
+    }
+    let destination = destination(arguments, &location)?;
+    if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
+        bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
+    }
+    let spools = Spools::new(spool_folder(arguments, &destination));
+    super::signals::clean_up_on_signal(&spools)?;
+    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let pool = Pool::new(jobs)?;
+    let style = if arguments.quiet { Style::None } else { arguments.progress };
+    let progress = Progress::start(style, &pool);
+    if let Some(base) = &arguments.base {
+        let base: Location = base.parse().context("--base")?;
+        let source = Source::open(&base, &spools, &mut |_, _| {}).context("--base")?;
+        policy.base = Base::Images(base_images(&source, base.reference.as_deref()).context("--base")?);
+    }
+    let source = Source::open(&location, &spools, &mut |_, _| {})?;
+    let kind = destination.kind.unwrap_or(source.kind());
+    // Asked before the work: a destination in the way is no news for after it.
+    let target = match (&destination.place, arguments.dry_run) {
+        (_, true) => None,
+        (Where::Stdio, false) if kind == Kind::Oci => {
+            bail!("a layout in a directory can't go to standard output: use oci-archive:-")
+        }
+        (Where::Stdio, false) => Some(Target::Stdout),
+        (Where::Path(path), false) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
+    };
+    let (image, mut report) = rewrite(&source, &policy, kind, &pool, &spools, &|total| progress.set_total(total))?;
+    report.destination.name = destination.to_string();
+    report.dry_run = arguments.dry_run;
+    if let Some(target) = &target {
+        sink::write(&image, target, policy.stamp.epoch, &spools)?;
+    }
+    drop(progress);
+    if let Some(path) = &arguments.report {
+        write_report(path, &report)?;
+    }
+    if !arguments.quiet {
+        summary(&report, arguments.verbose);
+    }
+    Ok(super::DONE)
+}
+
+fn policy(arguments: &Arguments) -> Result<Policy> {
+    let mut policy = Policy::new(arguments.epoch.stamp()?);
+    if let Some(layers) = arguments.base_layers {
+        policy.base = Base::Layers(layers);
+    }
+    policy.encoding = Encoding {
+        compression: match arguments.compression {
+            CompressionRule::Keep => None,
+            CompressionRule::None => Some(Compression::None),
+            CompressionRule::Gzip => Some(Compression::Gzip),
+            CompressionRule::Zstd => Some(Compression::Zstd),
+        },
+        level: arguments.compression_level,
+    };
+    policy.attestations = match arguments.attestations {
+        AttestationRule::Update => Attestations::Update,
+        AttestationRule::Drop => Attestations::Drop,
+    };
+    policy.signatures = match arguments.signatures {
+        SignatureRule::Refuse => Signatures::Refuse,
+        SignatureRule::Drop => Signatures::Drop,
+    };
+    policy.platform.clone_from(&arguments.platform);
+    Ok(policy)
+}
+
+fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
+    if arguments.in_place {
+        if source.place == Where::Stdio {
+            bail!("--in-place needs a SOURCE that is a file or directory");
+        }
+        return Ok(Location { reference: None, ..source.clone() });
+    }
+    let location: Location = match &arguments.destination {
+        Some(text) => text.parse()?,
+        None => Location::stdio(),
+    };
+    if let Some(reference) = &location.reference {
+        bail!("DEST: a reference ({reference}) can't be given: images keep their names");
+    }
+    Ok(location)
+}
+
+fn spool_folder(arguments: &Arguments, destination: &Location) -> PathBuf {
+    match (&arguments.tmp_dir, destination.as_path()) {
+        (Some(folder), _) => folder.clone(),
+        // Through a link, the file is written where the link points to.
+        (None, Some(path)) if !arguments.dry_run && !is_special(path) => {
+            folder_of(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned()
+        }
+        (None, _) => std::env::temp_dir(),
+    }
+}
+
+/// A device or FIFO, beside which nothing should be made.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(report)?;
+    text.push(b'\n');
+    if path == Path::new("-") {
+        io::stderr().write_all(&text)?;
+        return Ok(());
+    }
+    fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))
+}
+
+fn summary(report: &Report, verbose: bool) {
+    let mut out = io::stderr().lock();
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{text}");
+    };
+    for image in &report.images {
+        let change = image.manifest.as_ref().unwrap_or(&image.config);
+        let name = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
+        let arrow = if change.old == change.new { "unchanged".to_owned() } else { format!("-> {}", change.new) };
+        line(format!("{name} ({}): {} {arrow}", image.platform, change.old));
+    }
+    if verbose {
+        for layer in &report.layers {
+            let name = layer.digest.as_ref().map_or(layer.diff_id.old, |digest| digest.old);
+            let new = layer.digest.as_ref().map_or(layer.diff_id.new, |digest| digest.new);
+            let stamped = match (layer.stamped, layer.entries) {
+                (Some(stamped), Some(entries)) => format!(", {stamped} of {entries} entries stamped"),
+                _ => String::new(),
+            };
+            line(format!("layer {name}: {} -> {new}{stamped}", action(layer.action)));
+        }
+    }
+    for text in &report.dropped {
+        line(format!("left out: {text}"));
+    }
+    for text in &report.warnings {
+        line(format!("warning: {text}"));
+    }
+    let count = |wanted: Action| report.layers.iter().filter(|layer| layer.action == wanted).count();
+    let rewritten = count(Action::Rewritten);
+    let stamped: u64 = report.layers.iter().filter_map(|layer| layer.stamped).sum();
+    let verb = if report.dry_run { "would be rewritten (dry run)" } else { "rewritten" };
+    line(format!(
+        "{rewritten} layers {verb}, {} kept; {stamped} entries and {} document times stamped",
+        report.layers.len() - rewritten,
+        report.document_times
+    ));
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Rewritten => "rewritten",
+        Action::Base => "base, kept",
+        Action::Unchanged => "nothing to lower, kept",
+        Action::Foreign => "foreign, kept",
+        Action::Opaque => "not a layer format, kept",
+    }
+}

@@ -1,0 +1,185 @@
+//! The image config: when the image and its history say they were made, and the diff_ids of its layers.
+//!
+//! Docker's config and OCI's are one format with different unknown fields (OCI image-spec, config.md).
+
+use std::ops::Range;
+
+use super::descriptor::{Platform, read_digest, text};
+use super::json::{Json, Kind, Value, element_path, member_path};
+use super::times::{Site, TimeSite, created_sites, label_sites};
+use super::{Patch, Patched};
+use crate::digest::Digest;
+use crate::epoch::Stamp;
+use crate::error::{Error, Result};
+
+/// A parsed image config.
+#[derive(Debug)]
+pub struct Config<'a> {
+    json: Json<'a>,
+    diff_ids: Vec<Digest>,
+    history: Vec<History>,
+    is_image: bool,
+}
+
+/// An entry of `history`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// Where it stands: a base image's entries are compared by their bytes.
+    pub span: Range<usize>,
+    /// Does it stand for no layer?
+    pub empty_layer: bool,
+    /// When the step was run, as it is written.
+    pub created: Option<String>,
+    /// What was run.
+    pub created_by: Option<String>,
+}
+
+/// How much of an image is its base's, and stays byte for byte as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BaseHistory {
+    /// That many entries from the start of `history`.
+    pub entries: usize,
+}
+
+impl<'a> Config<'a> {
+    /// Parses a config.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let json = Json::parse(bytes)?;
+        let root = json.root_object("image config")?;
+        let diff_ids = diff_id_values(root)?.map(read_digest).collect::<Result<_>>()?;
+        let history = history_values(root)?.map(read_history).collect::<Result<_>>()?;
+        let is_image = root.get_some("rootfs").is_some();
+        Ok(Self { json, diff_ids, history, is_image })
+    }
+
+    /// Has it a `rootfs`? What has none is no image but an artifact's config, such as `{}`.
+    pub fn is_image(&self) -> bool {
+        self.is_image
+    }
+
+    /// The digests of the uncompressed layers, lowest first.
+    pub fn diff_ids(&self) -> &[Digest] {
+        &self.diff_ids
+    }
+
+    /// The steps of the build.
+    pub fn history(&self) -> &[History] {
+        &self.history
+    }
+
+    /// The bytes of a history entry.
+    pub fn history_bytes(&self, number: usize) -> Option<&'a [u8]> {
+        self.json.bytes().get(self.history.get(number)?.span.clone())
+    }
+
+    /// How many history entries belong to that many lowest layers: all before the first one that stands for a
+    /// layer above them.
+    ///
+    /// The entries without a layer in between can be of either; they are taken for the base's.
+    pub fn entries_of_layers(&self, layers: usize) -> usize {
+        let mut filled = self.history.iter().enumerate().filter(|(_, entry)| !entry.empty_layer);
+        match layers {
+            0 => 0,
+            _ => filled.nth(layers).map_or(self.history.len(), |(number, _)| number),
+        }
+    }
+
+    /// What it runs on.
+    pub fn platform(&self) -> Platform {
+        Platform::read(self.json.root())
+    }
+
+    /// When the image was made, as it is written.
+    pub fn created(&self) -> Option<String> {
+        text(self.json.root(), "created")
+    }
+
+    /// The labels that have a text for value.
+    pub fn labels(&self) -> Vec<(String, String)> {
+        let labels = self.json.root().get("config").and_then(|config| config.get("Labels"));
+        let members = labels.into_iter().flat_map(Value::members);
+        members.filter_map(|member| Some((member.key.into_owned(), member.value.as_str()?.into_owned()))).collect()
+    }
+
+    /// The JSON text of what stands at the end of a way of keys: `["config", "Healthcheck"]`.
+    pub fn raw(&self, path: &[&str]) -> Option<&'a [u8]> {
+        let value = path.iter().try_fold(self.json.root(), |value, key| value.get(key))?;
+        self.json.bytes().get(value.span())
+    }
+
+    /// Every place that holds a time, but for the base's history entries.
+    pub fn times(&self, base: BaseHistory) -> Vec<TimeSite> {
+        self.sites(base).iter().map(Site::public).collect()
+    }
+
+    fn sites(&self, base: BaseHistory) -> Vec<Site<'_>> {
+        let root = self.json.root();
+        let mut sites = image_sites(root);
+        for (number, entry) in root.get("history").into_iter().flat_map(Value::elements).enumerate().skip(base.entries)
+        {
+            created_sites(entry, &element_path("history", number), &mut sites);
+        }
+        sites
+    }
+
+    /// The config with new times and diff_ids.
+    pub fn patch(&self, stamp: Stamp, base: BaseHistory, diff_ids: &[Digest]) -> Result<Patched> {
+        if diff_ids.len() != self.diff_ids.len() {
+            return Err(Error::mismatch("number of layers", self.diff_ids.len(), diff_ids.len()));
+        }
+        let mut patch = Patch::new(&self.json);
+        patch.stamp(&self.sites(base), stamp)?;
+        for (value, new) in diff_id_values(self.json.root())?.zip(diff_ids) {
+            patch.edits.string(value, &new.to_string());
+        }
+        patch.finish()
+    }
+}
+
+/// The times of an image besides its history: what a config and a v1 file have in common.
+pub(super) fn image_sites(root: Value<'_>) -> Vec<Site<'_>> {
+    let mut sites = Vec::new();
+    created_sites(root, "", &mut sites);
+    for holder in ["config", "container_config"] {
+        let labels = root.get(holder).and_then(|holder| holder.get("Labels"));
+        label_sites(labels, &member_path(holder, "Labels"), &mut sites);
+    }
+    sites
+}
+
+/// The elements of an array; none where it is null or absent, as Go has it.
+pub(super) fn list<'j>(
+    holder: Value<'j>,
+    key: &str,
+    what: &'static str,
+) -> Result<impl Iterator<Item = Value<'j>> + use<'j>> {
+    match holder.get_some(key) {
+        Some(array) if array.kind() != Kind::Array => Err(array.wrong(what, "an array")),
+        array => Ok(array.into_iter().flat_map(Value::elements)),
+    }
+}
+
+fn diff_id_values(root: Value<'_>) -> Result<impl Iterator<Item = Value<'_>>> {
+    let rootfs = match root.get_some("rootfs") {
+        Some(rootfs) if rootfs.kind() != Kind::Object => return Err(rootfs.wrong("rootfs", "an object")),
+        rootfs => rootfs,
+    };
+    let ids = rootfs.map(|rootfs| list(rootfs, "diff_ids", "diff_ids")).transpose()?;
+    Ok(ids.into_iter().flatten())
+}
+
+fn history_values(root: Value<'_>) -> Result<impl Iterator<Item = Value<'_>>> {
+    list(root, "history", "history")
+}
+
+fn read_history(entry: Value<'_>) -> Result<History> {
+    if !matches!(entry.kind(), Kind::Object | Kind::Null) {
+        return Err(entry.wrong("history entry", "an object"));
+    }
+    let empty_layer = match entry.get_some("empty_layer") {
+        Some(flag) => flag.as_bool().ok_or_else(|| flag.wrong("empty_layer", "true or false"))?,
+        None => false,
+    };
+    let (created, created_by) = (text(entry, "created"), text(entry, "created_by"));
+    Ok(History { span: entry.span(), empty_layer, created, created_by })
+}

@@ -1,0 +1,326 @@
+//! Descriptors: how one document names a blob, wherever it does.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::json::{Kind, Value, member_path};
+use super::times::{Site, label_sites};
+use super::{Moves, Patch, WarningKind, moved};
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, Result};
+
+/// The annotation by which BuildKit says that a manifest is an attestation.
+pub const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+/// The annotation that names the manifest which an attestation is about.
+pub const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+/// The annotation that holds a tag.
+pub const REF_NAME: &str = oci_spec::image::ANNOTATION_REF_NAME;
+/// The full name of an image, as containerd writes it and Docker since version 25.
+pub const IMAGE_NAME: &str = "io.containerd.image.name";
+/// The annotation in which containerd keeps the diff_id of a layer.
+pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
+
+/// Annotations of a layer that describe its exact bytes, and so are wrong for any others:
+/// eStargz (stargz-snapshotter, docs/estargz.md) and zstd:chunked (containers/storage, pkg/chunked).
+const OF_LAYER_BYTES: [&str; 2] =
+    ["containerd.io/snapshot/stargz/toc.digest", "io.containers.estargz.uncompressed-size"];
+const OF_LAYER_BYTES_PREFIX: [&str; 2] = ["io.containers.zstd-chunked.", "io.github.containers.zstd-chunked."];
+
+/// Does an annotation with this key describe the bytes of a layer, so that a rewritten one must lose it?
+pub fn describes_layer_bytes(key: &str) -> bool {
+    OF_LAYER_BYTES.contains(&key) || OF_LAYER_BYTES_PREFIX.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// What a descriptor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Where in its document it stands: `layers[2]`.
+    pub path: String,
+    /// Its span in the document.
+    pub span: Range<usize>,
+    /// `mediaType`; empty where there is none.
+    pub media_type: String,
+    /// The blob's digest.
+    pub digest: Digest,
+    /// The blob's size in bytes.
+    pub size: u64,
+    /// Annotations with a text for value.
+    pub annotations: Vec<(String, String)>,
+    /// What an image runs on.
+    pub platform: Option<Platform>,
+    /// Where else the blob can be got.
+    pub urls: Vec<String>,
+    /// The blob itself in base64, unchecked.
+    pub data: Option<String>,
+    /// `artifactType`.
+    pub artifact_type: Option<String>,
+}
+
+/// What an image runs on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Platform {
+    /// `os`
+    pub os: Option<String>,
+    /// `architecture`
+    pub architecture: Option<String>,
+    /// `variant`
+    pub variant: Option<String>,
+    /// `os.version`
+    pub os_version: Option<String>,
+    /// `os.features`
+    pub os_features: Vec<String>,
+}
+
+impl Platform {
+    /// Reads a platform object, or a config, which has the same members at its top.
+    pub(super) fn read(object: Value<'_>) -> Self {
+        Self {
+            os: text(object, "os"),
+            architecture: text(object, "architecture"),
+            variant: text(object, "variant"),
+            os_version: text(object, "os.version"),
+            os_features: texts(object, "os.features"),
+        }
+    }
+}
+
+impl std::fmt::Display for Platform {
+    /// `linux/arm64/v8`; what is not known is `unknown`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |part: &Option<String>| part.clone().filter(|p| !p.is_empty()).unwrap_or_else(|| "unknown".into());
+        write!(f, "{}/{}", part(&self.os), part(&self.architecture))?;
+        match &self.variant {
+            Some(variant) if !variant.is_empty() => write!(f, "/{variant}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Descriptor {
+    /// Reads a descriptor that stands at this path.
+    pub(super) fn read(value: Value<'_>, path: String) -> Result<Self> {
+        if value.kind() != Kind::Object {
+            return Err(value.wrong("descriptor", "an object"));
+        }
+        let digest = match value.get_some("digest") {
+            Some(digest) => read_digest(digest)?,
+            None => return Err(Error::missing("digest").at_entry(&path).at_offset(value.span().start as u64)),
+        };
+        let size = match value.get_some("size") {
+            // An int64 (OCI image-spec, descriptor.md).
+            Some(size) => size
+                .as_u64()
+                .filter(|size| i64::try_from(*size).is_ok())
+                .ok_or_else(|| size.wrong("size", "a number of bytes"))?,
+            None => return Err(Error::missing("size").at_entry(&path).at_offset(value.span().start as u64)),
+        };
+        Ok(Self {
+            span: value.span(),
+            media_type: text(value, "mediaType").unwrap_or_default(),
+            digest,
+            size,
+            annotations: read_annotations(value),
+            platform: value.get_some("platform").map(Platform::read),
+            urls: texts(value, "urls"),
+            data: text(value, "data"),
+            artifact_type: text(value, "artifactType"),
+            path,
+        })
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The tag, `org.opencontainers.image.ref.name`.
+    pub fn ref_name(&self) -> Option<&str> {
+        self.annotation(REF_NAME)
+    }
+
+    /// The blob that `data` holds, if there is such a field.
+    pub fn decoded_data(&self) -> Option<Result<Vec<u8>>> {
+        let data = self.data.as_deref()?;
+        Some(STANDARD.decode(data).map_err(|error| {
+            Error::malformed("data", "base64 (RFC 4648, 4)", error).at_entry(member_path(&self.path, "data"))
+        }))
+    }
+}
+
+/// A member that is a text.
+pub(super) fn text(object: Value<'_>, key: &str) -> Option<String> {
+    Some(object.get(key)?.as_str()?.into_owned())
+}
+
+/// A member that is a list of texts.
+pub(super) fn texts(object: Value<'_>, key: &str) -> Vec<String> {
+    let list = object.get(key).into_iter().flat_map(Value::elements);
+    list.filter_map(|element| Some(element.as_str()?.into_owned())).collect()
+}
+
+/// A value that has to be a digest.
+pub(super) fn read_digest(value: Value<'_>) -> Result<Digest> {
+    let expected = "sha256: or sha512: and that many lower-case hexadecimal digits";
+    let text = value.as_str().ok_or_else(|| value.wrong("digest", expected))?;
+    text.parse().map_err(|_| value.wrong("digest", expected))
+}
+
+/// The `annotations` of a document or descriptor that have a text for value.
+pub(super) fn read_annotations(holder: Value<'_>) -> Vec<(String, String)> {
+    let members = holder.get("annotations").into_iter().flat_map(Value::members);
+    members.filter_map(|member| Some((member.key.into_owned(), member.value.as_str()?.into_owned()))).collect()
+}
+
+/// The times in the `annotations` of a document or descriptor.
+pub(super) fn annotation_sites<'j>(holder: Value<'j>, path: &str, sites: &mut Vec<Site<'j>>) {
+    label_sites(holder.get("annotations"), &member_path(path, "annotations"), sites);
+}
+
+/// What a descriptor's blob became.
+#[derive(Debug, Clone, Default)]
+pub struct DescriptorEdit<'b> {
+    /// The new digest and size.
+    pub blob: Option<(Digest, u64)>,
+    /// The new blob itself, for a `data` field to be made anew. Without it the field is removed.
+    pub data: Option<&'b [u8]>,
+    /// The new media type, where there is one already.
+    pub media_type: Option<String>,
+    /// The diff_id of a layer that was rewritten: annotations about the old bytes go.
+    pub rewritten: Option<Digest>,
+}
+
+impl<'b> DescriptorEdit<'b> {
+    /// The blob is another one now.
+    pub fn blob(digest: Digest, size: u64) -> Self {
+        Self { blob: Some((digest, size)), ..Self::default() }
+    }
+
+    /// The blob is this document now; the digest keeps the algorithm of the one it replaces.
+    pub fn document(algorithm: Algorithm, bytes: &'b [u8]) -> Self {
+        Self { data: Some(bytes), ..Self::blob(Digest::of(algorithm, bytes), bytes.len() as u64) }
+    }
+}
+
+impl Patch<'_> {
+    /// Makes a descriptor name another blob. One that names it already is left alone.
+    pub(super) fn descriptor(&mut self, value: Value<'_>, path: &str, edit: &DescriptorEdit<'_>) {
+        let Some((digest, size)) = edit.blob else { return };
+        let same = value.get("digest").and_then(Value::as_str).is_some_and(|old| old == digest.to_string());
+        if same {
+            return;
+        }
+        if let Some(field) = value.get("digest") {
+            self.edits.string(field, &digest.to_string());
+        }
+        if let Some(field) = value.get("size") {
+            self.edits.number(field, size);
+        }
+        if let (Some(field), Some(media_type)) = (value.get_some("mediaType"), &edit.media_type) {
+            self.edits.string(field, media_type);
+        }
+        match (value.get_some("data"), edit.data) {
+            (Some(field), Some(bytes)) => {
+                self.edits.string(field, &STANDARD.encode(bytes));
+            }
+            (Some(_), None) => {
+                self.edits.retain_members(value, |member| member.key != "data");
+                self.warn(member_path(path, "data"), WarningKind::DataDropped);
+            }
+            (None, _) => {}
+        }
+        if let (Some(annotations), Some(diff_id)) = (value.get("annotations"), edit.rewritten) {
+            self.rewritten_layer(annotations, &member_path(path, "annotations"), diff_id);
+        }
+    }
+
+    fn rewritten_layer(&mut self, annotations: Value<'_>, path: &str, diff_id: Digest) {
+        for member in annotations.members() {
+            if describes_layer_bytes(&member.key) {
+                self.warn(member_path(path, &member.key), WarningKind::Dropped);
+            }
+        }
+        self.edits.retain_members(annotations, |member| !describes_layer_bytes(&member.key));
+        if let Some(field) = annotations.get_some(UNCOMPRESSED) {
+            self.edits.string(field, &diff_id.to_string());
+        }
+    }
+
+    /// Moves the digests in the annotations of a document or descriptor that name what has moved: those whose
+    /// meaning is known are changed, others are reported.
+    pub(super) fn moved_annotations(&mut self, holder: Value<'_>, path: &str, moves: &Moves) {
+        if moves.is_empty() {
+            return;
+        }
+        let path = member_path(path, "annotations");
+        for member in holder.get("annotations").into_iter().flat_map(Value::members) {
+            let Some(text) = member.value.as_str() else { continue };
+            let new = match member.key.as_ref() {
+                REFERENCE_DIGEST => text.parse().ok().and_then(|old| moved(moves, &old)).map(|new| new.to_string()),
+                REF_NAME => moved_tag(&text, moves),
+                UNCOMPRESSED => continue,
+                key if describes_layer_bytes(key) => continue,
+                _ => None,
+            };
+            match new {
+                Some(new) => {
+                    self.edits.string(member.value, &new);
+                }
+                None => {
+                    for digest in digests_in(&text).filter(|digest| moved(moves, digest).is_some()) {
+                        self.warn(member_path(&path, &member.key), WarningKind::StaleDigest(digest));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The digest that a fallback tag names (OCI distribution-spec, "Referrers Tag Schema"), as its algorithm and the
+/// hexadecimal digits, and what follows: `sha256-<hex>`, `sha256-<hex>.sig`.
+///
+/// Of a sha512 digest the scheme keeps the first 64 digits.
+pub fn split_fallback_tag(tag: &str) -> Option<(Algorithm, &str, &str)> {
+    let (name, rest) = tag.split_once('-')?;
+    let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == name)?;
+    let length = rest.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).count();
+    let (hex, suffix) = rest.split_at_checked(length)?;
+    (hex.len() == 64 || hex.len() == 2 * algorithm.len()).then_some((algorithm, hex, suffix))
+}
+
+/// Is this the fallback tag, with whatever suffix, of that digest?
+pub fn is_fallback_tag_of(tag: &str, digest: &Digest) -> bool {
+    split_fallback_tag(tag)
+        .is_some_and(|(algorithm, hex, _)| algorithm == digest.algorithm() && digest.hex().starts_with(hex))
+}
+
+/// A fallback tag of something that has moved, with its new digest.
+pub fn moved_tag(tag: &str, moves: &Moves) -> Option<String> {
+    let (algorithm, hex, suffix) = split_fallback_tag(tag)?;
+    let old = match Digest::from_hex(algorithm, hex) {
+        Some(old) => old,
+        // A cut one: the first digest that begins like this.
+        None => {
+            let lowest = Digest::from_hex(algorithm, &format!("{hex:0<width$}", width = 2 * algorithm.len()))?;
+            let (old, _) = moves.range(lowest..).next()?;
+            Some(*old).filter(|old| is_fallback_tag_of(tag, old))?
+        }
+    };
+    let new = moved(moves, &old)?;
+    let new_hex = new.hex();
+    Some(format!("{}-{}{suffix}", new.algorithm().name(), new_hex.get(..hex.len()).unwrap_or(&new_hex)))
+}
+
+/// The digests that a text contains, written with a colon or, as in tags, with a hyphen.
+fn digests_in(text: &str) -> impl Iterator<Item = Digest> {
+    let starts = text.match_indices("sha").map(|(at, _)| at);
+    starts.filter_map(|at| {
+        let rest = text.get(at..)?;
+        let (name, rest) = rest.split_at_checked(6)?;
+        let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == name)?;
+        let hex = rest.strip_prefix([':', '-'])?;
+        let length = hex.bytes().take_while(u8::is_ascii_hexdigit).count();
+        Digest::from_hex(algorithm, hex.get(..length)?)
+    })
+}

@@ -1,0 +1,197 @@
+//! The documents of `docker save`: `manifest.json`, which says what images are in an archive, and `repositories`,
+//! which says it once more for Docker before 1.10 (moby, image/tarexport; image/spec/v1.2.md).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::config::list;
+use super::descriptor::{Descriptor, DescriptorEdit, text, texts};
+use super::json::{Json, Kind, Value, element_path, member_path};
+use super::{Moves, Patch, Patched, WarningKind, moved};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+
+/// A parsed `manifest.json`.
+#[derive(Debug)]
+pub struct Archive<'a> {
+    json: Json<'a>,
+    entries: Vec<ArchiveEntry>,
+}
+
+/// One image of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveEntry {
+    /// Where the config is in the archive.
+    pub config: String,
+    /// The names of the image.
+    pub repo_tags: Vec<String>,
+    /// Where the layers are in the archive, lowest first.
+    pub layers: Vec<String>,
+    /// The ID of the image that this one was built from, where the daemon knew it.
+    pub parent: Option<Digest>,
+    /// What the layers were pulled as, by their diff_ids.
+    pub sources: Vec<(Digest, Descriptor)>,
+}
+
+/// What changes in one entry of `manifest.json`.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveEntryEdit<'b> {
+    /// Where the config is now.
+    pub config: Option<String>,
+    /// Where the layers are now, in their order; layers beyond the end of the list stay.
+    pub layers: Vec<String>,
+    /// For old diff_ids the new ones, and what their descriptors in `LayerSources` become.
+    pub sources: BTreeMap<Digest, (Digest, DescriptorEdit<'b>)>,
+}
+
+impl<'a> Archive<'a> {
+    /// Parses a `manifest.json`.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let json = Json::parse(bytes)?;
+        if json.root().kind() != Kind::Array {
+            return Err(Error::malformed("manifest.json", "a JSON array", json.root().kind().name()));
+        }
+        let entries = json.root().elements().enumerate().map(|(number, entry)| read_entry(entry, number));
+        let entries = entries.collect::<Result<_>>()?;
+        Ok(Self { json, entries })
+    }
+
+    /// The images in their order.
+    pub fn entries(&self) -> &[ArchiveEntry] {
+        &self.entries
+    }
+
+    /// The document with new paths, diff_ids and image IDs; entries whose edit is `None` are removed.
+    ///
+    /// `images` maps the old image IDs (the digests of configs) to the new ones.
+    pub fn patch(&self, edits: &[Option<ArchiveEntryEdit<'_>>], images: &Moves) -> Result<Patched> {
+        let root = self.json.root();
+        if edits.len() != self.entries.len() {
+            return Err(Error::mismatch("number of images", self.entries.len(), edits.len()));
+        }
+        let mut patch = Patch::new(&self.json);
+        for (number, (entry, edit)) in root.elements().zip(edits).enumerate() {
+            let Some(edit) = edit else { continue };
+            if let (Some(field), Some(path)) = (entry.get("Config"), &edit.config) {
+                patch.edits.string(field, path);
+            }
+            for (field, path) in entry.get("Layers").into_iter().flat_map(Value::elements).zip(&edit.layers) {
+                patch.edits.string(field, path);
+            }
+            if let Some(field) = entry.get("Parent")
+                && let Some(new) = field.as_str().and_then(|id| moved(images, &id.parse().ok()?))
+            {
+                patch.edits.string(field, &new.to_string());
+            }
+            if let Some(sources) = entry.get_some("LayerSources") {
+                let path = member_path(&element_path("", number), "LayerSources");
+                patch.layer_sources(sources, &path, &edit.sources);
+            }
+        }
+        let keep: Vec<bool> = edits.iter().map(Option::is_some).collect();
+        patch.edits.retain_elements(root, &keep);
+        patch.finish()
+    }
+}
+
+impl Patch<'_> {
+    fn layer_sources(
+        &mut self,
+        sources: Value<'_>,
+        path: &str,
+        edits: &BTreeMap<Digest, (Digest, DescriptorEdit<'_>)>,
+    ) {
+        let new_key = |key: &str| key.parse().ok().and_then(|old: Digest| edits.get(&old)).map(|(new, _)| *new);
+        // Layers that differed in nothing but time are one layer now, and a key must not occur twice.
+        let mut seen = BTreeSet::new();
+        let mut first = BTreeSet::new();
+        for member in sources.members() {
+            let key = new_key(&member.key).map_or_else(|| member.key.to_string(), |new| new.to_string());
+            if seen.insert(key.clone()) {
+                first.insert(member.key_span.start);
+            } else if let Ok(digest) = key.parse() {
+                self.warn(path, WarningKind::Merged(digest));
+            }
+        }
+        self.edits.retain_members(sources, |member| first.contains(&member.key_span.start));
+        for member in sources.members().filter(|member| first.contains(&member.key_span.start)) {
+            let Ok(old) = member.key.parse::<Digest>() else { continue };
+            let Some((new, edit)) = edits.get(&old) else { continue };
+            self.edits.key(&member, &new.to_string());
+            self.descriptor(member.value, &member_path(path, &member.key), edit);
+        }
+    }
+}
+
+fn read_entry(entry: Value<'_>, number: usize) -> Result<ArchiveEntry> {
+    if entry.kind() != Kind::Object {
+        return Err(entry.wrong("manifest.json", "an object"));
+    }
+    let at = element_path("", number);
+    let layers = list(entry, "Layers", "Layers")?.map(|layer| match layer.as_str() {
+        Some(path) => Ok(path.into_owned()),
+        None => Err(layer.wrong("Layers", "a path in the archive")),
+    });
+    let sources = entry.get_some("LayerSources").into_iter().flat_map(Value::members).map(|member| {
+        let path = member_path(&member_path(&at, "LayerSources"), &member.key);
+        let diff_id = member.key.parse::<Digest>().map_err(|error| error.at_entry(&path))?;
+        Ok((diff_id, Descriptor::read(member.value, path)?))
+    });
+    let parent = entry.get_some("Parent").filter(|parent| parent.as_str().is_none_or(|text| !text.is_empty()));
+    Ok(ArchiveEntry {
+        config: match text(entry, "Config") {
+            Some(path) => path,
+            None => return Err(Error::missing("Config").at_entry(at)),
+        },
+        repo_tags: texts(entry, "RepoTags"),
+        layers: layers.collect::<Result<_>>()?,
+        parent: parent.map(super::descriptor::read_digest).transpose()?,
+        sources: sources.collect::<Result<_>>()?,
+    })
+}
+
+/// A parsed `repositories`: repository → tag → v1 ID of the top layer.
+#[derive(Debug)]
+pub struct Repositories<'a> {
+    json: Json<'a>,
+}
+
+impl<'a> Repositories<'a> {
+    /// Parses a `repositories` file.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let json = Json::parse(bytes)?;
+        let root = json.root();
+        if !matches!(root.kind(), Kind::Object | Kind::Null) {
+            return Err(root.wrong("repositories", "an object"));
+        }
+        for repository in root.members() {
+            if !matches!(repository.value.kind(), Kind::Object | Kind::Null) {
+                return Err(repository.value.wrong("repositories", "an object of tags"));
+            }
+            if let Some(tag) = repository.value.members().find(|tag| tag.value.kind() != Kind::String) {
+                return Err(tag.value.wrong("repositories", "the ID of a layer"));
+            }
+        }
+        Ok(Self { json })
+    }
+
+    /// Repository, tag and ID, in their order.
+    pub fn tags(&self) -> Vec<(String, String, String)> {
+        let repositories = self.json.root().members();
+        let tags = repositories.flat_map(|repository| {
+            let name = repository.key.into_owned();
+            repository.value.members().map(move |tag| (name.clone(), tag.key.into_owned(), tag.value))
+        });
+        tags.filter_map(|(name, tag, id)| Some((name, tag, id.as_str()?.into_owned()))).collect()
+    }
+
+    /// The document with new IDs for old ones.
+    pub fn patch(&self, ids: &BTreeMap<String, String>) -> Result<Patched> {
+        let mut patch = Patch::new(&self.json);
+        for tag in self.json.root().members().flat_map(|repository| repository.value.members()) {
+            if let Some(new) = tag.value.as_str().and_then(|id| ids.get(id.as_ref())) {
+                patch.edits.string(tag.value, new);
+            }
+        }
+        patch.finish()
+    }
+}

@@ -1,0 +1,133 @@
+//! The image index and the manifest list: manifests, one per platform, with what hangs on them
+//! (OCI image-spec, image-index.md). A layout's `index.json` is one as well.
+
+use super::config::list;
+use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, read_annotations, text};
+use super::json::{Json, Value, element_path};
+use super::manifest::not_both;
+use super::times::{Site, TimeSite};
+use super::{Moves, Patch, Patched};
+use crate::epoch::Stamp;
+use crate::error::Result;
+
+/// A parsed index.
+#[derive(Debug)]
+pub struct Index<'a> {
+    json: Json<'a>,
+    manifests: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+}
+
+/// What becomes of one of an index's manifests.
+#[derive(Debug, Clone, Default)]
+pub enum ChildEdit<'b> {
+    /// It is as it was; only its descriptor's annotations may change.
+    #[default]
+    Kept,
+    /// It is another document.
+    Moved(DescriptorEdit<'b>),
+    /// It is left out.
+    Removed,
+}
+
+/// What changes in an index besides its times.
+#[derive(Debug, Default)]
+pub struct IndexEdit<'b> {
+    /// For each manifest what becomes of it; manifests beyond the end of the list are kept.
+    pub manifests: Vec<ChildEdit<'b>>,
+    /// The new subject.
+    pub subject: Option<DescriptorEdit<'b>>,
+    /// What has moved, for annotations and tags that name it.
+    pub moves: Option<&'b Moves>,
+}
+
+impl<'a> Index<'a> {
+    /// Parses an index. One without `manifests`, as `docker save` writes it for an image without a tag, is empty.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let json = Json::parse(bytes)?;
+        let root = json.root_object("image index")?;
+        not_both(root, &["layers", "config", "fsLayers"], "image index", "no config and no layers")?;
+        let manifests = list(root, "manifests", "manifests")?
+            .enumerate()
+            .map(|(number, manifest)| Descriptor::read(manifest, element_path("manifests", number)))
+            .collect::<Result<_>>()?;
+        let subject = root.get_some("subject").map(|value| Descriptor::read(value, "subject".into())).transpose()?;
+        Ok(Self { json, manifests, subject })
+    }
+
+    /// The manifests in their order.
+    pub fn manifests(&self) -> &[Descriptor] {
+        &self.manifests
+    }
+
+    /// The manifest that this index is about.
+    pub fn subject(&self) -> Option<&Descriptor> {
+        self.subject.as_ref()
+    }
+
+    /// `artifactType`.
+    pub fn artifact_type(&self) -> Option<String> {
+        text(self.json.root(), "artifactType")
+    }
+
+    /// The media type that the document itself names.
+    pub fn media_type(&self) -> Option<String> {
+        text(self.json.root(), "mediaType")
+    }
+
+    /// The annotations of the document.
+    pub fn annotations(&self) -> Vec<(String, String)> {
+        read_annotations(self.json.root())
+    }
+
+    /// Every place that holds a time.
+    pub fn times(&self) -> Vec<TimeSite> {
+        self.sites(|_| false).iter().map(Site::public).collect()
+    }
+
+    fn sites(&self, removed: impl Fn(usize) -> bool) -> Vec<Site<'_>> {
+        let root = self.json.root();
+        let mut sites = Vec::new();
+        annotation_sites(root, "", &mut sites);
+        if let Some(subject) = root.get("subject") {
+            annotation_sites(subject, "subject", &mut sites);
+        }
+        for (number, child) in child_values(root).filter(|(number, _)| !removed(*number)) {
+            annotation_sites(child, &element_path("manifests", number), &mut sites);
+        }
+        sites
+    }
+
+    /// The index with new times, descriptors and tags.
+    pub fn patch(&self, stamp: Stamp, edit: &IndexEdit<'_>) -> Result<Patched> {
+        let root = self.json.root();
+        let mut patch = Patch::new(&self.json);
+        let removed = |number: usize| matches!(edit.manifests.get(number), Some(ChildEdit::Removed));
+        patch.stamp(&self.sites(removed), stamp)?;
+        let none = Moves::new();
+        let moves = edit.moves.unwrap_or(&none);
+        patch.moved_annotations(root, "", moves);
+        if let Some(subject) = root.get_some("subject") {
+            patch.moved_annotations(subject, "subject", moves);
+            if let Some(change) = &edit.subject {
+                patch.descriptor(subject, "subject", change);
+            }
+        }
+        for (number, child) in child_values(root).filter(|(number, _)| !removed(*number)) {
+            let path = element_path("manifests", number);
+            patch.moved_annotations(child, &path, moves);
+            if let Some(ChildEdit::Moved(change)) = edit.manifests.get(number) {
+                patch.descriptor(child, &path, change);
+            }
+        }
+        if let Some(manifests) = root.get("manifests") {
+            let keep: Vec<bool> = (0..self.manifests.len()).map(|number| !removed(number)).collect();
+            patch.edits.retain_elements(manifests, &keep);
+        }
+        patch.finish()
+    }
+}
+
+fn child_values(root: Value<'_>) -> impl Iterator<Item = (usize, Value<'_>)> {
+    root.get("manifests").into_iter().flat_map(Value::elements).enumerate()
+}

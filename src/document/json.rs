@@ -1,0 +1,362 @@
+//! A JSON parser that remembers where everything stands.
+//!
+//! restamp changes documents by span, so what it needs of a parser is spans: every value and every key keeps the
+//! range of bytes it was read from. The grammar is RFC 8259's, nothing more. Where the bytes inside a string are
+//! not UTF-8 they are tolerated, since they pass through untouched; decoded for comparison they become U+FFFD, as
+//! they do in Go, whose programs are the readers of these documents.
+//!
+//! Nothing here recurses on the input, and a document can't ask for more memory than its limits allow.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use crate::error::{Error, Result, printable};
+
+mod parser;
+use parser::Parser;
+
+/// The largest document that is read: manifests are at most 4 MiB in registries, configs are smaller still.
+pub const MAX_DOCUMENT: usize = 16 << 20;
+/// The largest in-toto statement: an SBOM of a large image is tens of megabytes.
+pub const MAX_STATEMENT: usize = 64 << 20;
+/// How deep arrays and objects may be nested.
+pub const MAX_DEPTH: usize = 128;
+/// How many values and keys a document may have: what bounds the memory that its index takes.
+pub const MAX_NODES: usize = 1 << 20;
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number of any form and size.
+    Number,
+    /// A string.
+    String,
+    /// `[…]`
+    Array,
+    /// `{…}`
+    Object,
+}
+
+impl Kind {
+    /// For messages: `a string`, `an object`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// One value or key. The nodes of a document lie in the order of its bytes: a container is followed by its
+/// content, an object's content is key, value, key, value.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    kind: Kind,
+    start: u32,
+    end: u32,
+    /// The first node that is not inside this one.
+    next: u32,
+}
+
+/// A parsed document.
+pub struct Json<'a> {
+    bytes: &'a [u8],
+    nodes: Vec<Node>,
+}
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Json").field("bytes", &self.bytes.len()).field("nodes", &self.nodes.len()).finish()
+    }
+}
+
+impl<'a> Json<'a> {
+    /// Parses a document of at most [`MAX_DOCUMENT`] bytes.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        Self::with_limit(bytes, MAX_DOCUMENT, None)
+    }
+
+    /// Parses a document of at most [`MAX_STATEMENT`] bytes of which only a few members matter.
+    ///
+    /// All of it is validated, but of the root's members only those in `keys` are indexed with their content; the
+    /// others look like scalars or empty containers, and repeated keys inside of them are not noticed.
+    pub fn parse_only(bytes: &'a [u8], keys: &[&str]) -> Result<Self> {
+        Self::with_limit(bytes, MAX_STATEMENT, Some(keys))
+    }
+
+    fn with_limit(bytes: &'a [u8], limit: usize, only: Option<&[&str]>) -> Result<Self> {
+        if bytes.len() > limit {
+            return Err(Error::limit("size of a JSON document", limit as u64, bytes.len()));
+        }
+        let nodes = Parser::new(bytes, only).run()?;
+        Ok(Self { bytes, nodes })
+    }
+
+    /// The document's bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Value<'_> {
+        Value { json: self, at: 0 }
+    }
+
+    /// The outermost value, which has to be an object; `what` names the document.
+    pub fn root_object(&self, what: &'static str) -> Result<Value<'_>> {
+        match self.root().kind() {
+            Kind::Object => Ok(self.root()),
+            other => Err(Error::malformed(what, "a JSON object", other.name())),
+        }
+    }
+
+    /// How many values and keys are indexed.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A parsed document has at least one value.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    fn node(&self, at: u32) -> Node {
+        // Indices come from the parser alone, so the fallback is never taken.
+        const NOTHING: Node = Node { kind: Kind::Null, start: 0, end: 0, next: u32::MAX };
+        self.nodes.get(at as usize).copied().unwrap_or(NOTHING)
+    }
+
+    fn slice(&self, node: Node) -> &'a [u8] {
+        self.bytes.get(node.start as usize..node.end as usize).unwrap_or_default()
+    }
+}
+
+/// A value of a parsed document.
+#[derive(Clone, Copy)]
+pub struct Value<'j> {
+    json: &'j Json<'j>,
+    at: u32,
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}: {}", self.kind(), self.span(), printable(self.raw()))
+    }
+}
+
+/// A member of an object.
+#[derive(Debug, Clone)]
+pub struct Member<'j> {
+    /// The key as text: escapes resolved, bytes that are not UTF-8 replaced.
+    pub key: Cow<'j, str>,
+    /// Where the key stands, quotes included.
+    pub key_span: Range<usize>,
+    /// What it is mapped to.
+    pub value: Value<'j>,
+}
+
+impl Member<'_> {
+    /// From the key's first quote to the value's last byte.
+    pub fn span(&self) -> Range<usize> {
+        self.key_span.start..self.value.span().end
+    }
+}
+
+impl<'j> Value<'j> {
+    fn node(self) -> Node {
+        self.json.node(self.at)
+    }
+
+    /// What it is.
+    pub fn kind(self) -> Kind {
+        self.node().kind
+    }
+
+    /// Is it `null`?
+    pub fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// Where it stands in the document, quotes and brackets included.
+    pub fn span(self) -> Range<usize> {
+        let node = self.node();
+        node.start as usize..node.end as usize
+    }
+
+    /// Its bytes.
+    pub fn raw(self) -> &'j [u8] {
+        self.json.slice(self.node())
+    }
+
+    /// The members of an object in their order; nothing if it is none.
+    pub fn members(self) -> impl Iterator<Item = Member<'j>> + use<'j> {
+        let json = self.json;
+        let mut content = self.content(Kind::Object);
+        std::iter::from_fn(move || {
+            let key = json.node(content.next()?);
+            let value = Value { json, at: content.next()? };
+            Some(Member { key: decode(json.slice(key)), key_span: key.start as usize..key.end as usize, value })
+        })
+    }
+
+    /// The elements of an array in their order; nothing if it is none.
+    pub fn elements(self) -> impl Iterator<Item = Value<'j>> + use<'j> {
+        let json = self.json;
+        self.content(Kind::Array).map(move |at| Value { json, at })
+    }
+
+    fn content(self, kind: Kind) -> impl Iterator<Item = u32> + use<'j> {
+        let json = self.json;
+        let node = self.node();
+        let (mut at, end) = if node.kind == kind { (self.at + 1, node.next) } else { (0, 0) };
+        std::iter::from_fn(move || {
+            let this = at;
+            (this < end).then(|| {
+                at = json.node(this).next;
+                this
+            })
+        })
+    }
+
+    /// The member of an object with exactly this key; `None` if it is absent or this is no object.
+    pub fn get(self, key: &str) -> Option<Value<'j>> {
+        self.members().find(|member| member.key == key).map(|member| member.value)
+    }
+
+    /// As [`get`](Self::get), with a `null` taken for absent, as Go's decoder has it.
+    pub fn get_some(self, key: &str) -> Option<Value<'j>> {
+        self.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The text of a string: escapes resolved, bytes that are not UTF-8 and lone surrogates replaced by U+FFFD.
+    pub fn as_str(self) -> Option<Cow<'j, str>> {
+        (self.kind() == Kind::String).then(|| decode(self.raw()))
+    }
+
+    /// A whole number written in digits alone, as Go reads integers: no sign, fraction or exponent.
+    pub fn as_u64(self) -> Option<u64> {
+        let raw = self.raw();
+        if self.kind() != Kind::Number || !raw.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        std::str::from_utf8(raw).ok()?.parse().ok()
+    }
+
+    /// `true` or `false`.
+    pub fn as_bool(self) -> Option<bool> {
+        (self.kind() == Kind::Bool).then(|| self.raw() == b"true")
+    }
+
+    /// The way to it from the root, such as `history[3].created`; empty for the root itself.
+    ///
+    /// It walks the document from its start: for errors, not for loops.
+    pub fn path(self) -> String {
+        let mut path = String::new();
+        let mut here = self.json.root();
+        let inside = |value: Value<'_>| (value.at..value.node().next).contains(&self.at);
+        while here.at != self.at {
+            let step = match here.kind() {
+                Kind::Object => here.members().find(|member| inside(member.value)).map(|member| {
+                    path = member_path(&path, &member.key);
+                    member.value
+                }),
+                _ => here.elements().enumerate().find(|(_, value)| inside(*value)).map(|(number, value)| {
+                    path = element_path(&path, number);
+                    value
+                }),
+            };
+            let Some(next) = step else { break };
+            here = next;
+        }
+        path
+    }
+
+    /// An error that says what was expected here.
+    pub fn wrong(self, what: &'static str, expected: impl Into<Cow<'static, str>>) -> Error {
+        let found = match self.kind() {
+            kind @ (Kind::Array | Kind::Object) => kind.name().to_owned(),
+            _ => printable(self.raw()),
+        };
+        let error = Error::malformed(what, expected, found).at_offset(self.span().start as u64);
+        at_path(error, &self.path())
+    }
+}
+
+/// Adds a JSON path to an error; the root has none.
+pub(super) fn at_path(error: Error, path: &str) -> Error {
+    if path.is_empty() { error } else { error.at_entry(path) }
+}
+
+/// The path of a member: `config.Labels`, `annotations["org.example.x"]`.
+pub fn member_path(object: &str, key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match (plain, object.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!("{object}.{key}"),
+        (false, _) => format!("{object}[\"{}\"]", printable(key.as_bytes())),
+    }
+}
+
+/// The path of an element: `history[3]`.
+pub fn element_path(array: &str, number: usize) -> String {
+    format!("{array}[{number}]")
+}
+
+/// The text of a string token, quotes included in `raw`.
+fn decode(raw: &[u8]) -> Cow<'_, str> {
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    if !inner.contains(&b'\\') {
+        return String::from_utf8_lossy(inner);
+    }
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(escape) = rest.iter().position(|b| *b == b'\\') {
+        let (plain, tail) = rest.split_at(escape);
+        text.push_str(&String::from_utf8_lossy(plain));
+        let (c, used) = unescape(tail);
+        text.push(c);
+        rest = tail.get(used..).unwrap_or_default();
+    }
+    text.push_str(&String::from_utf8_lossy(rest));
+    Cow::Owned(text)
+}
+
+/// The character of the escape that `tail` begins with, and how many bytes it takes.
+fn unescape(tail: &[u8]) -> (char, usize) {
+    let c = match tail.get(1) {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => {
+            let high = code_unit(tail);
+            let low = tail.get(6..).filter(|low| low.starts_with(b"\\u")).map(code_unit);
+            return match (high, low) {
+                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
+                    let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+                }
+                _ => (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
+            };
+        }
+        Some(other) => char::from(*other),
+        None => char::REPLACEMENT_CHARACTER,
+    };
+    (c, 2)
+}
+
+/// The number in `\uXXXX`, whose digits the parser has seen.
+fn code_unit(escape: &[u8]) -> u32 {
+    let digits = escape.get(2..6).unwrap_or_default();
+    digits.iter().fold(0, |number, digit| number << 4 | char::from(*digit).to_digit(16).unwrap_or_default())
+}

@@ -1,0 +1,159 @@
+//! The image manifest: one config, its layers, perhaps a subject (OCI image-spec, manifest.md; Docker schema 2).
+
+use super::config::list;
+use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, read_annotations, text};
+use super::json::{Json, Kind, Value, element_path};
+use super::times::{Site, TimeSite};
+use super::{Moves, Patch, Patched};
+use crate::epoch::Stamp;
+use crate::error::{Error, Result};
+
+/// A parsed manifest.
+#[derive(Debug)]
+pub struct Manifest<'a> {
+    json: Json<'a>,
+    config: Option<Descriptor>,
+    layers: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+}
+
+/// What becomes of a layer's descriptor.
+#[derive(Debug, Clone, Default)]
+pub enum LayerEdit<'b> {
+    /// It is the base image's: not a byte of it changes.
+    Base,
+    /// The blob is as it was; only times in annotations change.
+    #[default]
+    Kept,
+    /// The blob is another one.
+    Moved(DescriptorEdit<'b>),
+}
+
+/// What changes in a manifest besides its times.
+#[derive(Debug, Default)]
+pub struct ManifestEdit<'b> {
+    /// The new config.
+    pub config: Option<DescriptorEdit<'b>>,
+    /// For each layer what becomes of it; layers beyond the end of the list are kept.
+    pub layers: Vec<LayerEdit<'b>>,
+    /// The new subject.
+    pub subject: Option<DescriptorEdit<'b>>,
+    /// What else has moved, for annotations that name it.
+    pub moves: Option<&'b Moves>,
+}
+
+impl<'a> Manifest<'a> {
+    /// Parses a manifest; Docker's schema 1, whose layers have no diff_ids, is refused.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let json = Json::parse(bytes)?;
+        let root = json.root_object("image manifest")?;
+        if root.get("schemaVersion").and_then(Value::as_u64) == Some(1) {
+            let text =
+                "a Docker schema 1 manifest can't be rewritten: convert the image to OCI or Docker schema 2 first";
+            return Err(Error::refused(text).at_entry("schemaVersion"));
+        }
+        not_both(root, &["manifests", "fsLayers"], "image manifest", "no list of manifests")?;
+        let part = |key: &str| root.get_some(key).map(|value| Descriptor::read(value, key.to_owned())).transpose();
+        let (config, subject) = (part("config")?, part("subject")?);
+        let layers = list(root, "layers", "layers")?
+            .enumerate()
+            .map(|(number, layer)| Descriptor::read(layer, element_path("layers", number)))
+            .collect::<Result<_>>()?;
+        Ok(Self { json, config, layers, subject })
+    }
+
+    /// The config; an artifact may have none.
+    pub fn config(&self) -> Option<&Descriptor> {
+        self.config.as_ref()
+    }
+
+    /// The layers, lowest first.
+    pub fn layers(&self) -> &[Descriptor] {
+        &self.layers
+    }
+
+    /// The manifest that this one is about.
+    pub fn subject(&self) -> Option<&Descriptor> {
+        self.subject.as_ref()
+    }
+
+    /// `artifactType`.
+    pub fn artifact_type(&self) -> Option<String> {
+        text(self.json.root(), "artifactType")
+    }
+
+    /// The media type that the document itself names.
+    pub fn media_type(&self) -> Option<String> {
+        text(self.json.root(), "mediaType")
+    }
+
+    /// The annotations of the document.
+    pub fn annotations(&self) -> Vec<(String, String)> {
+        read_annotations(self.json.root())
+    }
+
+    /// Does the document itself carry signatures (a list `signatures`)?
+    pub fn has_signatures(&self) -> bool {
+        self.json.root().get("signatures").is_some_and(|list| list.elements().next().is_some())
+    }
+
+    /// Every place that holds a time, but for the descriptors of that many lowest layers, which are the base's.
+    pub fn times(&self, base_layers: usize) -> Vec<TimeSite> {
+        self.sites(|number| number < base_layers).iter().map(Site::public).collect()
+    }
+
+    fn sites(&self, is_base: impl Fn(usize) -> bool) -> Vec<Site<'_>> {
+        let root = self.json.root();
+        let mut sites = Vec::new();
+        annotation_sites(root, "", &mut sites);
+        for key in ["config", "subject"] {
+            if let Some(part) = root.get(key) {
+                annotation_sites(part, key, &mut sites);
+            }
+        }
+        for (number, layer) in layer_values(root).filter(|(number, _)| !is_base(*number)) {
+            annotation_sites(layer, &element_path("layers", number), &mut sites);
+        }
+        sites
+    }
+
+    /// The manifest with new times and descriptors.
+    pub fn patch(&self, stamp: Stamp, edit: &ManifestEdit<'_>) -> Result<Patched> {
+        let root = self.json.root();
+        let mut patch = Patch::new(&self.json);
+        let is_base = |number: usize| matches!(edit.layers.get(number), Some(LayerEdit::Base));
+        patch.stamp(&self.sites(is_base), stamp)?;
+        let none = Moves::new();
+        let moves = edit.moves.unwrap_or(&none);
+        patch.moved_annotations(root, "", moves);
+        for (key, change) in [("config", &edit.config), ("subject", &edit.subject)] {
+            let Some(part) = root.get_some(key) else { continue };
+            patch.moved_annotations(part, key, moves);
+            if let Some(change) = change {
+                patch.descriptor(part, key, change);
+            }
+        }
+        for (number, layer) in layer_values(root).filter(|(number, _)| !is_base(*number)) {
+            let path = element_path("layers", number);
+            patch.moved_annotations(layer, &path, moves);
+            if let Some(LayerEdit::Moved(change)) = edit.layers.get(number) {
+                patch.descriptor(layer, &path, change);
+            }
+        }
+        patch.finish()
+    }
+}
+
+fn layer_values(root: Value<'_>) -> impl Iterator<Item = (usize, Value<'_>)> {
+    root.get("layers").into_iter().flat_map(Value::elements).enumerate()
+}
+
+/// A document that can be read as two kinds of document is none: one program might verify the one and another
+/// run the other (CVE-2021-41190).
+pub(super) fn not_both(root: Value<'_>, keys: &[&str], what: &'static str, expected: &'static str) -> Result<()> {
+    let other = keys.iter().filter_map(|key| root.get_some(key));
+    match other.into_iter().find(|value| value.kind() != Kind::Array || value.elements().next().is_some()) {
+        Some(value) => Err(value.wrong(what, expected)),
+        None => Ok(()),
+    }
+}

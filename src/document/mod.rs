@@ -1,0 +1,136 @@
+//! Documents: the JSON of an image, read and patched.
+//!
+//! Bytes of a document and what to change in, bytes out. A document is never serialised anew: what changes is
+//! replaced where it stands, and every other byte (the order of keys, spacing, escapes, unknown fields) passes
+//! through. The exception is [`mod@write`], which makes the few documents that an output may need and its input did
+//! not have.
+//!
+//! What never enters: files, blobs, layers, the order in which documents are visited. Each function knows one
+//! document; which digest became which other one is told to it.
+
+pub mod attestation;
+pub mod config;
+pub mod descriptor;
+pub mod docker;
+pub mod edit;
+pub mod index;
+pub mod json;
+pub mod manifest;
+pub mod times;
+pub mod v1;
+pub mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::digest::Digest;
+use crate::epoch::Stamp;
+use crate::error::{Result, printable};
+use edit::Edits;
+use json::Json;
+use times::Site;
+
+/// What became of blobs and images that have another name now: old digest to new.
+///
+/// An entry that maps a digest to itself says nothing.
+pub type Moves = BTreeMap<Digest, Digest>;
+
+/// The new name of a digest, if it has another one now.
+pub(crate) fn moved(moves: &Moves, old: &Digest) -> Option<Digest> {
+    moves.get(old).copied().filter(|new| new != old)
+}
+
+/// A document after patching.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patched {
+    /// The document.
+    pub bytes: Vec<u8>,
+    /// Is it another one than before?
+    pub changed: bool,
+    /// How many times were written anew.
+    pub times: usize,
+    /// What somebody should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something in a document that somebody should know of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Where in the document: a path such as `layers[0].annotations["org.example"]`.
+    pub path: String,
+    /// What it is.
+    pub kind: WarningKind,
+}
+
+/// What a [`Warning`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// A label or annotation that should hold a time held this instead, and is the epoch now.
+    NotATime(String),
+    /// A label or annotation holds something else than text, and was left alone.
+    NotText(String),
+    /// An annotation described the old bytes of a rewritten layer and was removed.
+    Dropped,
+    /// A `data` field repeated a blob's old bytes, the new ones were not at hand, and it was removed.
+    DataDropped,
+    /// An annotation that restamp does not know contains a digest that has moved, and was left alone.
+    StaleDigest(Digest),
+    /// A statement's subject has moved, and is named by a digest of another algorithm as well, which is stale now.
+    StaleSubject(String),
+    /// Two layers have become one, so that a map keyed by diff_id has one entry less.
+    Merged(Digest),
+}
+
+impl fmt::Display for WarningKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotATime(text) => write!(f, "{:?} is not a time; it is the epoch now", printable(text.as_bytes())),
+            Self::NotText(text) => write!(f, "{} is not a text; left as it is", printable(text.as_bytes())),
+            Self::Dropped => f.write_str("described the layer's old bytes; removed"),
+            Self::DataDropped => f.write_str("repeated the blob's old bytes; removed"),
+            Self::StaleDigest(digest) => write!(f, "names {digest}, which has another digest now; left as it is"),
+            Self::StaleSubject(algorithm) => write!(f, "the {algorithm} digest of a rewritten image; left as it is"),
+            Self::Merged(digest) => write!(f, "two layers are the same now: {digest}"),
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.kind)
+    }
+}
+
+/// A document in the making: its edits, and what to report of them.
+#[derive(Debug)]
+struct Patch<'a> {
+    edits: Edits<'a>,
+    times: usize,
+    warnings: Vec<Warning>,
+}
+
+impl<'a> Patch<'a> {
+    fn new(json: &Json<'a>) -> Self {
+        Self { edits: Edits::new(json), times: 0, warnings: Vec::new() }
+    }
+
+    fn stamp(&mut self, sites: &[Site<'_>], stamp: Stamp) -> Result<()> {
+        for site in sites {
+            self.times += usize::from(site.stamp(stamp, &mut self.edits, &mut self.warnings)?);
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, path: impl Into<String>, kind: WarningKind) {
+        self.warnings.push(Warning { path: path.into(), kind });
+    }
+
+    fn finish(self) -> Result<Patched> {
+        let changed = !self.edits.is_empty();
+        Ok(Patched { bytes: self.edits.apply()?, changed, times: self.times, warnings: self.warnings })
+    }
+}

@@ -1,0 +1,53 @@
+//! The `<id>/json` files that `docker save` wrote for each layer before Docker 25 (moby, image/spec/v1.md).
+//!
+//! No loader since Docker 1.10 reads them, but they say when the image was made.
+
+use super::config::image_sites;
+use super::descriptor::text;
+use super::json::Json;
+use super::times::{Site, TimeSite};
+use super::{Patch, Patched};
+use crate::epoch::Stamp;
+use crate::error::Result;
+
+/// A parsed v1 file.
+#[derive(Debug)]
+pub struct V1<'a> {
+    json: Json<'a>,
+}
+
+impl<'a> V1<'a> {
+    /// Parses a v1 file.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let json = Json::parse(bytes)?;
+        json.root_object("v1 image")?;
+        Ok(Self { json })
+    }
+
+    /// Its ID, which is the name of its folder.
+    pub fn id(&self) -> Option<String> {
+        text(self.json.root(), "id")
+    }
+
+    /// The ID of the layer below.
+    pub fn parent(&self) -> Option<String> {
+        text(self.json.root(), "parent")
+    }
+
+    /// Every place that holds a time.
+    pub fn times(&self) -> Vec<TimeSite> {
+        image_sites(self.json.root()).iter().map(Site::public).collect()
+    }
+
+    /// The document with new times and, where they are given, another ID and parent.
+    pub fn patch(&self, stamp: Stamp, id: Option<&str>, parent: Option<&str>) -> Result<Patched> {
+        let mut patch = Patch::new(&self.json);
+        patch.stamp(&image_sites(self.json.root()), stamp)?;
+        for (key, new) in [("id", id), ("parent", parent)] {
+            if let (Some(field), Some(new)) = (self.json.root().get_some(key), new) {
+                patch.edits.string(field, new);
+            }
+        }
+        patch.finish()
+    }
+}

@@ -1,0 +1,300 @@
+//! The outer archive: a tar whose entries are found by name and never extracted.
+//!
+//! Names of entries are keys of a map here, nothing more. Links are followed inside of that map alone.
+
+use std::collections::BTreeMap;
+
+use crate::blob::{Extent, read_full};
+use crate::error::{Error, Result, printable};
+use crate::tar::{Framer, Step, Want};
+
+/// Links are followed this far: the archives of podman have one, a loop has no end.
+const MAX_LINKS: usize = 16;
+/// More entries than any image archive has; each takes some memory here.
+const MAX_ENTRIES: usize = 1 << 20;
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+enum Member {
+    File(Extent),
+    /// The name that a hard or symbolic link points to, from the root of the archive.
+    Link(String),
+    Directory,
+}
+
+/// The index of an archive.
+#[derive(Debug, Default)]
+pub struct Archive {
+    members: BTreeMap<String, Member>,
+}
+
+impl Archive {
+    /// Indexes an archive; contents are skipped, unless the extent is a spool that is still being filled.
+    /// `arrived` is told of each file as soon as its header is read, its bytes may then still be on the way.
+    pub fn index(extent: &Extent, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
+        let mut archive = Self::default();
+        let mut framer = Framer::new();
+        let mut position = 0_u64;
+        let mut buffer = Vec::new();
+        loop {
+            match framer.want() {
+                Want::Feed(count) => {
+                    buffer.resize(count, 0);
+                    let mut reader = extent.part(position, count as u64).reader()?;
+                    let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
+                    position += read as u64;
+                    let step = framer.feed(&buffer[..read])?;
+                    if matches!(step, Step::Entry) {
+                        let entry = framer.entry();
+                        let name = printable(&entry.name());
+                        let offset = entry.offset();
+                        archive
+                            .add(entry, extent, position, &mut arrived)
+                            .map_err(|e| e.at_entry(name).at_offset(offset))?;
+                    }
+                    if read < count {
+                        break;
+                    }
+                }
+                Want::Content { remaining, .. } => {
+                    // The last byte is looked at, so that an archive that was cut is found out here.
+                    let last = extent.part(position + remaining - 1, 1);
+                    let there = last.head(&mut [0])? == 1;
+                    if !there {
+                        let have = end_of(extent, position)?;
+                        framer.pass(have.saturating_sub(position).min(remaining));
+                        break;
+                    }
+                    position = position.saturating_add(remaining);
+                    framer.pass(remaining);
+                }
+                Want::Rest => return archive.checked(),
+            }
+        }
+        framer.end()?;
+        archive.checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        if self.members.is_empty() {
+            return Err(Error::malformed("image archive", "a tar with an image in it", "no entry at all"));
+        }
+        Ok(self)
+    }
+
+    fn add(
+        &mut self,
+        entry: &crate::tar::Entry,
+        extent: &Extent,
+        position: u64,
+        arrived: &mut impl FnMut(&str, &Extent),
+    ) -> Result<()> {
+        let raw = entry.name();
+        let text = String::from_utf8_lossy(&raw).into_owned();
+        let name = normal("", &text).ok_or_else(|| {
+            Error::malformed(
+                "name of an archive entry",
+                "a relative path without `..`",
+                format!("{:?}", printable(&raw)),
+            )
+        })?;
+        if self.members.len() >= MAX_ENTRIES {
+            return Err(Error::limit("number of archive entries", MAX_ENTRIES as u64, "more"));
+        }
+        let member = match entry.kind() {
+            b'1' | b'2' => {
+                let link = entry.link_name();
+                let target = String::from_utf8_lossy(&link).into_owned();
+                // A hard link names an entry from the root, a symlink a path from where it stands.
+                let base = if entry.kind() == b'2' { name.rsplit_once('/').map_or("", |(base, _)| base) } else { "" };
+                let target = normal(base, &target).ok_or_else(|| {
+                    let found = format!("{:?}", printable(&link));
+                    Error::malformed("link target", "a path that stays inside of the archive", found)
+                })?;
+                Member::Link(target)
+            }
+            b'0' | 0 | b'7' if !text.ends_with('/') => {
+                let file = extent.part(position, entry.size());
+                arrived(&name, &file);
+                Member::File(file)
+            }
+            b'5' | b'0' | 0 => Member::Directory,
+            b'S' => return Err(Error::malformed("archive entry", "a plain file", "a sparse file")),
+            other => {
+                let found = format!("type {}", printable(&[other]));
+                return Err(Error::malformed("archive entry", "a file, directory or link", found));
+            }
+        };
+        if name.is_empty() {
+            return match member {
+                Member::Directory => Ok(()),
+                _ => Err(Error::malformed("name of an archive entry", "a name", "none")),
+            };
+        }
+        match (self.members.get(&name), &member) {
+            (None, _) | (Some(Member::Directory), Member::Directory) => {
+                self.members.insert(name, member);
+                Ok(())
+            }
+            (Some(_), _) => Err(Error::malformed("archive entry", "one entry of a name", "a second one")),
+        }
+    }
+
+    /// The file of that name, links resolved; `None` if there is none.
+    pub fn file(&self, name: &str) -> Result<Option<Extent>> {
+        let Some(mut name) = normal("", name) else { return Ok(None) };
+        let first = name.clone();
+        for _ in 0..MAX_LINKS {
+            match self.members.get(&name) {
+                Some(Member::File(extent)) => return Ok(Some(extent.clone())),
+                Some(Member::Link(target)) => name.clone_from(target),
+                Some(Member::Directory) | None if name != first => {
+                    let what = format!("target {:?} of a link", printable(name.as_bytes()));
+                    return Err(Error::missing(what).at_entry(printable(first.as_bytes())));
+                }
+                Some(Member::Directory) | None => return Ok(None),
+            }
+        }
+        let found = "a chain of links without end";
+        Err(Error::malformed("link", format!("at most {MAX_LINKS} links to a file"), found)
+            .at_entry(printable(first.as_bytes())))
+    }
+
+    /// The name that a chain of links ends at.
+    pub fn resolved(&self, name: &str) -> String {
+        let mut name = name;
+        for _ in 0..MAX_LINKS {
+            match self.members.get(name) {
+                Some(Member::Link(target)) => name = target,
+                _ => break,
+            }
+        }
+        name.to_owned()
+    }
+
+    /// Names of all files, sorted; links are not among them.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().filter(|(_, member)| matches!(member, Member::File(_))).map(|(name, _)| name.as_str())
+    }
+
+    /// Is there an entry of that name, whatever it is?
+    pub fn contains(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+}
+
+/// Where an extent really ends, known to be before or at `position + …`: by asking for single bytes.
+fn end_of(extent: &Extent, position: u64) -> Result<u64> {
+    // Only on the way to an error, so a plain reading is good enough.
+    let mut reader = extent.part(position, u64::MAX - position).reader()?;
+    let count = std::io::copy(&mut reader, &mut std::io::sink()).map_err(|e| Error::io("cannot read", e))?;
+    Ok(position + count)
+}
+
+/// `base/path` without `.` and with `..` resolved; `None` if it is absolute, leaves the root, or — where there is
+/// no base, as in the name of an entry — has a `..` at all.
+fn normal(base: &str, path: &str) -> Option<String> {
+    if path.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    if base.is_empty() && path.split('/').any(|part| part == "..") {
+        return None;
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Extent {
+        let mut builder = tar::Builder::new(Vec::new());
+        build(&mut builder);
+        Extent::of_bytes(builder.into_inner().unwrap())
+    }
+
+    fn file(builder: &mut tar::Builder<Vec<u8>>, name: &str, data: &[u8]) {
+        // By hand: `append_data` would refuse the names that are tested here.
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        builder.append(&header, data).unwrap();
+    }
+
+    fn link(builder: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, name: &str, target: &str) {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_cksum();
+        builder.append(&header, &[][..]).unwrap();
+    }
+
+    fn error(extent: &Extent) -> String {
+        Archive::index(extent, |_, _| {}).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn links_are_resolved_inside_of_the_archive() {
+        let extent = archive(|b| {
+            file(b, "./layer.tar", b"data");
+            link(b, tar::EntryType::Symlink, "id/layer.tar", "../layer.tar");
+            link(b, tar::EntryType::Link, "id/hard", "layer.tar");
+            link(b, tar::EntryType::Symlink, "loop", "loop2");
+            link(b, tar::EntryType::Symlink, "loop2", "loop");
+            link(b, tar::EntryType::Symlink, "dangling", "nothing");
+        });
+        let archive = Archive::index(&extent, |_, _| {}).unwrap();
+        for name in ["layer.tar", "./layer.tar", "id/layer.tar", "id/hard"] {
+            assert_eq!(archive.file(name).unwrap().unwrap().bytes(10).unwrap(), b"data", "{name}");
+        }
+        assert!(archive.file("loop").unwrap_err().to_string().contains("without end"));
+        assert!(archive.file("dangling").unwrap_err().to_string().contains("missing"));
+        assert!(archive.file("none").unwrap().is_none());
+        assert!(archive.file("../layer.tar").unwrap().is_none());
+        assert_eq!(archive.files().collect::<Vec<_>>(), ["layer.tar"]);
+    }
+
+    #[test]
+    fn names_that_lead_out_of_the_archive_are_refused() {
+        for name in ["../evil", "/etc/passwd", "a/../../evil", "a/../b"] {
+            let text = error(&archive(|b| file(b, name, b"x")));
+            assert!(text.contains("offset 0") && text.contains("relative path"), "{text}");
+        }
+        for target in ["/etc/passwd", "../../x"] {
+            let text = error(&archive(|b| link(b, tar::EntryType::Symlink, "a/b", target)));
+            assert!(text.contains("inside of the archive"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_second_entry_of_a_name_is_refused() {
+        let text = error(&archive(|b| {
+            file(b, "manifest.json", b"[]");
+            file(b, "./manifest.json", b"{}");
+        }));
+        assert!(text.starts_with("./manifest.json: offset 1024") && text.contains("second"), "{text}");
+    }
+
+    #[test]
+    fn an_archive_that_was_cut_is_refused_with_its_entry() {
+        let whole = archive(|b| file(b, "blob", &[7; 2000])).bytes(1 << 20).unwrap();
+        for cut in (1..512).step_by(100).chain((513..2512).step_by(100)) {
+            let text = error(&Extent::of_bytes(whole[..cut].to_vec()));
+            assert!(text.contains("offset"), "{cut}: {text}");
+        }
+    }
+}

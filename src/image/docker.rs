@@ -1,0 +1,112 @@
+//! What only an archive of `docker save` has: images listed in `manifest.json`, their files found by path.
+//!
+//! Docker before version 25 kept layers under an ID of its own (`<v1id>/layer.tar`), podman keeps them under their
+//! diff_id, Docker since version 25 in an OCI image layout. All of them name the config and the layers by path.
+
+use std::collections::BTreeSet;
+
+use crate::blob::Extent;
+use crate::digest::{Algorithm, Digest};
+use crate::document::docker::{Archive, ArchiveEntry};
+use crate::error::{Error, Result, printable};
+use crate::image::graph::ImageConfig;
+use crate::image::source::{DOCUMENT_LIMIT, Source};
+
+/// An image that `manifest.json` lists.
+#[derive(Debug)]
+pub struct DockerImage {
+    /// Its entry.
+    pub entry: ArchiveEntry,
+    /// Its config.
+    pub config: ImageConfig,
+    /// The digest of the config: Docker's image ID.
+    pub id: Digest,
+    /// Its layers, lowest first.
+    pub layers: Vec<DockerLayer>,
+}
+
+/// A layer of such an image.
+#[derive(Debug, Clone)]
+pub struct DockerLayer {
+    /// Its path in the archive.
+    pub path: String,
+    /// Its bytes.
+    pub extent: Extent,
+    /// The digest of its blob, where its path is that of one in a layout.
+    pub digest: Option<Digest>,
+}
+
+impl DockerImage {
+    /// All images of an archive.
+    pub fn load_all(source: &Source) -> Result<Vec<Self>> {
+        let Some(bytes) = source.docker().and_then(|docker| docker.manifest.as_deref()) else { return Ok(Vec::new()) };
+        let place = |error: Error| error.in_blob("manifest.json").in_file(source.name());
+        let archive = Archive::parse(bytes).map_err(place)?;
+        archive.entries().iter().map(|entry| Self::load(source, entry.clone()).map_err(place)).collect()
+    }
+
+    fn load(source: &Source, entry: ArchiveEntry) -> Result<Self> {
+        let file = |path: &str, what: &str| -> Result<Extent> {
+            let found = source.file(path)?;
+            found.ok_or_else(|| Error::missing(format!("{what} {:?}", printable(path.as_bytes()))))
+        };
+        let extent = file(&entry.config, "config")?;
+        let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;
+        let id = Digest::sha256(&bytes);
+        if let Some(claimed) = named_digest(&entry.config)
+            && claimed != id
+        {
+            return Err(Error::mismatch("digest", claimed, id).in_blob(printable(entry.config.as_bytes())));
+        }
+        let config = ImageConfig::parse(bytes)
+            .and_then(|config| config.ok_or_else(|| Error::missing("rootfs")))
+            .map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;
+        if config.diff_ids.len() != entry.layers.len() {
+            let (expected, found) = (config.diff_ids.len(), entry.layers.len());
+            let error = Error::mismatch("number of layers", format!("{expected} diff_ids"), format!("{found} layers"));
+            return Err(error.in_blob(printable(entry.config.as_bytes())));
+        }
+        let layers = entry.layers.iter().map(|path| {
+            let extent = file(path, "layer")?;
+            Ok(DockerLayer { path: path.clone(), extent, digest: blob_digest(path) })
+        });
+        let layers = layers.collect::<Result<_>>()?;
+        Ok(Self { entry, config, id, layers })
+    }
+}
+
+/// The digest in `blobs/<algorithm>/<hex>`.
+pub fn blob_digest(path: &str) -> Option<Digest> {
+    let (algorithm, hex) = path.trim_start_matches("./").strip_prefix("blobs/")?.split_once('/')?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
+/// The digest that a path promises: of a layout, or `<hex>.json` as Docker names a config.
+fn named_digest(path: &str) -> Option<Digest> {
+    blob_digest(path).or_else(|| {
+        let name = path.rsplit('/').next()?;
+        Digest::from_hex(Algorithm::Sha256, name.strip_suffix(".json").unwrap_or(name))
+    })
+}
+
+/// Paths that the images refer to, for telling what nothing refers to.
+pub fn used_paths(images: &[DockerImage]) -> BTreeSet<&str> {
+    let all = images.iter().flat_map(|image| image.entry.layers.iter().chain([&image.entry.config]));
+    all.map(|path| path.trim_start_matches("./")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_taken_only_from_where_it_is_promised() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let digest = Digest::sha256(b"");
+        assert_eq!(blob_digest(&format!("blobs/sha256/{hex}")), Some(digest));
+        assert_eq!(blob_digest(&format!("./blobs/sha256/{hex}")), Some(digest));
+        assert_eq!(blob_digest(&format!("{hex}/layer.tar")), None);
+        assert_eq!(named_digest(&format!("{hex}.json")), Some(digest));
+        assert_eq!(named_digest("config.json"), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! The image graph: descriptors followed from `index.json` (and `manifest.json`) down to the blobs.
+//!
+//! Every document is verified when it is read. What is wrong is collected rather than thrown, since `check` wants
+//! to name all of it; whoever wants to go on only with a sound graph asks for [`Graph::sound`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::blob::Extent;
+use crate::digest::Digest;
+use crate::document::attestation;
+use crate::document::config::Config;
+use crate::document::descriptor::{Descriptor, Platform};
+use crate::document::index::Index;
+use crate::document::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::image::source::{DOCUMENT_LIMIT, Source};
+use crate::media_type::{self, Class};
+
+/// Indexes may be nested this deep, and subjects chained this far.
+pub const MAX_DEPTH: usize = 64;
+/// More documents than any layout has; each takes some memory.
+const MAX_DOCUMENTS: usize = 100_000;
+/// Bytes of all documents together that are held in memory.
+const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+
+/// A document or blob that a descriptor leads to.
+#[derive(Debug)]
+pub struct Node {
+    /// Its media type, by the first descriptor that names it or, where that has none, by its content.
+    pub media_type: String,
+    /// What it is.
+    pub body: Body,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Body {
+    /// An index or manifest list.
+    Index(IndexNode),
+    /// A manifest: of an image, an attestation or an artifact.
+    Manifest(Box<ManifestNode>),
+    /// Anything else: bytes.
+    Blob(Extent),
+    /// It is not here, and nothing says that it has to be.
+    Absent,
+}
+
+/// An index with its descriptors.
+#[derive(Debug)]
+pub struct IndexNode {
+    /// The document.
+    pub bytes: Vec<u8>,
+    /// `manifests`, in order.
+    pub children: Vec<Descriptor>,
+    /// What it refers to.
+    pub subject: Option<Descriptor>,
+}
+
+/// A manifest with its descriptors.
+#[derive(Debug)]
+pub struct ManifestNode {
+    /// The document.
+    pub bytes: Vec<u8>,
+    /// `config`, which an artifact may lack.
+    pub config: Option<Descriptor>,
+    /// The bytes of the config where it is one of an image.
+    pub image: Option<ImageConfig>,
+    /// `layers`, in order.
+    pub layers: Vec<Descriptor>,
+    /// What it refers to.
+    pub subject: Option<Descriptor>,
+    /// `artifactType`
+    pub artifact_type: Option<String>,
+    /// Is it what BuildKit says about another manifest?
+    pub attestation: bool,
+}
+
+impl ManifestNode {
+    /// Is it an image, with layers that can be rewritten?
+    pub fn is_image(&self) -> bool {
+        self.image.is_some() && !self.attestation
+    }
+}
+
+/// The config of an image (or of an old style attestation, which has diff_ids too).
+#[derive(Debug)]
+pub struct ImageConfig {
+    /// The document.
+    pub bytes: Vec<u8>,
+    /// `rootfs.diff_ids`
+    pub diff_ids: Vec<Digest>,
+    /// What it runs on.
+    pub platform: Platform,
+}
+
+impl ImageConfig {
+    /// The diff_id of a layer. The numbers of layers and diff_ids were compared when both were read.
+    pub fn diff_id(&self, number: usize) -> Result<Digest> {
+        self.diff_ids.get(number).copied().ok_or_else(|| Error::missing(format!("diff_id of layer {number}")))
+    }
+
+    /// Reads a config; `None` if it is one of something else than an image.
+    pub fn parse(bytes: Vec<u8>) -> Result<Option<Self>> {
+        let config = Config::parse(&bytes)?;
+        if !config.is_image() {
+            return Ok(None);
+        }
+        let (platform, diff_ids) = (config.platform(), config.diff_ids().to_vec());
+        Ok(Some(Self { diff_ids, platform, bytes }))
+    }
+}
+
+/// All that can be reached from the roots.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// `index.json`, where there is one.
+    pub root: Option<IndexNode>,
+    /// By digest.
+    pub nodes: BTreeMap<Digest, Node>,
+    /// What is wrong with it.
+    pub problems: Vec<Error>,
+    /// What is not wrong but worth a word.
+    pub notes: Vec<String>,
+    held: u64,
+}
+
+impl Graph {
+    /// Follows every descriptor of an image.
+    pub fn load(source: &Source) -> Result<Self> {
+        let mut graph = Self::default();
+        let Some(bytes) = source.index() else { return Ok(graph) };
+        let root = graph.index(bytes.to_vec()).map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
+        let mut pending: Vec<(Descriptor, usize, String)> = Vec::new();
+        let queue = |pending: &mut Vec<_>, node: &IndexNode, depth: usize, place: &str| {
+            // Last first, as the list is worked off from its end.
+            for (number, child) in node.children.iter().enumerate().rev() {
+                pending.push((child.clone(), depth, format!("{place}: manifests[{number}]")));
+            }
+        };
+        queue(&mut pending, &root, 1, "index.json");
+        graph.root = Some(root);
+        while let Some((link, depth, place)) = pending.pop() {
+            if let Some(known) = graph.nodes.get(&link.digest) {
+                graph.same_size(&link, known_size(known), &place, source);
+                continue;
+            }
+            if depth > MAX_DEPTH {
+                let error = Error::limit("depth of nested indexes", MAX_DEPTH as u64, depth);
+                graph.problems.push(error.in_blob(link.digest).in_file(source.name()));
+                continue;
+            }
+            if graph.nodes.len() >= MAX_DOCUMENTS {
+                return Err(Error::limit("number of documents", MAX_DOCUMENTS as u64, "more").in_file(source.name()));
+            }
+            match graph.follow(source, &link, &place) {
+                Ok(node) => {
+                    if let Body::Index(index) = &node.body {
+                        queue(&mut pending, index, depth + 1, &link.digest.to_string());
+                    }
+                    graph.nodes.insert(link.digest, node);
+                }
+                Err(error) => {
+                    graph.problems.push(error.in_blob(link.digest).in_file(source.name()));
+                    graph.nodes.insert(link.digest, Node { media_type: String::new(), body: Body::Absent });
+                }
+            }
+            if graph.held > MAX_DOCUMENT_BYTES {
+                let error = Error::limit("size of all documents in bytes", MAX_DOCUMENT_BYTES, graph.held);
+                return Err(error.in_file(source.name()));
+            }
+        }
+        Ok(graph)
+    }
+
+    /// The graph, if nothing is wrong with it; else the first thing that is.
+    pub fn sound(mut self) -> Result<Self> {
+        if self.problems.is_empty() {
+            return Ok(self);
+        }
+        Err(self.problems.swap_remove(0))
+    }
+
+    /// The digests that the top level names, and whatever else can be reached: documents, configs and layers.
+    pub fn reachable(&self) -> BTreeSet<Digest> {
+        let mut all: BTreeSet<Digest> = self.nodes.keys().copied().collect();
+        for node in self.nodes.values() {
+            if let Body::Manifest(manifest) = &node.body {
+                all.extend(manifest.config.iter().map(|config| config.digest));
+                all.extend(manifest.layers.iter().map(|layer| layer.digest));
+            }
+        }
+        all
+    }
+
+    /// Every manifest that is an image, in the order of digests.
+    pub fn images(&self) -> impl Iterator<Item = (&Digest, &ManifestNode)> {
+        self.nodes.iter().filter_map(|(digest, node)| match &node.body {
+            Body::Manifest(manifest) if manifest.is_image() => Some((digest, &**manifest)),
+            _ => None,
+        })
+    }
+
+    fn same_size(&mut self, link: &Descriptor, size: Option<u64>, place: &str, source: &Source) {
+        if let Some(size) = size.filter(|size| *size != link.size) {
+            let error = Error::mismatch("size", link.size, size);
+            self.problems.push(error.in_blob(link.digest).at_entry(place).in_file(source.name()));
+        }
+    }
+
+    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Node> {
+        let node = |media_type: &str, body| Node { media_type: media_type.to_owned(), body };
+        let media_type = link.media_type.as_str();
+        let Some(extent) = extent_of(source, link)? else {
+            // An index of many platforms of which only some were fetched is usual, and no digest moves by it.
+            self.notes.push(format!("{place}: {} is not in the image; its descriptor is left as it is", link.digest));
+            return Ok(node(media_type, Body::Absent));
+        };
+        let mut class = media_type::classify(media_type);
+        if class != Class::Index && class != Class::Manifest && !media_type.is_empty() {
+            return Ok(node(media_type, Body::Blob(extent)));
+        }
+        if media_type.is_empty() && extent.len() > DOCUMENT_LIMIT {
+            return Ok(node(media_type, Body::Blob(extent)));
+        }
+        let bytes = extent.verified_bytes(&link.digest, Some(link.size), DOCUMENT_LIMIT)?;
+        if media_type.is_empty() {
+            class = by_content(&bytes);
+        }
+        match class {
+            Class::Index => Ok(node(media_type, Body::Index(self.index(bytes)?))),
+            Class::Manifest => Ok(node(media_type, Body::Manifest(Box::new(self.manifest(source, link, bytes)?)))),
+            _ => Ok(node(media_type, Body::Blob(extent))),
+        }
+    }
+
+    fn index(&mut self, bytes: Vec<u8>) -> Result<IndexNode> {
+        self.held += bytes.len() as u64;
+        let (children, subject) = {
+            let index = Index::parse(&bytes)?;
+            (index.manifests().to_vec(), index.subject().cloned())
+        };
+        Ok(IndexNode { bytes, children, subject })
+    }
+
+    fn manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestNode> {
+        self.held += bytes.len() as u64;
+        let (config, layers, subject, artifact_type) = {
+            let manifest = Manifest::parse(&bytes)?;
+            (
+                manifest.config().cloned(),
+                manifest.layers().to_vec(),
+                manifest.subject().cloned(),
+                manifest.artifact_type(),
+            )
+        };
+        let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref());
+        let image = config.as_ref().map(|config| self.config(source, config)).transpose()?.flatten();
+        let node = ManifestNode { bytes, config, image, layers, subject, artifact_type, attestation };
+        if let Some(image) = &node.image
+            && image.diff_ids.len() != node.layers.len()
+        {
+            let found = format!("{} layers", node.layers.len());
+            return Err(Error::mismatch("number of layers", format!("{} diff_ids", image.diff_ids.len()), found));
+        }
+        Ok(node)
+    }
+
+    fn config(&mut self, source: &Source, link: &Descriptor) -> Result<Option<ImageConfig>> {
+        if media_type::classify(&link.media_type) != Class::Config {
+            return Ok(None);
+        }
+        let Some(extent) = extent_of(source, link)? else {
+            return Err(Error::missing("config").in_blob(link.digest));
+        };
+        let bytes = extent.verified_bytes(&link.digest, Some(link.size), DOCUMENT_LIMIT)?;
+        self.held += bytes.len() as u64;
+        ImageConfig::parse(bytes).map_err(|e| e.in_blob(link.digest))
+    }
+}
+
+/// The bytes that a descriptor names: in the image, or in its own `data`.
+pub fn extent_of(source: &Source, link: &Descriptor) -> Result<Option<Extent>> {
+    match source.blob(&link.digest)? {
+        Some(extent) => Ok(Some(extent)),
+        None => Ok(link.decoded_data().transpose()?.map(Extent::of_bytes)),
+    }
+}
+
+fn known_size(node: &Node) -> Option<u64> {
+    match &node.body {
+        Body::Index(index) => Some(index.bytes.len() as u64),
+        Body::Manifest(manifest) => Some(manifest.bytes.len() as u64),
+        Body::Blob(extent) => Some(extent.len()),
+        Body::Absent => None,
+    }
+}
+
+/// Descriptors of old tools have no media type: what has `manifests` is an index, what has a `config` a manifest.
+fn by_content(bytes: &[u8]) -> Class {
+    use crate::document::json::Json;
+    let Ok(json) = Json::parse(bytes) else { return Class::Other };
+    let root = json.root();
+    if root.get("manifests").is_some() {
+        Class::Index
+    } else if root.get("config").is_some() && root.get("layers").is_some() {
+        Class::Manifest
+    } else {
+        Class::Other
+    }
+}

@@ -1,0 +1,143 @@
+//! The names of images, as containers-transports(5) has them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// What an image is carried in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An OCI image layout in a directory.
+    Oci,
+    /// An OCI image layout in a tar.
+    OciArchive,
+    /// What `docker save` writes: a tar with a `manifest.json`.
+    DockerArchive,
+}
+
+impl Kind {
+    /// The transport's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oci => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::DockerArchive => "docker-archive",
+        }
+    }
+}
+
+/// A path, or the standard stream of the direction in question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Where {
+    /// `-`
+    Stdio,
+    /// A file or directory.
+    Path(PathBuf),
+}
+
+/// `[oci:|oci-archive:|docker-archive:]PATH[:REFERENCE]`, or `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Set if a prefix asks for it; else a source is detected and a destination takes the source's.
+    pub kind: Option<Kind>,
+    /// Where it is.
+    pub place: Where,
+    /// Which image of several; only with a prefix, as a plain path may contain colons.
+    pub reference: Option<String>,
+}
+
+impl Location {
+    /// Standard input or output.
+    pub fn stdio() -> Self {
+        Self { kind: None, place: Where::Stdio, reference: None }
+    }
+
+    /// A plain path, whose kind is to be detected.
+    pub fn path(path: impl Into<PathBuf>) -> Self {
+        Self { kind: None, place: Where::Path(path.into()), reference: None }
+    }
+
+    /// The path, where it is one.
+    pub fn as_path(&self) -> Option<&Path> {
+        match &self.place {
+            Where::Path(path) => Some(path),
+            Where::Stdio => None,
+        }
+    }
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let kinds = [Kind::OciArchive, Kind::DockerArchive, Kind::Oci];
+        let forced = kinds.into_iter().find_map(|kind| {
+            let rest = text.strip_prefix(kind.name())?.strip_prefix(':')?;
+            Some((kind, rest))
+        });
+        let Some((kind, rest)) = forced else {
+            if text.is_empty() {
+                return Err(Error::malformed("image", "a path, or - for standard input or output", "nothing"));
+            }
+            let place = if text == "-" { Where::Stdio } else { Where::Path(text.into()) };
+            return Ok(Self { kind: None, place, reference: None });
+        };
+        // As containers/image splits it: the path ends at the first colon.
+        let (path, reference) = match rest.split_once(':') {
+            Some((path, reference)) => (path, Some(reference)),
+            None => (rest, None),
+        };
+        if path.is_empty() || reference == Some("") {
+            let expected = format!("{}:PATH or {}:PATH:REFERENCE", kind.name(), kind.name());
+            return Err(Error::malformed("image", expected, text));
+        }
+        let place = if path == "-" { Where::Stdio } else { Where::Path(path.into()) };
+        if kind == Kind::Oci && place == Where::Stdio {
+            return Err(Error::malformed("image", "a directory behind oci:", "-, which can only be an archive"));
+        }
+        Ok(Self { kind: Some(kind), place, reference: reference.map(str::to_owned) })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(kind) = self.kind {
+            write!(f, "{}:", kind.name())?;
+        }
+        match &self.place {
+            Where::Stdio => f.write_str("-")?,
+            Where::Path(path) => write!(f, "{}", path.display())?,
+        }
+        match &self.reference {
+            Some(reference) => write!(f, ":{reference}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_containers_transports_has_them() {
+        let parse = |text: &str| text.parse::<Location>().unwrap();
+        assert_eq!(parse("-"), Location::stdio());
+        assert_eq!(parse("a:b/c.tar"), Location::path("a:b/c.tar"));
+        assert_eq!(parse("./oci:x"), Location::path("./oci:x"));
+        let full = parse("oci:dir:registry.example:5000/app:v1");
+        assert_eq!((full.kind, full.as_path()), (Some(Kind::Oci), Some(Path::new("dir"))));
+        assert_eq!(full.reference.as_deref(), Some("registry.example:5000/app:v1"));
+        assert_eq!(parse("oci-archive:-").place, Where::Stdio);
+        assert_eq!(parse("docker-archive:x.tar").kind, Some(Kind::DockerArchive));
+        for bad in ["", "oci:", "oci:dir:", "oci:-", "docker-archive::x"] {
+            assert!(bad.parse::<Location>().is_err(), "{bad}");
+        }
+        for text in ["-", "a:b", "oci:d:r:t", "oci-archive:f"] {
+            assert_eq!(parse(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Writing an image: documents and blobs, into a directory, an archive or a stream.
+//!
+//! The archive is canonical: what is in it depends on the image and the epoch alone. Its documents come first, so
+//! that a reader knows what it is looking for when the blobs arrive; a stream that breaks off lacks blobs then,
+//! and no consumer takes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::blob::Extent;
+use crate::digest::Digest;
+use crate::epoch::Epoch;
+use crate::error::{Error, Result};
+use crate::image::location::Kind;
+use crate::spool::Spools;
+
+/// Two zero blocks end a tar (POSIX.1-2017, pax).
+const END_MARKER: [u8; 2 * crate::tar::BLOCK] = [0; 2 * crate::tar::BLOCK];
+
+/// An image that is ready to be written.
+#[derive(Debug, Default)]
+pub struct Image {
+    /// `oci-layout`, `index.json`, `manifest.json`, `repositories`: those that the kind has, in this order.
+    pub documents: Vec<(&'static str, Vec<u8>)>,
+    /// Every blob by its digest.
+    pub blobs: BTreeMap<Digest, Content>,
+}
+
+/// The bytes of a blob.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A document that was made or patched here.
+    Bytes(Vec<u8>),
+    /// Bytes of the source, which are verified while they are copied.
+    Source(Extent),
+    /// A spool that was hashed while it was written.
+    Spool(Extent),
+}
+
+impl Content {
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Source(extent) | Self::Spool(extent) => extent.len(),
+        }
+    }
+
+    /// Has it no bytes at all?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn write(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Bytes(bytes) => out.write_all(bytes).map_err(cannot_write),
+            // A spool is read back from disk: what was hashed has to be what is published.
+            Self::Source(extent) | Self::Spool(extent) => extent.copy_verified(digest, out),
+        }
+    }
+}
+
+fn cannot_write(error: io::Error) -> Error {
+    Error::io("cannot write", error)
+}
+
+/// Where an image is written to.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// An archive under this name, which is replaced in one step where it exists.
+    File(PathBuf),
+    /// A directory; `replace` an OCI image layout that is there.
+    Folder {
+        /// Its final name.
+        path: PathBuf,
+        /// May a layout that exists be replaced?
+        replace: bool,
+    },
+    /// An archive on standard output.
+    Stdout,
+    /// A device or FIFO, written like a pipe.
+    Stream(PathBuf),
+}
+
+impl Target {
+    /// What a path of this kind is written as; an error where it is in the way.
+    pub fn new(path: &Path, kind: Kind, force: bool) -> Result<Self> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io("cannot look at the destination", error).in_file(path.display())),
+        };
+        let wrong = |expected: &'static str, found: &str| {
+            Err(Error::malformed("destination", expected, found).in_file(path.display()))
+        };
+        match (kind, metadata) {
+            (Kind::Oci, None) => Ok(Self::Folder { path: path.to_owned(), replace: false }),
+            (Kind::Oci, Some(metadata)) if metadata.is_dir() => {
+                let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+                if empty {
+                    return Ok(Self::Folder { path: path.to_owned(), replace: false });
+                }
+                let layout = path.join("index.json").is_file() || path.join("oci-layout").is_file();
+                match (force, layout) {
+                    (true, true) => {
+                        let path = fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?;
+                        Ok(Self::Folder { path, replace: true })
+                    }
+                    (true, false) => {
+                        wrong("an OCI image layout that --force may replace", "a directory of something else")
+                    }
+                    (false, _) => {
+                        wrong("a new or empty directory (--force replaces an OCI image layout)", "a non-empty one")
+                    }
+                }
+            }
+            (Kind::Oci, Some(_)) => wrong("a directory", "a file; use oci-archive: for an archive"),
+            (_, Some(metadata)) if metadata.is_dir() => {
+                wrong("a file", "a directory; use oci: for a layout in a directory")
+            }
+            (_, Some(metadata)) if !metadata.is_file() => Ok(Self::Stream(path.to_owned())),
+            // A link stays a link: what it points to is replaced.
+            (_, Some(_)) => Ok(Self::File(fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?)),
+            (_, None) => Ok(Self::File(path.to_owned())),
+        }
+    }
+}
+
+/// Writes an image, complete or not at all (a stream aside, which is then cut off).
+pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> Result<()> {
+    match target {
+        Target::File(path) => {
+            let mut output = spools.output_file(path)?;
+            let file = output.file_mut()?;
+            if let Ok(old) = fs::metadata(path) {
+                file.set_permissions(old.permissions()).map_err(cannot_write)?;
+            }
+            write_file(image, epoch, file).map_err(|e| e.in_file(path.display()))?;
+            output.rename_to(path)
+        }
+        Target::Folder { path, replace } => {
+            let output = spools.output_folder(path)?;
+            write_folder(image, output.path()).map_err(|e| e.in_file(path.display()))?;
+            if *replace { output.exchange_with(path) } else { output.rename_to(path) }
+        }
+        Target::Stdout => {
+            // The raw descriptor: std's own buffer would copy every chunk once more.
+            let stdout = io::stdout();
+            let file = rustix::io::dup(&stdout).map(File::from).map_err(|e| cannot_write(e.into()))?;
+            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
+                .map_err(|e| e.in_file("standard output"))
+        }
+        Target::Stream(path) => {
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
+            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
+                .map_err(|e| e.in_file(path.display()))
+        }
+    }
+}
+
+/// Directories of the layout that hold blobs, in order: `blobs`, `blobs/sha256`, …
+fn folders(image: &Image) -> BTreeSet<String> {
+    let algorithms = image.blobs.keys().map(|digest| format!("blobs/{}/", digest.algorithm().name()));
+    std::iter::once("blobs/".to_owned()).chain(algorithms).collect()
+}
+
+/// Documents and directories: all that comes before the blobs. Returns the number of bytes.
+fn write_head(image: &Image, epoch: Epoch, out: &mut impl Write) -> Result<u64> {
+    let mut written = 0;
+    for (name, bytes) in &image.documents {
+        let header = header(name, bytes.len() as u64, epoch)?;
+        out.write_all(&header).and_then(|()| out.write_all(bytes)).map_err(cannot_write)?;
+        written += (header.len() + bytes.len()) as u64 + pad(out, bytes.len() as u64)?;
+    }
+    for folder in folders(image) {
+        let header = header(&folder, 0, epoch)?;
+        out.write_all(&header).map_err(cannot_write)?;
+        written += header.len() as u64;
+    }
+    Ok(written)
+}
+
+fn write_stream(image: &Image, epoch: Epoch, mut out: impl Write) -> Result<()> {
+    write_head(image, epoch, &mut out)?;
+    for (digest, content) in &image.blobs {
+        out.write_all(&header(&digest.path(), content.len(), epoch)?).map_err(cannot_write)?;
+        content.write(digest, &mut out)?;
+        pad(&mut out, content.len())?;
+    }
+    out.write_all(&END_MARKER).and_then(|()| out.flush()).map_err(cannot_write)
+}
+
+/// The same bytes as [`write_stream`], with the blobs copied by the kernel.
+fn write_file(image: &Image, epoch: Epoch, file: &mut File) -> Result<()> {
+    let mut position = write_head(image, epoch, file)?;
+    for (digest, content) in &image.blobs {
+        let header = header(&digest.path(), content.len(), epoch)?;
+        file.write_all(&header).map_err(cannot_write)?;
+        position += header.len() as u64;
+        match content {
+            Content::Bytes(bytes) => file.write_all(bytes).map_err(cannot_write)?,
+            Content::Source(extent) | Content::Spool(extent) => extent.copy_to_file(digest, file, position)?,
+        }
+        position += content.len();
+        file.seek(SeekFrom::Start(position)).map_err(cannot_write)?;
+        position += pad(file, content.len())?;
+    }
+    file.write_all(&END_MARKER).map_err(cannot_write)
+}
+
+fn write_folder(image: &Image, folder: &Path) -> Result<()> {
+    let save = |name: &str, write: &mut dyn FnMut(&mut File) -> Result<()>| -> Result<()> {
+        let path = folder.join(name);
+        let mut file = File::create_new(&path).map_err(|e| Error::io("cannot create", e).in_file(path.display()))?;
+        write(&mut file)?;
+        file.sync_all().map_err(|e| Error::io("cannot sync", e).in_file(path.display()))
+    };
+    for name in folders(image) {
+        fs::create_dir_all(folder.join(name)).map_err(|e| Error::io("cannot create a directory", e))?;
+    }
+    for (digest, content) in &image.blobs {
+        save(&digest.path(), &mut |file| match content {
+            Content::Bytes(bytes) => file.write_all(bytes).map_err(cannot_write),
+            Content::Source(extent) | Content::Spool(extent) => extent.copy_to_file(digest, file, 0),
+        })?;
+    }
+    for (name, bytes) in &image.documents {
+        save(name, &mut |file| file.write_all(bytes).map_err(cannot_write))?;
+    }
+    Ok(())
+}
+
+/// The header of an entry: everything but its name and size is constant.
+fn header(name: &str, size: u64, epoch: Epoch) -> Result<Vec<u8>> {
+    let mut blocks = Vec::with_capacity(3 * crate::tar::BLOCK);
+    let mut header = tar::Header::new_gnu();
+    if name.len() > 100 {
+        // The hexadecimal digits of a sha512 alone are more than the field takes, so GNU's long name.
+        let mut long = tar::Header::new_gnu();
+        long.set_path("././@LongLink").map_err(cannot_write)?;
+        long.set_entry_type(tar::EntryType::GNULongName);
+        long.set_size(name.len() as u64 + 1);
+        finish(&mut long, 0o644, 0);
+        blocks.extend_from_slice(long.as_bytes());
+        blocks.extend_from_slice(name.as_bytes());
+        blocks.push(0);
+        blocks.resize(blocks.len().next_multiple_of(crate::tar::BLOCK), 0);
+        header.set_path(&name[..100]).map_err(cannot_write)?;
+    } else {
+        header.set_path(name).map_err(cannot_write)?;
+    }
+    let folder = name.ends_with('/');
+    header.set_entry_type(if folder { tar::EntryType::Directory } else { tar::EntryType::Regular });
+    header.set_size(size);
+    finish(&mut header, if folder { 0o755 } else { 0o644 }, epoch.seconds());
+    blocks.extend_from_slice(header.as_bytes());
+    Ok(blocks)
+}
+
+fn finish(header: &mut tar::Header, mode: u32, mtime: u64) {
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(mtime);
+    header.set_cksum();
+}
+
+/// Zeros up to the next block; how many.
+fn pad(out: &mut impl Write, size: u64) -> Result<u64> {
+    let count = size.next_multiple_of(crate::tar::BLOCK as u64) - size;
+    out.write_all(&[0; crate::tar::BLOCK][..usize::try_from(count).unwrap_or(0)]).map_err(cannot_write)?;
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn image() -> Image {
+        let mut image = Image {
+            documents: vec![("oci-layout", b"{}".to_vec()), ("index.json", b"{}".to_vec())],
+            ..Image::default()
+        };
+        for (algorithm, bytes) in
+            [(crate::digest::Algorithm::Sha512, b"five!".to_vec()), (crate::digest::Algorithm::Sha256, vec![7; 1024])]
+        {
+            image.blobs.insert(Digest::of(algorithm, &bytes), Content::Bytes(bytes));
+        }
+        let mut spool = tempfile::tempfile().unwrap();
+        spool.write_all(b"in a spool").unwrap();
+        image.blobs.insert(Digest::sha256(b"in a spool"), Content::Spool(Extent::of_file(spool, 10)));
+        image
+    }
+
+    #[test]
+    fn a_file_and_a_stream_get_the_same_bytes() {
+        let epoch = Epoch::new(1_700_000_000).unwrap();
+        let mut stream = Vec::new();
+        write_stream(&image(), epoch, &mut stream).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tar");
+        write(&image(), &Target::File(path.clone()), epoch, &Spools::new(folder.path())).unwrap();
+        assert!(fs::read(&path).unwrap() == stream);
+        let mut names = Vec::new();
+        for entry in tar::Archive::new(&stream[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            assert_eq!(entry.header().mtime().unwrap(), 1_700_000_000);
+            assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (0, 0));
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            names.push(String::from_utf8(entry.path_bytes().into_owned()).unwrap());
+        }
+        assert_eq!(names[..2], ["oci-layout", "index.json"]);
+        assert_eq!(names[2..5], ["blobs/", "blobs/sha256/", "blobs/sha512/"]);
+        assert_eq!(names.len(), 8);
+        assert_eq!(names[7], Digest::of(crate::digest::Algorithm::Sha512, b"five!").path());
+    }
+
+    #[test]
+    fn a_folder_that_is_in_use_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let epoch = Epoch::new(0).unwrap();
+        let path = folder.path().join("layout");
+        let spools = Spools::new(folder.path());
+        write(&image(), &Target::new(&path, Kind::Oci, false).unwrap(), epoch, &spools).unwrap();
+        assert!(Target::new(&path, Kind::Oci, false).unwrap_err().to_string().contains("non-empty"));
+        write(&image(), &Target::new(&path, Kind::Oci, true).unwrap(), epoch, &spools).unwrap();
+        let other = folder.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("precious"), "").unwrap();
+        assert!(Target::new(&other, Kind::Oci, true).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_blob_that_changed_on_the_way_leaves_no_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut image = image();
+        image.blobs.insert(Digest::sha256(b"promised"), Content::Source(Extent::of_bytes(b"delivered".to_vec())));
+        let target = Target::File(folder.path().join("image.tar"));
+        let error = write(&image, &target, Epoch::new(0).unwrap(), &Spools::new(folder.path())).unwrap_err();
+        assert!(error.to_string().contains("digest does not match"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,215 @@
+//! Opening an image, whatever it is carried in: a directory, a file, a pipe, compressed as a whole or not.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::blob::{Extent, Growing, read_full};
+use crate::digest::Digest;
+use crate::error::{Error, Result, printable};
+use crate::image::archive::Archive;
+use crate::image::location::{Kind, Location, Where};
+use crate::layer::{Decoder, Expect};
+use crate::media_type::Compression;
+use crate::spool::Spools;
+
+/// The largest document that is read: twice what registries take for a manifest, and far more than any config.
+pub const DOCUMENT_LIMIT: u64 = 16 << 20;
+
+/// An open image.
+#[derive(Debug)]
+pub struct Source {
+    name: String,
+    kind: Kind,
+    store: Store,
+    index: Option<Vec<u8>>,
+    docker: Option<Docker>,
+}
+
+/// The documents that only an archive of `docker save` has.
+#[derive(Debug)]
+pub struct Docker {
+    /// `manifest.json`; archives of Docker before 1.10 have none.
+    pub manifest: Option<Vec<u8>>,
+    /// `repositories`.
+    pub repositories: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Store {
+    Folder(PathBuf),
+    Archive(Archive),
+}
+
+/// Is told of each file of an archive as its header is read: its name, and its bytes, which may still be on the way.
+pub type Arrived<'a> = dyn FnMut(&str, &Extent) + 'a;
+
+impl Source {
+    /// Opens what a location names.
+    pub fn open(location: &Location, spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Self> {
+        let name = match &location.place {
+            Where::Stdio => "standard input".to_owned(),
+            Where::Path(path) => path.display().to_string(),
+        };
+        let opened = match &location.place {
+            Where::Path(path) if path.is_dir() => Ok(Store::Folder(path.clone())),
+            Where::Path(path) => {
+                File::open(path).map_err(|e| Error::io("cannot open", e)).and_then(|f| archive(f, spools, arrived))
+            }
+            Where::Stdio => rustix::io::dup(io::stdin())
+                .map_err(|e| Error::io("cannot read", e.into()))
+                .and_then(|fd| archive(File::from(fd), spools, arrived)),
+        };
+        opened.and_then(|store| Self::detect(name.clone(), store, location.kind)).map_err(|e| e.in_file(name))
+    }
+
+    fn detect(name: String, store: Store, forced: Option<Kind>) -> Result<Self> {
+        let mut source = Self { name, kind: Kind::Oci, store, index: None, docker: None };
+        source.index = source.document("index.json")?;
+        let layout = source.index.is_some();
+        let folder = matches!(source.store, Store::Folder(_));
+        if !folder {
+            let manifest = source.document("manifest.json")?;
+            let repositories = source.document("repositories")?;
+            if manifest.is_some() || (!layout && repositories.is_some()) {
+                source.docker = Some(Docker { manifest, repositories });
+            }
+        }
+        let found = match (folder, &source.docker) {
+            (true, _) if layout => Kind::Oci,
+            (false, Some(_)) => Kind::DockerArchive,
+            (false, None) if layout => Kind::OciArchive,
+            _ => {
+                let expected = if folder { "index.json" } else { "index.json, manifest.json or repositories" };
+                return Err(Error::missing(format!("{expected} (this is not a container image)")));
+            }
+        };
+        source.kind = match (forced, found) {
+            (None, found) => found,
+            (Some(forced), found) if forced == found => found,
+            // Docker's archives since version 25 are layouts as well.
+            (Some(Kind::OciArchive), Kind::DockerArchive) if layout => {
+                source.docker = None;
+                Kind::OciArchive
+            }
+            (Some(forced), found) => {
+                return Err(Error::malformed("kind of image", forced.name(), found.name()));
+            }
+        };
+        Ok(source)
+    }
+
+    /// What it was opened from, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is carried in.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The bytes of `index.json`.
+    pub fn index(&self) -> Option<&[u8]> {
+        self.index.as_deref()
+    }
+
+    /// The documents of `docker save`.
+    pub fn docker(&self) -> Option<&Docker> {
+        self.docker.as_ref()
+    }
+
+    /// A blob of the layout; `None` if it is not there.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Extent>> {
+        self.file(&digest.path())
+    }
+
+    /// A file by its name in the archive or below the directory.
+    ///
+    /// For a directory the name has to come from here or from a [`Digest`], never from a document.
+    pub fn file(&self, name: &str) -> Result<Option<Extent>> {
+        match &self.store {
+            Store::Folder(folder) => Extent::of_path(&folder.join(name)),
+            Store::Archive(archive) => archive.file(name),
+        }
+    }
+
+    /// The name of the file that a name leads to, links resolved.
+    pub fn resolved(&self, name: &str) -> String {
+        match &self.store {
+            Store::Folder(_) => name.to_owned(),
+            Store::Archive(archive) => archive.resolved(name),
+        }
+    }
+
+    /// A small file's bytes; `None` if it is not there.
+    pub fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let extent = self.file(name)?;
+        extent.map(|extent| extent.bytes(DOCUMENT_LIMIT)).transpose().map_err(|e| e.in_blob(printable(name.as_bytes())))
+    }
+
+    /// Names of all files, sorted.
+    pub fn files(&self) -> Result<Vec<String>> {
+        match &self.store {
+            Store::Archive(archive) => Ok(archive.files().map(str::to_owned).collect()),
+            Store::Folder(folder) => {
+                let mut names = Vec::new();
+                list(folder, "", 3, &mut names)?;
+                names.sort();
+                Ok(names)
+            }
+        }
+    }
+}
+
+/// Files below a folder, at most `depth` folders deep: `blobs/<algorithm>/<hex>` is as deep as a layout goes.
+fn list(folder: &Path, prefix: &str, depth: u32, names: &mut Vec<String>) -> Result<()> {
+    let failed = |e| Error::io("cannot list", e).in_file(folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().map_err(failed)?;
+        if !kind.is_dir() {
+            names.push(name);
+        } else if depth > 1 {
+            list(&entry.path(), &format!("{name}/"), depth - 1, names)?;
+        }
+    }
+    Ok(())
+}
+
+/// Indexes an archive; what can't be read at any offset is spooled.
+fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Store> {
+    let metadata = file.metadata().map_err(|e| Error::io("cannot look at it", e))?;
+    if metadata.is_dir() {
+        return Err(Error::malformed("source", "an archive", "a directory"));
+    }
+    let mut head = [0; 4];
+    if metadata.is_file() {
+        use std::os::unix::fs::FileExt;
+        let count = file.read_at(&mut head, 0).map_err(|e| Error::io("cannot read", e))?;
+        if Compression::sniff(&head[..count]) == Compression::None {
+            let extent = Extent::of_file(file, metadata.len());
+            return Archive::index(&extent, arrived).map(Store::Archive);
+        }
+    }
+    let count = read_full(&mut file, &mut head).map_err(|e| Error::io("cannot read", e))?;
+    let plain = io::Cursor::new(head[..count].to_vec()).chain(file);
+    let mut reader: Box<dyn Read + Send> = match Compression::sniff(&head[..count]) {
+        Compression::None => Box::new(plain),
+        Compression::Gzip | Compression::Zstd => Box::new(Decoder::new(Box::new(plain), &Expect::default())?),
+    };
+    let growing = Growing::new(spools.file()?);
+    std::thread::scope(|scope| {
+        let filler = scope.spawn(|| growing.fill(&mut reader));
+        let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), arrived);
+        // What follows the end marker is read all the same: the program that writes into this pipe must not be
+        // killed by closing it. It may be once it is known that its archive is of no use.
+        if indexed.is_err() {
+            growing.stop();
+        }
+        let filled = filler.join().unwrap_or_else(|_| Err(Error::refused("the thread that reads the input died")));
+        // A reading error explains an index that stops short, not the other way round.
+        filled.and(indexed).map(Store::Archive)
+    })
+}

@@ -1,0 +1,138 @@
+//! The first stage of every way through a layer: a thread of its own reads, verifies and decompresses the blob,
+//! while the caller takes the uncompressed bytes, block by block.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::layer::{Decoder, Expect, Facts, Pool, Source};
+use crate::media_type::Compression;
+use crate::tar::Stats;
+
+/// Large enough that a hand-over costs nothing, small enough to stay in a core's cache between inflating and hashing.
+const BLOCK: usize = 256 << 10;
+/// One is being filled, one is being used, the others even out.
+const BLOCKS: usize = 4;
+
+/// The uncompressed bytes of a layer as they arrive.
+pub(super) struct Blocks {
+    full: Receiver<(Vec<u8>, usize)>,
+    free: Sender<Vec<u8>>,
+    current: Vec<u8>,
+    /// None where the hash of the blob is that of the uncompressed bytes.
+    hasher: Option<Hasher>,
+}
+
+impl Blocks {
+    /// The next block, hashed for the diff_id: the caller may change it. None at the end, or when reading failed,
+    /// which the caller need not tell apart: [`read`] returns the error then, whatever the caller does.
+    pub(super) fn next(&mut self) -> Option<&mut [u8]> {
+        if !self.current.is_empty() {
+            // Fails only when the reader has gone, which is no concern of ours.
+            let _ = self.free.send(std::mem::take(&mut self.current));
+        }
+        let (block, len) = self.full.recv().ok()?;
+        self.current = block;
+        let bytes = self.current.get_mut(..len)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        Some(bytes)
+    }
+}
+
+/// Reads a layer through `work`, which takes its blocks and says what it found. It may leave off before the last of
+/// them if it fails, or if it has seen enough: `None` instead of facts is returned then.
+///
+/// Only when the blob has turned out to be what was expected, to its end, is there a good result with facts.
+pub(super) fn read<R>(
+    source: &dyn Source,
+    expect: &Expect,
+    diff_id_algorithm: Algorithm,
+    pool: &Pool,
+    work: impl FnOnce(&mut Blocks) -> Result<(R, Stats)>,
+) -> Result<(R, Option<Facts>)> {
+    let mut decoder = Decoder::new(source.open()?, expect)?;
+    let algorithm = expect.diff_id.map_or(diff_id_algorithm, |diff_id| diff_id.algorithm());
+    let is_plain = decoder.compression() == Compression::None;
+    let hasher = (!is_plain || decoder.digest().algorithm() != algorithm).then(|| Hasher::new(algorithm));
+
+    let (full_sender, full) = bounded(BLOCKS);
+    let (free, free_receiver) = bounded(BLOCKS);
+    for _ in 0..BLOCKS {
+        let _ = free.send(vec![0; BLOCK]);
+    }
+    let mut blocks = Blocks { full, free, current: Vec::new(), hasher };
+    let (read, worked, hasher) = thread::scope(|scope| {
+        let decoder = &mut decoder;
+        let reader = thread::Builder::new()
+            .name("read".to_owned())
+            .spawn_scoped(scope, move || inflate(decoder, pool, &full_sender, &free_receiver))
+            .map_err(|error| Error::io("cannot start a thread", error))?;
+        let worked = work(&mut blocks);
+        // The reader must not wait for someone who will take no more.
+        let Blocks { hasher, .. } = blocks;
+        Ok::<_, Error>((joined(reader.join()), worked, hasher))
+    })?;
+    // The reader's error is the first cause: the others then have seen a stream that is cut short.
+    let is_whole = read?;
+    // A tar stream that makes no sense may come from a blob that is not the one its digest names.
+    let (result, stats) = worked.map_err(|error| decoder.blame(error))?;
+    if !is_whole {
+        return Ok((result, None));
+    }
+    let diff_id = hasher.map_or_else(|| decoder.digest(), Hasher::finish);
+    verify_diff_id(expect.diff_id, diff_id)?;
+    let facts = Facts {
+        compression: decoder.compression(),
+        digest: decoder.digest(),
+        size: decoder.bytes_in(),
+        diff_id,
+        uncompressed_size: decoder.bytes_out(),
+        stats,
+        gzip_mtime: decoder.gzip_mtime(),
+    };
+    Ok((result, Some(facts)))
+}
+
+fn verify_diff_id(expected: Option<Digest>, found: Digest) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found => Err(Error::mismatch("diff_id", expected, found)),
+        _ => Ok(()),
+    }
+}
+
+/// The reader's thread. True at the end of the blob, false if no one takes what it reads any more.
+fn inflate(
+    decoder: &mut Decoder,
+    pool: &Pool,
+    full: &Sender<(Vec<u8>, usize)>,
+    free: &Receiver<Vec<u8>>,
+) -> Result<bool> {
+    let mut counted = 0;
+    let mut count = |decoder: &Decoder| {
+        pool.add_bytes_read(decoder.bytes_in() - counted);
+        counted = decoder.bytes_in();
+    };
+    while let Ok(mut block) = free.recv() {
+        pool.check()?;
+        let len = decoder.fill(&mut block)?;
+        count(decoder);
+        if len == 0 {
+            return Ok(true);
+        }
+        if full.send((block, len)).is_err() {
+            break;
+        }
+    }
+    pool.take_back_bytes_read(counted);
+    Ok(false)
+}
+
+/// The result of a thread. A panic there is a defect; it goes on here as if there were no threads.
+pub(super) fn joined<T>(result: thread::Result<T>) -> T {
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}

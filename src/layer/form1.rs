@@ -1,0 +1,429 @@
+//! Canonical compression, form 1: which bytes a layer becomes.
+//!
+//! This is a published format: every digest that restamp writes depends on it. It is a function of the patched
+//! tar stream and of a codec and its level, and of nothing else. A change of anything below is another form with
+//! another number; the golden digests in `tests.rs` fail where a byte moves.
+//!
+//! # Cuts
+//!
+//! The stream is cut into chunks, which are compressed each for itself and written one after the other. Two
+//! numbers depend on the codec: the target T and the size L from which a file is large.
+//!
+//! | codec | T | L | level | levels allowed |
+//! |---|---|---|---|---|
+//! | gzip | 1 MiB | 256 KiB | 5 | 1 to 12 |
+//! | zstd | 4 MiB | 1 MiB | 3 | 1 to 19 |
+//!
+//! The stream is a sequence of runs: *headers* (an entry's header with the extension headers before it, as one
+//! unit; a global extension header; the first zero block of the end marker, with extension headers before it
+//! that no entry follows), *content* (of one entry, with the padding to the next multiple of 512), and the *rest*
+//! (the extension blocks of an old GNU sparse header; the content of eStargz's index, `stargz.index.json`; and all
+//! that follows the first zero block).
+//!
+//! 1. Before headers, a chunk of T bytes or more ends.
+//! 2. Content of L bytes or more (padding included) is large. The chunk before it ends, so that its headers are
+//!    never in a chunk with it; it is split at every T from its own start; and the chunk ends after its last byte.
+//!    The chunks of a large file are thereby a function of its content alone.
+//! 3. Other content and the rest belong to the chunk that they follow.
+//! 4. Whatever the run, a chunk that holds 2·T bytes ends.
+//!
+//! A chunk is never empty, but for one: a stream of no bytes is one empty chunk.
+//!
+//! # gzip
+//!
+//! Each chunk is one gzip member (RFC 1952) as libdeflate 1.26's `libdeflate_gzip_compress` writes it: flags 0, MTIME 0,
+//! OS 255 (unknown); XFL 4 at level 1, 2 from level 8 on and 0 at the levels between (so 0 at the default); then
+//! the deflate stream, the CRC-32 and the size. The empty one is 23 bytes, one stored block of none.
+//!
+//! # zstd
+//!
+//! Each chunk is one frame (RFC 8878) as libzstd 1.5.7's `ZSTD_compress2` writes it in one call and in one thread:
+//! with its content size, without checksum and dictionary ID, without long-distance matching, the match finder's
+//! parameters being those that the library derives from the level and the size of the chunk.
+
+use crate::error::{Error, Result};
+use crate::media_type::Compression;
+use libdeflater::{CompressionLvl, Compressor};
+use std::fmt;
+use zstd::zstd_safe::{CParameter, compress_bound};
+
+/// The number of this form.
+pub const FORM: u32 = 1;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// What a layer is compressed to: a codec and its level, known to be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Output {
+    compression: Compression,
+    level: u8,
+}
+
+impl Output {
+    /// No compression.
+    pub const NONE: Self = Self { compression: Compression::None, level: 0 };
+    /// gzip members at the default level.
+    pub const GZIP: Self = Self { compression: Compression::Gzip, level: 5 };
+    /// zstd frames at the default level.
+    pub const ZSTD: Self = Self { compression: Compression::Zstd, level: 3 };
+
+    /// A codec at a level, or at its default level.
+    pub fn new(compression: Compression, level: Option<u32>) -> Result<Self> {
+        let (default, highest) = match compression {
+            Compression::None => (Self::NONE, 0),
+            Compression::Gzip => (Self::GZIP, 12),
+            Compression::Zstd => (Self::ZSTD, 19),
+        };
+        match level {
+            None => Ok(default),
+            Some(level) if (1..=highest).contains(&level) => {
+                Ok(Self { compression, level: u8::try_from(level).unwrap_or(default.level) })
+            }
+            Some(_) if compression == Compression::None => {
+                Err(Error::refused("a compression level makes no sense without compression"))
+            }
+            Some(level) => {
+                let expected = format!("1 to {highest} for {}", compression.name());
+                Err(Error::malformed("compression level", expected, level))
+            }
+        }
+    }
+
+    /// The codec.
+    pub fn compression(self) -> Compression {
+        self.compression
+    }
+
+    /// The level; 0 where nothing is compressed.
+    pub fn level(self) -> u32 {
+        u32::from(self.level)
+    }
+
+    /// T and L of the cut rule. A plain tar needs no cuts; those of gzip serve to pass it on in pieces.
+    fn sizes(self) -> (u64, u64) {
+        match self.compression {
+            Compression::None | Compression::Gzip => (MIB, 256 * KIB),
+            Compression::Zstd => (4 * MIB, MIB),
+        }
+    }
+
+    /// The size that few chunks are above: what a chunk of less than T may still take before the next headers.
+    pub(super) fn usual_chunk(self) -> usize {
+        let (target, large) = self.sizes();
+        usize::try_from(target + large).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Display for Output {
+    /// As a report names it: `gzip level 5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.compression {
+            Compression::None => f.write_str("none"),
+            compression => write!(f, "{} level {}", compression.name(), self.level),
+        }
+    }
+}
+
+/// A part of a tar stream, as the cut rule sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// All headers of an entry, a global header, or the start of the end marker.
+    Headers,
+    /// The content of an entry.
+    Content {
+        /// Its size with padding.
+        total: u64,
+    },
+    /// What continues the headers before it, and what follows the end marker.
+    Rest,
+}
+
+/// The cut rule: told what comes, it says where chunks end. It sees no bytes.
+///
+/// Call [`begin`](Self::begin) at the start of each run, and then, for as long as the run has bytes, take up to
+/// [`room`](Self::room) of them and tell [`add`](Self::add).
+#[derive(Debug, Clone)]
+pub struct Cutter {
+    target: u64,
+    large: u64,
+    /// Bytes in the current chunk.
+    held: u64,
+    /// Bytes that are still to come of a large file's content.
+    left: Option<u64>,
+}
+
+impl Cutter {
+    /// At the start of a stream.
+    pub fn new(output: Output) -> Self {
+        let (target, large) = output.sizes();
+        Self { target, large, held: 0, left: None }
+    }
+
+    /// A run begins. Does the current chunk end before it?
+    #[must_use]
+    pub fn begin(&mut self, run: Run) -> bool {
+        self.left = None;
+        let ends = match run {
+            Run::Headers => self.held >= self.target,
+            Run::Content { total } if total >= self.large => {
+                self.left = Some(total);
+                self.held > 0
+            }
+            Run::Content { .. } | Run::Rest => false,
+        };
+        if ends {
+            self.held = 0;
+        }
+        ends
+    }
+
+    /// How many bytes of the run the current chunk can take; never 0.
+    pub fn room(&self) -> u64 {
+        let limit = if self.left.is_some() { self.target } else { 2 * self.target };
+        limit.saturating_sub(self.held).max(1)
+    }
+
+    /// The current chunk has taken this many bytes, at most [`room`](Self::room). Does it end behind them?
+    #[must_use]
+    pub fn add(&mut self, bytes: u64) -> bool {
+        self.held = self.held.saturating_add(bytes);
+        let mut ends = self.held >= 2 * self.target;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(bytes);
+            ends = *left == 0 || self.held >= self.target;
+        }
+        if ends {
+            self.held = 0;
+        }
+        ends
+    }
+}
+
+/// Compresses chunks, one after the other, keeping its tables and its output buffer.
+pub(super) struct Encoder {
+    codec: Codec,
+    buffer: Vec<u8>,
+}
+
+enum Codec {
+    None,
+    Gzip(Compressor),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Encoder {
+    pub(super) fn new(output: Output) -> Result<Self> {
+        let failed = |error| Error::io("cannot set up compression", error);
+        let codec = match output.compression {
+            Compression::None => Codec::None,
+            Compression::Gzip => {
+                let level = CompressionLvl::new(i32::from(output.level))
+                    .map_err(|_| failed(std::io::ErrorKind::InvalidInput.into()))?;
+                Codec::Gzip(Compressor::new(level))
+            }
+            Compression::Zstd => {
+                let mut compressor = zstd::bulk::Compressor::new(i32::from(output.level)).map_err(failed)?;
+                for parameter in [
+                    CParameter::ContentSizeFlag(true),
+                    CParameter::ChecksumFlag(false),
+                    CParameter::DictIdFlag(false),
+                    CParameter::EnableLongDistanceMatching(false),
+                    CParameter::TargetCBlockSize(0),
+                ] {
+                    compressor.set_parameter(parameter).map_err(failed)?;
+                }
+                Codec::Zstd(compressor)
+            }
+        };
+        Ok(Self { codec, buffer: Vec::new() })
+    }
+
+    /// The compressed form of a chunk; it stands until the next call.
+    pub(super) fn encode<'a>(&'a mut self, chunk: &'a [u8]) -> Result<&'a [u8]> {
+        let buffer = &mut self.buffer;
+        match &mut self.codec {
+            Codec::None => Ok(chunk),
+            Codec::Gzip(compressor) => {
+                let bound = compressor.gzip_compress_bound(chunk.len());
+                if buffer.len() < bound {
+                    buffer.resize(bound, 0);
+                }
+                let len = compressor
+                    .gzip_compress(chunk, buffer)
+                    .map_err(|error| Error::io("cannot compress", std::io::Error::other(error)))?;
+                Ok(buffer.get(..len).unwrap_or_default())
+            }
+            Codec::Zstd(compressor) => {
+                buffer.clear();
+                buffer.reserve(compress_bound(chunk.len()));
+                compressor.compress_to_buffer(chunk, buffer).map_err(|error| Error::io("cannot compress", error))?;
+                Ok(buffer)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Feeds runs to a cutter, each in pieces of at most `piece` bytes; the sizes of the chunks.
+    fn cut(output: Output, runs: &[(Run, u64)], piece: u64) -> Vec<u64> {
+        let mut cutter = Cutter::new(output);
+        let (mut chunks, mut held) = (vec![], 0);
+        for &(run, mut len) in runs {
+            if cutter.begin(run) {
+                chunks.push(std::mem::take(&mut held));
+            }
+            while len > 0 {
+                let n = len.min(cutter.room()).min(piece);
+                (len, held) = (len - n, held + n);
+                if cutter.add(n) {
+                    chunks.push(std::mem::take(&mut held));
+                }
+            }
+        }
+        if held > 0 {
+            chunks.push(held);
+        }
+        chunks
+    }
+
+    fn file(total: u64) -> [(Run, u64); 2] {
+        [(Run::Headers, 512), (Run::Content { total }, total)]
+    }
+
+    const END: (Run, u64) = (Run::Headers, 1024);
+    const CODECS: [(Output, u64, u64); 2] = [(Output::GZIP, MIB, 256 * KIB), (Output::ZSTD, 4 * MIB, MIB)];
+
+    #[test]
+    fn a_large_file_stands_alone() {
+        for (output, t, l) in CODECS {
+            let all = u64::MAX;
+            let of = |total| cut(output, &[file(total)[0], file(total)[1], END], all);
+            assert_eq!(of(l - 512), [512 + l - 512 + 1024], "just under L: one chunk with all");
+            assert_eq!(of(l), [512, l, 1024], "L");
+            assert_eq!(of(l + 512), [512, l + 512, 1024]);
+            assert_eq!(of(t - 512), [512, t - 512, 1024]);
+            assert_eq!(of(t), [512, t, 1024], "no empty chunk after a piece of exactly T");
+            assert_eq!(of(t + 512), [512, t, 512, 1024]);
+            assert_eq!(of(3 * t), [512, t, t, t, 1024]);
+        }
+    }
+
+    #[test]
+    fn headers_are_cut_off_only_from_a_full_chunk() {
+        for (output, t, l) in CODECS {
+            let small = l - 512;
+            let runs: Vec<_> = std::iter::repeat_n(file(small), 10).flatten().collect();
+            // Each is L with its header: the fourth reaches T exactly.
+            assert_eq!(t, 4 * l);
+            assert_eq!(cut(output, &runs, u64::MAX), [t, t, 2 * l]);
+            let empty = vec![(Run::Headers, 512); usize::try_from(t / 512).unwrap() + 1];
+            assert_eq!(cut(output, &empty, u64::MAX), [t, 512], "empty files");
+        }
+    }
+
+    #[test]
+    fn nothing_exceeds_two_targets() {
+        for (output, t, _) in CODECS {
+            assert_eq!(cut(output, &[(Run::Headers, 5 * t)], u64::MAX), [2 * t, 2 * t, t]);
+            assert_eq!(cut(output, &[END, (Run::Rest, 4 * t)], u64::MAX), [2 * t, 2 * t, 1024]);
+            assert_eq!(cut(output, &[(Run::Headers, 2 * t), file(t)[1]], u64::MAX), [2 * t, t]);
+        }
+    }
+
+    #[test]
+    fn no_bytes_no_chunks() {
+        assert!(cut(Output::GZIP, &[], 1).is_empty());
+    }
+
+    #[test]
+    fn levels_are_checked() {
+        assert_eq!(Output::new(Compression::Gzip, None).unwrap(), Output::GZIP);
+        assert_eq!(Output::new(Compression::Zstd, Some(3)).unwrap(), Output::ZSTD);
+        for (compression, highest) in [(Compression::Gzip, 12), (Compression::Zstd, 19)] {
+            assert!(Output::new(compression, Some(highest)).is_ok());
+            for bad in [0, highest + 1, u32::MAX] {
+                let text = Output::new(compression, Some(bad)).unwrap_err().to_string();
+                assert!(text.contains(&bad.to_string()), "{text}");
+            }
+        }
+        assert!(Output::new(Compression::None, Some(1)).is_err());
+    }
+
+    #[test]
+    fn a_gzip_member_has_the_header_that_is_documented() {
+        for level in 1..=12 {
+            let output = Output::new(Compression::Gzip, Some(level)).unwrap();
+            let mut encoder = Encoder::new(output).unwrap();
+            let xfl = match level {
+                1 => 4,
+                8.. => 2,
+                _ => 0,
+            };
+            let member = encoder.encode(b"layer").unwrap();
+            assert_eq!(member[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, xfl, 255], "level {level}");
+        }
+    }
+
+    #[test]
+    fn a_zstd_frame_has_the_header_that_is_documented() {
+        for level in 1..=19 {
+            let output = Output::new(Compression::Zstd, Some(level)).unwrap();
+            let mut encoder = Encoder::new(output).unwrap();
+            // Frame_Header_Descriptor: single segment, content size in one byte, no checksum, no dictionary ID.
+            assert_eq!(encoder.encode(b"layer").unwrap()[..6], [0x28, 0xb5, 0x2f, 0xfd, 0x20, 5]);
+        }
+    }
+
+    #[test]
+    fn an_encoder_has_no_memory() {
+        let chunks: Vec<Vec<u8>> =
+            (0..6_u32).map(|i| (0..i * 20_000).map(|j| (j.wrapping_mul(j) / (i + 7)) as u8).collect()).collect();
+        for output in [Output::GZIP, Output::ZSTD] {
+            let mut kept = Encoder::new(output).unwrap();
+            for chunk in chunks.iter().chain(chunks.iter().rev()) {
+                let fresh = Encoder::new(output).unwrap().encode(chunk).unwrap().to_vec();
+                assert_eq!(kept.encode(chunk).unwrap(), fresh);
+            }
+        }
+    }
+
+    fn runs() -> impl Strategy<Value = Vec<(Run, u64)>> {
+        let total = prop_oneof![0..8 * KIB, 200 * KIB..300 * KIB, 0..9 * MIB];
+        let run = prop_oneof![
+            (1..20_u64).prop_map(|n| vec![(Run::Headers, n * 512)]),
+            (total, 1..9_u64).prop_map(|(total, n)| {
+                let total = total / 512 * 512;
+                vec![(Run::Headers, n * 512), (Run::Content { total }, total)]
+            }),
+            (0..9 * MIB).prop_map(|n| vec![(Run::Rest, n)]),
+        ];
+        prop::collection::vec(run, 0..60).prop_map(|runs| runs.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_depend_on_how_bytes_arrive(runs in runs(), piece in 1000..70_000_u64) {
+            for (output, t, _) in CODECS {
+                let whole = cut(output, &runs, u64::MAX);
+                prop_assert_eq!(&whole, &cut(output, &runs, piece));
+                prop_assert_eq!(whole.iter().sum::<u64>(), runs.iter().map(|run| run.1).sum::<u64>());
+                prop_assert!(whole.iter().all(|&chunk| chunk > 0 && chunk <= 2 * t));
+            }
+        }
+
+        #[test]
+        fn the_chunks_of_a_large_file_do_not_depend_on_what_precedes(runs in runs(), total in 1..9 * MIB) {
+            for (output, _, l) in CODECS {
+                let total = (l + total) / 512 * 512;
+                let alone = cut(output, &file(total), u64::MAX);
+                let chunks = cut(output, &[&runs[..], &file(total)].concat(), u64::MAX);
+                prop_assert!(chunks.ends_with(&alone[1..]));
+            }
+        }
+    }
+}

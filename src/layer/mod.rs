@@ -1,0 +1,86 @@
+//! The layer room: one layer's bytes, in and out.
+//!
+//! A layer is read as a blob of whatever compression (`read.rs`, `gunzip.rs`), verified against its digest, size and
+//! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
+//! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] only reads (`scan.rs`). The work of a
+//! whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory.
+//!
+//! What never enters: images, manifests, media types, where blobs are kept, the environment. A layer does not know
+//! which image it is of, and the caller adds that to the errors.
+
+mod blocks;
+pub mod form1;
+mod gunzip;
+mod pipeline;
+mod pool;
+mod read;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use form1::{FORM, Output};
+pub use pipeline::{Outcome, Spec, Written, rewrite};
+pub use pool::Pool;
+pub use read::Decoder;
+pub use scan::{Event, scan};
+
+use std::io::Read;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::media_type::Compression;
+use crate::tar::Stats;
+
+/// Where a layer's blob comes from.
+pub trait Source: Sync {
+    /// Opens the blob at its start. It may be opened more than once.
+    fn open(&self) -> Result<Box<dyn Read + Send>>;
+
+    /// How many bytes it has, as far as is known before it is read: for progress, never trusted.
+    fn len(&self) -> u64;
+
+    /// Has it no bytes?
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a blob has to be. What is not given is not checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// The digest of the blob as it is stored.
+    pub digest: Option<Digest>,
+    /// Its size as it is stored.
+    pub size: Option<u64>,
+    /// The digest of its uncompressed bytes.
+    pub diff_id: Option<Digest>,
+}
+
+/// What a layer that was read to its end turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its compression, by content.
+    pub compression: Compression,
+    /// The digest of the blob, with the algorithm that was expected, or SHA-256.
+    pub digest: Digest,
+    /// The size of the blob.
+    pub size: u64,
+    /// The digest of its uncompressed bytes.
+    pub diff_id: Digest,
+    /// The number of its uncompressed bytes.
+    pub uncompressed_size: u64,
+    /// What is in it, and how much of that the patcher changed.
+    pub stats: Stats,
+    /// The first MTIME in its gzip headers that is not 0.
+    pub gzip_mtime: Option<u32>,
+}
+
+impl Source for crate::blob::Extent {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.reader()?))
+    }
+
+    fn len(&self) -> u64 {
+        Self::len(self)
+    }
+}

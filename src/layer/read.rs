@@ -1,0 +1,287 @@
+//! A layer's blob, read once: verified against what names it, and decompressed.
+//!
+//! Which compression it has is read from its first bytes, never from a media type. A blob ends where its last gzip
+//! member or zstd frame ends: anything behind that is an error, as the readers of Docker and containerd have it.
+
+use std::io::{self, Read};
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Kind, Result, printable};
+use crate::layer::Expect;
+use crate::layer::gunzip::Gunzip;
+use crate::media_type::Compression;
+use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::DParameter;
+
+/// Compressed bytes are read in blocks of this size.
+const BLOCK: usize = 256 << 10;
+/// The largest window that a zstd frame may ask for, 2^27 bytes: libzstd's own limit, and the most that level 19
+/// with `--ultra` and without `--long=28` and above makes.
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// Blocks of a blob, hashed as they are read.
+pub(super) struct Input {
+    source: Box<dyn Read + Send>,
+    block: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes read from the source.
+    read: u64,
+    eof: bool,
+    hasher: Hasher,
+    expect: Expect,
+}
+
+impl Input {
+    fn new(source: Box<dyn Read + Send>, expect: Expect) -> Self {
+        let algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+        let hasher = Hasher::new(algorithm);
+        Self { source, block: vec![0; BLOCK], start: 0, end: 0, read: 0, eof: false, hasher, expect }
+    }
+
+    /// What has been read and not consumed.
+    pub(super) fn buffered(&self) -> &[u8] {
+        self.block.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// At least `n` bytes, fewer only at the end of the blob. `n` is small.
+    pub(super) fn at_least(&mut self, n: usize) -> Result<&[u8]> {
+        while self.end - self.start < n && !self.eof {
+            self.fetch()?;
+        }
+        Ok(self.buffered())
+    }
+
+    /// Marks bytes as used.
+    pub(super) fn consume(&mut self, n: usize) {
+        self.start = self.end.min(self.start + n);
+    }
+
+    /// How many bytes of the blob have been consumed.
+    pub(super) fn offset(&self) -> u64 {
+        self.read - (self.end - self.start) as u64
+    }
+
+    /// Reads on, keeping what is not consumed; verifies the blob at its end.
+    fn fetch(&mut self) -> Result<()> {
+        self.block.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        let space = self.block.get_mut(self.end..).unwrap_or_default();
+        let n = loop {
+            match self.source.read(space) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other.map_err(|error| Error::io("cannot read", error))?,
+            }
+        };
+        // A source may claim to have read more than there was space for.
+        let fresh = space.get(..n).ok_or_else(|| Error::io("cannot read", io::ErrorKind::InvalidData.into()))?;
+        self.hasher.update(fresh);
+        self.end += n;
+        self.read += n as u64;
+        match self.expect.size {
+            Some(size) if self.read > size => Err(Error::mismatch("size", size, format!("{} or more", self.read))),
+            Some(size) if n == 0 && self.read < size => Err(Error::mismatch("size", size, self.read)),
+            _ if n == 0 => {
+                self.eof = true;
+                let found = self.hasher.clone().finish();
+                match self.expect.digest {
+                    Some(expected) if expected != found => Err(Error::mismatch("digest", expected, found)),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads to the end of the blob and drops it all, for what [`fetch`](Self::fetch) verifies there.
+    fn drain(&mut self) -> Result<()> {
+        while !self.eof {
+            self.start = self.end;
+            self.fetch()?;
+        }
+        Ok(())
+    }
+}
+
+enum Codec {
+    None,
+    Gzip(Gunzip),
+    Zstd(Unzstd),
+}
+
+/// The uncompressed bytes of a blob, whatever its compression.
+///
+/// Its end is reached only if the blob has the size and the digest that were expected of it.
+pub struct Decoder {
+    input: Input,
+    codec: Codec,
+    out: u64,
+}
+
+impl Decoder {
+    /// Starts to read; the first bytes are read to see what they are. Of `expect`, the diff_id is not looked at:
+    /// the caller, who has the uncompressed bytes, can hash them while this decompresses on.
+    pub fn new(source: Box<dyn Read + Send>, expect: &Expect) -> Result<Self> {
+        let mut input = Input::new(source, expect.clone());
+        let codec = match Compression::sniff(input.at_least(4)?) {
+            Compression::None => Codec::None,
+            Compression::Gzip => Codec::Gzip(Gunzip::default()),
+            Compression::Zstd => Codec::Zstd(Unzstd::new()?),
+        };
+        Ok(Self { input, codec, out: 0 })
+    }
+
+    /// What the blob turned out to be.
+    pub fn compression(&self) -> Compression {
+        match self.codec {
+            Codec::None => Compression::None,
+            Codec::Gzip(_) => Compression::Gzip,
+            Codec::Zstd(_) => Compression::Zstd,
+        }
+    }
+
+    /// Bytes of the blob read so far.
+    pub fn bytes_in(&self) -> u64 {
+        self.input.read
+    }
+
+    /// Uncompressed bytes given out so far.
+    pub fn bytes_out(&self) -> u64 {
+        self.out
+    }
+
+    /// The first MTIME that is not 0 in the headers of the gzip members read so far.
+    pub fn gzip_mtime(&self) -> Option<u32> {
+        match &self.codec {
+            Codec::Gzip(gunzip) => gunzip.mtime(),
+            _ => None,
+        }
+    }
+
+    /// The digest of the blob's bytes read so far: that of the blob, when its end has been reached.
+    pub fn digest(&self) -> Digest {
+        self.input.hasher.clone().finish()
+    }
+
+    /// Fills the buffer; less only at the end, where everything has been verified.
+    pub fn fill(&mut self, out: &mut [u8]) -> Result<usize> {
+        let result = match &mut self.codec {
+            Codec::None => fill_plain(&mut self.input, out),
+            Codec::Gzip(gunzip) => gunzip.fill(&mut self.input, out),
+            Codec::Zstd(unzstd) => unzstd.fill(&mut self.input, out),
+        };
+        match result {
+            Ok(n) => {
+                self.out += n as u64;
+                Ok(n)
+            }
+            Err(error) => Err(self.blame(error)),
+        }
+    }
+
+    /// The true cause of an error in the blob's content: where its bytes are not those that its digest names, that
+    /// is what the user needs to know, rather than where a decoder stumbled over them.
+    pub fn blame(&mut self, error: Error) -> Error {
+        let of_content = matches!(error.kind(), Kind::Malformed { .. } | Kind::Limit { .. } | Kind::Refused(_));
+        let is_verified = self.input.expect.digest.is_some() || self.input.expect.size.is_some();
+        if of_content
+            && is_verified
+            && let Err(cause) = self.input.drain()
+        {
+            return cause;
+        }
+        error
+    }
+}
+
+impl Read for Decoder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Ok(self.fill(out)?)
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("compression", &self.compression())
+            .field("bytes_in", &self.bytes_in())
+            .field("bytes_out", &self.out)
+            .finish()
+    }
+}
+
+fn fill_plain(input: &mut Input, out: &mut [u8]) -> Result<usize> {
+    let mut filled = 0;
+    while let Some(space) = out.get_mut(filled..).filter(|space| !space.is_empty()) {
+        let bytes = input.at_least(1)?;
+        if bytes.is_empty() {
+            break;
+        }
+        let n = bytes.len().min(space.len());
+        for (to, from) in space.chunks_mut(n).zip(bytes.chunks(n)).take(1) {
+            to.copy_from_slice(from);
+        }
+        input.consume(n);
+        filled += n;
+    }
+    Ok(filled)
+}
+
+/// Zstandard frames and skippable frames, one after the other.
+struct Unzstd {
+    decoder: ZstdDecoder<'static>,
+    in_frame: bool,
+}
+
+impl Unzstd {
+    fn new() -> Result<Self> {
+        let failed = |error| Error::io("cannot set up zstd", error);
+        let mut decoder = ZstdDecoder::new().map_err(failed)?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).map_err(failed)?;
+        Ok(Self { decoder, in_frame: false })
+    }
+
+    fn fill(&mut self, input: &mut Input, out: &mut [u8]) -> Result<usize> {
+        let mut out = OutBuffer::around(out);
+        while out.pos() < out.capacity() {
+            let offset = input.offset();
+            let bytes = input.at_least(4)?;
+            if !self.in_frame {
+                if bytes.is_empty() {
+                    break;
+                }
+                if Compression::sniff(bytes) != Compression::Zstd {
+                    return Err(not_another("zstd frame", bytes, offset));
+                }
+                self.in_frame = true;
+            }
+            let eof = bytes.is_empty();
+            let mut bytes = InBuffer::around(bytes);
+            let before = out.pos();
+            let hint = self
+                .decoder
+                .run(&mut bytes, &mut out)
+                .map_err(|error| Error::malformed("zstd frame", "valid data", error).at_offset(offset))?;
+            let consumed = bytes.pos();
+            input.consume(consumed);
+            if hint == 0 {
+                self.in_frame = false;
+            } else if eof && out.pos() == before {
+                return Err(truncated("zstd frame", offset));
+            }
+        }
+        Ok(out.pos())
+    }
+}
+
+/// The error for what follows the last member or frame.
+pub(super) fn not_another(what: &'static str, found: &[u8], offset: u64) -> Error {
+    let head = found.get(..found.len().min(8)).unwrap_or_default();
+    let found = if head.iter().all(|&byte| byte == 0) { "zero bytes".to_owned() } else { printable(head) };
+    Error::malformed("compressed layer", format!("a {what} or the end"), found).at_offset(offset)
+}
+
+/// The error for a blob that ends too early.
+pub(super) fn truncated(what: &'static str, offset: u64) -> Error {
+    Error::malformed(what, "more bytes", "the end of the blob").at_offset(offset)
+}

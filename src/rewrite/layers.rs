@@ -1,0 +1,279 @@
+//! The layers of a run: which have to be encoded, each distinct one once, and what became of them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::blob::Extent;
+use crate::digest::{Algorithm, Digest};
+use crate::document::descriptor::Descriptor;
+use crate::epoch::Rule;
+use crate::error::{Error, Kind, Result};
+use crate::image::docker::DockerLayer;
+use crate::image::graph::extent_of;
+use crate::image::sink::Content;
+use crate::image::source::Source;
+use crate::layer::{self, Expect, Outcome, Output, Pool, Spec};
+use crate::media_type::{Class, Compression, LayerType, classify};
+use crate::policy::Policy;
+use crate::rewrite::report::{Action, Change, Layer};
+use crate::spool::Spools;
+
+/// What is to be done with a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    /// It is not encoded: base, foreign, opaque.
+    Keep,
+    /// It is stamped and encoded so.
+    Encode(Compression),
+}
+
+/// A layer and what is to be done with it: what is asked for twice is done once.
+///
+/// The name is the blob's digest, or, where a path in an archive does not tell it, the diff_id. The two can't be
+/// mistaken: they are hashes of different bytes unless the layer is not compressed, and then they are the same layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    name: Digest,
+    work: Work,
+}
+
+/// A layer that is to be encoded.
+#[derive(Debug)]
+struct Job {
+    extent: Extent,
+    expect: Expect,
+    spec: Spec,
+    place: String,
+}
+
+/// What became of a layer.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// Its new blob.
+    pub digest: Digest,
+    /// The size of that.
+    pub size: u64,
+    /// Its new diff_id.
+    pub diff_id: Digest,
+    /// Its diff_id as it was, computed where it was read.
+    pub old_diff_id: Option<Digest>,
+    /// Its compression now, where it is known.
+    pub compression: Option<Compression>,
+    /// Its bytes; none where the blob is not in the image.
+    pub content: Option<Content>,
+    /// For the report.
+    pub report: Layer,
+}
+
+/// All layers of a run.
+#[derive(Debug, Default)]
+pub struct Layers {
+    jobs: BTreeMap<Key, Job>,
+    done: BTreeMap<Key, Done>,
+    /// What the descriptors of an index ask for, so that `manifest.json` asks for the same.
+    by_blob: BTreeMap<Digest, Key>,
+}
+
+impl Layers {
+    /// Plans a layer that a descriptor names.
+    pub fn plan(
+        &mut self,
+        source: &Source,
+        policy: &Policy,
+        descriptor: &Descriptor,
+        diff_id: Digest,
+        base: bool,
+    ) -> Result<Key> {
+        let class = classify(&descriptor.media_type);
+        let extent = extent_of(source, descriptor)?;
+        let action = match (class, &extent) {
+            (Class::Layer(_), Some(_)) if base => Some(Action::Base),
+            (Class::Layer(_), Some(_)) => None,
+            (Class::Layer(LayerType { foreign: true, .. }), None) => Some(Action::Foreign),
+            (_, None) if !descriptor.urls.is_empty() => Some(Action::Foreign),
+            (_, Some(_)) => Some(Action::Opaque),
+            (_, None) => return Err(Error::missing("layer").in_blob(descriptor.digest)),
+        };
+        let (digest, size) = (descriptor.digest, descriptor.size);
+        if let Some(action) = action {
+            let content = extent.map(Content::Source);
+            if let Some(content) = content.as_ref().filter(|content| content.len() != size) {
+                return Err(Error::mismatch("size", size, content.len()).in_blob(digest));
+            }
+            return Ok(self.keep(action, digest, size, diff_id, content));
+        }
+        let declared = match class {
+            Class::Layer(layer) => layer.compression,
+            _ => Compression::None,
+        };
+        let Some(extent) = extent else { return Err(Error::missing("layer").in_blob(digest)) };
+        let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
+        let key = self.encode(policy, digest, declared, extent, expect, digest.to_string())?;
+        self.by_blob.insert(digest, key);
+        Ok(key)
+    }
+
+    /// Plans a layer that `manifest.json` names.
+    pub fn plan_docker(&mut self, policy: &Policy, layer: &DockerLayer, diff_id: Digest, base: bool) -> Result<Key> {
+        let mut head = [0; 4];
+        let count = layer.extent.head(&mut head)?;
+        let compression = Compression::sniff(&head[..count]);
+        if base {
+            let digest = match (layer.digest, compression) {
+                (Some(digest), _) => digest,
+                (None, Compression::None) => diff_id,
+                (None, _) => layer.extent.digest(Algorithm::Sha256)?,
+            };
+            let content = Content::Source(layer.extent.clone());
+            return Ok(self.keep(Action::Base, digest, layer.extent.len(), diff_id, Some(content)));
+        }
+        if let Some(key) = layer.digest.and_then(|digest| self.by_blob.get(&digest)) {
+            return Ok(*key);
+        }
+        let expect = Expect { digest: layer.digest, size: None, diff_id: Some(diff_id) };
+        let name = layer.digest.unwrap_or(diff_id);
+        self.encode(policy, name, compression, layer.extent.clone(), expect, layer.path.clone())
+    }
+
+    fn keep(&mut self, action: Action, digest: Digest, size: u64, diff_id: Digest, content: Option<Content>) -> Key {
+        let key = Key { name: digest, work: Work::Keep };
+        let same = |digest| Change { old: digest, new: digest };
+        let report = Layer {
+            action,
+            digest: Some(same(digest)),
+            diff_id: same(diff_id),
+            size: [size; 2],
+            uncompressed_size: None,
+            compression: None,
+            entries: None,
+            stamped: None,
+        };
+        let done = Done { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
+        self.done.insert(key, done);
+        key
+    }
+
+    fn encode(
+        &mut self,
+        policy: &Policy,
+        name: Digest,
+        as_it_was: Compression,
+        extent: Extent,
+        expect: Expect,
+        place: String,
+    ) -> Result<Key> {
+        let compression = policy.encoding.compression.unwrap_or(as_it_was);
+        let key = Key { name, work: Work::Encode(compression) };
+        if let Some(job) = self.jobs.get(&key) {
+            // The same bytes under another descriptor: both have to tell the truth about them.
+            if job.expect.size.is_some() && expect.size.is_some() && job.expect.size != expect.size {
+                return Err(Error::mismatch("size", expect.size.unwrap_or(0), extent.len()).in_blob(name));
+            }
+            return Ok(key);
+        }
+        let level = policy.encoding.level.filter(|_| policy.encoding.compression.is_none_or(|c| c == compression));
+        let spec = Spec {
+            stamp: policy.stamp,
+            output: Output::new(compression, level)?,
+            keep_unchanged: policy.stamp.rule == Rule::Clamp,
+            digest_algorithm: expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()),
+            diff_id_algorithm: expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm()),
+        };
+        self.jobs.insert(key, Job { extent, expect, spec, place });
+        Ok(key)
+    }
+
+    /// Bytes of all blobs that are to be read.
+    pub fn total(&self) -> u64 {
+        self.jobs.values().map(|job| job.extent.len()).sum()
+    }
+
+    /// Does the work, several layers side by side.
+    pub fn run(&mut self, pool: &Pool, spools: &Spools) -> Result<()> {
+        let mut queue: Vec<(Key, Job)> = std::mem::take(&mut self.jobs).into_iter().collect();
+        // The largest first, so that no long one is left to run alone at the end.
+        queue.sort_by_key(|(key, job)| (std::cmp::Reverse(job.extent.len()), *key));
+        let workers = pool.jobs().min(queue.len());
+        let queue = Mutex::new(VecDeque::from(queue));
+        let done = Mutex::new(BTreeMap::new());
+        let failed = Mutex::new(None::<Error>);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some((key, job)) = lock(&queue).pop_front() {
+                        match run_one(&job, pool, spools) {
+                            Ok(outcome) => {
+                                lock(&done).insert(key, outcome);
+                            }
+                            Err(error) => {
+                                lock(&queue).clear();
+                                let mut failed = lock(&failed);
+                                // The first cause; layers that were stopped because of it are not news.
+                                if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) {
+                                    *failed = Some(error);
+                                }
+                                pool.cancel();
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        self.done.extend(done.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    /// What became of a layer that was planned, which must have had this diff_id.
+    pub fn done(&self, key: &Key, diff_id: Digest) -> Result<&Done> {
+        let done = self.done.get(key).ok_or_else(|| Error::missing("rewritten layer").in_blob(key.name))?;
+        if let Some(found) =
+            done.old_diff_id.filter(|found| found.algorithm() == diff_id.algorithm() && *found != diff_id)
+        {
+            return Err(Error::mismatch("diff_id", diff_id, found).in_blob(key.name));
+        }
+        Ok(done)
+    }
+
+    /// Every layer, for the report.
+    pub fn reports(&self) -> Vec<Layer> {
+        self.done.values().map(|done| done.report.clone()).collect()
+    }
+}
+
+fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {
+    let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, &|| spools.file())
+        .map_err(|e| e.in_blob(&job.place))?;
+    let (facts, written) = match outcome {
+        Outcome::Unchanged(facts) => (facts, None),
+        Outcome::Rewritten(facts, written) => (facts, Some(written)),
+    };
+    let done = match &written {
+        Some(written) => (written.digest, written.size, written.diff_id, job.spec.output.compression()),
+        None => (facts.digest, facts.size, facts.diff_id, facts.compression),
+    };
+    let (digest, size, diff_id, compression) = done;
+    let report = Layer {
+        action: if written.is_some() { Action::Rewritten } else { Action::Unchanged },
+        digest: Some(Change { old: facts.digest, new: digest }),
+        diff_id: Change { old: facts.diff_id, new: diff_id },
+        size: [facts.size, size],
+        uncompressed_size: Some(facts.uncompressed_size),
+        compression: Some([facts.compression, compression]),
+        entries: Some(facts.stats.entries),
+        stamped: Some(facts.stats.stamped),
+    };
+    let content = match written {
+        Some(written) => Content::Spool(Extent::of_file(written.file, size)),
+        None => Content::Source(job.extent.clone()),
+    };
+    let old_diff_id = Some(facts.diff_id);
+    Ok(Done { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,132 @@
+//! The verb: an image in, the same image with other times out.
+//!
+//! [`plan`](rewrite) what each layer becomes, do all layers at once, then write the documents from the bottom up.
+//! [`report`] tells what was done.
+
+mod base;
+mod documents;
+mod layers;
+mod output;
+pub mod report;
+mod select;
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::Graph;
+use crate::image::location::Kind;
+use crate::image::sink;
+use crate::image::source::Source;
+use crate::layer::{FORM, Output, Pool};
+use crate::media_type::Compression;
+use crate::policy::Policy;
+use crate::spool::Spools;
+use documents::{Documents, ImagePlan};
+use layers::Layers;
+use report::{Carrier, Form, Report, SCHEMA, rule_name};
+use select::Selection;
+
+pub use base::{base_images, check_level};
+
+/// Rewrites an image. Nothing is published: the result is to be written with [`sink::write`].
+///
+/// `total` is told how many bytes of blobs there are to read, for a progress display.
+pub fn rewrite(
+    source: &Source,
+    policy: &Policy,
+    kind: Kind,
+    pool: &Pool,
+    spools: &Spools,
+    total: &dyn Fn(u64),
+) -> Result<(sink::Image, Report)> {
+    check_level(policy)?;
+    let in_file = |e: Error| e.in_file(source.name());
+    let mut graph = Graph::load(source)?.sound()?;
+    let mut docker = DockerImage::load_all(source)?;
+    let mut selection = Selection::choose(&graph, policy).map_err(in_file)?;
+    selection.docker(policy, &mut docker).map_err(in_file)?;
+    let mut layers = Layers::default();
+    let plans = plan(source, policy, &graph, &docker, &selection, &mut layers).map_err(in_file)?;
+    total(layers.total());
+    layers.run(pool, spools).map_err(in_file)?;
+    let mut warnings = std::mem::take(&mut graph.notes);
+    let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection);
+    let root = documents.root().map_err(in_file)?;
+    let finished = output::finish(&mut documents, root, &docker, &plans.docker, kind).map_err(in_file)?;
+    warnings.append(&mut documents.warnings);
+    warnings.extend(finished.warnings);
+    let mut dropped = selection.names.clone();
+    dropped.extend(output::unreferenced(source, &graph, &docker)?);
+    let report = Report {
+        schema: SCHEMA,
+        epoch: policy.stamp.epoch.seconds(),
+        rule: rule_name(policy.stamp),
+        form: form(policy)?,
+        source: Carrier { name: source.name().to_owned(), kind: source.kind() },
+        destination: Carrier { name: String::new(), kind },
+        images: finished.images,
+        layers: layers.reports(),
+        index: finished.index,
+        document_times: documents.times,
+        dropped,
+        warnings,
+        dry_run: false,
+    };
+    let blobs = std::mem::take(&mut documents.blobs);
+    Ok((sink::Image { documents: finished.documents, blobs }, report))
+}
+
+/// What is to be done with every image.
+#[derive(Debug, Default)]
+struct Plans {
+    /// By the digest of the manifest.
+    graph: BTreeMap<Digest, ImagePlan>,
+    /// In the order of `manifest.json`.
+    docker: Vec<ImagePlan>,
+}
+
+fn plan(
+    source: &Source,
+    policy: &Policy,
+    graph: &Graph,
+    docker: &[DockerImage],
+    selection: &Selection,
+    layers: &mut Layers,
+) -> Result<Plans> {
+    let mut plans = Plans::default();
+    for (digest, manifest) in graph.images().filter(|(digest, _)| selection.keeps(digest)) {
+        let Some(image) = &manifest.image else { continue };
+        let mut planned = base::plan(&policy.base, image).map_err(|e| e.in_blob(digest))?;
+        for (number, descriptor) in manifest.layers.iter().enumerate() {
+            let key = layers.plan(source, policy, descriptor, image.diff_id(number)?, number < planned.base_layers);
+            planned.layers.push(key.map_err(|e| e.in_blob(digest))?);
+        }
+        plans.graph.insert(*digest, planned);
+    }
+    for image in docker {
+        let mut planned = base::plan(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        for (number, layer) in image.layers.iter().enumerate() {
+            let base = number < planned.base_layers;
+            let key = layers.plan_docker(policy, layer, image.config.diff_id(number)?, base);
+            planned.layers.push(key.map_err(|e| e.in_blob(&layer.path))?);
+        }
+        plans.docker.push(planned);
+    }
+    Ok(plans)
+}
+
+fn form(policy: &Policy) -> Result<Form> {
+    let encoding = policy.encoding;
+    let level = |compression: Compression| -> Result<u32> {
+        let asked = encoding.level.filter(|_| encoding.compression.is_none_or(|c| c == compression));
+        Ok(Output::new(compression, asked)?.level())
+    };
+    Ok(Form {
+        version: FORM,
+        compression: encoding.compression.map_or("keep", Compression::name),
+        gzip_level: level(Compression::Gzip)?,
+        zstd_level: level(Compression::Zstd)?,
+    })
+}

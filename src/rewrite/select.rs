@@ -1,0 +1,293 @@
+//! What of an image is rewritten at all: the rest is left out, and named.
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::document::attestation::{Suspect, signature_kind};
+use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, is_fallback_tag_of};
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
+use crate::policy::{Attestations, Platform, Policy, Signatures};
+
+/// What is left out.
+#[derive(Debug, Default)]
+pub struct Selection {
+    dropped: BTreeSet<Digest>,
+    dropped_roots: BTreeSet<usize>,
+    docker_kept: Vec<bool>,
+    /// What was left out and why, for people.
+    pub names: Vec<String>,
+}
+
+impl Selection {
+    /// Does an image of `manifest.json` stay?
+    pub fn keeps_docker(&self, policy: &Policy, image: &DockerImage) -> bool {
+        let wanted = policy.platform.as_ref().is_none_or(|platform| platform.matches(&image.config.platform()));
+        let named = |reference: &String| image.entry.repo_tags.iter().any(|tag| is_name(tag, reference));
+        wanted && policy.reference.as_ref().is_none_or(named)
+    }
+
+    /// Removes the images of `manifest.json` that are left out; an error if that leaves none.
+    pub fn docker(&mut self, policy: &Policy, images: &mut Vec<DockerImage>) -> Result<()> {
+        self.docker_kept = images.iter().map(|image| self.keeps_docker(policy, image)).collect();
+        if !images.is_empty() && !self.docker_kept.contains(&true) {
+            let tags = images.iter().flat_map(|image| image.entry.repo_tags.iter().cloned());
+            let all = tags.chain(images.iter().map(|image| image.config.platform().to_string()));
+            let wanted = [policy.reference.clone(), policy.platform.as_ref().map(ToString::to_string)];
+            let wanted: Vec<String> = wanted.into_iter().flatten().collect();
+            return Err(Error::malformed("image", wanted.join(" for "), all.collect::<Vec<_>>().join(", ")));
+        }
+        let mut keep = self.docker_kept.iter();
+        for image in images.extract_if(.., |_| keep.next() == Some(&false)) {
+            self.names.push(format!("image {} {}", image.entry.repo_tags.join(" "), image.id));
+        }
+        Ok(())
+    }
+
+    /// Which entries of `manifest.json` stay, in their order.
+    pub fn docker_kept(&self) -> &[bool] {
+        &self.docker_kept
+    }
+
+    /// Chooses; an error if there is a signature and no word on what to do with it, or if nothing would be left.
+    pub fn choose(graph: &Graph, policy: &Policy) -> Result<Self> {
+        let mut selection = Self::default();
+        if let Some(reference) = &policy.reference {
+            selection.by_reference(graph, reference)?;
+        }
+        if let Some(platform) = &policy.platform {
+            selection.by_platform(graph, platform)?;
+        }
+        selection.signatures(graph, policy.signatures)?;
+        if policy.attestations == Attestations::Drop {
+            for (digest, manifest) in manifests(graph) {
+                if manifest.attestation && selection.dropped.insert(*digest) {
+                    selection.names.push(format!("attestation {digest}"));
+                }
+            }
+        }
+        selection.referrers(graph);
+        Ok(selection)
+    }
+
+    /// Does this stay?
+    pub fn keeps(&self, digest: &Digest) -> bool {
+        !self.dropped.contains(digest)
+    }
+
+    /// Does this descriptor of `index.json` stay?
+    pub fn keeps_root(&self, number: usize) -> bool {
+        !self.dropped_roots.contains(&number)
+    }
+
+    fn drop_root(&mut self, number: usize, child: &Descriptor) {
+        if self.dropped_roots.insert(number) {
+            self.names.push(format!("{} {}", child.ref_name().unwrap_or("untagged"), child.digest));
+        }
+    }
+
+    fn by_reference(&mut self, graph: &Graph, reference: &str) -> Result<()> {
+        let Some(root) = &graph.root else { return Ok(()) };
+        if root.children.is_empty() {
+            return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
+        }
+        let named = |child: &Descriptor| names(child).any(|name| is_name(name, reference));
+        let chosen: Vec<_> = root.children.iter().filter(|child| named(child)).collect();
+        if chosen.is_empty() {
+            let all: Vec<&str> = root.children.iter().flat_map(names).collect();
+            let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
+            return Err(Error::malformed("image name", reference.to_owned(), found));
+        }
+        let mut kept = BTreeSet::new();
+        for child in &chosen {
+            reach(graph, &child.digest, &mut kept);
+        }
+        for (number, child) in root.children.iter().enumerate() {
+            let about = child.ref_name().is_some_and(|tag| kept.iter().any(|digest| is_fallback_tag_of(tag, digest)));
+            let refers = subject_of(graph, &child.digest).is_some_and(|subject| kept.contains(&subject));
+            if !named(child) && !about && !refers {
+                self.drop_root(number, child);
+            } else {
+                reach(graph, &child.digest, &mut kept);
+            }
+        }
+        // What only the others lead to is out of sight from here on.
+        self.dropped.extend(graph.nodes.keys().filter(|digest| !kept.contains(digest)));
+        Ok(())
+    }
+
+    fn by_platform(&mut self, graph: &Graph, platform: &Platform) -> Result<()> {
+        let mut found = BTreeSet::new();
+        let mut left = 0;
+        for (digest, manifest) in graph.images() {
+            if !self.keeps(digest) {
+                continue;
+            }
+            let own = platform_of(manifest);
+            if platform.matches(&own) {
+                left += 1;
+            } else {
+                self.dropped.insert(*digest);
+                self.names.push(format!("{own} {digest}"));
+            }
+            found.insert(own.to_string());
+        }
+        if left == 0 && !found.is_empty() {
+            let found: Vec<String> = found.into_iter().collect();
+            return Err(Error::malformed("platform", platform.to_string(), found.join(", ")));
+        }
+        Ok(())
+    }
+
+    fn signatures(&mut self, graph: &Graph, rule: Signatures) -> Result<()> {
+        let mut found = Vec::new();
+        let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
+        let tagged: Vec<_> = roots.filter(|(number, _)| self.keeps_root(*number)).collect();
+        for (number, child) in &tagged {
+            if let Some(kind) = signature_kind(Suspect { tag: child.ref_name(), ..Suspect::default() }) {
+                found.push((format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest), child.digest));
+                if rule == Signatures::Drop {
+                    self.dropped_roots.insert(*number);
+                }
+            }
+        }
+        for (digest, manifest) in manifests(graph) {
+            if found.iter().any(|(_, known)| known == digest) || !self.keeps(digest) {
+                continue;
+            }
+            let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
+            media_types.extend(manifest.config.iter().map(|config| config.media_type.as_str()));
+            let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
+            let suspect = Suspect { artifact_types: &artifact_types, media_types: &media_types, tag: None };
+            if let Some(kind) = signature_kind(suspect) {
+                found.push((format!("{kind} {digest}"), *digest));
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+        if rule == Signatures::Refuse {
+            let list = list.join("; ");
+            let text = format!(
+                "a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}"
+            );
+            return Err(Error::refused(text));
+        }
+        self.dropped.extend(found.iter().map(|(_, digest)| digest));
+        self.names.extend(list);
+        Ok(())
+    }
+
+    /// What is about something that was left out goes with it.
+    fn referrers(&mut self, graph: &Graph) {
+        if self.dropped.is_empty() && self.dropped_roots.is_empty() {
+            return;
+        }
+        loop {
+            let mut more = Vec::new();
+            for digest in graph.nodes.keys().filter(|digest| self.keeps(digest)) {
+                if subject_of(graph, digest).is_some_and(|subject| !self.keeps(&subject)) {
+                    more.push((*digest, format!("referrer {digest}")));
+                }
+            }
+            for index in indexes(graph) {
+                for child in index.iter().filter(|child| self.keeps(&child.digest)) {
+                    let about = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse::<Digest>().ok());
+                    if about.is_some_and(|about| !self.keeps(&about)) {
+                        more.push((child.digest, format!("attestation {}", child.digest)));
+                    }
+                }
+            }
+            if more.is_empty() {
+                break;
+            }
+            for (digest, name) in more {
+                if self.dropped.insert(digest) {
+                    self.names.push(name);
+                }
+            }
+        }
+        // A tag whose image was left out, and a tag about one.
+        let roots: Vec<_> = graph.root.iter().flat_map(|root| root.children.iter().enumerate()).collect();
+        for (number, child) in roots {
+            let about_dropped =
+                child.ref_name().is_some_and(|tag| self.dropped.iter().any(|d| is_fallback_tag_of(tag, d)));
+            if about_dropped && self.keeps_root(number) {
+                self.drop_root(number, child);
+            } else if !self.keeps(&child.digest) {
+                self.dropped_roots.insert(number);
+            }
+        }
+    }
+}
+
+/// The names that a descriptor in `index.json` gives its image.
+pub fn names(child: &Descriptor) -> impl Iterator<Item = &str> {
+    let full = child.annotation("io.containerd.image.name");
+    full.into_iter().chain(child.ref_name())
+}
+
+/// Do these two name the same image? Docker shortens what is on its own registry.
+pub fn is_name(name: &str, reference: &str) -> bool {
+    familiar(name) == familiar(reference)
+}
+
+/// A name as Docker shows it: without its own registry and `library/`.
+pub fn familiar(name: &str) -> &str {
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
+}
+
+/// The platform of an image, as its config says.
+pub fn platform_of(manifest: &ManifestNode) -> Platform {
+    manifest.image.as_ref().map(ImageConfig::platform).unwrap_or_default()
+}
+
+impl ImageConfig {
+    /// What it runs on, as `--platform` has it.
+    pub fn platform(&self) -> Platform {
+        let platform = self.platform.clone();
+        Platform {
+            os: platform.os.unwrap_or_default(),
+            architecture: platform.architecture.unwrap_or_default(),
+            variant: platform.variant.filter(|variant| !variant.is_empty()),
+        }
+    }
+}
+
+fn manifests(graph: &Graph) -> impl Iterator<Item = (&Digest, &ManifestNode)> {
+    graph.nodes.iter().filter_map(|(digest, node)| match &node.body {
+        Body::Manifest(manifest) => Some((digest, &**manifest)),
+        _ => None,
+    })
+}
+
+fn indexes(graph: &Graph) -> impl Iterator<Item = &[Descriptor]> {
+    let nested = graph.nodes.values().filter_map(|node| match &node.body {
+        Body::Index(index) => Some(index.children.as_slice()),
+        _ => None,
+    });
+    graph.root.iter().map(|root| root.children.as_slice()).chain(nested)
+}
+
+fn subject_of(graph: &Graph, digest: &Digest) -> Option<Digest> {
+    let subject = match &graph.nodes.get(digest)?.body {
+        Body::Index(index) => index.subject.as_ref(),
+        Body::Manifest(manifest) => manifest.subject.as_ref(),
+        _ => None,
+    };
+    subject.map(|subject| subject.digest)
+}
+
+fn reach(graph: &Graph, digest: &Digest, kept: &mut BTreeSet<Digest>) {
+    let mut pending = vec![*digest];
+    while let Some(digest) = pending.pop() {
+        if kept.insert(digest)
+            && let Some(Body::Index(index)) = graph.nodes.get(&digest).map(|node| &node.body)
+        {
+            pending.extend(index.children.iter().map(|child| child.digest));
+        }
+    }
+}

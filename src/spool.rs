@@ -1,0 +1,194 @@
+//! Temporary files: where they are made, and how they are gone again whatever happens.
+//!
+//! Spools have no name from the start, so that the kernel removes them even after SIGKILL. Only an output that is
+//! yet to be renamed into place has one; it is removed on every way out that leaves time for it.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// How the names of unfinished outputs begin.
+const PREFIX: &str = ".restamp-";
+
+/// Makes temporary files and remembers those that have a name. Clones share what they remember.
+#[derive(Debug, Clone)]
+pub struct Spools {
+    folder: PathBuf,
+    named: Arc<Mutex<Vec<PathBuf>>>,
+}
+
+impl Spools {
+    /// Spools are made in this folder: best the destination's, so that they are where the room is.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), named: Arc::default() }
+    }
+
+    /// A file without a name.
+    pub fn file(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.folder)
+            .map_err(|e| Error::io("cannot make a temporary file", e).in_file(self.folder.display()))
+    }
+
+    /// An output file beside the path that it will be renamed to.
+    pub fn output_file(&self, target: &Path) -> Result<Output> {
+        let folder = folder_of(target);
+        // As `open` would create it: the process's umask applies.
+        let file = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|e| Error::io("cannot make an output file", e).in_file(folder.display()))?;
+        let (file, path) = file.keep().map_err(|e| Error::io("cannot make an output file", e.error))?;
+        Ok(self.remember(path, Some(file)))
+    }
+
+    /// An output directory beside the path that it will be renamed to.
+    pub fn output_folder(&self, target: &Path) -> Result<Output> {
+        let folder = folder_of(target);
+        let made = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(Permissions::from_mode(0o777))
+            .tempdir_in(folder)
+            .map_err(|e| Error::io("cannot make an output directory", e).in_file(folder.display()))?;
+        Ok(self.remember(made.keep(), None))
+    }
+
+    fn remember(&self, path: PathBuf, file: Option<File>) -> Output {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        Output { path, file, spools: self.clone() }
+    }
+
+    /// Removes every unfinished output: for a signal that ends the process.
+    pub fn remove_all(&self) {
+        for path in self.named.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            remove(&path);
+        }
+    }
+}
+
+/// An output under a temporary name; removed when dropped, unless it was renamed.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: Option<File>,
+    spools: Spools,
+}
+
+impl Output {
+    /// Where it is for now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file, where it is one.
+    pub fn file_mut(&mut self) -> Result<&mut File> {
+        self.file.as_mut().ok_or_else(|| Error::missing("output file"))
+    }
+
+    /// Gives it its final name in one step; what had that name before is gone or whole, never mixed.
+    pub fn rename_to(self, target: &Path) -> Result<()> {
+        self.finish(target, |from| fs::rename(from, target))
+    }
+
+    /// Exchanges it with a directory of that name in one step, then removes what was there.
+    pub fn exchange_with(self, target: &Path) -> Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        self.finish(target, |from| {
+            renameat_with(CWD, from, CWD, target, RenameFlags::EXCHANGE)?;
+            remove(from);
+            Ok(())
+        })
+    }
+
+    fn finish(self, target: &Path, rename: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+        let failed = |doing: &'static str, error| Error::io(doing, error).in_file(target.display());
+        if let Some(file) = &self.file {
+            file.sync_all().map_err(|e| failed("cannot sync", e))?;
+        }
+        {
+            // Under the lock, so that a signal finds either an unfinished output or none.
+            let mut named = self.spools.named.lock().unwrap_or_else(PoisonError::into_inner);
+            rename(&self.path).map_err(|e| failed("cannot rename the output into place", e))?;
+            named.retain(|path| *path != self.path);
+        }
+        // The name itself lasts only once the directory is written. Some filesystems can't sync one: no harm.
+        if let Ok(folder) = File::open(folder_of(target)) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let mut named = self.spools.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = named.iter().position(|path| *path == self.path) {
+            named.swap_remove(place);
+            drop(named);
+            remove(&self.path);
+        }
+    }
+}
+
+/// The directory that a path is in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn remove(path: &Path) {
+    // Nothing can be done about a failure here, and the error that led here matters more.
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_output_that_is_not_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let spools = Spools::new(folder.path());
+        drop(spools.output_file(&folder.path().join("x")).unwrap());
+        drop(spools.output_folder(&folder.path().join("y")).unwrap());
+        let _spool = spools.file().unwrap();
+        assert!(names(folder.path()).is_empty());
+        let output = spools.output_file(&folder.path().join("x")).unwrap();
+        spools.remove_all();
+        assert!(names(folder.path()).is_empty());
+        drop(output);
+    }
+
+    #[test]
+    fn an_output_replaces_what_was_there_in_one_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let spools = Spools::new(folder.path());
+        let target = folder.path().join("image.tar");
+        fs::write(&target, "old").unwrap();
+        let mut output = spools.output_file(&target).unwrap();
+        output.file_mut().unwrap().write_all(b"new").unwrap();
+        output.rename_to(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        let layout = folder.path().join("layout");
+        fs::create_dir(&layout).unwrap();
+        fs::write(layout.join("old"), "").unwrap();
+        let output = spools.output_folder(&layout).unwrap();
+        fs::write(output.path().join("new"), "").unwrap();
+        output.exchange_with(&layout).unwrap();
+        assert_eq!(names(&layout), ["new"]);
+        assert_eq!(names(folder.path()), ["image.tar", "layout"]);
+    }
+}

@@ -1,0 +1,314 @@
+//! An entry: a header block and the extension headers before it, as they came, and what they say.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::header::{Block, Format, Header, Number, c_string};
+use super::pax::{self, Record, Records};
+use super::{BLOCK, TOC_NAME};
+use crate::epoch::Instant;
+
+/// What an extension header is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExtensionKind {
+    /// `x`, or Solaris's `X`: PAX records for the next entry.
+    Pax,
+    /// `g`: PAX records for all entries that follow.
+    Global,
+    /// `L`: the long name of the next entry, GNU.
+    LongName,
+    /// `K`: the long link target of the next entry, GNU.
+    LongLink,
+}
+
+impl ExtensionKind {
+    /// By type flag; `None` for what is an entry of its own.
+    pub fn of(flag: u8) -> Option<Self> {
+        match flag {
+            b'x' | b'X' => Some(Self::Pax),
+            b'g' => Some(Self::Global),
+            b'L' => Some(Self::LongName),
+            b'K' => Some(Self::LongLink),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ExtensionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pax => "PAX header",
+            Self::Global => "global PAX header",
+            Self::LongName => "long name header",
+            Self::LongLink => "long link header",
+        })
+    }
+}
+
+/// One extension header of an [`Entry`].
+#[derive(Debug, Clone, Copy)]
+pub struct Extension<'a> {
+    /// What it is.
+    pub kind: ExtensionKind,
+    /// Its header block.
+    pub header: Header<'a>,
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// What fills up the payload's last block; short only at the very end of a stream.
+    pub padding: &'a [u8],
+    /// Where its header block begins in the stream.
+    pub offset: u64,
+}
+
+impl<'a> Extension<'a> {
+    /// The records of a PAX header in their order; nothing for the kinds that have none.
+    pub fn records(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
+        let payload = match self.kind {
+            ExtensionKind::Pax | ExtensionKind::Global => self.payload,
+            ExtensionKind::LongName | ExtensionKind::LongLink => &[],
+        };
+        // An entry is given out only after its records were checked.
+        Records::new(payload, self.offset.saturating_add(BLOCK as u64)).map_while(Result::ok)
+    }
+
+    /// The last value of a record that is not empty: an empty one takes back what stood before it.
+    pub fn record(&self, key: &[u8]) -> Option<&'a [u8]> {
+        self.records().filter(|record| record.key == key).last().map(|record| record.value).filter(|v| !v.is_empty())
+    }
+}
+
+/// Where an extension header stands in the bytes of its group.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    kind: ExtensionKind,
+    start: usize,
+    payload: usize,
+    end: usize,
+}
+
+/// The last entry of a stream: its extension headers, its header block, where they are, what they say.
+///
+/// A global PAX header, and extension headers that no entry follows, come as an entry without a header block.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// The extension headers as they came, one after the other: this and `parts` are kept between entries, so
+    /// that an ordinary entry costs no allocation.
+    raw: Vec<u8>,
+    parts: Vec<Part>,
+    block: Option<Block>,
+    offset: u64,
+    block_offset: u64,
+    size: u64,
+    is_behind_end: bool,
+}
+
+impl Entry {
+    /// Forgets all, to begin a group at that offset.
+    pub(super) fn clear(&mut self, offset: u64) {
+        self.raw.clear();
+        self.parts.clear();
+        self.block = None;
+        self.offset = offset;
+        self.block_offset = offset;
+        self.size = 0;
+        self.is_behind_end = false;
+    }
+
+    /// Adds an extension header, its payload yet to come.
+    pub(super) fn push_extension(&mut self, kind: ExtensionKind, block: &Block) {
+        let start = self.raw.len();
+        self.raw.extend_from_slice(block);
+        self.parts.push(Part { kind, start, payload: 0, end: self.raw.len() });
+    }
+
+    /// Adds the payload, padding included, of the last extension header.
+    pub(super) fn push_payload(&mut self, bytes: &[u8], payload: usize) {
+        self.raw.extend_from_slice(bytes);
+        if let Some(part) = self.parts.last_mut() {
+            part.payload = payload;
+            part.end = self.raw.len();
+        }
+    }
+
+    /// Completes the entry with its header block.
+    pub(super) fn set_block(&mut self, block: &Block, offset: u64, is_behind_end: bool) {
+        self.block = Some(*block);
+        self.block_offset = offset;
+        self.is_behind_end = is_behind_end;
+    }
+
+    pub(super) fn set_size(&mut self, size: u64) {
+        self.size = size;
+    }
+
+    /// The bytes of all extension headers.
+    pub(super) fn raw_extensions(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// The extension headers in their order.
+    pub fn extensions(&self) -> impl DoubleEndedIterator<Item = Extension<'_>> {
+        self.parts.iter().filter_map(|part| {
+            let (block, rest) = self.raw.get(part.start..part.end)?.split_first_chunk()?;
+            let (payload, padding) = rest.split_at_checked(part.payload)?;
+            let offset = self.offset.saturating_add(part.start as u64);
+            Some(Extension { kind: part.kind, header: Header::new(block), payload, padding, offset })
+        })
+    }
+
+    /// How many extension headers there are.
+    pub fn extension_count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The header block; `None` for a global header or for extension headers that no entry follows.
+    pub fn header(&self) -> Option<Header<'_>> {
+        self.block.as_ref().map(Header::new)
+    }
+
+    /// Where the first of its headers begins in the stream.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Where its header block begins in the stream.
+    pub fn header_offset(&self) -> u64 {
+        self.block_offset
+    }
+
+    /// Does it stand behind the end marker, where nobody but eStargz looks?
+    pub fn is_behind_end(&self) -> bool {
+        self.is_behind_end
+    }
+
+    /// Is it the index of an eStargz layer?
+    pub fn is_toc(&self) -> bool {
+        matches!(self.kind(), b'0' | 0) && self.name_parts() == (b"", TOC_NAME)
+    }
+
+    /// Its full name: that of a PAX sparse file, the PAX path, GNU's long name, or prefix and name of the header.
+    pub fn name(&self) -> Cow<'_, [u8]> {
+        match self.name_parts() {
+            (b"", name) => Cow::Borrowed(name),
+            (prefix, name) => Cow::Owned([prefix, b"/", name].concat()),
+        }
+    }
+
+    /// The prefix, which may be empty, and the rest of the name behind a slash.
+    fn name_parts(&self) -> (&[u8], &[u8]) {
+        let long = self.pax(b"GNU.sparse.name").or_else(|| self.pax(b"path")).or_else(|| self.long_name());
+        match (long, self.header()) {
+            (Some(name), _) => (b"", name),
+            (None, Some(header)) => (header.prefix(), header.name()),
+            (None, None) => (b"", b""),
+        }
+    }
+
+    /// GNU's long name.
+    pub(super) fn long_name(&self) -> Option<&[u8]> {
+        self.gnu(ExtensionKind::LongName)
+    }
+
+    /// Where a link points to.
+    pub fn link_name(&self) -> &[u8] {
+        let long = self.pax(b"linkpath").or_else(|| self.gnu(ExtensionKind::LongLink));
+        long.or_else(|| self.header().map(Header::link_name)).unwrap_or_default()
+    }
+
+    /// The type flag; 0 is a file (or directory) of v7, and also stands for an entry without a header block.
+    pub fn kind(&self) -> u8 {
+        self.header().map_or(0, Header::kind)
+    }
+
+    /// Bytes of content that follow, padding not counted.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The size of a sparse file with its holes filled; `None` for other files.
+    pub fn sparse_size(&self) -> Option<u64> {
+        let recorded = self.pax(b"GNU.sparse.realsize").or_else(|| self.pax(b"GNU.sparse.size"));
+        let size = match recorded {
+            Some(text) => pax::parse_integer(text),
+            None => self.header().filter(|header| header.kind() == b'S').and_then(Header::gnu_real_size),
+        };
+        size.and_then(|size| u64::try_from(size).ok())
+    }
+
+    /// The permission bits, and whatever else is in the field.
+    pub fn mode(&self) -> i64 {
+        self.number(Number::Mode)
+    }
+
+    /// The owner.
+    pub fn uid(&self) -> i64 {
+        self.pax(b"uid").and_then(pax::parse_integer).unwrap_or_else(|| self.number(Number::Uid))
+    }
+
+    /// The group.
+    pub fn gid(&self) -> i64 {
+        self.pax(b"gid").and_then(pax::parse_integer).unwrap_or_else(|| self.number(Number::Gid))
+    }
+
+    /// The owner's name.
+    pub fn uname(&self) -> &[u8] {
+        self.pax(b"uname").or_else(|| self.header().map(Header::uname)).unwrap_or_default()
+    }
+
+    /// The group's name.
+    pub fn gname(&self) -> &[u8] {
+        self.pax(b"gname").or_else(|| self.header().map(Header::gname)).unwrap_or_default()
+    }
+
+    /// Major and minor number of a device; v7 has none.
+    pub fn device(&self) -> (i64, i64) {
+        if self.format() == Format::V7 {
+            return (0, 0);
+        }
+        (self.number(Number::DeviceMajor), self.number(Number::DeviceMinor))
+    }
+
+    /// The modification time that extracting the entry gives to its file.
+    pub fn mtime(&self) -> Instant {
+        let record = self.pax(pax::MTIME.as_bytes()).and_then(pax::parse_time);
+        record.unwrap_or_else(|| Instant::from_seconds(self.number(Number::Mtime)))
+    }
+
+    /// The dialect of the header block.
+    pub fn format(&self) -> Format {
+        self.header().map_or(Format::V7, Header::format)
+    }
+
+    /// The PAX records that apply, in their order.
+    ///
+    /// Of several PAX headers before one entry the last counts, as in Go's reader.
+    pub fn pax_records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.extensions().rfind(|extension| extension.kind == ExtensionKind::Pax).into_iter().flat_map(|x| x.records())
+    }
+
+    /// The extended attributes, name and value, that come as `SCHILY.xattr.` records.
+    pub fn xattrs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pax_records().filter_map(|record| Some((record.key.strip_prefix(b"SCHILY.xattr.")?, record.value)))
+    }
+
+    /// A PAX record that applies and is not empty.
+    pub(super) fn pax(&self, key: &[u8]) -> Option<&[u8]> {
+        if self.parts.is_empty() {
+            return None;
+        }
+        self.extensions().rfind(|extension| extension.kind == ExtensionKind::Pax)?.record(key)
+    }
+
+    fn gnu(&self, kind: ExtensionKind) -> Option<&[u8]> {
+        if self.parts.is_empty() {
+            return None;
+        }
+        let payload = self.extensions().rfind(|extension| extension.kind == kind)?.payload;
+        Some(c_string(payload)).filter(|name| !name.is_empty())
+    }
+
+    /// A number of the header block, which was checked before the entry was given out.
+    fn number(&self, number: Number) -> i64 {
+        self.header().and_then(|header| header.number(number)).unwrap_or(0)
+    }
+}

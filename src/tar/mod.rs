@@ -1,0 +1,50 @@
+//! The tar room: where times stand in a tar stream, and how they are replaced.
+//!
+//! It is pure: blocks in, blocks out. It reads no file, knows no compression, no layer and no image, and holds
+//! no more of a stream than the headers of one entry. Nothing here builds a header from scratch: what comes out
+//! is what went in, except for the bytes of times, of checksums, and of what writers put into extension headers
+//! only because time passed (DESIGN.md, "How a value is written").
+//!
+//! The way of a time: [`Framer`] (frame.rs) says what the next bytes of the stream are and gathers an [`Entry`]
+//! (entry.rs: a header block and the extension headers before it). `times.rs` names every time in it as a
+//! [`TimeSite`]. [`Patcher`] (patch.rs) applies a [`Stamp`](crate::Stamp) and gives out the entry's new bytes.
+//! Below them stand the formats: `header.rs` (a block of 512 bytes), `pax.rs` (the records of an extended
+//! header), `names.rs` (the names writers give to extension headers), `toc.rs` (the times in eStargz's index).
+//!
+//! What is accepted follows Go's `archive/tar`, since dockerd, containerd, podman and the registries' scanners
+//! read layers with it. Where two well-known readers would split a stream differently, it is refused.
+
+mod entry;
+mod frame;
+mod header;
+mod names;
+mod patch;
+mod pax;
+mod times;
+mod toc;
+
+#[cfg(test)]
+mod tests;
+
+pub use entry::{Entry, Extension, ExtensionKind};
+pub use frame::{Framer, Step, Want};
+pub use header::{Block, Format, Header};
+pub use patch::{Patcher, Stats};
+pub use pax::{Record, Records};
+pub use times::{Field, TimeSite};
+
+/// Bytes of a block, the unit of a tar stream (POSIX.1-2017, pax, "ustar Interchange Format").
+pub const BLOCK: usize = 512;
+
+/// The longest payload of an extension header: Go's reader and libarchive accept no longer one.
+pub const EXTENSION_MAX: usize = 1 << 20;
+
+/// The longest run of extension headers before one entry, payloads and blocks together.
+pub const EXTENSIONS_MAX: usize = 4 << 20;
+
+/// The most extension headers before one entry; real ones have three at most.
+pub const EXTENSIONS_COUNT_MAX: usize = 1024;
+
+/// The member that holds the index of an eStargz layer
+/// (containerd/stargz-snapshotter, docs/estargz.md, "TOC, TOCEntries and Footer").
+pub const TOC_NAME: &[u8] = b"stargz.index.json";
