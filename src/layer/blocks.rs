@@ -73,8 +73,9 @@ pub(super) fn read<R>(
             .spawn_scoped(scope, move || inflate(decoder, pool, &full_sender, &free_receiver))
             .map_err(|error| Error::io("cannot start a thread", error))?;
         let worked = work(&mut blocks);
+        let hasher = blocks.hasher.take();
         // The reader must not wait for someone who will take no more.
-        let Blocks { hasher, .. } = blocks;
+        drop(blocks);
         Ok::<_, Error>((joined(reader.join()), worked, hasher))
     })?;
     // The reader's error is the first cause: the others then have seen a stream that is cut short.
