@@ -146,7 +146,7 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
     })?;
     match facts {
         Some(facts) if facts.stats.changed => {
-            // What changes stands in the last block: all was read, and all will be read again.
+            // What changes are extension headers that no entry follows: all was read, and all will be read again.
             pool.take_back_bytes_read(facts.size);
             Ok(None)
         }
