@@ -286,7 +286,7 @@ pub fn split_fallback_tag(tag: &str) -> Option<(Algorithm, &str, &str)> {
     let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == name)?;
     let length = rest.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).count();
     let (hex, suffix) = rest.split_at_checked(length)?;
-    (hex.len() == 64 || hex.len() == 2 * algorithm.len()).then_some((algorithm, hex, suffix))
+    (hex.len() == 64 || hex.len() == 2 * algorithm.size()).then_some((algorithm, hex, suffix))
 }
 
 /// Is this the fallback tag, with whatever suffix, of that digest?
@@ -302,7 +302,7 @@ pub fn moved_tag(tag: &str, moves: &Moves) -> Option<String> {
         Some(old) => old,
         // A cut one: the first digest that begins like this.
         None => {
-            let lowest = Digest::from_hex(algorithm, &format!("{hex:0<width$}", width = 2 * algorithm.len()))?;
+            let lowest = Digest::from_hex(algorithm, &format!("{hex:0<width$}", width = 2 * algorithm.size()))?;
             let (old, _) = moves.range(lowest..).next()?;
             Some(*old).filter(|old| is_fallback_tag_of(tag, old))?
         }

@@ -47,7 +47,8 @@ impl<'a> Archive<'a> {
     /// Parses a `manifest.json`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let json = Json::parse(bytes)?;
-        if json.root().kind() != Kind::Array {
+        // Go writes an empty list as null.
+        if !matches!(json.root().kind(), Kind::Array | Kind::Null) {
             return Err(Error::malformed("manifest.json", "a JSON array", json.root().kind().name()));
         }
         let entries = json.root().elements().enumerate().map(|(number, entry)| read_entry(entry, number));

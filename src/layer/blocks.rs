@@ -24,6 +24,8 @@ pub(super) struct Blocks {
     current: Vec<u8>,
     /// None where the hash of the blob is that of the uncompressed bytes.
     hasher: Option<Hasher>,
+    /// Was the end seen? Blocks that nobody took are not in the hash.
+    is_used_up: bool,
 }
 
 impl Blocks {
@@ -34,7 +36,10 @@ impl Blocks {
             // Fails only when the reader has gone, which is no concern of ours.
             let _ = self.free.send(std::mem::take(&mut self.current));
         }
-        let (block, len) = self.full.recv().ok()?;
+        let Ok((block, len)) = self.full.recv() else {
+            self.is_used_up = true;
+            return None;
+        };
         self.current = block;
         let bytes = self.current.get_mut(..len)?;
         if let Some(hasher) = &mut self.hasher {
@@ -65,23 +70,29 @@ pub(super) fn read<R>(
     for _ in 0..BLOCKS {
         let _ = free.send(vec![0; BLOCK]);
     }
-    let mut blocks = Blocks { full, free, current: Vec::new(), hasher };
-    let (read, worked, hasher) = thread::scope(|scope| {
+    let mut blocks = Blocks { full, free, current: Vec::new(), hasher, is_used_up: false };
+    let (read, worked, hasher, is_used_up) = thread::scope(|scope| {
         let decoder = &mut decoder;
         let reader = thread::Builder::new()
             .name("read".to_owned())
             .spawn_scoped(scope, move || inflate(decoder, pool, &full_sender, &free_receiver))
             .map_err(|error| Error::io("cannot start a thread", error))?;
         let worked = work(&mut blocks);
+        let (hasher, is_used_up) = (blocks.hasher.take(), blocks.is_used_up);
         // The reader must not wait for someone who will take no more.
-        let Blocks { hasher, .. } = blocks;
-        Ok::<_, Error>((joined(reader.join()), worked, hasher))
+        drop(blocks);
+        Ok::<_, Error>((joined(reader.join()), worked, hasher, is_used_up))
     })?;
     // The reader's error is the first cause: the others then have seen a stream that is cut short.
     let is_whole = read?;
     // A tar stream that makes no sense may come from a blob that is not the one its digest names.
     let (result, stats) = worked.map_err(|error| decoder.blame(error))?;
     if !is_whole {
+        return Ok((result, None));
+    }
+    if !is_used_up {
+        // A small layer is read to its end before the first of its blocks is looked at.
+        pool.take_back_bytes_read(decoder.bytes_in());
         return Ok((result, None));
     }
     let diff_id = hasher.map_or_else(|| decoder.digest(), Hasher::finish);

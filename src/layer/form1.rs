@@ -201,7 +201,7 @@ impl Cutter {
 }
 
 /// Compresses chunks, one after the other, keeping its tables and its output buffer.
-pub(super) struct Encoder {
+pub struct Encoder {
     codec: Codec,
     buffer: Vec<u8>,
 }
@@ -213,7 +213,8 @@ enum Codec {
 }
 
 impl Encoder {
-    pub(super) fn new(output: Output) -> Result<Self> {
+    /// An encoder for one codec and level.
+    pub fn new(output: Output) -> Result<Self> {
         let failed = |error| Error::io("cannot set up compression", error);
         let codec = match output.compression {
             Compression::None => Codec::None,
@@ -239,8 +240,8 @@ impl Encoder {
         Ok(Self { codec, buffer: Vec::new() })
     }
 
-    /// The compressed form of a chunk; it stands until the next call.
-    pub(super) fn encode<'a>(&'a mut self, chunk: &'a [u8]) -> Result<&'a [u8]> {
+    /// The compressed form of a chunk: one member or one frame. It stands until the next call.
+    pub fn encode<'a>(&'a mut self, chunk: &'a [u8]) -> Result<&'a [u8]> {
         let buffer = &mut self.buffer;
         match &mut self.codec {
             Codec::None => Ok(chunk),
@@ -261,6 +262,17 @@ impl Encoder {
                 Ok(buffer)
             }
         }
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codec = match self.codec {
+            Codec::None => Compression::None,
+            Codec::Gzip(_) => Compression::Gzip,
+            Codec::Zstd(_) => Compression::Zstd,
+        };
+        f.debug_struct("Encoder").field("codec", &codec).field("buffer", &self.buffer.capacity()).finish()
     }
 }
 

@@ -9,7 +9,7 @@
 //! which image it is of, and the caller adds that to the errors.
 
 mod blocks;
-pub mod form1;
+mod form1;
 mod gunzip;
 mod pipeline;
 mod pool;
@@ -18,7 +18,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use form1::{FORM, Output};
+pub use form1::{Cutter, Encoder, FORM, Output, Run};
 pub use pipeline::{Outcome, Spec, Written, rewrite};
 pub use pool::Pool;
 pub use read::Decoder;

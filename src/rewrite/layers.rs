@@ -201,7 +201,10 @@ impl Layers {
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while let Some((key, job)) = lock(&queue).pop_front() {
+                    loop {
+                        // A statement of its own: the lock must be gone while the work is done.
+                        let next = lock(&queue).pop_front();
+                        let Some((key, job)) = next else { break };
                         match run_one(&job, pool, spools) {
                             Ok(outcome) => {
                                 lock(&done).insert(key, outcome);

@@ -243,7 +243,14 @@ fn entry_edit(
     let new = documents.diff_ids(&image.config, plan)?;
     for ((old, new), blob) in image.config.diff_ids.iter().zip(new).zip(&entry.layers) {
         let size = documents.blobs.get(blob).map_or(0, Content::len);
-        sources.insert(*old, (new, DescriptorEdit::blob(*blob, size)));
+        let mut edit = DescriptorEdit::blob(*blob, size);
+        let listed = image.entry.sources.iter().find(|(diff_id, _)| diff_id == old);
+        if let Some(layer) = listed.and_then(|(_, descriptor)| LayerType::parse(&descriptor.media_type)) {
+            // It may name what the layer was pulled as; it names what is in this archive now.
+            let compression = documents.blobs.get(blob).map_or(Ok(layer.compression), sniff)?;
+            edit.media_type = Some(layer.with(compression).to_string());
+        }
+        sources.insert(*old, (new, edit));
     }
     Ok(ArchiveEntryEdit {
         config: Some(entry.config.path()),

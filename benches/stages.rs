@@ -1,0 +1,132 @@
+//! Every stage of a layer's way by itself, and all of them together: `cargo bench --bench stages`.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::hint::black_box;
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use restamp::digest::Algorithm;
+use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, rewrite};
+use restamp::tar::{Patcher, Want};
+use restamp::{Digest, Epoch, Error, Result, Rule, Stamp};
+
+const SIZE: u64 = 16 << 20;
+const OUTPUTS: [Output; 3] = [Output::NONE, Output::GZIP, Output::ZSTD];
+
+struct Blob(Vec<u8>);
+
+impl Source for Blob {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Cursor::new(self.0.clone())))
+    }
+
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+fn stamp() -> Stamp {
+    Stamp { epoch: Epoch::new(1_500_000_000).unwrap(), rule: Rule::Set }
+}
+
+fn encoded(output: Output, tar: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder::new(output).unwrap();
+    let mut blob = vec![];
+    for chunk in tar.chunks(4 << 20) {
+        blob.extend_from_slice(encoder.encode(chunk).unwrap());
+    }
+    blob
+}
+
+fn stages(c: &mut Criterion) {
+    let mut tar = vec![];
+    common::Layer::new(SIZE).read_to_end(&mut tar).unwrap();
+    let mut group = c.benchmark_group("stage");
+    group.sample_size(10).measurement_time(Duration::from_secs(3)).throughput(Throughput::Bytes(tar.len() as u64));
+
+    for output in OUTPUTS {
+        let blob = encoded(output, &tar);
+        group.bench_function(BenchmarkId::new("read", output), |b| {
+            let mut block = vec![0; 256 << 10];
+            b.iter(|| {
+                let mut decoder = Decoder::new(Box::new(Cursor::new(blob.clone())), &Expect::default()).unwrap();
+                while decoder.fill(&mut block).unwrap() > 0 {}
+                black_box(decoder.digest())
+            });
+        });
+    }
+    group.bench_function("hash/sha256", |b| b.iter(|| Digest::sha256(&tar)));
+    group.bench_function("hash/sha512", |b| b.iter(|| Digest::of(Algorithm::Sha512, &tar)));
+    group.bench_function("patch", |b| {
+        let (mut bytes, mut out) = (tar.clone(), vec![]);
+        b.iter(|| {
+            let (mut patcher, mut rest) = (Patcher::new(stamp()), &mut bytes[..]);
+            while !rest.is_empty() {
+                let (want, len) = (patcher.want(), rest.len() as u64);
+                let n = match want {
+                    Want::Feed(n) => n as u64,
+                    Want::Content { remaining, .. } => remaining,
+                    Want::Rest => len,
+                };
+                let (head, tail) = std::mem::take(&mut rest).split_at_mut(n.min(len) as usize);
+                rest = tail;
+                out.clear();
+                match want {
+                    Want::Feed(_) => _ = patcher.feed(head, &mut out).unwrap(),
+                    _ => patcher.pass(head),
+                }
+            }
+            black_box(patcher.stats())
+        });
+    });
+    group.bench_function("cut", |b| {
+        b.iter(|| {
+            let (mut cutter, mut chunks, mut random) = (Cutter::new(Output::GZIP), 0_u64, common::Random(1));
+            for _ in 0..SIZE / 8192 {
+                let size = random.next() % 16384;
+                for (run, mut left) in [(Run::Headers, 512), (Run::Content { total: size }, size)] {
+                    chunks += u64::from(cutter.begin(run));
+                    while left > 0 {
+                        let n = left.min(cutter.room());
+                        left -= n;
+                        chunks += u64::from(cutter.add(n));
+                    }
+                }
+            }
+            black_box(chunks)
+        });
+    });
+    for output in [Output::GZIP, Output::ZSTD] {
+        let mut encoder = Encoder::new(output).unwrap();
+        group.bench_function(BenchmarkId::new("compress", output), |b| {
+            b.iter(|| tar.chunks(1 << 20).map(|chunk| encoder.encode(chunk).unwrap().len()).sum::<usize>());
+        });
+    }
+    group.finish();
+}
+
+fn layers(c: &mut Criterion) {
+    let mut tar = vec![];
+    common::Layer::new(SIZE).read_to_end(&mut tar).unwrap();
+    let pool = Pool::new(std::thread::available_parallelism().map_or(1, Into::into)).unwrap();
+    let mut group = c.benchmark_group("layer");
+    group.sample_size(10).measurement_time(Duration::from_secs(3)).throughput(Throughput::Bytes(tar.len() as u64));
+    for from in OUTPUTS {
+        let source = Blob(encoded(from, &tar));
+        for output in OUTPUTS {
+            let (digest_algorithm, diff_id_algorithm) = (Algorithm::Sha256, Algorithm::Sha256);
+            let spec = Spec { stamp: stamp(), output, keep_unchanged: false, digest_algorithm, diff_id_algorithm };
+            let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
+            group.bench_function(BenchmarkId::new(from.to_string(), output), |b| {
+                b.iter(|| rewrite(&source, &Expect::default(), &spec, &pool, &create).unwrap());
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, stages, layers);
+criterion_main!(benches);
