@@ -7,6 +7,9 @@
 //!              4 blocks                 chunks in order, within the pool's budget
 //! ```
 //!
+//! Where the input is plain, one hash is both its digest and its diff_id, and the patch thread takes over the hash of
+//! the new diff_id.
+//!
 //! # Why nothing waits for ever
 //!
 //! A chunk's permit is taken by the patch thread before the chunk gets its first byte, and goes back when the calling
@@ -101,14 +104,15 @@ pub fn rewrite(
     let file = create()?;
     let (written, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
+        let is_hashed = blocks.are_hashed();
         thread::scope(|scope| {
             let patching = thread::Builder::new()
                 .name("patch".to_owned())
                 .spawn_scoped(scope, move || patch(blocks, spec, pool, sender))
                 .map_err(|error| Error::io("cannot start a thread", error))?;
-            let written = write(file, spec, pool, receiver);
-            let stats = joined(patching.join())?;
-            Ok((written?, stats))
+            let written = write(file, spec, pool, is_hashed, receiver);
+            let (stats, diff_id) = joined(patching.join())?;
+            Ok((written?.complete(diff_id)?, stats))
         })
     })?;
     let facts = facts.ok_or_else(stopped)?;
@@ -180,9 +184,10 @@ pub(super) fn split_off_mut<'a>(bytes: &mut &'a mut [u8], n: u64) -> &'a mut [u8
 }
 
 /// The patch thread: takes the old stream, gives out the chunks of the new one.
-fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<Stats> {
+fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<(Stats, Option<Digest>)> {
     let mut patcher = Patcher::new(spec.stamp);
-    let mut chunks = Chunks::new(spec.output, pool, chunks);
+    let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
+    let mut chunks = Chunks::new(spec.output, pool, chunks, diff_id);
     let (mut gather, mut out) = (Gather::default(), Vec::new());
     let mut is_fresh_content = true;
     while let Some(block) = blocks.next() {
@@ -210,7 +215,7 @@ fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -
         }
         if chunks.is_closed {
             // The writer has failed, and says why.
-            return Ok(patcher.stats());
+            return Ok((patcher.stats(), None));
         }
     }
     let rest = gather.rest();
@@ -221,7 +226,7 @@ fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -
     patcher.end(&mut out)?;
     chunks.headers(Step::More, &mut out)?;
     chunks.finish()?;
-    Ok(patcher.stats())
+    Ok((patcher.stats(), chunks.diff_id.map(Hasher::finish)))
 }
 
 /// Collects bytes into chunks and sends them off: to be compressed, and to the writer.
@@ -232,6 +237,8 @@ struct Chunks<'a> {
     capacity: usize,
     current: Option<(Vec<u8>, Permit)>,
     sender: Sender<Chunk>,
+    /// Where this thread hashes the new stream.
+    diff_id: Option<Hasher>,
     is_empty: bool,
     /// The writer has gone.
     is_closed: bool,
@@ -249,10 +256,16 @@ struct Compressed {
     _permit: Permit,
 }
 
+/// What a chunk takes of the budget: the compressed bytes are expected to be half as many at most. Where they are more,
+/// that is put right when they are there.
+fn permitted(capacity: usize) -> u64 {
+    capacity as u64 + capacity as u64 / 2 + OVERHEAD
+}
+
 impl<'a> Chunks<'a> {
-    fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>) -> Self {
+    fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>, diff_id: Option<Hasher>) -> Self {
         let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
-        Self { output, pool, cutter, capacity, current: None, sender, is_empty: true, is_closed: false }
+        Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
     }
 
     /// What a patcher has given out after a step.
@@ -275,7 +288,7 @@ impl<'a> Chunks<'a> {
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let (chunk, _) = self.current.get_or_insert_with(|| {
-                let permit = self.pool.acquire(2 * self.capacity as u64 + OVERHEAD);
+                let permit = self.pool.acquire(permitted(self.capacity));
                 (self.pool.buffer(self.capacity), permit)
             });
             let taken = split_off(&mut bytes, self.cutter.room());
@@ -297,15 +310,14 @@ impl<'a> Chunks<'a> {
             let small = bytes.as_slice().to_vec();
             self.pool.recycle(std::mem::replace(&mut bytes, small));
         }
-        let held = bytes.capacity() as u64;
-        permit.resize(2 * held + OVERHEAD);
+        if let Some(hasher) = &mut self.diff_id {
+            hasher.update(&bytes);
+        }
+        permit.resize(permitted(bytes.capacity()));
+        let for_output = permit.split(bytes.capacity() as u64 / 2);
         let bytes = Arc::new(bytes);
-        let compressed = if self.output.compression() == Compression::None {
-            permit.resize(held + OVERHEAD);
-            None
-        } else {
-            Some(compress(self.output, self.pool, Arc::clone(&bytes), permit.split(held)))
-        };
+        let compressed = (self.output.compression() != Compression::None)
+            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), for_output));
         self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
         Ok(())
     }
@@ -355,16 +367,36 @@ fn encode(output: Output, chunk: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
+/// What the calling thread has written, and the digests as far as it has computed them.
+struct New {
+    file: File,
+    digest: Option<Digest>,
+    size: u64,
+    diff_id: Option<Digest>,
+    uncompressed_size: u64,
+}
+
+impl New {
+    fn complete(self, diff_id: Option<Digest>) -> Result<Written> {
+        let Self { file, digest, size, uncompressed_size, .. } = self;
+        let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
+        // What is not compressed has one hash.
+        Ok(Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
+    }
+}
+
 /// The calling thread: writes what the chunks have become, in their order.
-fn write(mut file: File, spec: &Spec, pool: &Pool, chunks: Receiver<Chunk>) -> Result<Written> {
-    let mut diff_id = Hasher::new(spec.diff_id_algorithm);
+fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Receiver<Chunk>) -> Result<New> {
+    let mut diff_id = (!is_hashed).then(|| Hasher::new(spec.diff_id_algorithm));
     let is_plain = spec.output.compression() == Compression::None;
-    let mut digest =
-        (!is_plain || spec.digest_algorithm != spec.diff_id_algorithm).then(|| Hasher::new(spec.digest_algorithm));
+    let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;
+    let mut digest = needs_digest.then(|| Hasher::new(spec.digest_algorithm));
     let (mut size, mut uncompressed_size) = (0, 0);
     for chunk in chunks {
         // While this hashes, the chunk is being compressed.
-        diff_id.update(&chunk.bytes);
+        if let Some(hasher) = &mut diff_id {
+            hasher.update(&chunk.bytes);
+        }
         uncompressed_size += chunk.bytes.len() as u64;
         let compressed = match chunk.compressed {
             None => None,
@@ -373,8 +405,8 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, chunks: Receiver<Chunk>) -> R
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
         file.write_all(bytes).map_err(|error| Error::io("cannot write", error))?;
         size += bytes.len() as u64;
-        if let Some(digest) = &mut digest {
-            digest.update(bytes);
+        if let Some(hasher) = &mut digest {
+            hasher.update(bytes);
         }
         drop(compressed);
         if let Ok(buffer) = Arc::try_unwrap(chunk.bytes)
@@ -383,9 +415,8 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, chunks: Receiver<Chunk>) -> R
             pool.recycle(buffer);
         }
     }
-    let diff_id = diff_id.finish();
-    let digest = digest.map_or(diff_id, Hasher::finish);
-    Ok(Written { file, digest, size, diff_id, uncompressed_size })
+    let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
+    Ok(New { file, digest, size, diff_id, uncompressed_size })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.
