@@ -182,7 +182,7 @@ impl Framer {
                 let found = format!("{} before the stream ends", size.saturating_sub(missing));
                 Err(Error::malformed("content", format!("{size} bytes"), found)
                     .at_entry(printable(&self.entry.name()))
-                    .at_offset(self.offset))
+                    .at_offset(self.entry.header_offset()))
             }
         }
     }
@@ -280,7 +280,7 @@ impl Framer {
             return Err(self.cut("payload of an extension header", length, bytes.len(), at));
         };
         if matches!(kind, ExtensionKind::Pax | ExtensionKind::Global) {
-            let owner = self.entry.extensions().last().map(|extension| extension.header.name());
+            let owner = self.entry.extensions().next_back().map(|extension| extension.header.name());
             pax::validate(payload, at).map_err(|error| named(error, owner.unwrap_or_default()))?;
         }
         self.entry.push_payload(bytes, length);

@@ -328,3 +328,65 @@ fn parse_octal(field: &[u8]) -> Option<i64> {
     }
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_go_reads_them() {
+        // The cases of Go's own test of its reader.
+        let cases: [(&[u8], Option<i64>); 31] = [
+            (b"\x80", Some(0)),
+            (b"\x80\x00\x00", Some(0)),
+            (b"\xbf", Some(63)),
+            (b"\xbf\xff", Some((1 << 14) - 1)),
+            (b"\xff", Some(-1)),
+            (b"\xff\xff\xff", Some(-1)),
+            (b"\xc0", Some(-64)),
+            (b"\xc0\x00\x00", Some(-1 << 22)),
+            (b"\x87\x76\xa2\x22\xeb\x8a\x72\x61", Some(537_795_476_381_659_745)),
+            (b"\x80\x00\x00\x00\x07\x76\xa2\x22\xeb\x8a\x72\x61", Some(537_795_476_381_659_745)),
+            (b"\xf7\x76\xa2\x22\xeb\x8a\x72\x61", Some(-615_126_028_225_187_231)),
+            (b"\xff\xff\xff\xff\xf7\x76\xa2\x22\xeb\x8a\x72\x61", Some(-615_126_028_225_187_231)),
+            (b"\x80\x7f\xff\xff\xff\xff\xff\xff\xff", Some(i64::MAX)),
+            (b"\x80\x80\x00\x00\x00\x00\x00\x00\x00", None),
+            (b"\xff\x80\x00\x00\x00\x00\x00\x00\x00", Some(i64::MIN)),
+            (b"\xff\x7f\xff\xff\xff\xff\xff\xff\xff", None),
+            (b"\xf5\xec\xd1\xc7\x7e\x5f\x26\x48\x81\x9f\x8f\x9b", None),
+            (b"0000000\x00", Some(0)),
+            (b" \x0000000\x00", Some(0)),
+            (b" \x0000003\x00", Some(3)),
+            (b"00000000227\x00", Some(0o227)),
+            (b"032033\x00 ", Some(0o032_033)),
+            (b"0000660\x00 ", Some(0o660)),
+            (b"\x00 0000660\x00 ", Some(0o660)),
+            (b"0123456789abcdef", None),
+            (b"0123456789\x00abcdef", None),
+            (b"01234567\x0089abcdef", Some(0o1_234_567)),
+            (b"0123\x7e\x5f\x264123", None),
+            (b"12 34", None),
+            (b"   \0", Some(0)),
+            (b"7777777777777777777777", None),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(parse_number(field), expected, "{field:02x?}");
+        }
+    }
+
+    #[test]
+    fn formats_are_told_by_their_magic() {
+        let format = |magic: &[u8; 8], trailer: &[u8; 4]| {
+            let mut block = [0; BLOCK];
+            block[257..265].copy_from_slice(magic);
+            block[508..].copy_from_slice(trailer);
+            Header::new(&block).format()
+        };
+        assert_eq!(format(b"ustar\x0000", b"\0\0\0\0"), Format::Ustar);
+        assert_eq!(format(b"ustar\0  ", b"\0\0\0\0"), Format::Ustar);
+        assert_eq!(format(b"ustar\x0000", b"tar\0"), Format::Star);
+        assert_eq!(format(b"ustar  \0", b"tar\0"), Format::Gnu);
+        assert_eq!(format(b"ustar \0\0", b"\0\0\0\0"), Format::V7);
+        assert_eq!(format(&[0; 8], b"tar\0"), Format::V7);
+    }
+}

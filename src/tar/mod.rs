@@ -23,6 +23,9 @@ mod pax;
 mod times;
 mod toc;
 
+#[cfg(test)]
+mod tests;
+
 pub use entry::{Entry, Extension, ExtensionKind};
 pub use frame::{Framer, Step, Want};
 pub use header::{Block, Format, Header};

@@ -64,3 +64,61 @@ pub(super) fn global_header_name(name: &[u8], out: &mut Vec<u8>) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pax_headers_are_named_as_go_names_them() {
+        let long = "x".repeat(120);
+        for (name, expected) in [
+            ("f", "PaxHeaders.0/f"),
+            ("a/b/f", "a/b/PaxHeaders.0/f"),
+            ("a/b/", "a/b/PaxHeaders.0"),
+            ("./f", "PaxHeaders.0/f"),
+            ("./", "PaxHeaders.0"),
+            (".", "PaxHeaders.0"),
+            ("", "PaxHeaders.0"),
+            ("/", "/PaxHeaders.0"),
+            ("/f", "/PaxHeaders.0/f"),
+            ("/../f", "/PaxHeaders.0/f"),
+            ("../../f", "../../PaxHeaders.0/f"),
+            ("a/../../f", "../PaxHeaders.0/f"),
+            ("a//b/./c/../f", "a/b/PaxHeaders.0/f"),
+            ("a/..", "a"),
+            ("..", "."),
+            ("...", "PaxHeaders.0/..."),
+            ("é/naïve", "/PaxHeaders.0/nave"),
+            ("日/本", "/PaxHeaders.0"),
+            (&long, &format!("PaxHeaders.0/{}", "x".repeat(87))),
+            (&format!("{}/f", "y".repeat(86)), &format!("{}/PaxHeaders.0", "y".repeat(86))),
+        ] {
+            let mut out = b"old".to_vec();
+            pax_header_name(name.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{name}");
+        }
+        let mut out = Vec::new();
+        pax_header_name(b"a\xff/b\0\xc3", &mut out);
+        assert_eq!(out, b"a/PaxHeaders.0/b");
+    }
+
+    #[test]
+    fn a_global_header_loses_the_process_id() {
+        for (name, expected) in [
+            ("/tmp/GlobalHead.31337.1", Some("/tmp/GlobalHead.0.1")),
+            ("GlobalHead.0.0", Some("GlobalHead.0.0")),
+            ("GlobalHead.1", None),
+            ("GlobalHead..1", None),
+            ("GlobalHead.1.", None),
+            ("GlobalHead.1.1.1", None),
+            ("GlobalHead.1.1/x", None),
+            ("xGlobalHead.1.1", None),
+            ("pax_global_header", None),
+        ] {
+            let mut out = Vec::new();
+            let found = global_header_name(name.as_bytes(), &mut out).then(|| String::from_utf8(out).unwrap());
+            assert_eq!(found.as_deref(), expected, "{name}");
+        }
+    }
+}

@@ -75,7 +75,6 @@ fn split_record(bytes: &[u8], offset: u64) -> Result<(Record<'_>, &[u8]), &'stat
     let space = bytes.iter().take(24).position(|byte| *byte == b' ').ok_or(LENGTH)?;
     let length = bytes.get(..space).and_then(parse_integer).and_then(|length| usize::try_from(length).ok());
     let (raw, rest) = length
-        .filter(|length| *length >= 5)
         .ok_or(LENGTH)
         .and_then(|length| bytes.split_at_checked(length).ok_or("a record that ends within its header"))?;
     let body = raw.get(space + 1..).and_then(|body| body.strip_suffix(b"\n")).ok_or("a newline at the record's end")?;
@@ -157,4 +156,58 @@ pub(super) fn write_record(out: &mut Vec<u8>, key: &str, value: u64) {
 
 fn decimal_digits(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| usize::try_from(log).unwrap_or(0) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_its_own_length() {
+        // Around 10 and 100 bytes the length has a digit more, and so is longer itself.
+        for key_length in 1..110 {
+            for value in [0, 9, 10, 1_700_000_000, u64::MAX] {
+                let key = "k".repeat(key_length);
+                let mut out = b"before".to_vec();
+                write_record(&mut out, &key, value);
+                let out = out.strip_prefix(b"before").unwrap();
+                let found: Vec<_> = Records::new(out, 5).collect::<Result<_>>().unwrap();
+                assert_eq!(
+                    found,
+                    [Record { key: key.as_bytes(), value: value.to_string().as_bytes(), raw: out, offset: 5 }]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_down() {
+        let at = |seconds, nanos| Some(Instant { seconds, nanos });
+        for (text, expected) in [
+            ("0", at(0, 0)),
+            ("-0", at(0, 0)),
+            ("1350244992.023960108", at(1_350_244_992, 23_960_108)),
+            ("1350244992.02396010", at(1_350_244_992, 23_960_100)),
+            ("1350244992.0239601089", at(1_350_244_992, 23_960_108)),
+            ("5.", at(5, 0)),
+            ("5.0000000000001", at(5, 1)),
+            ("-1.5", at(-2, 500_000_000)),
+            ("-0.1", at(-1, 900_000_000)),
+            ("-1.", at(-1, 0)),
+            ("-9223372036854775808", at(i64::MIN, 0)),
+            ("-9223372036854775808.1", None),
+            ("9223372036854775808", None),
+            ("", None),
+            ("-", None),
+            (".5", None),
+            ("+5", None),
+            ("1.-5", None),
+            ("1e5", None),
+            ("1_0", None),
+            (" 1", None),
+            ("1\0", None),
+        ] {
+            assert_eq!(parse_time(text.as_bytes()), expected, "{text:?}");
+        }
+    }
 }

@@ -79,8 +79,6 @@ impl Toc {
                     return State::InValue;
                 }
                 out.append(&mut self.held);
-                // What makes it no key is that it is too long.
-                self.held.resize(KEY_MAX + 1, 0);
                 State::InString { is_escape: byte == b'\\' }
             }
             (state, _) => {
@@ -137,5 +135,85 @@ impl Toc {
             out.push(b'"');
         }
         self.held.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epoch::{Epoch, Rule};
+
+    /// Replaces the times of a text that comes in two pieces, cut at every place.
+    #[track_caller]
+    fn becomes(rule: Rule, before: &str, after: &str) {
+        let stamp = Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule };
+        for cut in 0..=before.len() {
+            let (mut toc, mut out) = (Toc::new(stamp), Vec::new());
+            let (left, right) = before.as_bytes().split_at(cut);
+            toc.push(left, &mut out);
+            toc.push(right, &mut out);
+            toc.end(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), after);
+            assert_eq!(toc.changed(), before != after);
+        }
+        assert_eq!(before.len(), after.len());
+    }
+
+    #[test]
+    fn times_are_replaced_in_their_length() {
+        for (before, after) in [
+            (r#"{"modtime":"2020-01-02T03:04:05Z"}"#, r#"{"modtime":"2023-11-14T22:13:20Z"}"#),
+            (
+                r#"{"modtime" : "2020-01-02T03:04:05+02:00","a":1}"#,
+                r#"{"modtime" : "2023-11-14T22:13:20Z"     ,"a":1}"#,
+            ),
+            (
+                "\"accesstime\"\n:\t\"2030-01-02T03:04:05.123456789-07:00\" }",
+                "\"accesstime\"\n:\t\"2023-11-14T22:13:20Z\"                }",
+            ),
+            (
+                r#""changetime":"2020-01-02T03:04:05Z","modtime":"2020-01-02T03:04:05Z""#,
+                r#""changetime":"2023-11-14T22:13:20Z","modtime":"2023-11-14T22:13:20Z""#,
+            ),
+        ] {
+            becomes(Rule::Set, before, after);
+            becomes(Rule::Set, after, after);
+        }
+    }
+
+    #[test]
+    fn clamp_replaces_late_ones() {
+        let early = r#"{"modtime":"2023-11-14T22:13:19.9Z","accesstime":"2023-11-15T00:13:20+02:00"}"#;
+        becomes(Rule::Clamp, early, early);
+        becomes(Rule::Clamp, r#"{"modtime":"2023-11-14T22:13:20.1Z"}"#, r#"{"modtime":"2023-11-14T22:13:20Z"  }"#);
+    }
+
+    #[test]
+    fn what_is_no_time_of_an_entry_stays() {
+        for text in [
+            r#"{"modtime":"yesterday"}"#,
+            r#"{"modtime":""}"#,
+            r#"{"modtime":17}"#,
+            r#"{"modtime":null,"x":"2020-01-02T03:04:05Z"}"#,
+            r#"{"mtime":"2020-01-02T03:04:05Z","modtimes":"2020-01-02T03:04:05Z","odtime":"2020-01-02T03:04:05Z"}"#,
+            r#"["modtime","2020-01-02T03:04:05Z"]"#,
+            r#"{"a\"modtime":"2020-01-02T03:04:05Z","\\":"modtime","b":"2020-01-02T03:04:05Z"}"#,
+            r#"{"modtime":"2020-01-02T03:04:05\u005a","x":"a \" modtime","modtime":"2020\"-"}"#,
+            r#"{"modtime":"2020-01-02T03:04:05.00000000000000000000000000000000000000000Z"}"#,
+            r#"{"modtime":"2020-01-02T03:04:05"#,
+            r#"{"modtime":"#,
+        ] {
+            becomes(Rule::Set, text, text);
+        }
+        // A value that was no time does not hide the next.
+        becomes(
+            Rule::Set,
+            r#"{"modtime":"\\","modtime":"\"modtime","modtime":"2020-01-02T03:04:05Z"}"#,
+            r#"{"modtime":"\\","modtime":"\"modtime","modtime":"2023-11-14T22:13:20Z"}"#,
+        );
+        for value in [r"\\", r#"\""#, r#"x\"x"#, r"\u0022", &"x".repeat(60)] {
+            let text = |time| format!(r#"{{"modtime":"{value}","modtime":"{time}"}}"#);
+            becomes(Rule::Set, &text("2020-01-02T03:04:05Z"), &text("2023-11-14T22:13:20Z"));
+        }
     }
 }
