@@ -22,7 +22,6 @@
 //!
 //! A stage that fails drops its end of the channels; its neighbours notice when they next send or receive, and stop.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -34,9 +33,9 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::epoch::Stamp;
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, Blocks, joined};
-use crate::layer::form1::{Cutter, Encoder, Output, Run};
-use crate::layer::pool::Permit;
-use crate::layer::scan::Gather;
+use crate::layer::chunks::{Chunk, Chunks};
+use crate::layer::form1::{Output, Run};
+use crate::layer::gather::{Gather, passes, split_off_mut};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
 use crate::tar::{Patcher, Stats, Step, Want};
@@ -44,8 +43,6 @@ use crate::tar::{Patcher, Stats, Step, Want};
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
 const QUEUE: usize = 256;
-/// What a chunk costs beside its bytes.
-const OVERHEAD: u64 = 4 << 10;
 
 /// What a layer is to become.
 #[derive(Debug, Clone)]
@@ -158,31 +155,6 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
     }
 }
 
-/// How many bytes may go by.
-pub(super) fn passes(want: Want) -> u64 {
-    match want {
-        Want::Feed(_) => 0,
-        Want::Content { remaining, .. } => remaining,
-        Want::Rest => u64::MAX,
-    }
-}
-
-/// The first `n` bytes, or all that there are.
-pub(super) fn split_off<'a>(bytes: &mut &'a [u8], n: u64) -> &'a [u8] {
-    let n = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
-    let (head, tail) = bytes.split_at_checked(n).unwrap_or_default();
-    *bytes = tail;
-    head
-}
-
-/// The same for bytes that may be changed.
-pub(super) fn split_off_mut<'a>(bytes: &mut &'a mut [u8], n: u64) -> &'a mut [u8] {
-    let n = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
-    let (head, tail) = std::mem::take(bytes).split_at_mut_checked(n).unwrap_or_default();
-    *bytes = tail;
-    head
-}
-
 /// The patch thread: takes the old stream, gives out the chunks of the new one.
 fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<(Stats, Option<Digest>)> {
     let mut patcher = Patcher::new(spec.stamp);
@@ -213,7 +185,7 @@ fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -
                 }
             }
         }
-        if chunks.is_closed {
+        if chunks.is_closed() {
             // The writer has failed, and says why.
             return Ok((patcher.stats(), None));
         }
@@ -226,145 +198,7 @@ fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -
     patcher.end(&mut out)?;
     chunks.headers(Step::More, &mut out)?;
     chunks.finish()?;
-    Ok((patcher.stats(), chunks.diff_id.map(Hasher::finish)))
-}
-
-/// Collects bytes into chunks and sends them off: to be compressed, and to the writer.
-struct Chunks<'a> {
-    output: Output,
-    pool: &'a Pool,
-    cutter: Cutter,
-    capacity: usize,
-    current: Option<(Vec<u8>, Permit)>,
-    sender: Sender<Chunk>,
-    /// Where this thread hashes the new stream.
-    diff_id: Option<Hasher>,
-    is_empty: bool,
-    /// The writer has gone.
-    is_closed: bool,
-}
-
-/// A chunk on its way to the writer. Dropping it gives its part of the budget back.
-struct Chunk {
-    bytes: Arc<Vec<u8>>,
-    compressed: Option<Receiver<Result<Compressed>>>,
-    _permit: Permit,
-}
-
-struct Compressed {
-    bytes: Vec<u8>,
-    _permit: Permit,
-}
-
-/// What a chunk takes of the budget: the compressed bytes are expected to be half as many at most. Where they are more,
-/// that is put right when they are there.
-fn permitted(capacity: usize) -> u64 {
-    capacity as u64 + capacity as u64 / 2 + OVERHEAD
-}
-
-impl<'a> Chunks<'a> {
-    fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>, diff_id: Option<Hasher>) -> Self {
-        let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
-        Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
-    }
-
-    /// What a patcher has given out after a step.
-    fn headers(&mut self, step: Step, out: &mut Vec<u8>) -> Result<()> {
-        if !out.is_empty() {
-            self.begin(match step {
-                Step::Entry | Step::Global | Step::End => Run::Headers,
-                Step::Held | Step::More => Run::Rest,
-            })?;
-            self.put(out)?;
-            out.clear();
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, run: Run) -> Result<()> {
-        if self.cutter.begin(run) { self.close() } else { Ok(()) }
-    }
-
-    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let (chunk, _) = self.current.get_or_insert_with(|| {
-                let permit = self.pool.acquire(permitted(self.capacity));
-                (self.pool.buffer(self.capacity), permit)
-            });
-            let taken = split_off(&mut bytes, self.cutter.room());
-            chunk.extend_from_slice(taken);
-            if self.cutter.add(taken.len() as u64) {
-                self.close()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends the current chunk off.
-    fn close(&mut self) -> Result<()> {
-        let Some((mut bytes, mut permit)) = self.current.take() else { return Ok(()) };
-        self.pool.check()?;
-        self.is_empty = false;
-        if bytes.len() <= self.capacity / 2 {
-            // A small chunk must not keep a large buffer from being filled again.
-            let small = bytes.as_slice().to_vec();
-            self.pool.recycle(std::mem::replace(&mut bytes, small));
-        }
-        if let Some(hasher) = &mut self.diff_id {
-            hasher.update(&bytes);
-        }
-        permit.resize(permitted(bytes.capacity()));
-        let for_output = permit.split(bytes.capacity() as u64 / 2);
-        let bytes = Arc::new(bytes);
-        let compressed = (self.output.compression() != Compression::None)
-            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), for_output));
-        self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
-        Ok(())
-    }
-
-    /// The stream has ended.
-    fn finish(&mut self) -> Result<()> {
-        self.close()?;
-        if self.is_empty {
-            // A layer of no bytes: one empty member or frame.
-            self.current = Some((Vec::new(), self.pool.acquire(OVERHEAD)));
-            self.close()?;
-        }
-        Ok(())
-    }
-}
-
-thread_local! {
-    /// The encoder of a compressing thread, for as long as what is asked of it stays the same.
-    static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
-}
-
-/// Has a chunk compressed by the pool.
-fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit) -> Receiver<Result<Compressed>> {
-    let (sender, receiver) = bounded(1);
-    let run = pool.clone();
-    pool.spawn(move || {
-        let bytes = run.check().and_then(|()| encode(output, &chunk));
-        // First this, then the result: who has the result can have the chunk's buffer, too.
-        drop(chunk);
-        let compressed = bytes.map(|bytes| {
-            permit.resize(bytes.len() as u64);
-            Compressed { bytes, _permit: permit }
-        });
-        // Nobody waits for it where the layer has failed.
-        let _ = sender.send(compressed);
-    });
-    receiver
-}
-
-fn encode(output: Output, chunk: &[u8]) -> Result<Vec<u8>> {
-    ENCODER.with_borrow_mut(|kept| {
-        let encoder = match kept {
-            Some((of, encoder)) if *of == output => encoder,
-            _ => &mut kept.insert((output, Encoder::new(output)?)).1,
-        };
-        encoder.encode(chunk).map(<[u8]>::to_vec)
-    })
+    Ok((patcher.stats(), chunks.into_diff_id()))
 }
 
 /// What the calling thread has written, and the digests as far as it has computed them.
@@ -400,6 +234,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
         uncompressed_size += chunk.bytes.len() as u64;
         let compressed = match chunk.compressed {
             None => None,
+            // A closed channel: the task has panicked.
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
