@@ -125,9 +125,12 @@ fn bound(input: &Input, output: Output, jobs: usize, wall: Duration) {
         hasher.update(compressed);
         hash_out += start.elapsed();
     }
-    let is_none = output == Output::NONE;
-    // The reader's stage has hashed the blob: where that is plain, its hash is that of the uncompressed bytes, too.
-    let hashes = u32::from(!is_plain) + u32::from(!is_none);
+    // The reader's stage has hashed the blob: where that is plain, its hash is that of the uncompressed bytes, too. And
+    // what is written without compression has one hash as well.
+    let hashes = u32::from(!is_plain) + 1;
+    if output == Output::NONE {
+        hash_out = Duration::ZERO;
+    }
     let sum = read + hash * hashes + compress + hash_out;
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     let serial = read.max(compress / u32::try_from(jobs).unwrap());

@@ -9,7 +9,9 @@
 //! which image it is of, and the caller adds that to the errors.
 
 mod blocks;
+mod chunks;
 mod form1;
+mod gather;
 mod gunzip;
 mod pipeline;
 mod pool;

@@ -103,9 +103,9 @@ fn patched(tar: &[u8], stamp: Stamp) -> Vec<u8> {
     while !bytes.is_empty() {
         let n = match patcher.want() {
             Want::Feed(n) => n,
-            want => pipeline::passes(want) as usize,
+            want => gather::passes(want) as usize,
         };
-        let taken = pipeline::split_off_mut(&mut bytes, n as u64);
+        let taken = gather::split_off_mut(&mut bytes, n as u64);
         if matches!(patcher.want(), Want::Feed(_)) {
             patcher.feed(taken, &mut out).unwrap();
         } else {
