@@ -18,7 +18,7 @@ pub struct Completions {
 #[derive(Debug, clap::Args)]
 pub struct Man {
     /// Write restamp.1, restamp-rewrite.1 and so on into this directory
-    #[arg(value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 

@@ -256,6 +256,9 @@ impl Graph {
                 manifest.artifact_type(),
             )
         };
+        if config.is_none() {
+            return Err(Error::missing("config"));
+        }
         let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref());
         let image = config.as_ref().map(|config| self.config(source, config)).transpose()?.flatten();
         let node = ManifestNode { bytes, config, image, layers, subject, artifact_type, attestation };

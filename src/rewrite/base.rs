@@ -53,7 +53,13 @@ pub(super) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
             candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
             if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
                 let layers = base.diff_ids.len();
-                return Ok(ImagePlan { base_layers: layers, base_history: base.history, ..ImagePlan::default() });
+                // A base may have gained history since; what stands for an own layer is never its.
+                let own = Config::parse(&image.bytes)?.entries_of_layers(layers);
+                return Ok(ImagePlan {
+                    base_layers: layers,
+                    base_history: base.history.min(own),
+                    ..ImagePlan::default()
+                });
             }
             Err(parting(candidates[0], image))
         }
