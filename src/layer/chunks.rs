@@ -72,7 +72,7 @@ impl<'a> Chunks<'a> {
 
     /// A run of the new stream begins.
     pub(super) fn begin(&mut self, run: Run) -> Result<()> {
-        if self.cutter.begin(run) { self.close() } else { Ok(()) }
+        if self.cutter.begin(run) { self.close(false) } else { Ok(()) }
     }
 
     /// Takes bytes of the current run.
@@ -85,14 +85,14 @@ impl<'a> Chunks<'a> {
             let taken = split_off(&mut bytes, self.cutter.room());
             chunk.extend_from_slice(taken);
             if self.cutter.add(taken.len() as u64) {
-                self.close()?;
+                self.close(self.cutter.is_large())?;
             }
         }
         Ok(())
     }
 
-    /// Sends the current chunk off.
-    fn close(&mut self) -> Result<()> {
+    /// Sends the current chunk off. Is it a piece of a large file?
+    fn close(&mut self, is_large: bool) -> Result<()> {
         let Some((mut bytes, mut permit)) = self.current.take() else { return Ok(()) };
         self.pool.check()?;
         self.is_empty = false;
@@ -108,18 +108,18 @@ impl<'a> Chunks<'a> {
         let for_output = permit.split(bytes.capacity() as u64 / 2);
         let bytes = Arc::new(bytes);
         let compressed = (self.output.compression() != Compression::None)
-            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), for_output));
+            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), is_large, for_output));
         self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
         Ok(())
     }
 
     /// The stream has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
-        self.close()?;
+        self.close(false)?;
         if self.is_empty {
             // A layer of no bytes: one empty member or frame.
             self.current = Some((Vec::new(), self.pool.acquire(OVERHEAD)));
-            self.close()?;
+            self.close(false)?;
         }
         Ok(())
     }
@@ -141,11 +141,20 @@ thread_local! {
 }
 
 /// Has a chunk compressed by the pool.
-fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit) -> Receiver<Result<Compressed>> {
+fn compress(
+    output: Output,
+    pool: &Pool,
+    chunk: Arc<Vec<u8>>,
+    is_large: bool,
+    mut permit: Permit,
+) -> Receiver<Result<Compressed>> {
     let (sender, receiver) = bounded(1);
     let run = pool.clone();
     pool.spawn(move || {
-        let bytes = run.check().and_then(|()| encode(output, &chunk));
+        let bytes = run.check().and_then(|()| match run.cache().filter(|_| is_large) {
+            Some(cache) => cache.get_or(output, &chunk, || encode(output, &chunk)),
+            None => encode(output, &chunk),
+        });
         // First this, then the result: who has the result can have the chunk's buffer, too.
         drop(chunk);
         let compressed = bytes.map(|bytes| {

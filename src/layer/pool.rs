@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::layer::Cache;
 
 const MIB: u64 = 1 << 20;
 
@@ -18,6 +19,7 @@ const BUDGET_PER_JOB: u64 = 3 * MIB;
 #[derive(Debug, Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+    cache: Option<Arc<Cache>>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,18 @@ impl Pool {
             .map_err(|error| Error::io("cannot start threads", std::io::Error::other(error)))?;
         let budget = Budget { limit: budget, used: Mutex::new(0), freed: Condvar::new() };
         let bytes_read = AtomicU64::new(0);
-        Ok(Self { shared: Arc::new(Shared { threads, jobs, budget, idle: Mutex::default(), interrupted, bytes_read }) })
+        let shared = Shared { threads, jobs, budget, idle: Mutex::default(), interrupted, bytes_read };
+        Ok(Self { shared: Arc::new(shared), cache: None })
+    }
+
+    /// The same pool with a cache of compressed chunks.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<Cache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_deref()
     }
 
     /// The number of compressing threads: a good number of layers to work on at a time, too.
