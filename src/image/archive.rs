@@ -45,7 +45,7 @@ impl Archive {
                     let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
                     position += read as u64;
                     let step = framer.feed(&buffer[..read])?;
-                    ended |= matches!(step, Step::End);
+                    ended |= matches!(step, Step::End) && read == count;
                     if matches!(step, Step::Entry) {
                         let entry = framer.entry();
                         let name = printable(&entry.name());

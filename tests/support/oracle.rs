@@ -82,6 +82,12 @@ pub fn oracle(command: &str, images: &[&Path], options: &[&str]) -> Option<Verdi
     })
 }
 
+/// The one thing that the checker takes for a loss and which is none: `Parent` names the image that another one of the
+/// same archive was built from, by its ID, so it follows when that image gets another one.
+fn is_allowed(line: &str) -> bool {
+    line.contains("manifest.json[") && line.contains("/Parent: \"sha256:")
+}
+
 /// Asserts that the checker, where it is there, finds nothing on a rewritten image.
 #[track_caller]
 pub fn expect_clean(old: &Path, new: &Path, clamp: bool) {
@@ -92,7 +98,14 @@ pub fn expect_clean(old: &Path, new: &Path, clamp: bool) {
         [("validate", vec![new], &[][..]), ("stamped", vec![new], &options), ("lossless", vec![old, new], &options)]
     {
         if let Some(verdict) = oracle(command, &images, options) {
-            assert_eq!(verdict, Verdict::Clean, "{command} {}", new.display());
+            let findings = match &verdict {
+                Verdict::Findings(text) => {
+                    text.lines().filter(|line| line.starts_with("FINDING") && !is_allowed(line)).count()
+                }
+                Verdict::Clean => 0,
+                Verdict::Unreadable(_) => 1,
+            };
+            assert_eq!(findings, 0, "{command} {}: {verdict:?}", new.display());
         }
     }
 }
