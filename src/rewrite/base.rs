@@ -30,7 +30,7 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
 }
 
 /// How much of an image is the base's.
-pub(super) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
+pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
     match base {
         Base::None => Ok(ImagePlan::default()),
         Base::Layers(count) => {

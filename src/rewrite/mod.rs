@@ -3,12 +3,12 @@
 //! [`plan`](rewrite) what each layer becomes, do all layers at once, then write the documents from the bottom up.
 //! [`report`] tells what was done.
 
-mod base;
+pub(crate) mod base;
 mod documents;
 mod layers;
 mod output;
 pub mod report;
-mod select;
+pub(crate) mod select;
 
 use std::collections::BTreeMap;
 
