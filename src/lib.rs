@@ -41,6 +41,7 @@
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
 pub mod blob;
+pub mod check;
 pub mod digest;
 pub mod document;
 pub mod epoch;

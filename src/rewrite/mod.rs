@@ -3,13 +3,13 @@
 //! [`plan`](rewrite) what each layer becomes, do all layers at once, then write the documents from the bottom up.
 //! [`report`] tells what was done.
 
-mod base;
+pub(crate) mod base;
 mod documents;
 pub mod early;
 mod layers;
 mod output;
 pub mod report;
-mod select;
+pub(crate) mod select;
 
 use std::collections::BTreeMap;
 
@@ -102,6 +102,7 @@ fn plan(
     let mut plans = Plans::default();
     for (digest, manifest) in graph.images().filter(|(digest, _)| selection.keeps(digest)) {
         let Some(image) = &manifest.image else { continue };
+        base::history_fits(image).map_err(|e| e.in_blob(digest))?;
         let mut planned = base::plan(&policy.base, image).map_err(|e| e.in_blob(digest))?;
         for (number, descriptor) in manifest.layers.iter().enumerate() {
             let key = layers.plan(source, policy, descriptor, image.diff_id(number)?, number < planned.base_layers);
@@ -110,6 +111,7 @@ fn plan(
         plans.graph.insert(*digest, planned);
     }
     for image in docker {
+        base::history_fits(&image.config).map_err(|e| e.in_blob(image.id))?;
         let mut planned = base::plan(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
         for (number, layer) in image.layers.iter().enumerate() {
             let base = number < planned.base_layers;
