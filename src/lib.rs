@@ -1,6 +1,7 @@
 //! restamp makes container images reproducible after the fact.
 
 pub mod blob;
+pub mod causes;
 pub mod digest;
 pub mod document;
 pub mod epoch;
