@@ -1,0 +1,163 @@
+//! `restamp check`: every time that is not the epoch, every link that does not hold, and nothing else.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::layer::{Family, Layer, Packing, app, base};
+use support::layout::{Image, Layout, blob_path};
+use support::{Build, archives, graph, hello, pipe, run, scratch, text, write, zoo};
+
+const BUILD: Build = Build::FIRST;
+
+/// What a check of these bytes says, and its exit status.
+fn check(bytes: &[u8], options: &[&str]) -> (i32, String) {
+    let outcome = pipe(["check", "--epoch", "1700000000"].iter().chain(options).chain(&["-"]), bytes);
+    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+    let text = outcome.text() + &outcome.stderr;
+    (outcome.code.unwrap(), text)
+}
+
+fn stamped(bytes: &[u8]) -> Vec<u8> {
+    pipe(["rewrite", "-q", "--epoch", "1700000000"], bytes).expect(0).stdout
+}
+
+#[test]
+fn what_rewrite_writes_is_clean() {
+    for archive in archives(&BUILD) {
+        let out = stamped(&archive.bytes);
+        for options in [&[][..], &["--clamp"]] {
+            let (code, said) = check(&out, options);
+            assert_eq!(code, 0, "{} {options:?}: {said}", archive.name);
+        }
+        let clamped = pipe(["rewrite", "-q", "--clamp", "--epoch", "1700000000"], &archive.bytes).expect(0).stdout;
+        let (code, said) = check(&clamped, &["--clamp"]);
+        assert_eq!(code, 0, "{}: {said}", archive.name);
+    }
+}
+
+#[test]
+fn every_archive_of_a_build_is_found_out() {
+    for archive in archives(&BUILD) {
+        let (code, said) = check(&archive.bytes, &[]);
+        assert_eq!(code, 1, "{}: {said}", archive.name);
+        for part in ["bin/hello", "mtime", "created", "history"] {
+            assert!(said.contains(part), "{}: no {part} in {said}", archive.name);
+        }
+    }
+}
+
+#[test]
+fn every_place_for_a_time_is_named() {
+    let (code, said) = check(&Layout::of(&zoo(&BUILD, Packing::Gzip, Family::Oci), &BUILD).tar(&BUILD), &[]);
+    assert_eq!(code, 1);
+    for part in [
+        "gnu-times",
+        "atime",
+        "ctime",
+        "LIBARCHIVE.creationtime",
+        "sparse-1.0",
+        "before-1970",
+        "after-2242",
+        r"latin1-\xe9\n.txt",
+        "history",
+        "org.opencontainers.image.created",
+        "build-date",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+}
+
+#[test]
+fn one_time_that_is_off_is_the_only_one_named() {
+    let build = Build { seconds: support::EPOCH, nanos: 0, ..BUILD };
+    let tar = support::tarball::tar(&[
+        support::tarball::Entry::file("right", "", support::EPOCH),
+        support::tarball::Entry::file("wrong", "", support::EPOCH + 1),
+    ]);
+    let layers = vec![Layer::new(tar, Packing::Gzip, Family::Oci, &build)];
+    let mut image = Image::new(layers, Family::Oci, &build, &[]);
+    for after in [0, 1, 30, 95] {
+        let config = String::from_utf8(image.config).unwrap();
+        image.config = config.replace(&build.date(after), support::EPOCH_DATE).into_bytes();
+    }
+    let mut layout = Layout::default();
+    // A manifest without annotations.
+    for layer in &image.layers {
+        layout.put(&layer.media_type, &layer.blob);
+    }
+    let config = layout.put(support::layout::OCI_CONFIG, &image.config);
+    let layers: Vec<Value> = image.layers.iter().map(Layer::descriptor).collect();
+    let manifest =
+        json!({"schemaVersion": 2, "mediaType": support::layout::OCI_MANIFEST, "config": config, "layers": layers});
+    let descriptor = layout.put(support::layout::OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap());
+    layout.manifests.push(descriptor);
+    let (code, said) = check(&layout.tar(&build), &["--clamp"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("wrong") && !said.contains("right"), "{said}");
+    assert!(said.contains("1700000001") || said.contains("2023-11-14T22:13:21Z"), "{said}");
+}
+
+#[test]
+fn the_base_is_left_out() {
+    let below = Layer::new(base(&BUILD), Packing::Gzip, Family::Oci, &BUILD);
+    let above = Layer::new(app(&BUILD), Packing::Gzip, Family::Oci, &BUILD);
+    let image = Image::new(vec![below.clone(), above], Family::Oci, &BUILD, &["hello:1"]);
+    let dir = scratch();
+    Layout::of(&Image::new(vec![below], Family::Oci, &BUILD, &["base:1"]), &BUILD).write(&dir.path().join("base"));
+    let base = format!("oci:{}", text(&dir.path().join("base")));
+    let source = write(dir.path(), "in.tar", &Layout::of(&image, &BUILD).tar(&BUILD));
+    let out = run(["rewrite", "-q", "--epoch", "1700000000", "--base", &base, text(&source)]).expect(0).stdout;
+    for options in [&["--base", base.as_str()][..], &["--base-layers", "1"]] {
+        let (code, said) = check(&out, options);
+        assert_eq!(code, 0, "{options:?}: {said}");
+    }
+    let (code, said) = check(&out, &[]);
+    assert_eq!(code, 1);
+    assert!(said.contains("bin/hello") && !said.contains("app/data.bin"), "{said}");
+}
+
+#[test]
+fn json_says_the_same() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD).tar(&BUILD));
+    let outcome = run(["check", "--json", "--epoch", "1700000000", text(&source)]).expect(1);
+    let document: Value = serde_json::from_str(&outcome.text()).unwrap();
+    let text = document.to_string();
+    for part in ["bin/hello", "mtime", "created"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    let clean = write(dir.path(), "clean.tar", &stamped(&std::fs::read(&source).unwrap()));
+    let outcome = run(["check", "--json", "--epoch", "1700000000", support::text(&clean)]).expect(0);
+    serde_json::from_str::<Value>(&outcome.text()).unwrap();
+}
+
+#[test]
+fn a_layout_directory_is_checked() {
+    let dir = scratch();
+    graph::platforms(&BUILD, Packing::Gzip, None).write(&dir.path().join("layout"));
+    let outcome = run(["check", "--epoch", "1700000000", text(&dir.path().join("layout"))]).expect(1);
+    assert!(outcome.text().contains("etc/os-release"), "{}", outcome.text());
+}
+
+#[test]
+fn a_broken_link_is_named() {
+    let layout = Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD);
+    // Each blob gone, too long, and of other bytes.
+    for digest in support::judge::walk(&layout.all()).digests {
+        let path = blob_path(&digest);
+        let short = &digest["sha256:".len()..][..12];
+        let mut gone = layout.clone();
+        gone.files.remove(&path);
+        let mut longer = layout.clone();
+        longer.files.get_mut(&path).unwrap().push(b' ');
+        let mut other = layout.clone();
+        other.files.get_mut(&path).unwrap()[10] ^= 1;
+        for (what, layout) in [("gone", gone), ("longer", longer), ("other", other)] {
+            let (code, said) = check(&layout.tar(&BUILD), &[]);
+            assert!(matches!(code, 1 | 2), "{what}: {said}");
+            assert!(said.contains(short), "{what}: no {short} in {said}");
+        }
+    }
+}

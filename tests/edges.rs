@@ -1,0 +1,230 @@
+//! The edges of the program: the epoch, the terminal, closed pipes, exit statuses, what clap generates.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use support::layer::Packing;
+use support::layout::Layout;
+use support::{Build, finish, hello, names, pipe, restamp, run, scratch, text, write};
+
+fn image() -> Vec<u8> {
+    Layout::of(&hello(&Build::FIRST, Packing::Gzip), &Build::FIRST).tar(&Build::FIRST)
+}
+
+#[test]
+fn without_an_epoch_it_says_how_to_give_one() {
+    for verb in ["rewrite", "check"] {
+        let outcome =
+            pipe([verb, "-"], &image()).expect_error(&["--epoch", "SOURCE_DATE_EPOCH", "git log -1 --pretty=%ct"]);
+        assert!(outcome.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_bad_epoch_is_shown() {
+    for bad in ["", "now", "+1700000000", "1700000000.5", "0x10", "-1", "8589934592", "99999999999999999999"] {
+        let mut command = restamp();
+        command.args(["rewrite"]).env("SOURCE_DATE_EPOCH", bad);
+        let outcome = finish(&mut command, Some(&image())).expect_error(&["SOURCE_DATE_EPOCH", bad]);
+        assert!(outcome.stdout.is_empty());
+    }
+    // What the variable may not be, the option may.
+    let mut command = restamp();
+    command.args(["rewrite"]).env("SOURCE_DATE_EPOCH", "2023-11-14T22:13:20Z");
+    finish(&mut command, Some(&image())).expect_error(&["2023-11-14T22:13:20Z"]);
+    for bad in ["yesterday", "2023-11-14", "1969-12-31T23:59:59Z", "8589934592", "2023-11-14T22:13:20.5Z"] {
+        pipe(["rewrite", "--epoch", bad], &image()).expect_error(&["epoch", bad]);
+    }
+}
+
+#[test]
+fn the_option_goes_before_the_variable() {
+    let expected = pipe(["rewrite", "-q", "--epoch", "1600000000"], &image()).expect(0).stdout;
+    for variable in ["1700000000", "not a number"] {
+        let mut command = restamp();
+        command.args(["rewrite", "-q", "--epoch", "1600000000"]).env("SOURCE_DATE_EPOCH", variable);
+        assert!(finish(&mut command, Some(&image())).expect(0).stdout == expected, "{variable}");
+    }
+}
+
+#[test]
+fn nothing_else_of_the_environment_shows() {
+    let expected = pipe(["rewrite", "-q", "--epoch", "1600000000"], &image()).expect(0).stdout;
+    let mut command = restamp();
+    command.args(["rewrite", "-q", "--epoch", "1600000000"]);
+    command.env_clear().env("TZ", "Asia/Kathmandu").env("LC_ALL", "tr_TR.UTF-8").env("RAYON_NUM_THREADS", "3");
+    assert!(finish(&mut command, Some(&image())).expect(0).stdout == expected);
+}
+
+#[test]
+fn the_first_and_the_last_epoch() {
+    for epoch in ["0", "8589934591"] {
+        let out = pipe(["rewrite", "-q", "--epoch", epoch], &image()).expect(0).stdout;
+        let dir = scratch();
+        let path = write(dir.path(), "out.tar", &out);
+        run(["check", "--epoch", epoch, text(&path)]).expect(0);
+    }
+}
+
+/// Runs a shell command on a terminal of its own.
+fn on_a_terminal(command: &str) -> (Option<i32>, String) {
+    let mut script = Command::new("script");
+    script.args(["-qec", command, "/dev/null"]).stdin(Stdio::null()).env_remove("SOURCE_DATE_EPOCH");
+    let output = script.output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_terminal_gets_no_image_and_gives_none() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    let program = env!("CARGO_BIN_EXE_restamp");
+    let (code, out) = on_a_terminal(&format!("{program} rewrite --epoch 1 {}", text(&source)));
+    assert_eq!(code, Some(2), "{out}");
+    assert!(out.contains("terminal"), "{out}");
+    let (code, out) = on_a_terminal(&format!("{program} rewrite --epoch 1 - {}/out.tar </dev/tty", text(dir.path())));
+    assert_eq!(code, Some(2), "{out}");
+    assert!(out.contains("terminal"), "{out}");
+    assert_eq!(names(dir.path()), ["in.tar"]);
+}
+
+#[test]
+fn a_closed_pipe_on_stdout_is_quiet() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    for arguments in [["rewrite", "-q"], ["check", "-q"]] {
+        let mut command = restamp();
+        command.args(arguments).args(["--epoch", "1700000000", text(&source)]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn stdout_carries_the_image_and_nothing_else() {
+    let quiet = pipe(["rewrite", "-q", "--epoch", "1700000000"], &image()).expect(0);
+    assert_eq!(quiet.stderr, "");
+    let loud = pipe(["rewrite", "-v", "--progress", "plain", "--epoch", "1700000000"], &image()).expect(0);
+    assert!(loud.stdout == quiet.stdout);
+    assert!(!loud.stderr.is_empty());
+    assert!(!loud.stderr.contains('\u{1b}'), "colours in a log: {}", loud.stderr);
+}
+
+#[test]
+fn the_summary_says_what_changed() {
+    let outcome = pipe(["rewrite", "--epoch", "1700000000"], &image()).expect(0);
+    let digest = |files: &support::layout::Files| {
+        let index: serde_json::Value = serde_json::from_slice(&files["index.json"]).unwrap();
+        index["manifests"][0]["digest"].as_str().unwrap()["sha256:".len()..][..12].to_owned()
+    };
+    for bytes in [image(), outcome.stdout.clone()] {
+        let digest = digest(&support::layout::read_tar(&bytes));
+        assert!(outcome.stderr.contains(&digest), "no {digest} in {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn exit_statuses() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    let to = dir.path().join("out.tar");
+    run(["check", "--epoch", "1700000000", text(&source)]).expect(1);
+    run(["rewrite", "--epoch", "1700000000", text(&source), text(&to)]).expect(0);
+    run(["check", "--epoch", "1700000000", text(&to)]).expect(0);
+    run(["check", "--epoch", "1700000001", text(&to)]).expect(1);
+    run(["check", "--clamp", "--epoch", "1700000001", text(&to)]).expect(0);
+    let missing = dir.path().join("missing.tar");
+    run(["check", "--epoch", "1700000000", text(&missing)]).expect_error(&["missing.tar"]);
+    run(["rewrite", "--epoch", "1700000000", text(&missing), "-"]).expect_error(&["missing.tar"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    let source = text(&source);
+    for arguments in [
+        &["rewrite", "--epoch", "1", "--jobs", "0", source, "-"][..],
+        &["rewrite", "--epoch", "1", "--jobs", "many", source, "-"],
+        &["rewrite", "--epoch", "1", "--compression", "lzma", source, "-"],
+        &["rewrite", "--epoch", "1", "--base-layers", "-1", source, "-"],
+        &["rewrite", "--epoch", "1", "--base", "x", "--base-layers", "1", source, "-"],
+        &["rewrite", "--epoch", "1", "--in-place", "-"],
+        &["rewrite", "--epoch", "1", "--in-place", source, "out.tar"],
+        &["rewrite", "--epoch", "1", "--no-such-flag", source, "-"],
+        &["rewrite", "--epoch", "1", source, "-", "third"],
+        &["rewrite", "--epoch", "1", "docker://example.org/image", "-"],
+        &["check", "--epoch", "1"],
+        &["no-such-verb"],
+        &[],
+    ] {
+        let outcome = run(arguments.iter().copied()).expect(2);
+        assert!(!outcome.stderr.is_empty() && outcome.stdout.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(names(dir.path()), ["in.tar"]);
+}
+
+#[test]
+fn sources_that_hold_no_image() {
+    let dir = scratch();
+    let empty = write(dir.path(), "empty.tar", b"");
+    let zeros = write(dir.path(), "zeros.tar", &[0; 10_240]);
+    let other = write(dir.path(), "other.tar", &support::layer::base(&Build::FIRST));
+    let text_file = write(dir.path(), "notes.txt", b"no archive at all\n");
+    let folder = dir.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    for source in [&empty, &zeros, &other, &text_file, &folder] {
+        for verb in ["rewrite", "check"] {
+            let name = source.file_name().unwrap().to_str().unwrap();
+            run([verb, "--epoch", "1", text(source)]).expect_error(&[name]);
+        }
+    }
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(["completions", shell]).expect(0).text();
+        assert!(script.contains("restamp") && script.contains("base-layers"), "{shell}");
+    }
+}
+
+#[test]
+fn help_and_version() {
+    assert_eq!(run(["--version"]).expect(0).text().trim(), concat!("restamp ", env!("CARGO_PKG_VERSION")));
+    let help = run(["rewrite", "--help"]).expect(0).text();
+    for flag in [
+        "--epoch",
+        "--clamp",
+        "--base",
+        "--base-layers",
+        "--compression",
+        "--compression-level",
+        "--attestations",
+        "--signatures",
+        "--jobs",
+        "--report",
+        "--progress",
+        "--dry-run",
+        "--in-place",
+        "--force",
+        "--quiet",
+        "--verbose",
+    ] {
+        assert!(help.contains(flag), "{flag} is not in the help");
+    }
+}
+
+#[test]
+fn a_man_page_for_every_verb() {
+    let dir = scratch();
+    run(["man", "--dir", text(dir.path())]).expect(0);
+    let pages = names(dir.path());
+    for page in ["restamp.1", "restamp-rewrite.1", "restamp-check.1"] {
+        assert!(pages.iter().any(|name| name == page), "{page} is not among {pages:?}");
+    }
+}

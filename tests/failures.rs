@@ -1,0 +1,254 @@
+//! When the world fails: a full disk, a destination that can't be written, a signal in the middle, a decompression bomb.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::layer::{Family, Layer, Packing, gzip};
+use support::layout::{Image, Layout, read};
+use support::tarball::{Dialect, header};
+use support::{Build, finish, hello, judge, names, noise, restamp, run, scratch, text, write};
+
+const BUILD: Build = Build::FIRST;
+
+/// An archive whose rewritten form is larger than the disks made here.
+fn large() -> Vec<u8> {
+    let tar = support::tarball::tar(&[support::tarball::Entry::file("noise", noise(400_000, 9), 1)]);
+    let layers = vec![Layer::new(tar, Packing::Gzip, Family::Oci, &BUILD)];
+    Layout::of(&Image::new(layers, Family::Oci, &BUILD, &["large:1"]), &BUILD).tar(&BUILD)
+}
+
+/// A file system of its own; `None` where the tests may not mount one.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(at: &Path, options: &str) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &large());
+    let rewrite = ["rewrite", "--epoch", "1700000000"];
+    let mut command = restamp();
+    command.args(rewrite).arg(&source);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let outcome = finish_to(command, full);
+    outcome.expect_error(&["No space left"]);
+    let small = dir.path().join("small");
+    let Some(_mount) = Mount::new(&small, "size=128k") else {
+        eprintln!("may not mount a small disk: /dev/full alone was tried");
+        return;
+    };
+    for to in [text(&small.join("out.tar")).to_owned(), format!("oci:{}", text(&small.join("out")))] {
+        let outcome = run(rewrite.iter().copied().chain([text(&source), &to]));
+        outcome.expect_error(&["No space left", "small"]);
+        assert_eq!(names(&small), [""; 0], "left behind");
+    }
+    assert!(std::fs::read(&source).unwrap() == large());
+}
+
+/// Runs a command whose stdout is a file.
+fn finish_to(mut command: Command, stdout: std::fs::File) -> support::Outcome {
+    let output = command.stdout(stdout).stderr(Stdio::piped()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    support::Outcome { code: output.status.code(), stdout: output.stdout, stderr }
+}
+
+#[test]
+fn a_full_disk_under_the_archive_in_place() {
+    let dir = scratch();
+    let small = dir.path().join("small");
+    // Room for the archive and half of a second one.
+    let Some(_mount) = Mount::new(&small, "size=640k") else {
+        eprintln!("may not mount a small disk");
+        return;
+    };
+    let source = write(&small, "image.tar", &large());
+    run(["rewrite", "--epoch", "1700000000", "--in-place", text(&source)]).expect_error(&["No space left"]);
+    assert!(std::fs::read(&source).unwrap() == large(), "the archive is damaged");
+    assert_eq!(names(&small), ["image.tar"]);
+}
+
+#[test]
+fn a_destination_that_cannot_be_written() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &large());
+    let read_only = dir.path().join("read-only");
+    let mount = Mount::new(&read_only, "ro");
+    let mut places = vec![
+        dir.path().join("in.tar/out.tar"),
+        dir.path().join("missing/out.tar"),
+        PathBuf::from("/proc/out.tar"),
+        PathBuf::from("/dev/null/out"),
+    ];
+    places.extend(mount.as_ref().map(|_| read_only.join("out.tar")));
+    for place in &places {
+        run(["rewrite", "--epoch", "1700000000", text(&source), text(place)])
+            .expect_error(&[text(place.parent().unwrap())]);
+        let layout = format!("oci:{}", text(place));
+        run(["rewrite", "--epoch", "1700000000", text(&source), &layout])
+            .expect_error(&[text(place.parent().unwrap())]);
+    }
+    assert_eq!(names(dir.path()), ["in.tar", "read-only"]);
+    assert!(std::fs::read(&source).unwrap() == large());
+}
+
+#[test]
+fn a_report_that_cannot_be_written_leaves_no_image() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &large());
+    let report = dir.path().join("missing/report.json");
+    let to = dir.path().join("out.tar");
+    run(["rewrite", "--epoch", "1700000000", "--report", text(&report), text(&source), text(&to)])
+        .expect_error(&["report.json"]);
+    assert_eq!(names(dir.path()), ["in.tar"]);
+}
+
+/// Starts a run that waits for the second half of its input.
+fn half_way(dir: &Path, to: &str) -> Child {
+    let bytes = large();
+    let mut command = restamp();
+    command.current_dir(dir).args(["rewrite", "--epoch", "1700000000", "-", to]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(&bytes[..bytes.len() / 2]).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "it ended before the input did");
+    child
+}
+
+/// Sends a signal and waits for the end, which has to come soon though the input does not.
+fn end(mut child: Child, signal: &str) -> std::process::ExitStatus {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("still running ten seconds after {signal}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_signal_in_the_middle_leaves_nothing() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        for to in ["out.tar", "oci:out"] {
+            let dir = scratch();
+            let status = end(half_way(dir.path(), to), signal);
+            assert!(!status.success(), "{signal} {to}");
+            assert_eq!(names(dir.path()), [""; 0], "left behind after {signal}, to {to}");
+        }
+    }
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_nothing_under_the_final_name() {
+    for to in ["out.tar", "oci:out"] {
+        let dir = scratch();
+        assert!(!end(half_way(dir.path(), to), "-KILL").success());
+        assert!(!dir.path().join("out.tar").exists());
+        assert!(!dir.path().join("out").exists());
+        // What it left is in nobody's way.
+        let source = write(dir.path(), "in.tar", &large());
+        run(["rewrite", "--epoch", "1700000000", text(&source), text(&dir.path().join("out.tar"))]).expect(0);
+    }
+}
+
+#[test]
+fn an_archive_that_is_replaced_is_whole_after_a_kill() {
+    let dir = scratch();
+    let to = write(dir.path(), "out.tar", b"what was there before");
+    assert!(!end(half_way(dir.path(), "out.tar"), "-KILL").success());
+    assert_eq!(std::fs::read(to).unwrap(), b"what was there before");
+}
+
+#[test]
+fn a_decompression_bomb_passes_in_bounded_memory() {
+    const MEBIBYTE: usize = 1 << 20;
+    const SIZE: usize = 192 * MEBIBYTE;
+    // 192 MiB of zeros in 192 KiB: a member per 16 MiB, which is cheap to make.
+    let head = header(Dialect::Ustar, b'0', b"zeros", SIZE as u64, 1).to_vec();
+    let zeros = vec![0; 16 * MEBIBYTE];
+    let member = gzip(&zeros, 6, 0);
+    let blob = [gzip(&head, 6, 0), member.repeat(SIZE / zeros.len()), gzip(&[0; 1024], 6, 0)].concat();
+    let tar = [head, vec![0; SIZE + 1024]].concat();
+    let mut layer = Layer::new(Vec::new(), Packing::Gzip, Family::Oci, &BUILD);
+    (layer.blob, layer.tar) = (blob, tar);
+    let image = Image::new(vec![layer], Family::Oci, &BUILD, &["bomb:1"]);
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &Layout::of(&image, &BUILD).tar(&BUILD));
+    let to = dir.path().join("out.tar");
+    let mut command = restamp();
+    command.args(["rewrite", "-q", "--epoch", "1700000000", "--jobs", "2", text(&source), text(&to)]);
+    let mut child = command.spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(resident(child.id()).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(peak > 0 && peak <= (64 + 2 * 8) * 1024, "peak of {peak} KiB");
+    assert!(std::fs::metadata(&to).unwrap().len() < 4 << 20);
+}
+
+/// The most that a running process has had in memory, in KiB.
+fn resident(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[test]
+fn a_document_bomb_is_refused() {
+    // An index of 512 MiB of spaces, in an archive compressed as a whole.
+    let head = header(Dialect::Ustar, b'0', b"index.json", 512 << 20, 1);
+    let spaces = gzip(&vec![b' '; 16 << 20], 6, 0);
+    let bytes = [gzip(&head, 6, 0), spaces.repeat(32), gzip(&[0; 1024], 6, 0)].concat();
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &bytes);
+    run(["rewrite", "--epoch", "1700000000", text(&source), text(&dir.path().join("out.tar"))])
+        .expect_error(&["in.tar", "index.json"]);
+    assert_eq!(names(dir.path()), ["in.tar"]);
+}
+
+#[test]
+fn a_pipe_that_ends_early_is_an_error() {
+    let mut command = restamp();
+    command.args(["rewrite", "--epoch", "1700000000"]);
+    let bytes = large();
+    finish(&mut command, Some(&bytes[..bytes.len() / 2])).expect_error(&[]);
+}
+
+#[test]
+fn runs_side_by_side_do_not_meet() {
+    let dir = scratch();
+    let layout = Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD);
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    let to = dir.path().join("out.tar");
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| run(["rewrite", "--epoch", "1700000000", "-q", text(&source), text(&to)]).expect(0));
+        }
+    });
+    judge::expect_stamped(&judge::walk(&read(&to)), false);
+    assert_eq!(names(dir.path()), ["in.tar", "out.tar"]);
+}
