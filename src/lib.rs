@@ -7,6 +7,7 @@ pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod image;
+pub mod inspect;
 pub mod layer;
 pub mod media_type;
 pub mod policy;

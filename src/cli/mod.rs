@@ -2,6 +2,7 @@
 
 mod complete;
 mod epoch;
+mod inspect;
 mod progress;
 mod rewrite;
 mod signals;
@@ -31,6 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Rewrite(Box<rewrite::Arguments>),
+    Inspect(inspect::Arguments),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

@@ -6,9 +6,9 @@
 mod base;
 mod documents;
 mod layers;
-mod output;
+pub(crate) mod output;
 pub mod report;
-mod select;
+pub(crate) mod select;
 
 use std::collections::BTreeMap;
 

@@ -52,13 +52,7 @@ impl Selection {
 
     /// Chooses; an error if there is a signature and no word on what to do with it, or if nothing would be left.
     pub fn choose(graph: &Graph, policy: &Policy) -> Result<Self> {
-        let mut selection = Self::default();
-        if let Some(reference) = &policy.reference {
-            selection.by_reference(graph, reference)?;
-        }
-        if let Some(platform) = &policy.platform {
-            selection.by_platform(graph, platform)?;
-        }
+        let mut selection = Self::by_name(graph, policy)?;
         selection.signatures(graph, policy.signatures)?;
         if policy.attestations == Attestations::Drop {
             for (digest, manifest) in manifests(graph) {
@@ -68,6 +62,24 @@ impl Selection {
             }
         }
         selection.referrers(graph);
+        Ok(selection)
+    }
+
+    /// Chooses by reference and platform alone, for a verb that looks at what hangs on the images as well.
+    pub fn of_images(graph: &Graph, policy: &Policy) -> Result<Self> {
+        let mut selection = Self::by_name(graph, policy)?;
+        selection.referrers(graph);
+        Ok(selection)
+    }
+
+    fn by_name(graph: &Graph, policy: &Policy) -> Result<Self> {
+        let mut selection = Self::default();
+        if let Some(reference) = &policy.reference {
+            selection.by_reference(graph, reference)?;
+        }
+        if let Some(platform) = &policy.platform {
+            selection.by_platform(graph, platform)?;
+        }
         Ok(selection)
     }
 
