@@ -36,6 +36,7 @@ impl Archive {
         let mut framer = Framer::new();
         let mut position = 0_u64;
         let mut buffer = Vec::new();
+        let mut ended = false;
         loop {
             match framer.want() {
                 Want::Feed(count) => {
@@ -44,6 +45,7 @@ impl Archive {
                     let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
                     position += read as u64;
                     let step = framer.feed(&buffer[..read])?;
+                    ended |= matches!(step, Step::End) && read == count;
                     if matches!(step, Step::Entry) {
                         let entry = framer.entry();
                         let name = printable(&entry.name());
@@ -72,6 +74,12 @@ impl Archive {
             }
         }
         framer.end()?;
+        // Consumers do without the end marker; but a pipe whose writer died between two entries looks just like that.
+        if !ended {
+            let error =
+                Error::malformed("end of the archive", "an end marker, two blocks of zeros", "the end of the data");
+            return Err(error.at_offset(position));
+        }
         archive.checked()
     }
 

@@ -39,9 +39,16 @@ pub struct DockerLayer {
 impl DockerImage {
     /// All images of an archive.
     pub fn load_all(source: &Source) -> Result<Vec<Self>> {
-        let Some(bytes) = source.docker().and_then(|docker| docker.manifest.as_deref()) else { return Ok(Vec::new()) };
+        let Some(docker) = source.docker() else { return Ok(Vec::new()) };
+        let Some(bytes) = &docker.manifest else {
+            let text = "saved by a Docker before 1.10, without a manifest.json: load it into a current Docker and save it again";
+            return Err(Error::refused(text).in_blob("repositories").in_file(source.name()));
+        };
         let place = |error: Error| error.in_blob("manifest.json").in_file(source.name());
         let archive = Archive::parse(bytes).map_err(place)?;
+        if archive.entries().is_empty() {
+            return Err(place(Error::missing("image (the list is empty)")));
+        }
         archive.entries().iter().map(|entry| Self::load(source, entry.clone()).map_err(place)).collect()
     }
 

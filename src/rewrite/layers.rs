@@ -249,7 +249,7 @@ impl Layers {
 
 fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {
     let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, &|| spools.file())
-        .map_err(|e| e.in_blob(&job.place))?;
+        .map_err(|e| if is_full(&e) { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
     let (facts, written) = match outcome {
         Outcome::Unchanged(facts) => (facts, None),
         Outcome::Rewritten(facts, written) => (facts, Some(written)),
@@ -275,6 +275,11 @@ fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {
     };
     let old_diff_id = Some(facts.diff_id);
     Ok(Done { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report })
+}
+
+/// Is it the spool that could not be written? Then its place is not in the image.
+fn is_full(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Io { doing, .. } if doing.starts_with("cannot write"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
