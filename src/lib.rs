@@ -42,11 +42,13 @@
 
 pub mod blob;
 pub mod check;
+pub mod causes;
 pub mod digest;
 pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod image;
+pub mod inspect;
 pub mod layer;
 pub mod media_type;
 pub mod policy;

@@ -3,6 +3,7 @@
 mod check;
 mod complete;
 mod epoch;
+mod inspect;
 mod progress;
 mod rewrite;
 mod signals;
@@ -35,6 +36,7 @@ struct Cli {
 enum Command {
     Rewrite(Box<rewrite::Arguments>),
     Check(Box<check::Arguments>),
+    Inspect(inspect::Arguments),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

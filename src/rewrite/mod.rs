@@ -7,7 +7,7 @@ pub(crate) mod base;
 mod documents;
 pub mod early;
 mod layers;
-mod output;
+pub(crate) mod output;
 pub mod report;
 pub(crate) mod select;
 
