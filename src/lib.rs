@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod causes;
+pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod epoch;

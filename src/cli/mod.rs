@@ -1,6 +1,7 @@
 //! The command line: the only place that knows clap, the environment, the terminal and exit statuses.
 
 mod complete;
+mod diff;
 mod epoch;
 mod progress;
 mod rewrite;
@@ -12,6 +13,8 @@ use clap::{Parser, Subcommand};
 
 /// Everything went well.
 const DONE: u8 = 0;
+/// Something was found.
+const FOUND: u8 = 1;
 /// An error: nothing was written.
 const FAILED: u8 = 2;
 
@@ -31,6 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Rewrite(Box<rewrite::Arguments>),
+    Diff(Box<diff::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -47,6 +51,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

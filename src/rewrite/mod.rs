@@ -8,7 +8,7 @@ mod documents;
 mod layers;
 mod output;
 pub mod report;
-mod select;
+pub(crate) mod select;
 
 use std::collections::BTreeMap;
 
