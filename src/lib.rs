@@ -41,8 +41,9 @@
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
 pub mod blob;
-pub mod check;
 pub mod causes;
+pub mod check;
+pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod epoch;

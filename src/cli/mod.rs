@@ -2,6 +2,7 @@
 
 mod check;
 mod complete;
+mod diff;
 mod epoch;
 mod inspect;
 mod progress;
@@ -37,6 +38,7 @@ enum Command {
     Rewrite(Box<rewrite::Arguments>),
     Check(Box<check::Arguments>),
     Inspect(inspect::Arguments),
+    Diff(Box<diff::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };
