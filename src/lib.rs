@@ -41,11 +41,15 @@
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
 pub mod blob;
+pub mod causes;
+pub mod check;
+pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod image;
+pub mod inspect;
 pub mod layer;
 pub mod media_type;
 pub mod policy;

@@ -1,7 +1,10 @@
 //! The command line: the only place that knows clap, the environment, the terminal and exit statuses.
 
+mod check;
 mod complete;
+mod diff;
 mod epoch;
+mod inspect;
 mod progress;
 mod rewrite;
 mod signals;
@@ -12,6 +15,8 @@ use clap::{Parser, Subcommand};
 
 /// Everything went well.
 const DONE: u8 = 0;
+/// What was looked at is not as it should be, or not the same.
+const FOUND: u8 = 1;
 /// An error: nothing was written.
 const FAILED: u8 = 2;
 
@@ -31,6 +36,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Rewrite(Box<rewrite::Arguments>),
+    Check(Box<check::Arguments>),
+    Inspect(inspect::Arguments),
+    Diff(Box<diff::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -47,6 +55,9 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

@@ -13,7 +13,7 @@ use restamp::layer::Pool;
 use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Base, Encoding, Platform, Policy, Signatures};
 use restamp::rewrite::report::{Action, Report};
-use restamp::rewrite::{base_images, rewrite};
+use restamp::rewrite::{base_images, early, rewrite};
 use restamp::spool::{Output, Spools, folder_of};
 
 use super::epoch::EpochArguments;
@@ -165,7 +165,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         let source = Source::open(&base, &spools, &mut |_, _| {}).context("--base")?;
         policy.base = Base::Images(base_images(&source, base.reference.as_deref()).context("--base")?);
     }
-    let source = Source::open(&location, &spools, &mut |_, _| {})?;
+    let (source, early) = early::open(&location, &policy, &pool, &spools)?;
     let kind = destination.kind.unwrap_or(source.kind());
     // Asked before the work: a destination in the way is no news for after it.
     let target = match (&destination.place, arguments.dry_run) {
@@ -177,7 +177,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         (Where::Path(path), false) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
     };
     let report_file = arguments.report.as_deref().map(|path| open_report(path, &spools)).transpose()?;
-    let (image, mut report) = rewrite(&source, &policy, kind, &pool, &spools, &|total| progress.set_total(total))?;
+    let (image, mut report) =
+        rewrite(&source, &policy, kind, &pool, &spools, early, &|total| progress.set_total(total))?;
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
     if let Some(target) = &target {

@@ -45,7 +45,7 @@ use crate::tar::{Patcher, Stats, Step, Want};
 const QUEUE: usize = 256;
 
 /// What a layer is to become.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     /// What becomes of its times.
     pub stamp: Stamp,

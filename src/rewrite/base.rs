@@ -30,8 +30,7 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
 }
 
 /// How much of an image is the base's.
-pub(super) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
-    history_fits(image)?;
+pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
     match base {
         Base::None => Ok(ImagePlan::default()),
         Base::Layers(count) => {
@@ -67,7 +66,7 @@ pub(super) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
 }
 
 /// Docker refuses an image whose history tells of more layers than there are; fewer are fine.
-fn history_fits(image: &ImageConfig) -> Result<()> {
+pub(super) fn history_fits(image: &ImageConfig) -> Result<()> {
     let config = Config::parse(&image.bytes)?;
     let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
     let layers = image.diff_ids.len();
