@@ -52,7 +52,9 @@ pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
             candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
             if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
                 let layers = base.diff_ids.len();
-                return Ok(ImagePlan { base_layers: layers, base_history: base.history, ..ImagePlan::default() });
+                // A base whose history the image does not have whole must not cover the image's own layers.
+                let history = base.history.min(Config::parse(&image.bytes)?.entries_of_layers(layers));
+                return Ok(ImagePlan { base_layers: layers, base_history: history, ..ImagePlan::default() });
             }
             Err(parting(candidates[0], image))
         }
