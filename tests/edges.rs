@@ -222,7 +222,7 @@ fn help_and_version() {
 #[test]
 fn a_man_page_for_every_verb() {
     let dir = scratch();
-    run(["man", text(dir.path())]).expect(0);
+    run(["man", "--dir", text(dir.path())]).expect(0);
     let pages = names(dir.path());
     for page in ["restamp.1", "restamp-rewrite.1", "restamp-check.1"] {
         assert!(pages.iter().any(|name| name == page), "{page} is not among {pages:?}");

@@ -60,8 +60,8 @@ fn truncated_at_every_block() {
         let whole = pipe(["rewrite", "--epoch", "1700000000", "-q"], &bytes).expect(0).stdout;
         for length in (0..bytes.len()).step_by(512) {
             let outcome = attempt(&bytes[..length]);
-            // Without its end marker, an archive can still be all there.
-            if length + 1024 >= bytes.len() && outcome.code == Some(0) {
+            // With one of the two blocks of its end marker, an archive is all there.
+            if length + 512 == bytes.len() && outcome.code == Some(0) {
                 let again = pipe(["rewrite", "--epoch", "1700000000", "-q"], &bytes[..length]).expect(0).stdout;
                 assert!(again == whole, "cut at {length}");
             } else {
@@ -74,7 +74,7 @@ fn truncated_at_every_block() {
 #[test]
 fn truncated_in_the_middle_of_a_block() {
     let bytes = hello_layout().tar(&BUILD);
-    for length in [1, 100, 511, 513, 3000, bytes.len() - 1025] {
+    for length in [1, 100, 511, 513, 3000, bytes.len() - 1025, bytes.len() - 1000] {
         attempt(&bytes[..length]).expect_error(&["in.tar"]);
     }
 }
@@ -180,10 +180,10 @@ fn wrong_configs() {
     refused(&replace(&diff_id, "sha256:00"), &["diff_id"]);
     refused(&replace("\"created\" : \"2025-", "\"created\" : \"yesterday 2025-"), &["created", "yesterday"]);
     refused(&replace("\"created\" : \"2025-10-09T", "\"created\" : \"2025-10-99T"), &["created"]);
-    refused(&replace("\"history\":[", "\"history\":[{},{},{},{},"), &["history"]);
-    refused(&replace("{\"architecture\"", "{\"created\":null,\"architecture\""), &["created", "duplicate"]);
-    refused(&replace("{\"architecture\"", "{\"architecture\":\"x\",\"architecture\""), &["architecture", "duplicate"]);
-    refused(&replace("{\"architecture\"", "{\"cre\\u0061ted\":\"x\",\"architecture\""), &["created", "duplicate"]);
+    refused(&replace("\"history\":[", "\"history\":[7,"), &["history"]);
+    refused(&replace("{\"architecture\"", "{\"created\":null,\"architecture\""), &["created", "twice"]);
+    refused(&replace("{\"architecture\"", "{\"architecture\":\"x\",\"architecture\""), &["architecture", "twice"]);
+    refused(&replace("{\"architecture\"", "{\"cre\\u0061ted\":\"x\",\"architecture\""), &["created", "twice"]);
     refused(&edited_config(|text| text[..text.len() - 1].to_owned()), &[]);
     refused(&edited_config(|text| format!("{text}x")), &[]);
     refused(&edited_config(|text| format!("\u{feff}{text}")), &[]);
@@ -209,8 +209,8 @@ fn wrong_indexes() {
         ("[]", "index.json"),
         (&deep, "index.json"),
         (&format!("{{\"manifests\":{deep}}}"), "index.json"),
-        (&good.replacen("{\"schemaVersion\"", "{\"schemaVersion\":2,\"schemaVersion\"", 1), "duplicate"),
-        (&good.replacen("\"size\":", "\"size\":1,\"size\":", 1), "duplicate"),
+        (&good.replacen("{\"schemaVersion\"", "{\"schemaVersion\":2,\"schemaVersion\"", 1), "twice"),
+        (&good.replacen("\"size\":", "\"size\":1,\"size\":", 1), "twice"),
     ] {
         refused(&with_index(index), &[part]);
     }

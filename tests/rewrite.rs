@@ -257,37 +257,69 @@ fn manifest_digests(files: &Files) -> Vec<String> {
 }
 
 /// An image on a base, and the base alone in a layout directory.
-fn on_base(dir: &Path) -> (Image, Layer) {
+fn on_base(dir: &Path) -> (Image, Image) {
     let build = Build::FIRST;
     // The base is older, and compressed by someone else.
     let before = Build { seconds: build.seconds - 1000, level: 1, ..build };
     let below = Layer::new(base(&before), Packing::Gzip, Family::Oci, &before);
-    Layout::of(&Image::new(vec![below.clone()], Family::Oci, &before, &["base:1"]), &before).write(&dir.join("base"));
+    let base = Image::new(vec![below.clone()], Family::Oci, &before, &["base:1"]);
+    Layout::of(&base, &before).write(&dir.join("base"));
     let above = Layer::new(app(&build), Packing::Gzip, Family::Oci, &build);
-    (Image::new(vec![below.clone(), above], Family::Oci, &build, &["hello:1"]), below)
+    (Image::new(vec![below, above], Family::Oci, &build, &["hello:1"]), base)
+}
+
+/// The text between `"history":[` and the bracket that closes it.
+fn history(config: &[u8]) -> String {
+    let text = std::str::from_utf8(config).unwrap();
+    let (_, rest) = text.split_once("\"history\":[").unwrap();
+    rest.split_once("],\"moby").unwrap().0.to_owned()
 }
 
 #[test]
-fn the_layers_of_the_base_stay_as_they_are() {
+fn the_layers_and_history_of_the_base_stay_as_they_are() {
     let dir = scratch();
-    let (image, below) = on_base(dir.path());
+    let (mut image, below) = on_base(dir.path());
+    // The history begins with all of the base's, the entry without a layer at its end included.
+    let own = history(&image.config);
+    let (_, above) = own.split_once(',').and_then(|_| own.split_once("]},")).unwrap();
+    let joined = format!("{},{above}", history(&below.config));
+    image.config = String::from_utf8(image.config).unwrap().replace(&own, &joined).into_bytes();
+    let before: serde_json::Value = serde_json::from_slice(&image.config).unwrap();
+    assert_eq!(before["history"].as_array().unwrap().len(), 4);
     let bytes = Layout::of(&image, &Build::FIRST).tar(&Build::FIRST);
     let base = format!("oci:{}", text(&dir.path().join("base")));
-    for options in [&["--base", base.as_str()][..], &["--base-layers", "1"], &["--clamp", "--base", &base]] {
+    for (options, kept) in [
+        (&["--base", base.as_str()][..], 2),
+        // A number of layers does not tell whose the next entry without one is.
+        (&["--base-layers", "1"], 1),
+        (&["--clamp", "--base", &base], 2),
+    ] {
         let out = filter(&bytes, options);
         assert!(filter(&out, options) == out, "not idempotent with {options:?}");
         let seen = judge::walk(&read_tar(&out));
-        assert_eq!(seen.layers[0].0, below.digest(), "{options:?}");
+        assert_eq!(seen.layers[0].0, below.layers[0].digest(), "{options:?}");
         assert_ne!(seen.layers[1].0, image.layers[1].digest(), "{options:?}");
         let above = judge::Seen { layers: vec![seen.layers[1].clone()], ..judge::Seen::default() };
         judge::expect_stamped(&above, options.contains(&"--clamp"));
-        let before: serde_json::Value = serde_json::from_slice(&image.config).unwrap();
-        let history = &seen.configs[0]["history"];
-        assert_eq!(history[0], before["history"][0], "{options:?}");
-        assert_eq!(history[1]["created"], support::EPOCH_DATE, "{options:?}");
+        for (number, entry) in before["history"].as_array().unwrap().iter().enumerate() {
+            let created = &seen.configs[0]["history"][number]["created"];
+            let expected = if number < kept { &entry["created"] } else { &support::EPOCH_DATE.into() };
+            assert_eq!(created, expected, "history[{number}] with {options:?}");
+        }
         assert_eq!(seen.configs[0]["created"], support::EPOCH_DATE, "{options:?}");
     }
-    assert!(filter(&bytes, &["--base", &base]) == filter(&bytes, &["--base-layers", "1"]));
+}
+
+#[test]
+fn history_of_own_layers_is_stamped_whatever_the_base_has() {
+    // The base has an entry more than the image has for the layers of the base.
+    let dir = scratch();
+    let (image, _) = on_base(dir.path());
+    let base = format!("oci:{}", text(&dir.path().join("base")));
+    let out = filter(&Layout::of(&image, &Build::FIRST).tar(&Build::FIRST), &["--base", &base]);
+    let history = judge::walk(&read_tar(&out)).configs[0]["history"].clone();
+    assert_eq!(history[0]["created"], Build::FIRST.date(0));
+    assert_eq!(history[1]["created"], support::EPOCH_DATE);
 }
 
 #[test]
@@ -462,5 +494,5 @@ fn a_prefix_forces_the_kind() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", bytes);
     let forced = format!("docker-archive:{}", text(&source));
-    run(["rewrite", "--epoch", "1700000000", &forced, "-"]).expect_error(&["manifest.json"]);
+    run(["rewrite", "--epoch", "1700000000", &forced, "-"]).expect_error(&["docker-archive", "in.tar"]);
 }

@@ -25,6 +25,8 @@ fn what_is_not_kept_is_counted() {
     assert_eq!((full.list.len(), full.total.findings, full.total.times, full.total.not_listed), (5, 11, 10, 6));
     full.trim(2);
     assert_eq!((full.list.len(), full.total.findings, full.total.not_listed), (2, 11, 9));
+    let kinds: Vec<Kind> = full.list.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [Kind::Time, Kind::Digest]);
 }
 
 #[test]
@@ -37,8 +39,11 @@ fn findings_come_in_the_order_of_their_places_and_end_at_the_limit() {
     findings.fault(&second, Kind::Annotation, "", "stale");
     findings.fault(&first, Kind::Tag, "manifests[0]", "is there twice");
     let (found, total) = findings.finish();
-    // Those that came when the list was full are only counted.
     assert_eq!((found.len(), total.findings, total.not_listed), (KEPT, KEPT as u64 + 2, 2));
+    assert_eq!(
+        [&found[0], &found[1], &found[2]].map(|finding| finding.kind),
+        [Kind::Tag, Kind::Annotation, Kind::Time]
+    );
 
     let mut findings = Findings::default();
     let first = findings.place(What::Index, "index.json", "");

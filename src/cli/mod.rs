@@ -2,7 +2,9 @@
 
 mod check;
 mod complete;
+mod diff;
 mod epoch;
+mod inspect;
 mod progress;
 mod rewrite;
 mod signals;
@@ -35,6 +37,8 @@ struct Cli {
 enum Command {
     Rewrite(Box<rewrite::Arguments>),
     Check(Box<check::Arguments>),
+    Inspect(inspect::Arguments),
+    Diff(Box<diff::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -52,6 +56,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

@@ -167,6 +167,7 @@ fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
     let mut framer = Framer::new();
     let mut position = 0_u64;
     let mut buffer = Vec::new();
+    let mut ended = false;
     loop {
         match framer.want() {
             Want::Feed(count) => {
@@ -175,6 +176,7 @@ fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
                 let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
                 position += read as u64;
                 let step = framer.feed(&buffer[..read])?;
+                ended |= matches!(step, Step::End) && read == count;
                 if matches!(step, Step::Entry | Step::Global | Step::End) {
                     seen(step, framer.entry(), position)?;
                 }
@@ -184,7 +186,7 @@ fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
             }
             Want::Content { remaining, .. } => {
                 // The last byte is looked at, so that an archive that was cut is found out here.
-                let last = extent.part(position + remaining - 1, 1);
+                let last = extent.part(position.saturating_add(remaining - 1), 1);
                 let there = last.head(&mut [0])? == 1;
                 if !there {
                     let have = end_of(extent, position)?;
@@ -197,7 +199,13 @@ fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
             Want::Rest => return Ok(()),
         }
     }
-    framer.end()
+    framer.end()?;
+    // Consumers do without the end marker; but a pipe whose writer died between two entries looks just like that.
+    if !ended {
+        let error = Error::malformed("end of the archive", "an end marker, two blocks of zeros", "the end of the data");
+        return Err(error.at_offset(position));
+    }
+    Ok(())
 }
 
 /// Where an extent really ends, known to be before or at `position + …`: by asking for single bytes.

@@ -48,9 +48,16 @@ impl DockerImage {
     /// All images of an archive that have a config; what is wrong with them is collected. Layers that are not there
     /// are left out.
     pub fn collect(source: &Source, problems: &mut Vec<Error>) -> Result<Vec<Self>> {
-        let Some(bytes) = source.docker().and_then(|docker| docker.manifest.as_deref()) else { return Ok(Vec::new()) };
+        let Some(docker) = source.docker() else { return Ok(Vec::new()) };
+        let Some(bytes) = &docker.manifest else {
+            let text = "saved by a Docker before 1.10, without a manifest.json: load it into a current Docker and save it again";
+            return Err(Error::refused(text).in_blob("repositories").in_file(source.name()));
+        };
         let place = |error: Error| error.in_blob("manifest.json").in_file(source.name());
         let archive = Archive::parse(bytes).map_err(place)?;
+        if archive.entries().is_empty() {
+            return Err(place(Error::missing("image (the list is empty)")));
+        }
         let mut images = Vec::new();
         for (number, entry) in archive.entries().iter().enumerate() {
             let mut found = Vec::new();

@@ -152,7 +152,7 @@ impl Graph {
             if graph.nodes.len() >= MAX_DOCUMENTS {
                 return Err(Error::limit("number of documents", MAX_DOCUMENTS as u64, "more").in_file(source.name()));
             }
-            match graph.follow(source, &link, &place) {
+            match graph.follow(source, &link, &place, depth == 1) {
                 Ok(node) => {
                     graph.same_size(&link, known_size(&node), &place, source);
                     if let Body::Index(index) = &node.body {
@@ -208,10 +208,13 @@ impl Graph {
         }
     }
 
-    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Node> {
+    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str, top: bool) -> Result<Node> {
         let node = |media_type: &str, body| Node { media_type: media_type.to_owned(), body };
         let media_type = link.media_type.as_str();
         let Some(extent) = extent_of(source, link)? else {
+            if top {
+                return Err(Error::missing("blob").at_entry(place));
+            }
             // An index of many platforms of which only some were fetched is usual, and no digest moves by it.
             self.notes.push(format!("{place}: {} is not in the image; its descriptor is left as it is", link.digest));
             return Ok(node(media_type, Body::Absent));
@@ -269,6 +272,9 @@ impl Graph {
                 manifest.artifact_type(),
             )
         };
+        if config.is_none() {
+            return Err(Error::missing("config"));
+        }
         let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref());
         let image = match config.as_ref().map(|config| self.config(source, config)) {
             Some(Err(error)) => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::blob::{Extent, Growing, read_full};
 use crate::digest::Digest;
+use crate::document::json::Json;
 use crate::error::{Error, Result, printable};
 use crate::image::archive::Archive;
 use crate::image::location::{Kind, Location, Where};
@@ -75,6 +76,7 @@ impl Source {
         let mut source = Self { name, kind: Kind::Oci, store, index: None, docker: None, gzip_mtime };
         source.index = source.document("index.json")?;
         let layout = source.index.is_some();
+        source.known_layout()?;
         let folder = matches!(source.store, Store::Folder(_));
         if !folder {
             let manifest = source.document("manifest.json")?;
@@ -105,6 +107,18 @@ impl Source {
             }
         };
         Ok(source)
+    }
+
+    /// A layout of a version that nobody has defined yet may mean anything.
+    fn known_layout(&self) -> Result<()> {
+        let Some(bytes) = self.document("oci-layout")? else { return Ok(()) };
+        let in_blob = |e: Error| e.in_blob("oci-layout");
+        let json = Json::parse(&bytes).map_err(in_blob)?;
+        let version = json.root().get("imageLayoutVersion").and_then(|version| version.as_str());
+        match version.as_deref() {
+            Some("1.0.0") => Ok(()),
+            found => Err(in_blob(Error::malformed("imageLayoutVersion", "1.0.0", found.unwrap_or("none")))),
+        }
     }
 
     /// What it was opened from, for messages.

@@ -1,0 +1,191 @@
+//! `restamp diff`
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use restamp::diff::filter::Filter;
+use restamp::diff::report::{Style as TextStyle, html, json, text};
+use restamp::diff::{Keep, Options, Verdict, diff};
+use restamp::image::location::{Location, Where};
+use restamp::image::source::Source;
+use restamp::layer::Pool;
+use restamp::policy::Platform;
+use restamp::spool::Spools;
+
+use super::progress::{Progress, Style};
+
+/// Tell what differs between two images, and why
+///
+/// A and B are named as for `rewrite`; they may be of different kinds, compressions and media types. Every difference
+/// has a class: content, embedded-time, package-db, log-or-cache, name, whiteout, format, compression, order, time.
+/// The verdict is `identical`, `same after restamping` (rewriting both makes them equal), `explainable` (differences,
+/// none of the class content), or `different`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  restamp diff build1.tar build2.tar
+  restamp diff --semantic --policy accepted.toml --html report.html oci:a oci:b
+  restamp diff --rootfs docker-archive:app.tar:app:1 oci:app
+
+A policy is TOML, with one table for each accepted difference:
+  [[accept]]
+  path = \"opt/app/build-info\"   # a glob; or class = \"...\", or field = \"...\"
+  reason = \"holds the build number\"
+
+Exit status: 0 identical (or, with --semantic, explainable), 1 different, 2 an error.")]
+pub struct Arguments {
+    /// The first image
+    #[arg(value_name = "A")]
+    a: String,
+
+    /// The second image
+    #[arg(value_name = "B")]
+    b: String,
+
+    /// Compare the root filesystems that the layers make, and nothing else
+    #[arg(long, help_heading = "What is compared")]
+    rootfs: bool,
+
+    /// Only images of this platform
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is compared")]
+    platform: Option<Platform>,
+
+    /// Exit with 0 unless something differs that is of the class content
+    #[arg(long, help_heading = "What counts")]
+    semantic: bool,
+
+    /// Leave out differences of these classes
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',', help_heading = "What counts")]
+    ignore: Vec<String>,
+
+    /// Leave out what stands at paths like this; can be given more than once
+    #[arg(long, value_name = "GLOB", help_heading = "What counts")]
+    ignore_path: Vec<String>,
+
+    /// Leave out what this file accepts
+    #[arg(long, value_name = "FILE", help_heading = "What counts")]
+    policy: Option<PathBuf>,
+
+    /// Print the report as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    /// Write the report as a page of its own
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    html: Option<PathBuf>,
+
+    /// Write the differing files of both sides into this directory, for other tools
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    report_dir: Option<PathBuf>,
+
+    /// How many threads work [default: the number of processors]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
+    jobs: Option<u16>,
+
+    /// Where temporary files are made [default: the system's]
+    #[arg(long, value_name = "DIR", help_heading = "Running")]
+    tmp_dir: Option<PathBuf>,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
+    progress: Style,
+
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
+    quiet: bool,
+
+    /// List every difference, and previews in full
+    #[arg(short, long, help_heading = "Running")]
+    verbose: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let locations: [Location; 2] = [arguments.a.parse()?, arguments.b.parse()?];
+    if locations.iter().all(|location| location.place == Where::Stdio) {
+        bail!("only one of A and B can be standard input");
+    }
+    let filter = filter(arguments)?;
+    let folder = arguments.report_dir.as_deref().map(Folder::make).transpose()?;
+    let spools = Spools::new(arguments.tmp_dir.clone().unwrap_or_else(std::env::temp_dir));
+    super::signals::clean_up_on_signal(&spools)?;
+    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let pool = Pool::new(jobs)?;
+    let style = if arguments.quiet { Style::None } else { arguments.progress };
+    let progress = Progress::start(style, &pool);
+    let [a, b] = &locations;
+    let sources = [Source::open(a, &spools, &mut |_, _| {})?, Source::open(b, &spools, &mut |_, _| {})?];
+    let options = Options {
+        rootfs: arguments.rootfs,
+        platform: arguments.platform.clone(),
+        references: [a.reference.clone(), b.reference.clone()],
+        filter,
+        keep: folder.as_ref().map(|folder| folder as &dyn Keep),
+    };
+    let [left, right] = &sources;
+    let report = diff([left, right], &options, &pool, &|total| progress.set_total(total))?;
+    drop(progress);
+    let kept = |number: u32| [0, 1].map(|side| Folder::name(number, side));
+    let as_json = if arguments.json || folder.is_some() { json(&report, &kept) } else { String::new() };
+    if let Some(folder) = &folder {
+        let path = folder.path.join("index.json");
+        fs::write(&path, &as_json).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some(path) = &arguments.html {
+        fs::write(path, html(&report)).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if !arguments.quiet {
+        let mut out = io::stdout().lock();
+        let color = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let shown =
+            if arguments.json { as_json } else { text(&report, TextStyle { color, verbose: arguments.verbose }) };
+        out.write_all(shown.as_bytes()).and_then(|()| out.flush()).context("cannot write the report")?;
+    }
+    let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Identical };
+    Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })
+}
+
+fn filter(arguments: &Arguments) -> Result<Filter> {
+    let mut filter = Filter::default();
+    for class in &arguments.ignore {
+        filter.ignore_class(class).context("--ignore")?;
+    }
+    for path in &arguments.ignore_path {
+        filter.ignore_path(path).context("--ignore-path")?;
+    }
+    if let Some(path) = &arguments.policy {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        filter.read_policy(&text).with_context(|| path.display().to_string())?;
+    }
+    Ok(filter)
+}
+
+/// `--report-dir`: files under names of our own, whatever they are called in the images.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn make(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path.join("files")).with_context(|| format!("cannot make {}", path.display()))?;
+        let taken = fs::read_dir(path)?.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "files"));
+        if taken || fs::read_dir(path.join("files"))?.next().is_some() {
+            bail!("--report-dir {}: it is not empty", path.display());
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    fn name(number: u32, side: usize) -> String {
+        format!("files/{number:06}.{}", if side == 0 { "a" } else { "b" })
+    }
+}
+
+impl Keep for Folder {
+    fn file(&self, number: u32, side: usize, _path: &[u8]) -> restamp::Result<Box<dyn Write + Send>> {
+        let path = self.path.join(Self::name(number, side));
+        let file = File::create_new(&path).map_err(|e| restamp::Error::io("cannot make", e).in_file(path.display()))?;
+        Ok(Box::new(io::BufWriter::new(file)))
+    }
+}

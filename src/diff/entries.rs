@@ -1,0 +1,425 @@
+//! Two lists of entries, paired by path, and every field of each pair.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::align::in_order;
+use super::model::{Difference, Findings, Value};
+use super::record::{Record, Records, normal};
+use crate::causes::{self, Class};
+use crate::digest::{Algorithm, Digest};
+use crate::tar::Format;
+
+/// PAX records that nobody who unpacks an image reads.
+const IDLE_KEYS: [&[u8]; 7] =
+    [b"comment", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink", b"RHT.security.selinux", b"hdrcharset", b"charset"];
+
+/// Two files of the same path whose contents differ, to be looked into.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// The index of the difference that says so.
+    pub(super) difference: usize,
+    /// The numbers of both entries in their layers.
+    pub(super) numbers: [u32; 2],
+    pub(super) sizes: [u64; 2],
+}
+
+/// What a comparison leaves to be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// Contents that differ.
+    pub(super) wanted: Vec<Wanted>,
+    /// Whiteouts that only one side has: the index of the difference, and the side.
+    pub(super) whiteouts: Vec<(usize, usize)>,
+}
+
+/// Which fields are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All of them: layers.
+    Stream,
+    /// Those that a file has when it is unpacked.
+    Files,
+}
+
+/// Pairs of entries, sorted by path: of several with one path the first with the first.
+fn join<'r>(a: &'r [Record], b: &'r [Record]) -> Vec<[Option<&'r Record>; 2]> {
+    let sorted = |records: &'r [Record]| {
+        let mut all: Vec<&Record> = records.iter().collect();
+        all.sort_by(|x, y| x.path().cmp(y.path()).then(x.number.cmp(&y.number)));
+        all
+    };
+    let (a, b) = (sorted(a), sorted(b));
+    let mut pairs = Vec::with_capacity(a.len().max(b.len()));
+    let (mut i, mut j) = (a.iter().peekable(), b.iter().peekable());
+    loop {
+        let order = match (i.peek(), j.peek()) {
+            (None, None) => return pairs,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(x), Some(y)) => x.path().cmp(y.path()),
+        };
+        let x = if order.is_le() { i.next().copied() } else { None };
+        let y = if order.is_ge() { j.next().copied() } else { None };
+        pairs.push([x, y]);
+    }
+}
+
+/// Compares two layers.
+pub(super) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 2], depth: Depth) -> Open {
+    let pairs = join(&layers[0].entries, &layers[1].entries);
+    let links = layers.map(Links::new);
+    let mut comparer = Comparer { findings, place, depth, links, open: Open::default() };
+    let mut moved = Moved::default();
+    for pair in &pairs {
+        match pair {
+            [Some(a), Some(b)] => comparer.pair(a, b),
+            [Some(a), None] => moved.add(0, a, comparer.one_sided(a, 0)),
+            [None, Some(b)] => moved.add(1, b, comparer.one_sided(b, 1)),
+            [None, None] => {}
+        }
+    }
+    moved.note(comparer.findings);
+    if depth == Depth::Stream {
+        comparer.order(&pairs);
+        comparer.stream(layers);
+    }
+    comparer.open
+}
+
+/// Files of each side by content, to find what has only another name.
+#[derive(Default)]
+struct Moved {
+    by_content: HashMap<[u8; 32], [Vec<(usize, Vec<u8>)>; 2]>,
+}
+
+impl Moved {
+    fn add(&mut self, side: usize, record: &Record, difference: usize) {
+        let Some(content) = record.content else { return };
+        if let Some(list) = self.by_content.entry(content).or_default().get_mut(side) {
+            list.push((difference, record.path().to_vec()));
+        }
+    }
+
+    fn note(self, findings: &mut Findings) {
+        for [a, b] in self.by_content.into_values() {
+            if let ([(at_a, path_a)], [(at_b, path_b)]) = (a.as_slice(), b.as_slice()) {
+                for (at, path) in [(at_a, path_b), (at_b, path_a)] {
+                    if let Some(difference) = findings.differences.get_mut(*at) {
+                        difference.note = Some(
+                            format!("the same content as {} on the other side", crate::error::printable(path)).into(),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What hard links of a layer lead to.
+struct Links<'r> {
+    by_path: HashMap<&'r [u8], &'r Record>,
+}
+
+impl<'r> Links<'r> {
+    fn new(records: &'r Records) -> Self {
+        let has_links = records.entries.iter().any(Record::is_hard_link);
+        let all = records.entries.iter().filter(|record| has_links && !record.is_hard_link());
+        Self { by_path: all.map(|record| (record.path(), record)).collect() }
+    }
+
+    fn content(&self, record: &Record) -> Option<[u8; 32]> {
+        if record.is_hard_link() && record.content.is_none() {
+            self.by_path.get(normal(&record.link))?.content
+        } else {
+            record.content
+        }
+    }
+}
+
+struct Comparer<'f, 'r> {
+    findings: &'f mut Findings,
+    place: usize,
+    depth: Depth,
+    links: [Links<'r>; 2],
+    open: Open,
+}
+
+impl Comparer<'_, '_> {
+    fn push(&mut self, class: Class, record: &Record, field: &'static str, values: [Value; 2]) -> usize {
+        let difference = Difference::new(class, self.place, field, values.map(Some)).at(record.path());
+        self.findings.push(difference);
+        self.findings.count() - 1
+    }
+
+    fn pair(&mut self, a: &Record, b: &Record) {
+        let before = self.findings.count();
+        self.meaning(a, b);
+        if self.depth == Depth::Stream {
+            self.idle(a, b);
+        }
+        let is_silent = self.findings.count() == before;
+        if a.mtime != b.mtime {
+            self.push(Class::Time, a, "mtime", [a.mtime, b.mtime].map(Value::Time));
+        }
+        if self.depth == Depth::Files {
+            return;
+        }
+        self.times(a, b);
+        if is_silent && a.meta.spelling != b.meta.spelling {
+            let text = "written in another way: padding of numbers, or bytes that have no meaning";
+            let difference = Difference::new(Class::Format, self.place, "header", [None, None]);
+            self.findings.push(difference.at(a.path()).note(text));
+        }
+    }
+
+    /// What a file has when it is unpacked.
+    fn meaning(&mut self, a: &Record, b: &Record) {
+        if a.meta.kind != b.meta.kind && !(a.is_file() && b.is_file()) {
+            if self.is_link_turned(a, b) {
+                return;
+            }
+            self.push(Class::Content, a, "type", [a, b].map(|record| Value::text(record.kind_name())));
+            return;
+        }
+        if a.meta.mode != b.meta.mode {
+            self.push(Class::Content, a, "mode", [a, b].map(|record| Value::text(format!("{:04o}", record.meta.mode))));
+        }
+        if a.meta.uid != b.meta.uid {
+            self.push(Class::Content, a, "uid", [a, b].map(|record| Value::text(record.meta.uid.to_string())));
+        }
+        if a.meta.gid != b.meta.gid {
+            self.push(Class::Content, a, "gid", [a, b].map(|record| Value::text(record.meta.gid.to_string())));
+        }
+        let is_link = matches!(a.meta.kind, b'1' | b'2');
+        let target =
+            |record: &Record| if record.is_hard_link() { normal(&record.link).to_vec() } else { record.link.to_vec() };
+        if is_link && target(a) != target(b) {
+            let class = if a.is_hard_link() && self.same_content(a, b) { Class::Order } else { Class::Content };
+            self.push(class, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
+        }
+        if a.meta.device != b.meta.device {
+            let class = if matches!(a.meta.kind, b'3' | b'4') { Class::Content } else { Class::Format };
+            let text = |record: &Record| Value::text(format!("{},{}", record.meta.device.0, record.meta.device.1));
+            if class == Class::Content || self.depth == Depth::Stream {
+                self.push(class, a, "device", [a, b].map(text));
+            }
+        }
+        self.pax(a, b);
+        if a.content != b.content || a.is_file() && a.size != b.size {
+            self.content(a, b);
+        }
+    }
+
+    /// Is one a hard link and the other the file, with the same content behind it?
+    fn is_link_turned(&mut self, a: &Record, b: &Record) -> bool {
+        let is_turned = (a.is_hard_link() && b.is_file() || a.is_file() && b.is_hard_link()) && self.same_content(a, b);
+        if is_turned {
+            let class = if self.depth == Depth::Stream { Class::Order } else { Class::Format };
+            let at = self.push(class, a, "hard link", [a, b].map(|record| Value::text(record.kind_name())));
+            if let Some(difference) = self.findings.differences.get_mut(at) {
+                difference.note = Some("the same content, once as a file and once as a hard link to it".into());
+            }
+        }
+        is_turned
+    }
+
+    fn same_content(&self, a: &Record, b: &Record) -> bool {
+        self.links[0].content(a) == self.links[1].content(b)
+    }
+
+    fn content(&mut self, a: &Record, b: &Record) {
+        let cause = causes::find(a.path());
+        let class = cause.map_or(Class::Content, |cause| cause.class);
+        let values = [a, b].map(|record| {
+            let digest = record.content.map(|hash| Digest::from_hex(Algorithm::Sha256, &hex(&hash)));
+            let digest = digest.flatten().map_or_else(|| "empty".to_owned(), |digest| digest.short());
+            Value::text(format!("{} bytes, {digest}", record.size))
+        });
+        let at = self.push(class, a, "content", values);
+        if let Some(difference) = self.findings.differences.get_mut(at) {
+            difference.cause = cause;
+        }
+        if a.is_file() && b.is_file() {
+            let (numbers, sizes) = ([a.number, b.number], [a.size, b.size]);
+            self.open.wanted.push(Wanted { difference: at, numbers, sizes });
+        }
+    }
+
+    fn pax(&mut self, a: &Record, b: &Record) {
+        if a.pax == b.pax {
+            return;
+        }
+        let keys = a.pax.iter().chain(b.pax.iter()).map(|(key, _)| key);
+        let keys: std::collections::BTreeSet<_> = keys.collect();
+        let value = |record: &Record, key: &[u8]| {
+            record.pax.iter().rev().find(|(own, _)| &**own == key).map(|(_, value)| value.clone())
+        };
+        for key in keys {
+            let values = [value(a, key), value(b, key)];
+            if values[0] == values[1] {
+                continue;
+            }
+            let xattr = key.strip_prefix(b"SCHILY.xattr.").or_else(|| key.strip_prefix(b"LIBARCHIVE.xattr."));
+            let is_idle = IDLE_KEYS.contains(&&**key) && xattr.is_none();
+            if is_idle && self.depth == Depth::Files {
+                continue;
+            }
+            let class = if is_idle { Class::Format } else { Class::Content };
+            let field = match xattr {
+                Some(name) => format!("xattr {}", crate::error::printable(name)),
+                None => format!("PAX {}", crate::error::printable(key)),
+            };
+            let values = values.map(|value| value.map(|value| Value::bytes(&value)));
+            self.findings.push(Difference::new(class, self.place, field, values).at(a.path()));
+        }
+    }
+
+    /// What only shows in the stream.
+    fn idle(&mut self, a: &Record, b: &Record) {
+        if a.raw_name() != b.raw_name() {
+            self.push(Class::Format, a, "name", [a, b].map(|record| Value::bytes(record.raw_name())));
+        }
+        if a.meta.kind != b.meta.kind && a.is_file() && b.is_file() {
+            self.push(Class::Format, a, "type", [a, b].map(|record| Value::text(record.kind_name())));
+        }
+        // Runtimes take the numbers and leave the names.
+        if a.meta.uname != b.meta.uname {
+            self.push(Class::Format, a, "uname", [a, b].map(|record| Value::bytes(&record.meta.uname)));
+        }
+        if a.meta.gname != b.meta.gname {
+            self.push(Class::Format, a, "gname", [a, b].map(|record| Value::bytes(&record.meta.gname)));
+        }
+        if !matches!(a.meta.kind, b'1' | b'2') && a.link != b.link {
+            self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
+        }
+        if a.meta.format != b.meta.format {
+            self.push(Class::Format, a, "dialect", [a, b].map(|record| Value::text(dialect(record.meta.format))));
+        } else if a.meta.extensions != b.meta.extensions && !self.follows_from_times(a, b) {
+            let list = |record: &Record| {
+                let all: Vec<_> = record.meta.extensions.iter().map(ToString::to_string).collect();
+                Value::text(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
+            };
+            self.push(Class::Format, a, "extension headers", [a, b].map(list));
+        }
+    }
+
+    /// Is there a PAX header more or less because of a fraction of a second?
+    fn follows_from_times(&self, a: &Record, b: &Record) -> bool {
+        let others = |record: &Record| {
+            let all = record.meta.extensions.iter().filter(|kind| **kind != crate::tar::ExtensionKind::Pax);
+            all.copied().collect::<Vec<_>>()
+        };
+        a.pax == b.pax && others(a) == others(b) && (a.mtime != b.mtime || a.times != b.times)
+    }
+
+    fn times(&mut self, a: &Record, b: &Record) {
+        if a.times != b.times {
+            let fields = a.times.iter().chain(b.times.iter()).map(|(field, _)| *field);
+            let mut known = Vec::new();
+            for field in fields {
+                if known.contains(&field) {
+                    continue;
+                }
+                known.push(field);
+                let value = |record: &Record| {
+                    record.times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
+                };
+                let values = [value(a), value(b)];
+                // A header of its own for a time: that there is one more is told by the time it holds.
+                if values[0] != values[1] && !(field.is_of_extension() && values.iter().any(Option::is_none)) {
+                    self.findings
+                        .push(Difference::new(Class::Time, self.place, field.to_string(), values).at(a.path()));
+                }
+            }
+        }
+        if a.extension_names != b.extension_names && a.meta.extensions == b.meta.extensions {
+            let difference = Difference::new(Class::Time, self.place, "name of the PAX header", [None, None]);
+            self.findings.push(difference.at(a.path()).note("it holds the process id of tar, as a rule"));
+        }
+    }
+
+    fn one_sided(&mut self, record: &Record, side: usize) -> usize {
+        let cause = causes::find(record.path());
+        let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let is_whiteout = base.starts_with(b".wh.");
+        let class = cause.map_or(Class::Content, |cause| cause.class);
+        let text = if is_whiteout {
+            "whiteout".to_owned()
+        } else if record.is_file() {
+            format!("file of {} bytes", record.size)
+        } else {
+            record.kind_name().to_owned()
+        };
+        let mut values = [None, None];
+        if let Some(value) = values.get_mut(side) {
+            *value = Some(Value::text(text));
+        }
+        let difference = Difference::new(class, self.place, "entry", values).at(record.path()).cause(cause);
+        self.findings.push(difference);
+        let at = self.findings.count() - 1;
+        if is_whiteout && self.depth == Depth::Stream {
+            self.open.whiteouts.push((at, side));
+        }
+        at
+    }
+
+    fn order(&mut self, pairs: &[[Option<&Record>; 2]]) {
+        let mut common: Vec<(u32, u32, &[u8])> = pairs
+            .iter()
+            .filter_map(|pair| match pair {
+                [Some(a), Some(b)] => Some((a.number, b.number, a.path())),
+                _ => None,
+            })
+            .collect();
+        common.sort_unstable_by_key(|(a, _, _)| *a);
+        let sequence: Vec<usize> = common.iter().map(|(_, b, _)| *b as usize).collect();
+        let moved = sequence.len() - in_order(&sequence);
+        if moved == 0 {
+            return;
+        }
+        let mut sorted = sequence.clone();
+        sorted.sort_unstable();
+        let first = sequence.iter().zip(&sorted).position(|(a, b)| a != b).and_then(|at| common.get(at));
+        let path = first.map_or(&b""[..], |(_, _, path)| path);
+        let note = format!(
+            "{moved} of {} entries stand elsewhere, the first is {}",
+            common.len(),
+            crate::error::printable(path)
+        );
+        let difference = Difference::new(Class::Order, self.place, "order of entries", [None, None]);
+        self.findings.push(difference.note(note));
+    }
+
+    fn stream(&mut self, layers: [&Records; 2]) {
+        let [a, b] = layers;
+        if a.globals != b.globals {
+            let text = |records: &Records| {
+                let all = records.globals.iter().map(|(key, value)| [&**key, b"=", value].concat());
+                let all: Vec<Vec<u8>> = all.collect();
+                (!all.is_empty()).then(|| Value::bytes(&all.join(&b' ')))
+            };
+            self.findings.push(Difference::new(Class::Format, self.place, "global PAX header", [text(a), text(b)]));
+        }
+        if a.rest != b.rest {
+            let text = |records: &Records| {
+                let what = if records.rest.1 == 0 { "zeros" } else { "not all zero" };
+                Some(Value::text(format!("{} bytes, {what}", records.rest.0)))
+            };
+            self.findings.push(Difference::new(Class::Format, self.place, "end of archive", [text(a), text(b)]));
+        }
+    }
+}
+
+fn dialect(format: Format) -> &'static str {
+    match format {
+        Format::V7 => "v7",
+        Format::Ustar => "ustar",
+        Format::Gnu => "GNU",
+        Format::Star => "star",
+    }
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,211 @@
+//! What somebody accepts: classes, paths, and the rules of a policy file.
+
+use globset::{Glob, GlobBuilder, GlobMatcher};
+use serde::Deserialize;
+
+use super::model::{Accepted, Difference, Report};
+use crate::causes::Class;
+use crate::error::{Error, Result};
+
+/// What does not count.
+#[derive(Debug, Default)]
+pub struct Filter {
+    classes: Vec<Class>,
+    paths: Vec<(String, GlobMatcher)>,
+    rules: Vec<Rule>,
+}
+
+/// A rule of a policy: a difference that all of its conditions fit is accepted.
+#[derive(Debug)]
+struct Rule {
+    path: Option<GlobMatcher>,
+    class: Option<Class>,
+    field: Option<GlobMatcher>,
+    reason: String,
+    /// As it is written, for a report.
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    accept: Vec<RuleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    path: Option<String>,
+    class: Option<String>,
+    field: Option<String>,
+    reason: String,
+}
+
+fn glob(text: &str) -> Result<GlobMatcher> {
+    let relative = text.trim_start_matches('/');
+    let built = GlobBuilder::new(relative).literal_separator(true).build();
+    built
+        .map(|glob: Glob| glob.compile_matcher())
+        .map_err(|e| Error::malformed("glob", "a pattern such as var/log/**", e))
+}
+
+fn class(name: &str) -> Result<Class> {
+    let all: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
+    Class::by_name(name).ok_or_else(|| Error::malformed("class", all.join(", "), name.to_owned()))
+}
+
+impl Filter {
+    /// Accepts a class, by name.
+    pub fn ignore_class(&mut self, name: &str) -> Result<()> {
+        self.classes.push(class(name)?);
+        Ok(())
+    }
+
+    /// Accepts all that stands at paths like this.
+    pub fn ignore_path(&mut self, text: &str) -> Result<()> {
+        self.paths.push((text.to_owned(), glob(text)?));
+        Ok(())
+    }
+
+    /// Reads a policy.
+    ///
+    /// It is TOML: `[[accept]]` tables with a `reason`, and at least one of `path` (a glob), `class`, and `field` (a glob).
+    pub fn read_policy(&mut self, text: &str) -> Result<()> {
+        let wrong = |e: toml::de::Error| {
+            Error::malformed(
+                "policy",
+                "[[accept]] tables with reason and path, class or field",
+                e.to_string().trim_end().to_owned(),
+            )
+        };
+        let file: File = toml::from_str(text).map_err(wrong)?;
+        for (number, rule) in file.accept.into_iter().enumerate() {
+            let place = |e: Error| e.at_entry(format!("accept[{number}]"));
+            if rule.reason.trim().is_empty() {
+                return Err(place(Error::malformed("reason", "why the difference is accepted", "nothing")));
+            }
+            if rule.path.is_none() && rule.class.is_none() && rule.field.is_none() {
+                return Err(place(Error::malformed("rule", "a path, class or field", "none of them")));
+            }
+            let conditions = [("path", &rule.path), ("class", &rule.class), ("field", &rule.field)];
+            let conditions =
+                conditions.iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key} {value}")));
+            let text = format!("{} ({})", conditions.collect::<Vec<_>>().join(", "), rule.reason);
+            self.rules.push(Rule {
+                path: rule.path.as_deref().map(glob).transpose().map_err(place)?,
+                class: rule.class.as_deref().map(class).transpose().map_err(place)?,
+                field: rule.field.as_deref().map(glob).transpose().map_err(place)?,
+                reason: rule.reason,
+                text,
+            });
+        }
+        Ok(())
+    }
+
+    /// Sorts differences into those that count and those that do not.
+    pub(super) fn apply(&self, differences: Vec<Difference>, report: &mut Report) {
+        let mut used = vec![false; self.rules.len()];
+        for difference in differences {
+            let fits: Vec<usize> =
+                self.rules.iter().enumerate().filter(|(_, rule)| rule.fits(&difference)).map(|(at, _)| at).collect();
+            for at in &fits {
+                if let Some(used) = used.get_mut(*at) {
+                    *used = true;
+                }
+            }
+            let reason = match fits.first().and_then(|at| self.rules.get(*at)) {
+                Some(rule) => Some(rule.reason.clone()),
+                None => self.ignored(&difference),
+            };
+            match reason {
+                Some(reason) => report.accepted.push(Accepted { difference, reason }),
+                None => report.differences.push(difference),
+            }
+        }
+        let unused = self.rules.iter().zip(used).filter(|(_, used)| !used).map(|(rule, _)| rule.text.clone());
+        report.unused_rules.extend(unused);
+    }
+
+    fn ignored(&self, difference: &Difference) -> Option<String> {
+        if self.classes.contains(&difference.class) {
+            return Some(format!("--ignore {}", difference.class));
+        }
+        let (text, _) = self.paths.iter().find(|(_, glob)| fits_path(glob, difference))?;
+        Some(format!("--ignore-path {text}"))
+    }
+}
+
+impl Rule {
+    fn fits(&self, difference: &Difference) -> bool {
+        self.class.is_none_or(|class| class == difference.class)
+            && self.path.as_ref().is_none_or(|glob| fits_path(glob, difference))
+            && self.field.as_ref().is_none_or(|glob| glob.is_match(&*difference.field))
+    }
+}
+
+/// A path fits as a whole, and up to any archive that it leads into. Documents have no path of an entry.
+fn fits_path(glob: &GlobMatcher, difference: &Difference) -> bool {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let path = &difference.path;
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'!').map(|(at, _)| at).chain([path.len()]);
+    !path.is_empty()
+        && ends.into_iter().any(|end| glob.is_match(OsStr::from_bytes(path.get(..end).unwrap_or_default())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(class: Class, path: &str, field: &'static str) -> Difference {
+        Difference::new(class, 0, field, [None, None]).at(path.as_bytes())
+    }
+
+    fn left(filter: &Filter, differences: Vec<Difference>) -> (usize, Vec<String>) {
+        let mut report = Report::default();
+        filter.apply(differences, &mut report);
+        (report.differences.len(), report.unused_rules)
+    }
+
+    #[test]
+    fn classes_and_paths_are_taken_out() {
+        let mut filter = Filter::default();
+        filter.ignore_class("time").unwrap();
+        filter.ignore_path("/var/log/**").unwrap();
+        let all = vec![
+            at(Class::Time, "a", "mtime"),
+            at(Class::Content, "var/log/x/y", "content"),
+            at(Class::Content, "var/log/x.gz!z", "content"),
+            at(Class::Content, "var/lib", "content"),
+        ];
+        assert_eq!(left(&filter, all).0, 1);
+        assert!(filter.ignore_class("mood").is_err());
+    }
+
+    #[test]
+    fn a_rule_that_fits_nothing_is_named() {
+        let mut filter = Filter::default();
+        filter
+            .read_policy(
+                "[[accept]]\npath='etc/*'\nclass='content'\nreason='known'\n[[accept]]\npath='gone'\nreason='old'\n",
+            )
+            .unwrap();
+        let (count, unused) =
+            left(&filter, vec![at(Class::Content, "etc/x", "content"), at(Class::Time, "etc/x", "mtime")]);
+        assert_eq!((count, unused.as_slice()), (1, &["path gone (old)".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_policy_has_to_say_what_and_why() {
+        for bad in [
+            "[[accept]]\nreason='x'",
+            "[[accept]]\npath='x'",
+            "[[accept]]\npath='x'\nreason=' '",
+            "[[accept]]\nfiles='x'\nreason='y'",
+            "x",
+        ] {
+            assert!(Filter::default().read_policy(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The layers of two images: which ones are read, which go together, and what of them is read again.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use super::Options;
+use super::align::{Pair, align};
+use super::contents;
+use super::entries::{self, Depth, Open};
+use super::model::{Difference, Findings, Part, Place, Value};
+use super::record::{self, Records};
+use super::rootfs::{Tree, hidden};
+use super::view::{Image, Layer, View};
+use crate::causes::Class;
+use crate::error::{Error, Kind, Result};
+use crate::layer::{Expect, Pool};
+use crate::media_type::Compression;
+
+/// Below this share of common paths two layers are not each other's.
+const SIMILAR: f64 = 0.2;
+
+/// What the comparison of images needs throughout a run.
+pub(super) struct Session<'s> {
+    pub(super) views: [&'s View<'s>; 2],
+    pub(super) options: &'s Options<'s>,
+    pub(super) pool: &'s Pool,
+    pub(super) findings: Findings,
+    /// Pairs of layers that were compared: platforms and tags share layers.
+    pub(super) done: HashSet<(String, String)>,
+    /// How many files are kept for other tools.
+    pub(super) kept: u32,
+}
+
+/// Layers with nothing in common but their place in the list, and those that are the same.
+pub(super) fn pair_by_content(a: &[Layer], b: &[Layer]) -> Vec<Gap> {
+    let keys = |layers: &[Layer]| layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>();
+    let mut gaps = Vec::new();
+    let (keys_a, keys_b) = (keys(a), keys(b));
+    let pairs = align(&keys_a, &keys_b, &mut |left, right| {
+        // Marked so that the caller finds the gap again.
+        gaps.push(Gap::Between(left.to_vec(), right.to_vec()));
+        vec![(None, None)]
+    });
+    let mut gaps = gaps.into_iter();
+    let all = pairs.into_iter().filter_map(|pair| match pair {
+        (Some(i), Some(j)) => Some(Gap::Same(i, j)),
+        _ => gaps.next(),
+    });
+    all.collect()
+}
+
+/// A part of the pairing.
+#[derive(Debug)]
+pub(super) enum Gap {
+    /// The same diff_id.
+    Same(usize, usize),
+    /// Layers that have to be read.
+    Between(Vec<usize>, Vec<usize>),
+}
+
+/// Bytes of blobs that comparing two images reads, for a progress display.
+pub(super) fn bytes_to_read(images: [&Image; 2], rootfs: bool) -> u64 {
+    let size = |layer: &Layer| layer.extent.as_ref().map_or(0, |extent| extent.len());
+    let of = |image: &Image, numbers: &[usize]| -> u64 {
+        numbers.iter().filter_map(|number| image.layers.get(*number)).map(size).sum()
+    };
+    if rootfs {
+        return images.iter().flat_map(|image| image.layers.iter()).map(size).sum();
+    }
+    let gaps = pair_by_content(&images[0].layers, &images[1].layers);
+    let bytes = gaps.iter().map(|gap| match gap {
+        Gap::Same(i, j) => match (images[0].layers.get(*i), images[1].layers.get(*j)) {
+            (Some(a), Some(b)) if !is_same_blob(a, b) => size(a).saturating_add(size(b)),
+            _ => 0,
+        },
+        Gap::Between(left, right) => of(images[0], left).saturating_add(of(images[1], right)),
+    });
+    bytes.fold(0, u64::saturating_add)
+}
+
+fn is_same_blob(a: &Layer, b: &Layer) -> bool {
+    a.digest.is_some() && a.digest == b.digest
+}
+
+impl Session<'_> {
+    /// Compares the layers of two images, and returns how they were paired.
+    pub(super) fn layers(&mut self, label: &str, images: [&Image; 2]) -> Result<Vec<Pair>> {
+        let [a, b] = images.map(|image| image.layers.as_slice());
+        let gaps = pair_by_content(a, b);
+        let mut jobs = Vec::new();
+        for gap in &gaps {
+            match gap {
+                Gap::Same(i, j) => self.sizes_hold([a.get(*i), b.get(*j)])?,
+                Gap::Between(left, right) => {
+                    jobs.extend(left.iter().map(|number| (0, *number)));
+                    jobs.extend(right.iter().map(|number| (1, *number)));
+                }
+            }
+        }
+        let mut read = self.read_all(images, &jobs)?;
+        let mut pairs = Vec::new();
+        for gap in gaps {
+            match gap {
+                Gap::Same(i, j) => {
+                    if let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+                        self.same_content(label, [i, j], [x, y])?;
+                    }
+                    pairs.push((Some(i), Some(j)));
+                }
+                Gap::Between(left, right) => pairs.extend(pair_gap(images, &left, &right, &read)),
+            }
+        }
+        let mut open_whiteouts: [BTreeMap<usize, Vec<usize>>; 2] = Default::default();
+        for pair in &pairs {
+            let same =
+                matches!(pair, (Some(i), Some(j)) if a.get(*i).map(|l| l.diff_id) == b.get(*j).map(|l| l.diff_id));
+            if same {
+                continue;
+            }
+            let layers = [pair.0.and_then(|i| a.get(i)), pair.1.and_then(|j| b.get(j))];
+            let names = layers.map(|layer| layer.map_or_else(String::new, |layer| layer.diff_id.to_string()));
+            let [left, right] = names;
+            if !self.done.insert((left, right)) {
+                continue;
+            }
+            let records = [pair.0.and_then(|i| read.remove(&(0, i))), pair.1.and_then(|j| read.remove(&(1, j)))];
+            let open = self.pair(label, *pair, layers, records)?;
+            for (difference, side) in open {
+                let number = if side == 0 { pair.0 } else { pair.1 };
+                if let (Some(number), Some(list)) = (number, open_whiteouts.get_mut(side)) {
+                    list.entry(number).or_default().push(difference);
+                }
+            }
+        }
+        for (side, open) in open_whiteouts.iter().enumerate() {
+            self.whiteouts(side, images, open)?;
+        }
+        Ok(pairs)
+    }
+
+    /// A blob that is not read is looked at as far as that costs nothing.
+    fn sizes_hold(&self, layers: [Option<&Layer>; 2]) -> Result<()> {
+        for (layer, view) in layers.into_iter().zip(self.views) {
+            let Some(layer) = layer else { continue };
+            if let (Some(size), Some(extent)) = (layer.size, &layer.extent)
+                && size != extent.len()
+            {
+                let name = layer.digest.unwrap_or(layer.diff_id);
+                return Err(Error::mismatch("size", size, extent.len()).in_blob(name).in_file(view.source.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Two layers of one diff_id, whose blobs may differ.
+    fn same_content(&mut self, label: &str, numbers: [usize; 2], layers: [&Layer; 2]) -> Result<()> {
+        let [a, b] = layers;
+        if is_same_blob(a, b) || !self.done.insert((format!("{:?}", a.digest), format!("{:?}", b.digest))) {
+            return Ok(());
+        }
+        let (Some(_), Some(_)) = (&a.extent, &b.extent) else { return Ok(()) };
+        // What a diff_id promises is believed only of a blob that both images have.
+        let mut facts = Vec::new();
+        for (side, layer) in layers.into_iter().enumerate() {
+            facts.push(self.read(side, layer)?.facts);
+        }
+        let (Some(Some(x)), Some(Some(y))) = (facts.first(), facts.get(1)) else { return Ok(()) };
+        if x.digest == y.digest {
+            return Ok(());
+        }
+        let place = self.findings.place(Place {
+            image: label.to_owned(),
+            part: Part::Layer(numbers.map(Some)),
+            digests: [Some(x.digest), Some(y.digest)],
+            about: a.created_by.clone(),
+        });
+        let same = x.compression == y.compression;
+        let text = |facts: &crate::layer::Facts| {
+            Some(Value::text(format!("{}, {} bytes", facts.compression.name(), facts.size)))
+        };
+        let difference = Difference::new(Class::Compression, place, "compression", [text(x), text(y)]);
+        let note = if same { "the same tar, compressed by another program or level" } else { "the same tar" };
+        self.findings.push(difference.note(note).restamps(same && x.compression != Compression::None));
+        Ok(())
+    }
+
+    fn read(&self, side: usize, layer: &Layer) -> Result<Records> {
+        let Some(extent) = &layer.extent else { return Ok(Records::default()) };
+        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
+        let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
+        let blob = layer.digest.unwrap_or(layer.diff_id);
+        record::read(extent, &expect, self.pool).map_err(|e| e.in_blob(blob).in_file(name))
+    }
+
+    /// Reads layers, as many at a time as there are jobs.
+    pub(super) fn read_all(
+        &self,
+        images: [&Image; 2],
+        jobs: &[(usize, usize)],
+    ) -> Result<BTreeMap<(usize, usize), Records>> {
+        let layer = |job: &(usize, usize)| images.get(job.0).and_then(|image| image.layers.get(job.1));
+        let readable = |job: &&(usize, usize)| layer(job).is_some_and(|layer| layer.is_tar && layer.extent.is_some());
+        let mut queue: Vec<(usize, usize)> = jobs.iter().filter(readable).copied().collect();
+        // The largest first, so that no long one is left to run alone at the end.
+        queue.sort_by_key(|job| (std::cmp::Reverse(layer(job).and_then(|l| l.extent.as_ref()).map(|e| e.len())), *job));
+        let workers = self.pool.jobs().min(queue.len());
+        let queue = Mutex::new(VecDeque::from(queue));
+        let done = Mutex::new(BTreeMap::new());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    loop {
+                        let next = lock(&queue).pop_front();
+                        let Some(job) = next else { break };
+                        let Some(layer) = layer(&job) else { break };
+                        let result = self.read(job.0, layer);
+                        if result.is_err() {
+                            lock(&queue).clear();
+                        }
+                        lock(&done).insert(job, result);
+                    }
+                });
+            }
+        });
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut read = BTreeMap::new();
+        let mut failed = None::<Error>;
+        for (job, result) in done {
+            match result {
+                Ok(records) => drop(read.insert(job, records)),
+                // The first cause; what was stopped because of it is no news.
+                Err(error) if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) => {
+                    failed = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        failed.map_or(Ok(read), Err)
+    }
+
+    /// Compares two layers, or names one that has no counterpart; returns whiteouts that only one side has.
+    fn pair(
+        &mut self,
+        label: &str,
+        pair: Pair,
+        layers: [Option<&Layer>; 2],
+        records: [Option<Records>; 2],
+    ) -> Result<Vec<(usize, usize)>> {
+        let place = self.findings.place(Place {
+            image: label.to_owned(),
+            part: Part::Layer([pair.0, pair.1]),
+            digests: layers.map(|layer| layer.map(|layer| layer.digest.unwrap_or(layer.diff_id))),
+            about: layers.into_iter().flatten().map(|layer| layer.created_by.clone()).next().unwrap_or_default(),
+        });
+        let before = self.findings.count();
+        let open = match (layers, &records) {
+            ([Some(_), Some(_)], [Some(a), Some(b)]) => self.entries(place, layers, [a, b])?,
+            ([Some(_), Some(_)], _) => Open::default(),
+            (layers, _) => {
+                let values = [0, 1].map(|side| {
+                    let layer = layers.get(side).copied().flatten()?;
+                    let entries = records.get(side).and_then(Option::as_ref).map(|r| r.entries.len());
+                    let entries = entries.map_or_else(String::new, |count| format!(", {count} entries"));
+                    Some(Value::text(format!("{}{entries}", layer.diff_id.short())))
+                });
+                let is_empty =
+                    records.iter().flatten().all(|records| records.entries.is_empty() && records.facts.is_some());
+                let is_empty = is_empty && records.iter().flatten().next().is_some();
+                let class = if is_empty { Class::Format } else { Class::Content };
+                let note = if is_empty { "a layer without entries" } else { "the layer has no counterpart" };
+                self.findings.push(Difference::new(class, place, "layer", values).note(note));
+                Open::default()
+            }
+        };
+        if self.findings.count() == before {
+            self.unexplained(place, layers, &records);
+        }
+        Ok(open.whiteouts)
+    }
+
+    fn entries(&mut self, place: usize, layers: [Option<&Layer>; 2], records: [&Records; 2]) -> Result<Open> {
+        let open = entries::compare(&mut self.findings, place, records, Depth::Stream);
+        let facts = records.map(|records| records.facts.as_ref().map(|facts| facts.compression));
+        if facts[0] != facts[1] {
+            let values = facts.map(|compression| compression.map(|compression| Value::text(compression.name())));
+            self.findings.push(Difference::new(Class::Compression, place, "compression", values));
+        }
+        let wanted = open.wanted.iter().map(|wanted| contents::Job::of(wanted, [0, 0])).collect();
+        let extents = layers.map(|layer| layer.and_then(|layer| layer.extent.clone()).into_iter().collect());
+        contents::look_into(self, wanted, &extents)?;
+        Ok(open)
+    }
+
+    /// The digests differ, and nothing that was compared does.
+    fn unexplained(&mut self, place: usize, layers: [Option<&Layer>; 2], records: &[Option<Records>; 2]) {
+        let values = layers.map(|layer| layer.map(|layer| Value::text(layer.diff_id.short())));
+        let (class, note) = if records.iter().all(Option::is_some) {
+            (
+                Class::Format,
+                "the streams differ in bytes that belong to no field: padding, sparse maps, extension headers",
+            )
+        } else if layers.iter().flatten().any(|layer| layer.extent.is_none()) {
+            (Class::Content, "the layer is not in the image, so only its digest was compared")
+        } else {
+            (Class::Content, "not a layer format that is known; only the digest was compared")
+        };
+        self.findings.push(Difference::new(class, place, "diff_id", values).note(note));
+    }
+
+    /// Tells whiteouts that hide nothing from those that do: only lower layers know.
+    fn whiteouts(&mut self, side: usize, images: [&Image; 2], open: &BTreeMap<usize, Vec<usize>>) -> Result<()> {
+        let (Some(last), Some(image)) = (open.keys().next_back(), images.get(side)) else { return Ok(()) };
+        let mut tree = Tree::default();
+        for (number, layer) in image.layers.iter().enumerate().take(last + 1) {
+            for at in open.get(&number).into_iter().flatten() {
+                let Some(difference) = self.findings.differences.get_mut(*at) else { continue };
+                let is_idle = hidden(&difference.path).is_none_or(|hidden| !tree.has(&hidden));
+                if is_idle {
+                    difference.class = Class::Whiteout;
+                    difference.note = Some("it hides nothing: no lower layer has anything there".into());
+                }
+            }
+            if number < *last && layer.is_tar {
+                tree.apply(number, self.read(side, layer)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pairs layers that are not the same: by their command, else by what is in them.
+fn pair_gap(
+    images: [&Image; 2],
+    left: &[usize],
+    right: &[usize],
+    read: &BTreeMap<(usize, usize), Records>,
+) -> Vec<Pair> {
+    let command = |side: usize, number: &usize| {
+        let layer = images.get(side).and_then(|image| image.layers.get(*number));
+        layer.map_or(String::new(), |layer| layer.created_by.clone())
+    };
+    let keys_a: Vec<_> = left.iter().map(|n| (command(0, n), command(0, n).is_empty().then_some((0, *n)))).collect();
+    let keys_b: Vec<_> = right.iter().map(|n| (command(1, n), command(1, n).is_empty().then_some((1, *n)))).collect();
+    align(&keys_a, &keys_b, &mut |a, b| {
+        let a: Vec<usize> = a.iter().filter_map(|at| left.get(*at)).copied().collect();
+        let b: Vec<usize> = b.iter().filter_map(|at| right.get(*at)).copied().collect();
+        by_similarity(&a, &b, read)
+    })
+    .into_iter()
+    .map(|(i, j)| match (i, j) {
+        // Pairs of the alignment are positions in the gap; those of the filling are numbers already.
+        (Some(i), Some(j)) if i < MARK && j < MARK => (left.get(i).copied(), right.get(j).copied()),
+        (i, j) => (i.map(|i| i - MARK), j.map(|j| j - MARK)),
+    })
+    .collect()
+}
+
+/// Added to what is a layer's number and no position, while both are in one list.
+const MARK: usize = usize::MAX / 2;
+
+/// As many as on the other side are paired in their order; of more, those that have most paths in common.
+fn by_similarity(a: &[usize], b: &[usize], read: &BTreeMap<(usize, usize), Records>) -> Vec<Pair> {
+    let marked = |number: &usize| number + MARK;
+    if a.len() == b.len() {
+        return a.iter().zip(b).map(|(i, j)| (Some(marked(i)), Some(marked(j)))).collect();
+    }
+    let paths = |side: usize, number: usize| -> HashSet<&[u8]> {
+        read.get(&(side, number)).into_iter().flat_map(|records| records.entries.iter().map(|r| r.path())).collect()
+    };
+    let mut rest: VecDeque<usize> = b.iter().copied().collect();
+    let mut pairs = Vec::new();
+    for i in a {
+        let own = paths(0, *i);
+        let share = |j: usize| {
+            let other = paths(1, j);
+            let common = own.intersection(&other).count() as f64;
+            common / (own.len().max(other.len()).max(1)) as f64
+        };
+        let best = rest.iter().enumerate().map(|(at, j)| (at, share(*j)));
+        let best = best.filter(|(_, share)| *share >= SIMILAR).max_by(|x, y| x.1.total_cmp(&y.1).then(y.0.cmp(&x.0)));
+        match best {
+            Some((at, _)) => {
+                pairs.extend(rest.drain(..at).map(|j| (None, Some(marked(&j)))));
+                pairs.push((Some(marked(i)), rest.pop_front().map(|j| marked(&j))));
+            }
+            None => pairs.push((Some(marked(i)), None)),
+        }
+    }
+    pairs.extend(rest.into_iter().map(|j| (None, Some(marked(&j)))));
+    pairs
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

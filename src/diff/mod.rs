@@ -1,0 +1,203 @@
+//! The verb `diff`: what differs between two images, and why.
+//!
+//! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
+//! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
+//! are compared value by value (`documents.rs`, `json.rs`). Of layers that are not the same, every entry becomes one
+//! compact record (`record.rs`); they are paired by content and history (`layers.rs`, `align.rs`), then field by field
+//! (`entries.rs`). Only contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`).
+//! `rootfs.rs` puts layers on top of each other. `filter.rs` takes out what somebody accepts.
+//! [`report`] makes text, JSON and HTML of it.
+//!
+//! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
+//! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
+
+mod align;
+mod contents;
+mod documents;
+mod entries;
+pub mod filter;
+mod json;
+mod layers;
+mod look;
+pub mod model;
+mod record;
+pub mod report;
+mod rootfs;
+mod statement;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::causes::Class;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::source::Source;
+use crate::layer::Pool;
+use crate::policy::Platform;
+use entries::Depth;
+use filter::Filter;
+use layers::Session;
+use model::{Difference, Findings, Part, Place, Value};
+use rootfs::Tree;
+use view::{Image, View};
+
+pub use contents::Keep;
+pub use model::{Report, Verdict};
+
+/// What is compared, and what is done with it.
+#[derive(Default)]
+pub struct Options<'o> {
+    /// Compare the flattened root filesystems and nothing else.
+    pub rootfs: bool,
+    /// Only images of this platform.
+    pub platform: Option<Platform>,
+    /// Only the image of this name, of each source.
+    pub references: [Option<String>; 2],
+    /// What is accepted.
+    pub filter: Filter,
+    /// Takes the files that differ.
+    pub keep: Option<&'o dyn Keep>,
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("rootfs", &self.rootfs)
+            .field("references", &self.references)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Compares two images.
+///
+/// `total` is told how many bytes of blobs there are to read, for a progress display.
+pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+    let [a, b] = sources;
+    let load = |source, side: usize| {
+        View::load(source, options.references.get(side).and_then(Option::as_deref), options.platform.as_ref())
+    };
+    let views = [&load(a, 0)?, &load(b, 1)?];
+    let pairs = pair_images(&views[0].images, &views[1].images);
+    let sizes = pairs.iter().filter_map(|pair| match pair {
+        [Some(x), Some(y)] => Some(layers::bytes_to_read([x, y], options.rootfs)),
+        _ => None,
+    });
+    total(sizes.fold(0, u64::saturating_add));
+    let mut session = Session { views, options, pool, findings: Findings::default(), done: HashSet::new(), kept: 0 };
+    for pair in &pairs {
+        let label = label(pair.iter().flatten().next().copied());
+        match pair {
+            [Some(x), Some(y)] if options.rootfs => session.rootfs(&label, [x, y])?,
+            [Some(x), Some(y)] => session.images(&label, [x, y])?,
+            one => session.lone(&label, one),
+        }
+    }
+    if !options.rootfs {
+        session.loose()?;
+    }
+    Ok(finish(session, sources.map(|source| source.name().to_owned())))
+}
+
+/// An image's name and platform, for people.
+fn label(image: Option<&Image>) -> String {
+    let Some(image) = image else { return String::new() };
+    match image.names.first() {
+        Some(name) => format!("{} {}", crate::error::printable(name.as_bytes()), image.platform),
+        None => image.platform.to_string(),
+    }
+}
+
+/// Pairs images: the same platform and a common name first, then the same platform, then what is left over.
+fn pair_images<'i>(a: &'i [Image], b: &'i [Image]) -> Vec<[Option<&'i Image>; 2]> {
+    let mut partner: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut taken = BTreeSet::new();
+    let rounds: [&dyn Fn(&Image, &Image) -> bool; 3] = [
+        &|x, y| x.platform == y.platform && x.names.iter().any(|name| y.names.contains(name)),
+        &|x, y| x.platform == y.platform,
+        &|x, y| x.names.is_empty() && y.names.is_empty() || x.names.iter().any(|name| y.names.contains(name)),
+    ];
+    for fits in rounds {
+        for (i, x) in a.iter().enumerate().filter(|(i, _)| !partner.contains_key(i)).collect::<Vec<_>>() {
+            if let Some((j, _)) = b.iter().enumerate().find(|(j, y)| !taken.contains(j) && fits(x, y)) {
+                partner.insert(i, j);
+                taken.insert(j);
+            }
+        }
+    }
+    if let ([_], [_]) = (a, b) {
+        // One image on each side: there is nothing else that they could be compared with.
+        partner.insert(0, 0);
+        taken.insert(0);
+    }
+    let mut pairs: Vec<_> =
+        a.iter().enumerate().map(|(i, x)| [Some(x), partner.get(&i).and_then(|j| b.get(*j))]).collect();
+    pairs.extend(b.iter().enumerate().filter(|(j, _)| !taken.contains(j)).map(|(_, y)| [None, Some(y)]));
+    pairs
+}
+
+impl Session<'_> {
+    fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
+        documents::chains(&mut self.findings, label, self.views, images)?;
+        self.attached(label, images)?;
+        documents::configs(&mut self.findings, label, images)?;
+        let pairs = self.layers(label, images)?;
+        documents::manifests(&mut self.findings, label, self.views, images, &pairs)
+    }
+
+    fn rootfs(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
+        let ids = images.map(|image| image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<Digest>>());
+        if ids[0] == ids[1] {
+            return Ok(());
+        }
+        let mut trees = Vec::new();
+        for (side, image) in images.into_iter().enumerate() {
+            let jobs: Vec<_> = (0..image.layers.len()).map(|number| (side, number)).collect();
+            let mut read = self.read_all(images, &jobs)?;
+            let mut tree = Tree::default();
+            for (number, layer) in image.layers.iter().enumerate() {
+                let records = read.remove(&(side, number)).ok_or_else(|| {
+                    let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
+                    Error::missing("a layer of the root filesystem").in_blob(layer.diff_id).in_file(name)
+                })?;
+                tree.apply(number, records);
+            }
+            trees.push(tree.flatten());
+        }
+        let [(left, from_a), (right, from_b)] = trees.as_slice() else { return Ok(()) };
+        let digests = images.map(|image| image.manifest);
+        let place =
+            self.findings.place(Place { image: label.to_owned(), part: Part::Rootfs, digests, about: String::new() });
+        let open = entries::compare(&mut self.findings, place, [left, right], Depth::Files);
+        let jobs = open.wanted.iter().filter_map(|wanted| contents::Job::with_origins(wanted, [from_a, from_b]));
+        let jobs = jobs.collect();
+        let extents = images.map(|image| {
+            // A layer that is not here has no entries, so that its place is never asked for.
+            let none = || crate::blob::Extent::of_bytes(Vec::new());
+            image.layers.iter().map(|layer| layer.extent.clone().unwrap_or_else(none)).collect()
+        });
+        contents::look_into(self, jobs, &extents)
+    }
+
+    /// An image that only one source has.
+    fn lone(&mut self, label: &str, pair: &[Option<&Image>; 2]) {
+        let digests = pair.map(|image| image.map(|image| image.manifest.unwrap_or(image.config_digest)));
+        let place =
+            self.findings.place(Place { image: label.to_owned(), part: Part::Index, digests, about: String::new() });
+        let values = pair.map(|image| image.map(|image| Value::text(image.platform.to_string())));
+        self.findings
+            .push(Difference::new(Class::Content, place, "image", values).note("the image has no counterpart"));
+    }
+}
+
+fn finish(session: Session<'_>, names: [String; 2]) -> Report {
+    let Findings { places, mut differences, mut notes } = session.findings;
+    let key = |difference: &Difference| (difference.class, difference.place);
+    // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
+    differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
+    for view in session.views {
+        notes.extend(view.graph.notes.iter().cloned());
+    }
+    let mut report = Report { names, places, notes, ..Report::default() };
+    session.options.filter.apply(differences, &mut report);
+    report
+}

@@ -1,0 +1,257 @@
+//! What a comparison finds, as plain data. Nothing here compares or prints.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::causes::{Cause, Class};
+use crate::digest::Digest;
+use crate::epoch::Instant;
+use crate::error::printable;
+
+/// The result of a comparison.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was compared: the names of both sources.
+    pub names: [String; 2],
+    /// The parts of the images that differences stand in.
+    pub places: Vec<Place>,
+    /// Every difference that counts: the classes in their order, places and paths in theirs.
+    pub differences: Vec<Difference>,
+    /// Differences that `--ignore`, `--ignore-path` or a policy took out of the count.
+    pub accepted: Vec<Accepted>,
+    /// Rules of the policy that fitted nothing.
+    pub unused_rules: Vec<String>,
+    /// What was not looked at, and why.
+    pub notes: Vec<String>,
+}
+
+/// A difference that does not count.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The difference.
+    pub difference: Difference,
+    /// Why it does not count.
+    pub reason: String,
+}
+
+/// What it all comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing differs.
+    Identical,
+    /// Only what rewriting both with the same options makes equal.
+    SameAfterRestamping,
+    /// Only differences of boring classes: all but [`Class::Content`].
+    Explainable,
+    /// Something that matters.
+    Different,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Identical => "identical",
+            Self::SameAfterRestamping => "same after restamping",
+            Self::Explainable => "explainable",
+            Self::Different => "different",
+        })
+    }
+}
+
+impl Report {
+    /// What the differences that count come to.
+    pub fn verdict(&self) -> Verdict {
+        let worst = self.differences.iter().map(|difference| match difference.class {
+            Class::Content => Verdict::Different,
+            _ if difference.restamps => Verdict::SameAfterRestamping,
+            _ => Verdict::Explainable,
+        });
+        worst.max().unwrap_or(Verdict::Identical)
+    }
+
+    /// Where a difference stands.
+    pub fn place(&self, difference: &Difference) -> &Place {
+        static NOWHERE: Place =
+            Place { image: String::new(), part: Part::Index, digests: [None; 2], about: String::new() };
+        self.places.get(difference.place).unwrap_or(&NOWHERE)
+    }
+}
+
+/// A part of both images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The image, by name and platform.
+    pub image: String,
+    /// Which part of it.
+    pub part: Part,
+    /// The digest of that part in both images, where it has one.
+    pub digests: [Option<Digest>; 2],
+    /// For people: the command that made a layer.
+    pub about: String,
+}
+
+/// Which part of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// An index, or what an archive says of all its images.
+    Index,
+    /// The manifest.
+    Manifest,
+    /// The config.
+    Config,
+    /// A layer, by its number in both images; `None` where it has no counterpart.
+    Layer([Option<usize>; 2]),
+    /// All layers, one on top of the other.
+    Rootfs,
+    /// What is about the image: an attestation, an artifact.
+    Attached,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index => f.write_str("index"),
+            Self::Manifest => f.write_str("manifest"),
+            Self::Config => f.write_str("config"),
+            Self::Layer([Some(a), Some(b)]) if a == b => write!(f, "layer {a}"),
+            Self::Layer([Some(a), Some(b)]) => write!(f, "layer {a}/{b}"),
+            Self::Layer([Some(n), None] | [None, Some(n)]) => write!(f, "layer {n}"),
+            Self::Layer([None, None]) => f.write_str("layer"),
+            Self::Rootfs => f.write_str("rootfs"),
+            Self::Attached => f.write_str("attached"),
+        }
+    }
+}
+
+/// A value on one side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A point in time.
+    Time(Instant),
+    /// Anything else, printable.
+    Text(Box<str>),
+}
+
+impl Value {
+    /// Bytes of an image, made printable.
+    pub fn bytes(bytes: &[u8]) -> Self {
+        Self::Text(printable(bytes).into())
+    }
+
+    /// A number or name of restamp's own.
+    pub fn text(text: impl Into<Box<str>>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(instant) => instant.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// What kind of difference it is.
+    pub class: Class,
+    /// Would rewriting both images with the same options make it go away?
+    pub restamps: bool,
+    /// The part of the images, an index into [`Report::places`].
+    pub place: usize,
+    /// The entry in a layer (raw bytes; what is in an archive follows its name and `!`); empty in documents.
+    pub path: Box<[u8]>,
+    /// Which field of it; in documents the path in the JSON.
+    pub field: Cow<'static, str>,
+    /// The value on both sides; `None` where there is none.
+    pub values: [Option<Value>; 2],
+    /// The known cause.
+    pub cause: Option<&'static Cause>,
+    /// What else there is to say.
+    pub note: Option<Box<str>>,
+    /// The differing lines, as a unified diff without a header; printable.
+    pub preview: Option<Box<str>>,
+    /// The numbers under which the contents of both sides are kept, where they are.
+    pub kept: Option<u32>,
+}
+
+impl Difference {
+    /// A difference with nothing but its place, field and values.
+    pub fn new(class: Class, place: usize, field: impl Into<Cow<'static, str>>, values: [Option<Value>; 2]) -> Self {
+        Self {
+            class,
+            restamps: class == Class::Time,
+            place,
+            path: Box::default(),
+            field: field.into(),
+            values,
+            cause: None,
+            note: None,
+            preview: None,
+            kept: None,
+        }
+    }
+
+    /// With the path of an entry.
+    #[must_use]
+    pub fn at(mut self, path: &[u8]) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// With a note.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<Box<str>>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// With a known cause.
+    #[must_use]
+    pub fn cause(mut self, cause: Option<&'static Cause>) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// It goes away, or does not, when both images are rewritten.
+    #[must_use]
+    pub fn restamps(mut self, restamps: bool) -> Self {
+        self.restamps = restamps;
+        self
+    }
+
+    /// The entry's path, printable.
+    pub fn printable_path(&self) -> String {
+        printable(&self.path)
+    }
+}
+
+/// Where differences are put as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) places: Vec<Place>,
+    pub(super) differences: Vec<Difference>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Findings {
+    /// A new place.
+    pub(super) fn place(&mut self, place: Place) -> usize {
+        self.places.push(place);
+        self.places.len() - 1
+    }
+
+    /// A difference.
+    pub(super) fn push(&mut self, difference: Difference) {
+        self.differences.push(difference);
+    }
+
+    /// How many there are so far: to see whether a comparison has found anything.
+    pub(super) fn count(&self) -> usize {
+        self.differences.len()
+    }
+}

@@ -1,0 +1,168 @@
+//! Repetition folded: many differences of one kind are one group, with a count and the range of their values.
+
+use std::collections::BTreeMap;
+
+use crate::causes::{Cause, Class};
+use crate::diff::model::{Difference, Part, Report, Value};
+use crate::epoch::Instant;
+
+/// Differences of one class, cause and field.
+#[derive(Debug)]
+pub(super) struct Group<'r> {
+    pub(super) class: Class,
+    pub(super) cause: Option<&'static Cause>,
+    /// The field, numbers in it replaced by `*`.
+    pub(super) field: String,
+    pub(super) members: Vec<&'r Difference>,
+}
+
+impl Group<'_> {
+    /// The parts of the image that its members stand in: `layers 0, 2`.
+    pub(super) fn places(&self, report: &Report) -> String {
+        const SHOWN: usize = 6;
+        let mut names: Vec<String> = Vec::new();
+        let mut layers: Vec<String> = Vec::new();
+        for difference in &self.members {
+            let part = report.place(difference).part;
+            let (list, name) = match part {
+                Part::Layer(_) => (&mut layers, part.to_string().trim_start_matches("layer ").to_owned()),
+                _ => (&mut names, part.to_string()),
+            };
+            if !list.contains(&name) {
+                list.push(name);
+            }
+        }
+        if !layers.is_empty() {
+            let more = layers.len().saturating_sub(SHOWN);
+            let word = if layers.len() == 1 { "layer" } else { "layers" };
+            layers.truncate(SHOWN);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            names.push(format!("{word} {}{more}", layers.join(", ")));
+        }
+        names.join(", ")
+    }
+
+    /// The range of the values of one side, if all of them are times.
+    fn range(&self, side: usize) -> Option<String> {
+        let mut range: Option<(Instant, Instant)> = None;
+        for difference in &self.members {
+            let Some(value) = difference.values.get(side).and_then(Option::as_ref) else { continue };
+            let time = as_time(value)?;
+            let (low, high) = range.unwrap_or((time, time));
+            range = Some((low.min(time), high.max(time)));
+        }
+        range.map(|(low, high)| if low == high { low.to_string() } else { format!("{low} to {high}") })
+    }
+
+    /// What its values come to, in a line.
+    pub(super) fn summary(&self) -> String {
+        let has = |side: usize| self.members.iter().all(|d| d.values.get(side).is_some_and(Option::is_some));
+        match (self.range(0), self.range(1)) {
+            (Some(a), Some(b)) => return format!("{a} -> {b}"),
+            (Some(a), None) if !has(1) => return format!("{a} -> nothing"),
+            (None, Some(b)) if !has(0) => return format!("nothing -> {b}"),
+            _ => {}
+        }
+        let side = |side: usize| {
+            let first = self.members.first().and_then(|d| d.values.get(side)?.as_ref());
+            let same = self.members.iter().all(|d| d.values.get(side).and_then(Option::as_ref) == first);
+            (same, first.map(ToString::to_string))
+        };
+        match (side(0), side(1)) {
+            ((true, None), (true, None)) => String::new(),
+            ((true, a), (true, b)) => {
+                format!("{} -> {}", a.unwrap_or("nothing".into()), b.unwrap_or("nothing".into()))
+            }
+            _ if !has(0) && self.members.iter().all(|d| d.values[0].is_none()) => "only in B".to_owned(),
+            _ if !has(1) && self.members.iter().all(|d| d.values[1].is_none()) => "only in A".to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A value as a time, also where it is a date in a document.
+pub(super) fn as_time(value: &Value) -> Option<Instant> {
+    match value {
+        Value::Time(time) => Some(*time),
+        Value::Text(text) => {
+            let text = text.trim_matches('"');
+            Instant::from_rfc3339(text)
+        }
+    }
+}
+
+/// Groups differences; the order is that of the first of each group.
+pub(super) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> Vec<Group<'r>> {
+    let mut all: Vec<Group<'r>> = Vec::new();
+    let mut known: BTreeMap<(Class, Option<&'static str>, String, [bool; 2]), usize> = BTreeMap::new();
+    for difference in differences {
+        let field = general(&difference.field);
+        let sides = [0, 1].map(|side| difference.values.get(side).is_some_and(Option::is_some));
+        let key = (difference.class, difference.cause.map(|cause| cause.id), field.clone(), sides);
+        let at = *known.entry(key).or_insert(all.len());
+        if at == all.len() {
+            all.push(Group { class: difference.class, cause: difference.cause, field, members: Vec::new() });
+        }
+        if let Some(group) = all.get_mut(at) {
+            group.members.push(difference);
+        }
+    }
+    // What only one thing says has no group of its own kind to stand in.
+    all.sort_by_key(|group| group.class);
+    all
+}
+
+/// `history[3].created` is `history[*].created` for many of its kind.
+fn general(field: &str) -> String {
+    let mut out = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((before, behind)) = rest.split_once('[') {
+        out.push_str(before);
+        out.push('[');
+        let digits = behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = behind.split_at_checked(digits).unwrap_or(("", behind));
+        out.push_str(if !number.is_empty() && tail.starts_with(']') { "*" } else { number });
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// What explains many differences at once.
+pub fn explanations(report: &Report) -> Vec<String> {
+    let pairs: Vec<[Instant; 2]> = report
+        .differences
+        .iter()
+        .filter(|difference| difference.class == Class::Time)
+        .filter_map(|difference| match &difference.values {
+            [Some(a), Some(b)] => Some([as_time(a)?, as_time(b)?]),
+            _ => None,
+        })
+        .collect();
+    let mut all = Vec::new();
+    for (low, high, names) in [(1, 0, ["B", "A"]), (0, 1, ["A", "B"])] {
+        let Some(epoch) = pairs.first().and_then(|pair| pair.get(low)).copied() else { continue };
+        let fits =
+            |pair: &[Instant; 2]| pair.get(low) == Some(&epoch) && pair.get(high).is_some_and(|time| *time > epoch);
+        if pairs.len() > 1 && pairs.iter().all(fits) && epoch.nanos == 0 {
+            all.push(format!(
+                "every time that differs is later in {} and {epoch} in {}: {} looks rewritten with the epoch {} (--clamp)",
+                names[1], names[0], names[0], epoch.seconds
+            ));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_brackets_are_folded() {
+        assert_eq!(general("history[12].created"), "history[*].created");
+        assert_eq!(general("annotations[\"x[1]\"]"), "annotations[\"x[*]\"]");
+        assert_eq!(general("a[b"), "a[b");
+        assert_eq!(general("mtime"), "mtime");
+    }
+}

@@ -1,0 +1,149 @@
+//! The JSON form. Fields are added, never renamed or removed, while `schema` is 1.
+//!
+//! ```json
+//! {
+//!   "schema": 1,
+//!   "a": "first.tar", "b": "second.tar",
+//!   "verdict": "identical | same-after-restamping | explainable | different",
+//!   "counts": {"content": 1, "time": 14000},
+//!   "explanations": ["…"],
+//!   "differences": [{
+//!     "class": "content", "restamps": false,
+//!     "image": "app:1 linux/amd64",
+//!     "part": "index | manifest | config | layer | rootfs | attached",
+//!     "layer": [0, 0],
+//!     "path": "usr/bin/app", "path_hex": "only where the path is not printable as it is",
+//!     "field": "content", "a": "12 bytes, …", "b": "13 bytes, …",
+//!     "cause": {"id": "…", "what": "…", "advice": "…"},
+//!     "note": "…", "preview": "@@ …", "files": ["files/000000.a", "files/000000.b"]
+//!   }],
+//!   "accepted": [{"reason": "…", "difference": {}}],
+//!   "unused_rules": ["…"],
+//!   "notes": ["…"]
+//! }
+//! ```
+//!
+//! `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What stands
+//! inside an archive has the archive's path, `!`, and the path in it. `path` is made printable; `path_hex` has the
+//! bytes where that changed them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::fold::explanations;
+use crate::diff::model::{Difference, Part, Report, Verdict};
+
+/// The version of the JSON form.
+pub const SCHEMA: u32 = 1;
+
+/// Names of the files that were kept for a difference.
+pub type Kept<'k> = dyn Fn(u32) -> [String; 2] + 'k;
+
+#[derive(Serialize)]
+struct Document<'r> {
+    schema: u32,
+    a: &'r str,
+    b: &'r str,
+    verdict: Verdict,
+    counts: BTreeMap<&'static str, usize>,
+    explanations: Vec<String>,
+    differences: Vec<Item<'r>>,
+    accepted: Vec<AcceptedItem<'r>>,
+    unused_rules: &'r [String],
+    notes: &'r [String],
+}
+
+#[derive(Serialize)]
+struct AcceptedItem<'r> {
+    reason: &'r str,
+    difference: Item<'r>,
+}
+
+#[derive(Serialize)]
+struct Item<'r> {
+    class: &'static str,
+    restamps: bool,
+    image: &'r str,
+    part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<[Option<usize>; 2]>,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    field: &'r str,
+    a: Option<String>,
+    b: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<CauseItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<[String; 2]>,
+}
+
+#[derive(Serialize)]
+struct CauseItem {
+    id: &'static str,
+    what: &'static str,
+    advice: &'static str,
+}
+
+/// The report as JSON, with a newline at its end.
+pub fn json(report: &Report, kept: &Kept<'_>) -> String {
+    let mut counts = BTreeMap::new();
+    for difference in &report.differences {
+        *counts.entry(difference.class.name()).or_insert(0) += 1;
+    }
+    let item = |difference| item(report, difference, kept);
+    let accepted = report.accepted.iter();
+    let document = Document {
+        schema: SCHEMA,
+        a: &report.names[0],
+        b: &report.names[1],
+        verdict: report.verdict(),
+        counts,
+        explanations: explanations(report),
+        differences: report.differences.iter().map(item).collect(),
+        accepted: accepted.map(|a| AcceptedItem { reason: &a.reason, difference: item(&a.difference) }).collect(),
+        unused_rules: &report.unused_rules,
+        notes: &report.notes,
+    };
+    // Strings and numbers alone: nothing in it can fail to be written.
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn item<'r>(report: &'r Report, difference: &'r Difference, kept: &Kept<'_>) -> Item<'r> {
+    let place = report.place(difference);
+    let path = difference.printable_path();
+    let hex = || difference.path.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path_hex = (path.as_bytes() != &*difference.path).then(hex);
+    let text = |side: usize| difference.values.get(side)?.as_ref().map(ToString::to_string);
+    Item {
+        class: difference.class.name(),
+        restamps: difference.restamps,
+        image: &place.image,
+        part: match place.part {
+            Part::Index => "index",
+            Part::Manifest => "manifest",
+            Part::Config => "config",
+            Part::Layer(_) => "layer",
+            Part::Rootfs => "rootfs",
+            Part::Attached => "attached",
+        },
+        layer: if let Part::Layer(numbers) = place.part { Some(numbers) } else { None },
+        path,
+        path_hex,
+        field: &difference.field,
+        a: text(0),
+        b: text(1),
+        cause: difference.cause.map(|cause| CauseItem { id: cause.id, what: cause.what, advice: cause.advice }),
+        note: difference.note.as_deref(),
+        preview: difference.preview.as_deref(),
+        files: difference.kept.map(kept),
+    }
+}

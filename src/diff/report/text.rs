@@ -1,0 +1,244 @@
+//! The table for people: what matters first, repetition folded.
+
+use std::fmt::Write as _;
+
+use super::fold::{Group, explanations, groups};
+use crate::causes::Class;
+use crate::diff::model::{Difference, Report, Value, Verdict};
+use crate::error::printable;
+
+/// How it is printed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// With colours.
+    pub color: bool,
+    /// Every difference on a line of its own.
+    pub verbose: bool,
+}
+
+/// Groups of so many are listed one by one.
+const LISTED: usize = 3;
+/// Of what matters so many.
+const LISTED_CONTENT: usize = 12;
+/// Lines of a preview, and of all previews together unless `--verbose` asks for more.
+const PREVIEW: usize = 10;
+const PREVIEWS: usize = 30;
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
+/// The report as text.
+pub fn text(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    let mut printer = Printer { out: &mut out, style, report, previews: PREVIEWS };
+    printer.run();
+    out
+}
+
+struct Printer<'o, 'r> {
+    out: &'o mut String,
+    style: Style,
+    report: &'r Report,
+    previews: usize,
+}
+
+impl Printer<'_, '_> {
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn paint(&self, text: &str, code: &str) -> String {
+        if self.style.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn run(&mut self) {
+        let report = self.report;
+        let verdict = report.verdict();
+        let color = match verdict {
+            Verdict::Identical | Verdict::SameAfterRestamping => GREEN,
+            Verdict::Explainable => YELLOW,
+            Verdict::Different => RED,
+        };
+        let count = report.differences.len();
+        let count = match count {
+            0 => String::new(),
+            1 => ": 1 difference".to_owned(),
+            _ => format!(": {} differences", thousands(count)),
+        };
+        let verdict = self.paint(&verdict.to_string(), color);
+        self.line(&format!("{verdict}{count}"));
+        if !report.differences.is_empty() {
+            let names = report.names.clone().map(|name| printable(name.as_bytes()));
+            self.line(&self.paint(&format!("A {}\nB {}", names[0], names[1]), DIM));
+        }
+        for text in explanations(report) {
+            self.line(&text);
+        }
+        let images = report.places.iter().map(|place| place.image.as_str()).collect::<std::collections::BTreeSet<_>>();
+        let with_image = images.len() > 1;
+        for group in groups(report.differences.iter()) {
+            self.group(&group, with_image);
+        }
+        self.tail();
+    }
+
+    fn tail(&mut self) {
+        let report = self.report;
+        if !report.accepted.is_empty() {
+            let mut reasons: Vec<(&str, usize)> = Vec::new();
+            for accepted in &report.accepted {
+                match reasons.iter_mut().find(|(reason, _)| *reason == accepted.reason) {
+                    Some((_, count)) => *count += 1,
+                    None => reasons.push((&accepted.reason, 1)),
+                }
+            }
+            for (reason, count) in reasons {
+                let reason = printable(reason.as_bytes());
+                self.line(&format!("accepted: {} ({reason})", thousands(count)));
+            }
+        }
+        for rule in &report.unused_rules {
+            self.line(&format!("unused rule: {}", printable(rule.as_bytes())));
+        }
+        let shown = if self.style.verbose { usize::MAX } else { 5 };
+        for note in report.notes.iter().take(shown) {
+            self.line(&format!("note: {}", printable(note.as_bytes())));
+        }
+        if report.notes.len() > shown {
+            self.line(&format!("note: {} more of these (--verbose)", report.notes.len() - shown));
+        }
+    }
+
+    fn label(&self, class: Class) -> String {
+        let color = match class {
+            Class::Content => RED,
+            Class::EmbeddedTime | Class::PackageDb | Class::LogOrCache => YELLOW,
+            _ => DIM,
+        };
+        self.paint(&format!("{class:<13}"), color)
+    }
+
+    fn group(&mut self, group: &Group<'_>, with_image: bool) {
+        let limit = if group.class == Class::Content { LISTED_CONTENT } else { LISTED };
+        let total = group.members.len();
+        let listed = match (self.style.verbose, total <= limit) {
+            (true, _) | (_, true) => total,
+            (false, false) if group.class == Class::Content => LISTED_CONTENT,
+            (false, false) => 0,
+        };
+        for difference in group.members.iter().take(listed) {
+            self.difference(difference, with_image);
+        }
+        if listed < total {
+            let label = self.label(group.class);
+            let rest = Group {
+                class: group.class,
+                cause: group.cause,
+                field: group.field.clone(),
+                members: group.members.iter().skip(listed).copied().collect(),
+            };
+            let more = if listed > 0 { " more" } else { "" };
+            let summary = rest.summary();
+            let summary = if summary.is_empty() { summary } else { format!(": {summary}") };
+            let count = self.paint(&format!("{}{more} x", thousands(rest.members.len())), BOLD);
+            let mut line = format!(
+                "{label} {count} {} in {}{summary}",
+                printable(group.field.as_bytes()),
+                rest.places(self.report)
+            );
+            if listed == 0
+                && group.class != Class::Time
+                && let Some(first) = rest.members.first().filter(|first| !first.path.is_empty())
+            {
+                let _ = write!(line, ", first {}", first.printable_path());
+            }
+            self.line(&line);
+        }
+        if let Some(cause) = group.cause {
+            let text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
+            self.line(&self.paint(&text, DIM));
+        }
+    }
+
+    fn difference(&mut self, difference: &Difference, with_image: bool) {
+        let label = self.label(difference.class);
+        let place = self.report.place(difference);
+        let mut line = format!("{label} ");
+        if !difference.path.is_empty() {
+            let path = self.paint(&difference.printable_path(), BOLD);
+            let _ = write!(line, "{path} ");
+        }
+        let _ = write!(line, "{} in {}", printable(difference.field.as_bytes()), place.part);
+        if with_image && !place.image.is_empty() {
+            let _ = write!(line, " of {}", place.image);
+        }
+        match &difference.values {
+            [None, None] => {}
+            [a, b] => {
+                let text =
+                    |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                let _ = write!(line, ": {} -> {}", text(a), text(b));
+            }
+        }
+        if let Some(note) = &difference.note {
+            let _ = write!(line, " ({})", printable(note.as_bytes()));
+        }
+        self.line(&line);
+        if let Some(preview) = &difference.preview {
+            self.preview(preview, difference.class);
+        }
+    }
+
+    fn preview(&mut self, preview: &str, class: Class) {
+        let limit = match (self.style.verbose, class) {
+            (true, _) => usize::MAX,
+            (false, Class::Content) => PREVIEW.min(self.previews),
+            (false, _) => 0,
+        };
+        let total = preview.lines().count();
+        for line in preview.lines().take(limit) {
+            let color = match line.chars().next() {
+                Some('-') => RED,
+                Some('+') => GREEN,
+                _ => DIM,
+            };
+            // Made of printable text already; a second time only keeps it so.
+            let text = self.paint(&printable(line.as_bytes()), color);
+            self.line(&format!("{:14}{text}", ""));
+        }
+        if limit > 0 && total > limit {
+            self.line(&format!("{:14}…", ""));
+        }
+        self.previews = self.previews.saturating_sub(total.min(limit));
+    }
+}
+
+/// 14000 as 14,000.
+pub(super) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(14_000), "14,000");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

@@ -1,0 +1,109 @@
+//! The root filesystem that the layers of an image make, one on top of the other
+//! (OCI image specification, layer.md, "Applying Changesets" and "Whiteouts").
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::record::{Record, Records, normal};
+
+/// Hides what lower layers have in its directory.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Before a name: hides what lower layers have of that name.
+const WHITEOUT: &[u8] = b".wh.";
+
+/// A file system in the making: what stands at each path, and the layer it came from.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    files: BTreeMap<Box<[u8]>, (usize, Record)>,
+}
+
+/// What a whiteout hides.
+pub(super) enum Hidden {
+    /// All below a directory.
+    Below(Vec<u8>),
+    /// A path and all below it.
+    Path(Vec<u8>),
+}
+
+/// What an entry hides, if it is a whiteout.
+pub(super) fn hidden(path: &[u8]) -> Option<Hidden> {
+    let slash = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let (folder, base) = path.split_at_checked(slash)?;
+    if base == OPAQUE {
+        return Some(Hidden::Below(normal(folder).to_vec()));
+    }
+    // Other names of this form are AUFS's own and hide nothing.
+    if base.starts_with(b".wh..wh.") {
+        return None;
+    }
+    base.strip_prefix(WHITEOUT).map(|name| Hidden::Path([folder, name].concat()))
+}
+
+impl Tree {
+    /// Puts a layer on top.
+    pub(super) fn apply(&mut self, number: usize, layer: Records) {
+        // Whiteouts hide what is below, never what comes with them.
+        for record in &layer.entries {
+            match hidden(record.path()) {
+                Some(Hidden::Below(folder)) => self.remove_below(&folder),
+                Some(Hidden::Path(path)) => {
+                    self.files.remove(path.as_slice());
+                    self.remove_below(&path);
+                }
+                None => {}
+            }
+        }
+        for mut record in layer.entries {
+            let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if base.starts_with(WHITEOUT) {
+                continue;
+            }
+            if record.is_hard_link()
+                && let Some((_, target)) = self.files.get(normal(&record.link))
+            {
+                (record.content, record.size) = (target.content, target.size);
+            }
+            if record.meta.kind != b'5' {
+                let path = record.path().to_vec();
+                self.remove_below(&path);
+            }
+            self.files.insert(record.path().into(), (number, record));
+        }
+    }
+
+    /// Would a whiteout hide anything here?
+    pub(super) fn has(&self, hidden: &Hidden) -> bool {
+        match hidden {
+            Hidden::Below(folder) => self.below(folder).next().is_some(),
+            Hidden::Path(path) => self.files.contains_key(path.as_slice()) || self.below(path).next().is_some(),
+        }
+    }
+
+    fn below<'t>(&'t self, folder: &[u8]) -> Box<dyn Iterator<Item = &'t Box<[u8]>> + 't> {
+        if folder.is_empty() {
+            return Box::new(self.files.keys().filter(|path| !path.is_empty()));
+        }
+        let prefix = [folder, b"/"].concat();
+        let range = self.files.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
+        Box::new(range.map(|(path, _)| path).take_while(move |path| path.starts_with(&prefix)))
+    }
+
+    fn remove_below(&mut self, folder: &[u8]) {
+        let paths: Vec<Box<[u8]>> = self.below(folder).cloned().collect();
+        for path in paths {
+            self.files.remove(&path);
+        }
+    }
+
+    /// The files as the entries of one layer, and for each of them the layer and the number in it.
+    pub(super) fn flatten(self) -> (Records, Vec<(usize, u32)>) {
+        let mut records = Records::default();
+        let mut origins = Vec::new();
+        for (layer, mut record) in self.files.into_values() {
+            origins.push((layer, record.number));
+            record.number = u32::try_from(records.entries.len()).unwrap_or(u32::MAX);
+            records.entries.push(record);
+        }
+        (records, origins)
+    }
+}

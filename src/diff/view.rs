@@ -1,0 +1,283 @@
+//! A source as a list of images, whatever it is carried in: what pairing and comparing need to know of each.
+
+use std::collections::BTreeMap;
+
+use crate::blob::Extent;
+use crate::digest::Digest;
+use crate::document::config::Config;
+use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Body, Graph, ImageConfig, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::source::Source;
+use crate::media_type::LayerType;
+use crate::policy::Platform;
+use crate::rewrite::select;
+
+/// A descriptor on the way from `index.json` to an image, and the document it stands in.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    /// The digest of the document; `None` for `index.json`.
+    pub(super) parent: Option<Digest>,
+    /// Where in the document it stands.
+    pub(super) descriptor: Descriptor,
+}
+
+/// An image.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) names: Vec<String>,
+    pub(super) platform: Platform,
+    /// From the top down; empty where only `manifest.json` lists it.
+    pub(super) links: Vec<Link>,
+    /// The digest of the manifest, where there is one.
+    pub(super) manifest: Option<Digest>,
+    pub(super) config: Vec<u8>,
+    pub(super) config_digest: Digest,
+    pub(super) layers: Vec<Layer>,
+    /// Manifests that are about this one.
+    pub(super) attached: Vec<Attached>,
+}
+
+/// A layer of an image.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    /// What the descriptor says, where there is one.
+    pub(super) digest: Option<Digest>,
+    pub(super) size: Option<u64>,
+    pub(super) diff_id: Digest,
+    /// `None` for a foreign layer.
+    pub(super) extent: Option<Extent>,
+    /// Is it a tar, as far as its media type says?
+    pub(super) is_tar: bool,
+    /// The command of its history entry.
+    pub(super) created_by: String,
+}
+
+/// An attestation or artifact.
+#[derive(Debug, Clone)]
+pub(super) struct Attached {
+    pub(super) digest: Digest,
+    /// What tells it from others: its artifact type and the predicate types of its layers.
+    pub(super) kind: String,
+    pub(super) is_attestation: bool,
+}
+
+/// A source with its images.
+#[derive(Debug)]
+pub(super) struct View<'s> {
+    pub(super) source: &'s Source,
+    pub(super) graph: Graph,
+    pub(super) images: Vec<Image>,
+    /// Artifacts that are about nothing that is here.
+    pub(super) loose: Vec<Attached>,
+}
+
+impl<'s> View<'s> {
+    /// Reads all documents of a source, and lists its images: all, or those of a name and platform.
+    pub(super) fn load(source: &'s Source, reference: Option<&str>, platform: Option<&Platform>) -> Result<Self> {
+        let graph = Graph::load(source)?.sound()?;
+        let docker = DockerImage::load_all(source)?;
+        let mut view = Self { source, graph, images: Vec::new(), loose: Vec::new() };
+        view.walk().map_err(|e| e.in_file(source.name()))?;
+        view.docker(&docker).map_err(|e| e.in_file(source.name()))?;
+        view.choose(reference, platform).map_err(|e| e.in_file(source.name()))?;
+        Ok(view)
+    }
+
+    /// The bytes of an index or manifest.
+    pub(super) fn document(&self, digest: Option<&Digest>) -> &[u8] {
+        let body = match digest {
+            None => return self.graph.root.as_ref().map_or(&[], |root| &root.bytes),
+            Some(digest) => self.graph.nodes.get(digest).map(|node| &node.body),
+        };
+        match body {
+            Some(Body::Index(index)) => &index.bytes,
+            Some(Body::Manifest(manifest)) => &manifest.bytes,
+            _ => &[],
+        }
+    }
+
+    /// The layers of an attestation or artifact.
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<&ManifestNode> {
+        match self.graph.nodes.get(digest).map(|node| &node.body) {
+            Some(Body::Manifest(manifest)) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    fn walk(&mut self) -> Result<()> {
+        let Some(root) = &self.graph.root else { return Ok(()) };
+        let mut pending: Vec<Vec<Link>> = Vec::new();
+        let queue = |pending: &mut Vec<Vec<Link>>, children: &[Descriptor], parent: Option<Digest>, links: &[Link]| {
+            for child in children.iter().rev() {
+                let mut chain = links.to_vec();
+                chain.push(Link { parent, descriptor: child.clone() });
+                pending.push(chain);
+            }
+        };
+        queue(&mut pending, &root.children, None, &[]);
+        let mut known: BTreeMap<Digest, usize> = BTreeMap::new();
+        let mut images: Vec<Image> = Vec::new();
+        let mut about: Vec<(Digest, Attached)> = Vec::new();
+        let mut loose = Vec::new();
+        let mut seen_indexes: BTreeMap<Digest, usize> = BTreeMap::new();
+        while let Some(links) = pending.pop() {
+            let Some(link) = links.last().map(|link| link.descriptor.clone()) else { continue };
+            let names = links.first().into_iter().flat_map(|link| select::names(&link.descriptor)).map(str::to_owned);
+            let names: Vec<String> = names.collect();
+            match self.graph.nodes.get(&link.digest).map(|node| &node.body) {
+                Some(Body::Index(index)) if links.len() < MAX_DEPTH => {
+                    // The same index under two names adds names; more often than that it says nothing new.
+                    let times = seen_indexes.entry(link.digest).or_insert(0);
+                    *times += 1;
+                    if *times <= 16 {
+                        queue(&mut pending, &index.children, Some(link.digest), &links);
+                    }
+                }
+                Some(Body::Manifest(manifest)) => {
+                    if let Some(image) = known.get(&link.digest).and_then(|number| images.get_mut(*number)) {
+                        image.names.extend(names);
+                        continue;
+                    }
+                    match &manifest.image {
+                        Some(config) if manifest.is_image() => {
+                            known.insert(link.digest, images.len());
+                            images.push(self.image(manifest, config, names, links)?);
+                        }
+                        _ => {
+                            let attached = attached(link.digest, manifest);
+                            let named = link.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
+                            match named.or_else(|| manifest.subject.as_ref().map(|subject| subject.digest)) {
+                                Some(subject) => about.push((subject, attached)),
+                                None => loose.push(attached),
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (subject, attached) in about {
+            match known.get(&subject).and_then(|number| images.get_mut(*number)) {
+                Some(image) => push_new(&mut image.attached, attached),
+                None => push_new(&mut loose, attached),
+            }
+        }
+        for image in &mut images {
+            image.names.sort();
+            image.names.dedup();
+        }
+        (self.images, self.loose) = (images, loose);
+        Ok(())
+    }
+
+    fn image(
+        &self,
+        manifest: &ManifestNode,
+        config: &ImageConfig,
+        names: Vec<String>,
+        links: Vec<Link>,
+    ) -> Result<Image> {
+        let commands = commands(&config.bytes)?;
+        let mut layers = Vec::new();
+        for (number, descriptor) in manifest.layers.iter().enumerate() {
+            layers.push(Layer {
+                digest: Some(descriptor.digest),
+                size: Some(descriptor.size),
+                diff_id: config.diff_id(number)?,
+                is_tar: LayerType::parse(&descriptor.media_type).is_some(),
+                extent: extent_of(self.source, descriptor)?,
+                created_by: commands.get(number).cloned().unwrap_or_default(),
+            });
+        }
+        let digest = links.last().map(|link| link.descriptor.digest);
+        let config_digest = manifest.config.as_ref().map_or_else(|| Digest::sha256(&config.bytes), |c| c.digest);
+        Ok(Image {
+            names,
+            platform: config.platform(),
+            links,
+            manifest: digest,
+            config: config.bytes.clone(),
+            config_digest,
+            layers,
+            attached: Vec::new(),
+        })
+    }
+
+    /// Images that `manifest.json` lists: new ones where there is no layout, else only their names.
+    fn docker(&mut self, docker: &[DockerImage]) -> Result<()> {
+        for image in docker {
+            let tags = &image.entry.repo_tags;
+            if let Some(known) = self.images.iter_mut().find(|known| known.config_digest == image.id) {
+                known.names.extend(tags.iter().cloned());
+                known.names.sort();
+                known.names.dedup();
+                continue;
+            }
+            let commands = commands(&image.config.bytes)?;
+            let mut layers = Vec::new();
+            for (number, layer) in image.layers.iter().enumerate() {
+                layers.push(Layer {
+                    digest: layer.digest,
+                    size: None,
+                    diff_id: image.config.diff_id(number)?,
+                    extent: Some(layer.extent.clone()),
+                    is_tar: true,
+                    created_by: commands.get(number).cloned().unwrap_or_default(),
+                });
+            }
+            self.images.push(Image {
+                names: tags.clone(),
+                platform: image.config.platform(),
+                links: Vec::new(),
+                manifest: None,
+                config: image.config.bytes.clone(),
+                config_digest: image.id,
+                layers,
+                attached: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, reference: Option<&str>, platform: Option<&Platform>) -> Result<()> {
+        if let Some(reference) = reference {
+            let all: Vec<String> = self.images.iter().flat_map(|image| image.names.iter().cloned()).collect();
+            self.images.retain(|image| image.names.iter().any(|name| select::is_name(name, reference)));
+            if self.images.is_empty() {
+                let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
+                return Err(Error::malformed("image name", reference.to_owned(), found));
+            }
+        }
+        if let Some(platform) = platform {
+            let all: Vec<String> = self.images.iter().map(|image| image.platform.to_string()).collect();
+            self.images.retain(|image| platform.matches(&image.platform));
+            if self.images.is_empty() {
+                return Err(Error::malformed("platform", platform.to_string(), all.join(", ")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push_new(list: &mut Vec<Attached>, attached: Attached) {
+    if !list.iter().any(|known| known.digest == attached.digest) {
+        list.push(attached);
+    }
+}
+
+fn attached(digest: Digest, manifest: &ManifestNode) -> Attached {
+    let mut kinds: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
+    for layer in &manifest.layers {
+        kinds.push(layer.annotation("in-toto.io/predicate-type").unwrap_or(&layer.media_type));
+    }
+    Attached { digest, kind: kinds.join(" "), is_attestation: manifest.attestation }
+}
+
+/// The commands of the history entries that have a layer, in order.
+fn commands(config: &[u8]) -> Result<Vec<String>> {
+    let config = Config::parse(config)?;
+    let filled = config.history().iter().filter(|entry| !entry.empty_layer);
+    Ok(filled.map(|entry| entry.created_by.clone().unwrap_or_default()).collect())
+}
