@@ -442,7 +442,7 @@ pub fn find(path: &[u8]) -> Option<&'static Cause> {
 /// The causes that a command in a history entry tells of.
 pub fn find_in_command(command: &str) -> impl Iterator<Item = &'static Cause> {
     let fits = |words: &&[&str]| words.iter().all(|word| command.contains(word));
-    CAUSES.iter().filter(move |cause| cause.commands.iter().any(|words| fits(words)))
+    CAUSES.iter().filter(move |cause| cause.commands.iter().any(&fits))
 }
 
 /// The cause of that name.

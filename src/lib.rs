@@ -43,6 +43,7 @@
 pub mod blob;
 pub mod causes;
 pub mod check;
+pub mod decode;
 pub mod diff;
 pub mod digest;
 pub mod document;

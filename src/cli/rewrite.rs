@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use restamp::image::location::{Kind, Location, Where};
 use restamp::image::sink::{self, Target};
 use restamp::image::source::Source;
-use restamp::layer::Pool;
+use restamp::layer::{Cache, Pool};
 use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Base, Encoding, Platform, Policy, Signatures};
 use restamp::rewrite::report::{Action, Report};
@@ -98,6 +99,14 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", help_heading = "Running")]
     tmp_dir: Option<PathBuf>,
 
+    /// Keep compressed chunks of large files in DIR, for the next epoch; the output is the same with and without
+    #[arg(long, value_name = "DIR", help_heading = "Running")]
+    cache: Option<PathBuf>,
+
+    /// How large the cache may become, e.g. 500M or 20G; what was used least recently goes
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size, requires = "cache", help_heading = "Running")]
+    cache_max: u64,
+
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
     progress: Style,
@@ -157,7 +166,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let spools = Spools::new(spool_folder(arguments, &destination));
     super::signals::clean_up_on_signal(&spools)?;
     let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let pool = Pool::new(jobs)?;
+    let mut pool = Pool::new(jobs)?;
+    if let Some(dir) = &arguments.cache {
+        pool = pool.with_cache(Arc::new(Cache::open(dir, arguments.cache_max).context("--cache")?));
+    }
     let style = if arguments.quiet { Style::None } else { arguments.progress };
     let progress = Progress::start(style, &pool);
     if let Some(base) = &arguments.base {
@@ -192,6 +204,21 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         summary(&report, arguments.verbose);
     }
     Ok(super::DONE)
+}
+
+/// A number of bytes, with a suffix of powers of 1024 or without.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "K" | "k" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        "T" | "TiB" => 40,
+        suffix => return Err(format!("{suffix:?} is none of K, M, G, T")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("{digits:?} is not a number"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there can be".to_owned())
 }
 
 fn policy(arguments: &Arguments) -> Result<Policy> {

@@ -80,11 +80,11 @@ impl Archive {
         let member = match entry.kind() {
             b'1' | b'2' => {
                 let link = entry.link_name();
-                let target = String::from_utf8_lossy(&link).into_owned();
+                let target = String::from_utf8_lossy(link).into_owned();
                 // A hard link names an entry from the root, a symlink a path from where it stands.
                 let base = if entry.kind() == b'2' { name.rsplit_once('/').map_or("", |(base, _)| base) } else { "" };
                 let target = normal(base, &target).ok_or_else(|| {
-                    let found = format!("{:?}", printable(&link));
+                    let found = format!("{:?}", printable(link));
                     Error::malformed("link target", "a path that stays inside of the archive", found)
                 })?;
                 Member::Link(target)

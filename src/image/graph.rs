@@ -36,7 +36,7 @@ pub struct Node {
 #[derive(Debug)]
 pub enum Body {
     /// An index or manifest list.
-    Index(IndexNode),
+    Index(Box<IndexNode>),
     /// A manifest: of an image, an attestation or an artifact.
     Manifest(Box<ManifestNode>),
     /// Anything else: bytes.

@@ -5,12 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::blob::{Extent, Growing, read_full};
+use crate::decode::{Decoder, Expect};
 use crate::digest::Digest;
 use crate::document::json::Json;
 use crate::error::{Error, Result, printable};
 use crate::image::archive::Archive;
 use crate::image::location::{Kind, Location, Where};
-use crate::layer::{Decoder, Expect};
 use crate::media_type::Compression;
 use crate::spool::Spools;
 use crate::tar::Entry;

@@ -1,6 +1,6 @@
 //! The layer room: one layer's bytes, in and out.
 //!
-//! A layer is read as a blob of whatever compression (`read.rs`, `gunzip.rs`), verified against its digest, size and
+//! A layer is read as a blob of whatever compression (the `decode` room), verified against its digest, size and
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
 //! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] only reads (`scan.rs`). The work of a
 //! whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A [`Cache`] (`cache.rs`)
@@ -14,19 +14,17 @@ mod cache;
 mod chunks;
 mod form1;
 mod gather;
-mod gunzip;
 mod pipeline;
 mod pool;
-mod read;
 mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use crate::decode::{Decoder, Expect};
 pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
 pub use pipeline::{Outcome, Spec, Written, rewrite};
 pub use pool::Pool;
-pub use read::Decoder;
 pub use scan::{Event, scan};
 
 use std::io::Read;
@@ -48,17 +46,6 @@ pub trait Source: Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// What a blob has to be. What is not given is not checked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expect {
-    /// The digest of the blob as it is stored.
-    pub digest: Option<Digest>,
-    /// Its size as it is stored.
-    pub size: Option<u64>,
-    /// The digest of its uncompressed bytes.
-    pub diff_id: Option<Digest>,
 }
 
 /// What a layer that was read to its end turned out to be.

@@ -232,7 +232,7 @@ fn docker_documents(
         let mut ids = BTreeMap::new();
         for (name, tag, id) in repositories.tags() {
             let full = format!("{name}:{tag}");
-            if let Some(entry) = entries.iter().find(|entry| entry.tags.iter().any(|tag| *tag == full)) {
+            if let Some(entry) = entries.iter().find(|entry| entry.tags.contains(&full)) {
                 ids.insert(id, entry.layers.last().unwrap_or(&entry.config).hex());
             }
         }

@@ -6,8 +6,8 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
+use super::{Input, not_another, truncated};
 use crate::error::{Error, Result};
-use crate::layer::read::{Input, not_another, truncated};
 
 const MEMBER: &str = "gzip member";
 

@@ -7,11 +7,24 @@ use std::io::{self, Read};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Kind, Result, printable};
-use crate::layer::Expect;
-use crate::layer::gunzip::Gunzip;
 use crate::media_type::Compression;
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::DParameter;
+
+mod gunzip;
+
+use gunzip::Gunzip;
+
+/// What a blob has to be. What is not given is not checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// The digest of the blob as it is stored.
+    pub digest: Option<Digest>,
+    /// Its size as it is stored.
+    pub size: Option<u64>,
+    /// The digest of its uncompressed bytes.
+    pub diff_id: Option<Digest>,
+}
 
 /// Compressed bytes are read in blocks of this size.
 const BLOCK: usize = 256 << 10;
