@@ -34,9 +34,11 @@ pub struct Node {
 
 /// What a node is.
 #[derive(Debug)]
+// Documents are most of what a graph has; to box them would save nothing.
+#[allow(clippy::large_enum_variant)]
 pub enum Body {
     /// An index or manifest list.
-    Index(Box<IndexNode>),
+    Index(IndexNode),
     /// A manifest: of an image, an attestation or an artifact.
     Manifest(Box<ManifestNode>),
     /// Anything else: bytes.
