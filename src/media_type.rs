@@ -12,6 +12,8 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// OCI image config.
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// OCI artifact manifest, which image-spec 1.1 had until its second release candidate: `blobs` instead of layers.
+pub const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
 /// Docker manifest list, schema 2.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Docker manifest, schema 2.
@@ -150,7 +152,7 @@ pub fn classify(media_type: &str) -> Class {
         Spec::ImageConfig => Class::Config,
         _ => match media_type {
             DOCKER_INDEX => Class::Index,
-            DOCKER_MANIFEST => Class::Manifest,
+            DOCKER_MANIFEST | OCI_ARTIFACT => Class::Manifest,
             DOCKER_CONFIG => Class::Config,
             _ => Class::Other,
         },

@@ -7,6 +7,7 @@ use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched};
 use crate::epoch::Stamp;
 use crate::error::{Error, Result};
+use crate::media_type::OCI_ARTIFACT;
 
 /// A parsed manifest.
 #[derive(Debug)]
@@ -55,9 +56,10 @@ impl<'a> Manifest<'a> {
         not_both(root, &["manifests", "fsLayers"], "image manifest", "no list of manifests")?;
         let part = |key: &str| root.get_some(key).map(|value| Descriptor::read(value, key.to_owned())).transpose();
         let (config, subject) = (part("config")?, part("subject")?);
-        let layers = list(root, "layers", "layers")?
+        let key = layers_key(root);
+        let layers = list(root, key, key)?
             .enumerate()
-            .map(|(number, layer)| Descriptor::read(layer, element_path("layers", number)))
+            .map(|(number, layer)| Descriptor::read(layer, element_path(key, number)))
             .collect::<Result<_>>()?;
         Ok(Self { json, config, layers, subject })
     }
@@ -112,7 +114,7 @@ impl<'a> Manifest<'a> {
             }
         }
         for (number, layer) in layer_values(root).filter(|(number, _)| !is_base(*number)) {
-            annotation_sites(layer, &element_path("layers", number), &mut sites);
+            annotation_sites(layer, &element_path(layers_key(root), number), &mut sites);
         }
         sites
     }
@@ -134,7 +136,7 @@ impl<'a> Manifest<'a> {
             }
         }
         for (number, layer) in layer_values(root).filter(|(number, _)| !is_base(*number)) {
-            let path = element_path("layers", number);
+            let path = element_path(layers_key(root), number);
             patch.moved_annotations(layer, &path, moves);
             if let Some(LayerEdit::Moved(change)) = edit.layers.get(number) {
                 patch.descriptor(layer, &path, change);
@@ -145,7 +147,12 @@ impl<'a> Manifest<'a> {
 }
 
 fn layer_values(root: Value<'_>) -> impl Iterator<Item = (usize, Value<'_>)> {
-    root.get("layers").into_iter().flat_map(Value::elements).enumerate()
+    root.get(layers_key(root)).into_iter().flat_map(Value::elements).enumerate()
+}
+
+/// Where a manifest lists its blobs.
+fn layers_key(root: Value<'_>) -> &'static str {
+    if text(root, "mediaType").as_deref() == Some(OCI_ARTIFACT) { "blobs" } else { "layers" }
 }
 
 /// A document that can be read as two kinds of document is none: one program might verify the one and another

@@ -14,9 +14,9 @@ use crate::document::index::Index;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::source::{DOCUMENT_LIMIT, Source};
-use crate::media_type::{self, Class};
+use crate::media_type::{self, Class, OCI_ARTIFACT};
 
-/// Indexes may be nested this deep, and subjects chained this far.
+/// Indexes may be nested this deep.
 pub const MAX_DEPTH: usize = 64;
 /// More documents than any layout has; each takes some memory.
 const MAX_DOCUMENTS: usize = 100_000;
@@ -30,6 +30,17 @@ pub struct Node {
     pub media_type: String,
     /// What it is.
     pub body: Body,
+}
+
+impl Node {
+    /// What it refers to.
+    pub fn subject(&self) -> Option<&Descriptor> {
+        match &self.body {
+            Body::Index(index) => index.subject.as_ref(),
+            Body::Manifest(manifest) => manifest.subject.as_ref(),
+            Body::Blob(_) | Body::Absent => None,
+        }
+    }
 }
 
 /// What a node is.
@@ -160,6 +171,9 @@ impl Graph {
                     if let Body::Index(index) = &node.body {
                         queue(&mut pending, index, depth + 1, &link.digest.to_string());
                     }
+                    // A subject need not be listed anywhere, nor be here. Nothing is nested by it.
+                    let place = format!("{}: subject", link.digest);
+                    pending.extend(node.subject().map(|subject| (subject.clone(), 2, place)));
                     graph.nodes.insert(link.digest, node);
                 }
                 Err(error) => {
@@ -265,19 +279,22 @@ impl Graph {
 
     fn manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestNode> {
         self.held += bytes.len() as u64;
-        let (config, layers, subject, artifact_type) = {
+        let (config, layers, subject, artifact_type, needs_config) = {
             let manifest = Manifest::parse(&bytes)?;
             (
                 manifest.config().cloned(),
                 manifest.layers().to_vec(),
                 manifest.subject().cloned(),
                 manifest.artifact_type(),
+                manifest.media_type().as_deref() != Some(OCI_ARTIFACT),
             )
         };
-        if config.is_none() {
+        if needs_config && config.is_none() {
             return Err(Error::missing("config"));
         }
-        let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref());
+        // Where the same manifest is also listed without BuildKit's annotations, what it holds still tells.
+        let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref())
+            || (!layers.is_empty() && layers.iter().all(|layer| attestation::is_statement_type(&layer.media_type)));
         let image = match config.as_ref().map(|config| self.config(source, config)) {
             Some(Err(error)) => {
                 self.problem(error, &link.digest, source);

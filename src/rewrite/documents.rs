@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::{Algorithm, Digest};
 use crate::document::attestation::{Attestation, is_statement_type};
 use crate::document::config::{BaseHistory, Config};
-use crate::document::descriptor::{Descriptor, DescriptorEdit};
+use crate::document::descriptor::{Descriptor, DescriptorEdit, REFERENCE_DIGEST};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{LayerEdit, Manifest, ManifestEdit};
 use crate::document::{Moves, Patched};
 use crate::error::{Error, Result};
-use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, extent_of};
+use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Node, extent_of};
 use crate::image::sink::Content;
 use crate::image::source::Source;
 use crate::media_type::LayerType;
@@ -21,8 +21,6 @@ use crate::policy::Policy;
 use crate::rewrite::layers::{Done, Key, Layers};
 use crate::rewrite::select::Selection;
 
-/// Subjects may be chained and indexes nested this far. Real chains have two or three links.
-const MAX_DEPTH: usize = 256;
 /// The largest in-toto statement: an SBOM of a large image is some tens of megabytes.
 const STATEMENT_LIMIT: u64 = 64 << 20;
 
@@ -89,8 +87,27 @@ impl<'a> Documents<'a> {
     pub fn root(&mut self) -> Result<Option<Vec<u8>>> {
         let Some(root) = &self.graph.root else { return Ok(None) };
         let keep = |number: usize| self.selection.keeps_root(number);
-        let bytes = self.index(root, &keep, "index.json", 0).map_err(|e| e.in_blob("index.json"))?;
+        let mut wanted = self.order(root, &keep);
+        wanted.extend(root.subject.as_ref().map(|subject| subject.digest));
+        self.visit(wanted)?;
+        let bytes = self.index(root, &keep, "index.json").map_err(|e| e.in_blob("index.json"))?;
+        self.warn_of_attestations();
         Ok(Some(bytes))
+    }
+
+    /// Their own times are facts about one build and stay, so no other build has the same.
+    fn warn_of_attestations(&mut self) {
+        let is_kept = |(digest, node): &(&Digest, &Node)| {
+            matches!(&node.body, Body::Manifest(manifest) if manifest.attestation) && self.selection.keeps(digest)
+        };
+        let count = self.graph.nodes.iter().filter(is_kept).count();
+        if count > 0 {
+            let what = if count == 1 { "1 attestation tells" } else { &format!("{count} attestations tell") };
+            self.warnings.push(format!(
+                "{what} of one build, so the digest of the index is not reproducible, though those of the images are; \
+                 --attestations drop leaves attestations out"
+            ));
+        }
     }
 
     /// The image that is rewritten.
@@ -133,39 +150,69 @@ impl<'a> Documents<'a> {
         self.new.insert(old, bytes);
     }
 
-    fn visit(&mut self, digest: &Digest, depth: usize) -> Result<()> {
-        let Some(node) = self.graph.nodes.get(digest) else { return Ok(()) };
-        if self.new.contains_key(digest) {
-            return Ok(());
+    /// Rewrites some documents and all that they depend on, which comes first.
+    fn visit(&mut self, wanted: Vec<Digest>) -> Result<()> {
+        // Chains of subjects may be long, so this is a list and no recursion.
+        let mut pending: Vec<(Digest, bool)> = wanted.into_iter().rev().map(|digest| (digest, false)).collect();
+        while let Some((digest, is_ready)) = pending.pop() {
+            let Some(node) = self.graph.nodes.get(&digest) else { continue };
+            if self.new.contains_key(&digest) {
+                continue;
+            }
+            if is_ready {
+                self.rewrite(&digest, &node.body).map_err(|e| e.in_blob(digest))?;
+                self.visiting.remove(&digest);
+                continue;
+            }
+            if !self.visiting.insert(digest) {
+                let expected = "none that lead back to where they began";
+                return Err(Error::malformed("references between manifests", expected, "a cycle").in_blob(digest));
+            }
+            pending.push((digest, true));
+            let children = match &node.body {
+                Body::Index(index) => self.order(index, &|number| self.keeps_child(index, number)),
+                _ => Vec::new(),
+            };
+            pending.extend(children.into_iter().rev().map(|child| (child, false)));
+            pending.extend(node.subject().map(|subject| (subject.digest, false)));
         }
-        if depth > MAX_DEPTH {
-            return Err(
-                Error::limit("length of a chain of subjects and indexes", MAX_DEPTH as u64, depth).in_blob(digest)
-            );
-        }
-        if !self.visiting.insert(*digest) {
-            let error =
-                Error::malformed("references between manifests", "none that lead back to where they began", "a cycle");
-            return Err(error.in_blob(digest));
-        }
-        match &node.body {
+        Ok(())
+    }
+
+    fn rewrite(&mut self, digest: &Digest, body: &Body) -> Result<()> {
+        match body {
             Body::Absent => {}
             Body::Blob(extent) => {
                 self.blobs.insert(*digest, Content::Source(extent.clone()));
             }
             Body::Index(index) => {
-                let keep =
-                    |number: usize| index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest));
-                let bytes = self.index(index, &keep, &digest.to_string(), depth).map_err(|e| e.in_blob(digest))?;
+                let keep: Vec<bool> = (0..index.children.len()).map(|number| self.keeps_child(index, number)).collect();
+                let bytes = self.index(index, &|number| keep.get(number) == Some(&true), &digest.to_string())?;
                 self.publish(*digest, bytes);
             }
             Body::Manifest(manifest) => {
-                let bytes = self.manifest(digest, manifest, depth).map_err(|e| e.in_blob(digest))?;
+                let bytes = self.manifest(digest, manifest)?;
                 self.publish(*digest, bytes);
             }
         }
-        self.visiting.remove(digest);
         Ok(())
+    }
+
+    fn keeps_child(&self, index: &IndexNode, number: usize) -> bool {
+        index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest))
+    }
+
+    /// What an index lists, in the order in which it can be rewritten: what something is about comes before that.
+    fn order(&self, index: &IndexNode, keep: &dyn Fn(usize) -> bool) -> Vec<Digest> {
+        let is_attestation = |digest: &Digest| {
+            let body = self.graph.nodes.get(digest).map(|node| &node.body);
+            matches!(body, Some(Body::Manifest(manifest)) if manifest.attestation)
+        };
+        let kept = || index.children.iter().enumerate().filter(|(number, _)| keep(*number)).map(|(_, child)| child);
+        let about = kept().filter_map(|child| child.annotation(REFERENCE_DIGEST)?.parse().ok());
+        let (last, first): (Vec<Digest>, Vec<Digest>) =
+            about.chain(kept().map(|child| child.digest)).partition(is_attestation);
+        first.into_iter().chain(last).filter(|digest| self.selection.keeps(digest)).collect()
     }
 
     /// A document that another one names, by its new bytes; nothing if it has not moved.
@@ -174,16 +221,7 @@ impl<'a> Documents<'a> {
         Some(DescriptorEdit::document(old.digest.algorithm(), bytes))
     }
 
-    fn index(&mut self, index: &IndexNode, keep: &dyn Fn(usize) -> bool, place: &str, depth: usize) -> Result<Vec<u8>> {
-        if let Some(subject) = &index.subject {
-            self.visit(&subject.digest, depth + 1)?;
-        }
-        let is_attestation = |child: &Descriptor| matches!(self.graph.nodes.get(&child.digest).map(|node| &node.body), Some(Body::Manifest(m)) if m.attestation);
-        let numbered = || index.children.iter().enumerate().filter(|(number, _)| keep(*number)).map(|(_, child)| child);
-        let (after, first): (Vec<_>, Vec<_>) = numbered().partition(|child| is_attestation(child));
-        for child in first.into_iter().chain(after) {
-            self.visit(&child.digest, depth + 1)?;
-        }
+    fn index(&mut self, index: &IndexNode, keep: &dyn Fn(usize) -> bool, place: &str) -> Result<Vec<u8>> {
         let manifests = index.children.iter().enumerate().map(|(number, child)| match self.edit(child) {
             _ if !keep(number) => ChildEdit::Removed,
             Some(edit) => ChildEdit::Moved(edit),
@@ -199,10 +237,7 @@ impl<'a> Documents<'a> {
         Ok(patched.bytes)
     }
 
-    fn manifest(&mut self, digest: &Digest, manifest: &ManifestNode, depth: usize) -> Result<Vec<u8>> {
-        if let Some(subject) = &manifest.subject {
-            self.visit(&subject.digest, depth + 1)?;
-        }
+    fn manifest(&mut self, digest: &Digest, manifest: &ManifestNode) -> Result<Vec<u8>> {
         let plan = self.plans.get(digest).cloned().unwrap_or_default();
         let layers = if manifest.is_image() { self.image_layers(manifest, &plan)? } else { self.blobs_of(manifest)? };
         let config = match (&manifest.config, &manifest.image) {
@@ -311,7 +346,16 @@ impl<'a> Documents<'a> {
         };
         let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), STATEMENT_LIMIT)?;
         let in_blob = |e: Error| e.in_blob(descriptor.digest);
-        let Attestation::Statement(statement) = Attestation::parse(&bytes).map_err(in_blob)? else { return Ok(None) };
+        let statement = match Attestation::parse(&bytes).map_err(in_blob)? {
+            Attestation::Statement(statement) => statement,
+            // If nothing has moved, what is signed still holds.
+            Attestation::Signed if self.moves.iter().any(|(old, new)| old != new) => {
+                let text =
+                    "an attestation is signed and can't follow what it is about; --attestations drop leaves it out";
+                return Err(in_blob(Error::refused(text)));
+            }
+            Attestation::Signed | Attestation::Other => return Ok(None),
+        };
         let patched = statement.patch(&self.moves).map_err(in_blob)?;
         self.note(&descriptor.digest.to_string(), &patched);
         Ok(patched.changed.then_some(patched.bytes))

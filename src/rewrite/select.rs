@@ -115,14 +115,25 @@ impl Selection {
         for child in &chosen {
             reach(graph, &child.digest, &mut kept);
         }
-        for (number, child) in root.children.iter().enumerate() {
-            let about = child.ref_name().is_some_and(|tag| kept.iter().any(|digest| is_fallback_tag_of(tag, digest)));
-            let refers = subject_of(graph, &child.digest).is_some_and(|subject| kept.contains(&subject));
-            if !named(child) && !about && !refers {
-                self.drop_root(number, child);
-            } else {
-                reach(graph, &child.digest, &mut kept);
+        // What is about a chosen image may itself have something about it, wherever it is listed.
+        let mut others: Vec<_> = root.children.iter().enumerate().filter(|(_, child)| !named(child)).collect();
+        loop {
+            let before = others.len();
+            others.retain(|(_, child)| {
+                let about =
+                    child.ref_name().is_some_and(|tag| kept.iter().any(|digest| is_fallback_tag_of(tag, digest)));
+                let refers = subject_of(graph, &child.digest).is_some_and(|subject| kept.contains(&subject));
+                if about || refers {
+                    reach(graph, &child.digest, &mut kept);
+                }
+                !about && !refers
+            });
+            if others.len() == before {
+                break;
             }
+        }
+        for (number, child) in others {
+            self.drop_root(number, child);
         }
         // What only the others lead to is out of sight from here on.
         self.dropped.extend(graph.nodes.keys().filter(|digest| !kept.contains(digest)));
@@ -212,6 +223,14 @@ impl Selection {
                     }
                 }
             }
+            for (digest, node) in graph.nodes.iter().filter(|(digest, _)| self.keeps(digest)) {
+                if let Body::Index(index) = &node.body
+                    && !index.children.is_empty()
+                    && index.children.iter().all(|child| !self.keeps(&child.digest))
+                {
+                    more.push((*digest, format!("index {digest}, of which nothing is left")));
+                }
+            }
             if more.is_empty() {
                 break;
             }
@@ -285,21 +304,18 @@ fn indexes(graph: &Graph) -> impl Iterator<Item = &[Descriptor]> {
 }
 
 fn subject_of(graph: &Graph, digest: &Digest) -> Option<Digest> {
-    let subject = match &graph.nodes.get(digest)?.body {
-        Body::Index(index) => index.subject.as_ref(),
-        Body::Manifest(manifest) => manifest.subject.as_ref(),
-        _ => None,
-    };
-    subject.map(|subject| subject.digest)
+    graph.nodes.get(digest)?.subject().map(|subject| subject.digest)
 }
 
 fn reach(graph: &Graph, digest: &Digest, kept: &mut BTreeSet<Digest>) {
     let mut pending = vec![*digest];
     while let Some(digest) = pending.pop() {
-        if kept.insert(digest)
-            && let Some(Body::Index(index)) = graph.nodes.get(&digest).map(|node| &node.body)
-        {
-            pending.extend(index.children.iter().map(|child| child.digest));
+        if kept.insert(digest) {
+            if let Some(Body::Index(index)) = graph.nodes.get(&digest).map(|node| &node.body) {
+                pending.extend(index.children.iter().map(|child| child.digest));
+            }
+            // What is about something is nothing without it.
+            pending.extend(subject_of(graph, &digest));
         }
     }
 }
