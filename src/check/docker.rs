@@ -183,7 +183,8 @@ impl Checker<'_> {
                 self.findings.fault(&place, Kind::Repositories, &field, format!("{id:?} is not in the archive"));
             }
             if is_whole && !tags.contains(familiar(&format!("{repository}:{tag}"))) {
-                self.findings.fault(&place, Kind::Repositories, &field, "manifest.json has no image of that name");
+                // No program reads this file beside a manifest.json.
+                self.findings.note(&place, Kind::Repositories, &field, "manifest.json has no image of that name");
             }
         }
         Ok(())

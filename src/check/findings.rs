@@ -39,10 +39,20 @@ impl List {
         self.total.times += u64::from(level == Level::Finding && kind == Kind::Time);
     }
 
-    /// Keeps at most so many.
+    /// Keeps at most so many; times go before faults do, which are few and matter more.
     pub fn trim(&mut self, limit: usize) {
-        self.total.not_listed += self.list.len().saturating_sub(limit) as u64;
-        self.list.truncate(limit);
+        let before = self.list.len();
+        if before <= limit {
+            return;
+        }
+        let faults = self.list.iter().filter(|finding| finding.kind != Kind::Time).count();
+        let mut room = limit.saturating_sub(faults);
+        self.list.retain(|finding| {
+            let is_kept = finding.kind != Kind::Time || room > 0;
+            room -= usize::from(is_kept && finding.kind == Kind::Time);
+            is_kept
+        });
+        self.total.not_listed += (before - self.list.len()) as u64;
     }
 
     pub fn append(&mut self, other: Self) {
@@ -70,7 +80,8 @@ impl Findings {
     }
 
     pub fn push(&mut self, finding: Finding) {
-        self.found.push_with(finding.level, finding.kind, KEPT, || finding);
+        let limit = if finding.kind == Kind::Time { KEPT } else { 2 * KEPT };
+        self.found.push_with(finding.level, finding.kind, limit, || finding);
     }
 
     /// Something that is wrong.

@@ -11,8 +11,8 @@ use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
-use crate::error::Result;
-use crate::image::graph::{Body, IndexNode, ManifestNode, extent_of};
+use crate::error::{Error, Result};
+use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
 use crate::media_type::{Class, LayerType, classify};
 use crate::rewrite::base;
 use crate::rewrite::select::{familiar, names};
@@ -81,7 +81,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// What a descriptor in an index leads to. How deep this goes was limited when the graph was read.
+    /// What a descriptor in an index leads to.
     fn descend(&mut self, link: &Descriptor, of: &str) -> Result<()> {
         let graph = self.graph;
         let Some(node) = graph.nodes.get(&link.digest) else { return Ok(()) };
@@ -103,7 +103,14 @@ impl Checker<'_> {
                 let (selection, children) = (self.selection, &index.children);
                 let keeps =
                     move |number: usize| children.get(number).is_none_or(|child| selection.keeps(&child.digest));
-                self.index(&place, index, of, &keeps).map_err(|e| e.in_blob(link.digest))
+                // The graph was read to this depth, but perhaps on another way than this.
+                if self.depth >= MAX_DEPTH {
+                    return Err(Error::limit("depth of nested indexes", MAX_DEPTH as u64, "more").in_blob(link.digest));
+                }
+                self.depth += 1;
+                let result = self.index(&place, index, of, &keeps).map_err(|e| e.in_blob(link.digest));
+                self.depth -= 1;
+                result
             }
             Body::Manifest(manifest) => {
                 let place = self.findings.place(What::Manifest, &name, of);
@@ -154,8 +161,8 @@ impl Checker<'_> {
             }
             return Ok(());
         }
-        // One of an image was verified when it was read.
-        if classify(&config.media_type) == Class::Config && extent_of(self.source, config).is_ok_and(|e| e.is_some()) {
+        // One of an image was verified when it was read, as far as it is there.
+        if classify(&config.media_type) == Class::Config {
             return Ok(());
         }
         self.blob(place, own, config, Work::Hash, Claim::default(), false)

@@ -188,7 +188,7 @@ impl State {
                 let mut room = KEPT;
                 for (list, _) in self.done.iter_mut().flatten() {
                     list.trim(room);
-                    room -= list.list.len();
+                    room = room.saturating_sub(list.list.len());
                 }
             }
             // The first cause: those that were stopped because of it are no news.

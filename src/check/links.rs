@@ -115,7 +115,11 @@ impl Checker<'_> {
             // Nothing but this leads to it.
             None => {
                 match extent.verified_bytes(&subject.digest, None, DOCUMENT_LIMIT) {
-                    Ok(bytes) => self.own_media_type(place, subject, &bytes),
+                    Ok(bytes) if is_manifest(&bytes) => self.own_media_type(place, subject, &bytes),
+                    Ok(_) => {
+                        let text = format!("{} is no manifest", subject.digest);
+                        self.findings.fault(place, Kind::Subject, &subject.path, text);
+                    }
                     Err(error) => self.findings.error(&error),
                 }
                 return Ok(());
@@ -218,6 +222,10 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+fn is_manifest(bytes: &[u8]) -> bool {
+    Json::parse(bytes).is_ok_and(|json| ["config", "manifests"].iter().any(|key| json.root().get(key).is_some()))
 }
 
 /// What a DSSE envelope holds.

@@ -61,6 +61,7 @@ pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64))
         findings: Findings::default(),
         layers: Layers::default(),
         seen: BTreeSet::new(),
+        depth: 0,
         checked: Checked::default(),
     };
     checker.graph().map_err(in_file)?;
@@ -98,6 +99,8 @@ struct Checker<'a> {
     layers: Layers,
     /// Documents that were looked at already: most are named more than once.
     seen: BTreeSet<Digest>,
+    /// How deep the index is nested that is being looked at.
+    depth: usize,
     checked: Checked,
 }
 

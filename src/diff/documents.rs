@@ -97,19 +97,17 @@ fn config_class(times: &BTreeSet<String>, change: &Change<'_>) -> Class {
 
 /// Do both have the same variables, in another order?
 fn env_is_reordered(a: JsonValue<'_>, b: JsonValue<'_>) -> bool {
-    let variables = |root: JsonValue<'_>| {
-        let mut all: Vec<Vec<u8>> = root
-            .get("config")
-            .and_then(|config| config.get("Env"))
-            .into_iter()
-            .flat_map(JsonValue::elements)
-            .map(|v| v.raw().to_vec())
-            .collect();
-        all.sort();
-        all
+    let variables = |root: JsonValue<'_>| -> Vec<Vec<u8>> {
+        let list = root.get("config").and_then(|config| config.get("Env"));
+        list.into_iter().flat_map(JsonValue::elements).map(|value| value.raw().to_vec()).collect()
     };
-    let (a, b) = (variables(a), variables(b));
-    !a.is_empty() && a == b
+    let (mut a, mut b) = (variables(a), variables(b));
+    if a == b {
+        return false;
+    }
+    a.sort();
+    b.sort();
+    a == b
 }
 
 /// Entries of the history, paired by their command.
@@ -300,7 +298,7 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
         return Ok(());
     }
     if a.len() != b.len() {
-        let values = [a, b].map(|links| Some(Value::text(format!("{} indexes", links.len()))));
+        let values = [a, b].map(|links| Some(Value::text(format!("{} deep", links.len()))));
         let difference = Difference::new(Class::Format, place, "nesting", values);
         findings.push(
             difference.note("an index more or less on the way to the image, as builders write it for attestations"),

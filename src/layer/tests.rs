@@ -303,6 +303,21 @@ fn what_has_not_changed_keeps_its_blob() {
 }
 
 #[test]
+fn a_small_layer_that_changes_early_is_not_taken_for_another() {
+    // The reader is at its end before the first entry, which changes, is looked at.
+    let tar = layer(20_000, 21);
+    let source = Blob::new(gzip(&tar));
+    let expect = Expect { diff_id: Some(Digest::sha256(&tar)), ..source.expect() };
+    let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
+    for _ in 0..50 {
+        let pool = Pool::new(1).unwrap();
+        let outcome = rewrite(&source, &expect, &spec, &pool, &temporary).unwrap();
+        assert!(matches!(outcome, Outcome::Rewritten(..)));
+        assert_eq!(pool.bytes_read(), source.len(), "read twice, counted once");
+    }
+}
+
+#[test]
 fn digests_have_the_algorithm_that_is_asked_for() {
     let tar = layer(300_000, 5);
     let pool = Pool::new(1).unwrap();
