@@ -1,8 +1,9 @@
 //! How close a layer's way comes to what the machine can do, and how much memory it takes.
 //!
-//! `cargo bench --bench pipeline -- [FILE|SIZE_IN_MIB] [none|gzip|zstd] [JOBS] [LAYERS]`: rewrites a layer (a file, or a
+//! `cargo bench --bench pipeline -- [FILE|SIZE_IN_MIB] [none|gzip|zstd] [JOBS] [LAYERS] [CACHE]`: rewrites a layer (a file, or a
 //! generated plain tar of that size, made while it is read), several times side by side if LAYERS says so, and
-//! prints what each stage costs on one thread, the bound that follows from it, and the time that it took.
+//! prints what each stage costs on one thread, the bound that follows from it, and the time that it took. With a
+//! directory for a cache it does so twice, with another epoch the second time.
 //! Without arguments it does so for a few combinations, each in a process of its own.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,10 +13,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use restamp::digest::{Algorithm, Hasher};
-use restamp::layer::{Decoder, Encoder, Expect, Outcome, Output, Pool, Source, Spec, rewrite};
+use restamp::layer::{Cache, Decoder, Encoder, Expect, Outcome, Output, Pool, Source, Spec, rewrite};
 use restamp::media_type::Compression;
 use restamp::{Epoch, Error, Result, Rule, Stamp};
 
@@ -61,26 +63,36 @@ fn main() {
     };
     let jobs: usize = arg(2, "2").parse().unwrap();
     let layers: usize = arg(3, "1").parse().unwrap();
-    measure(&input, output, jobs, layers);
+    let pool = Pool::new(jobs).unwrap();
+    match args.get(4).map(|dir| Arc::new(Cache::open(dir.as_ref(), 1 << 40).unwrap())) {
+        None => measure(&input, output, &pool, layers, 1_500_000_000),
+        Some(cache) => {
+            let pool = pool.with_cache(Arc::clone(&cache));
+            for epoch in [1_500_000_000, 1_500_000_001] {
+                measure(&input, output, &pool, layers, epoch);
+                println!("  cache: {} hits, {} misses so far", cache.hits(), cache.misses());
+            }
+        }
+    }
 }
 
-fn measure(input: &Input, output: Output, jobs: usize, layers: usize) {
-    let pool = Pool::new(jobs).unwrap();
+fn measure(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64) {
+    let jobs = pool.jobs();
     let spec = Spec {
-        stamp: Stamp { epoch: Epoch::new(1_500_000_000).unwrap(), rule: Rule::Set },
+        stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set },
         output,
         keep_unchanged: false,
         digest_algorithm: Algorithm::Sha256,
         diff_id_algorithm: Algorithm::Sha256,
     };
     let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
-    let rewrite = || rewrite(input, &Expect::default(), &spec, &pool, &create).unwrap();
-    let start = Instant::now();
+    let rewrite = || rewrite(input, &Expect::default(), &spec, pool, &create).unwrap();
+    let (start, cpu_before) = (Instant::now(), cpu_time());
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..layers).map(|_| scope.spawn(rewrite)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let wall = start.elapsed();
+    let (wall, cpu) = (start.elapsed(), cpu_time() - cpu_before);
     // Before the stages are measured one by one: they hold whole layers in memory.
     let rss = peak_rss();
     let (mut bytes, mut size) = (0, 0);
@@ -92,8 +104,9 @@ fn measure(input: &Input, output: Output, jobs: usize, layers: usize) {
     }
     let speed = bytes as f64 / wall.as_secs_f64() / 1e6;
     println!(
-        "{output}, {jobs} jobs, {layers} layers: {:.2} s, {speed:.0} MB/s, output {:.2} %, peak RSS {rss} KiB, promised {} KiB",
+        "{output}, {jobs} jobs, {layers} layers: {:.2} s, CPU {:.2} s, {speed:.0} MB/s, output {:.2} %, peak RSS {rss} KiB, promised {} KiB",
         wall.as_secs_f64(),
+        cpu.as_secs_f64(),
         100.0 * size as f64 / bytes as f64,
         (64 + 8 * jobs) << 10,
     );
@@ -125,23 +138,34 @@ fn bound(input: &Input, output: Output, jobs: usize, wall: Duration) {
         hasher.update(compressed);
         hash_out += start.elapsed();
     }
-    let is_none = output == Output::NONE;
-    // The reader's stage has hashed the blob: where that is plain, its hash is that of the uncompressed bytes, too.
-    let hashes = u32::from(!is_plain) + u32::from(!is_none);
+    // The reader's stage has hashed the blob: where that is plain, its hash is that of the uncompressed bytes, too. And
+    // what is written without compression has one hash as well.
+    let hashes = u32::from(!is_plain) + 1;
+    if output == Output::NONE {
+        hash_out = Duration::ZERO;
+    }
     let sum = read + hash * hashes + compress + hash_out;
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     let serial = read.max(compress / u32::try_from(jobs).unwrap());
     let bound = serial.max(sum / u32::try_from(cores).unwrap());
     println!(
         "  on one thread: read {:.2} s, hash {:.2} s × {hashes}, compress {:.2} s, hash of the result {:.2} s; \
-         bound with {cores} cores {:.2} s: reached {:.0} %",
+         all {:.2} s; bound with {cores} cores {:.2} s: reached {:.0} %",
         read.as_secs_f64(),
         hash.as_secs_f64(),
         compress.as_secs_f64(),
         hash_out.as_secs_f64(),
+        sum.as_secs_f64(),
         bound.as_secs_f64(),
         100.0 * bound.as_secs_f64() / wall.as_secs_f64(),
     );
+}
+
+/// User and system time of this process so far, in the 100 ticks a second of proc_pid_stat(5).
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+    Duration::from_millis(10 * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
 }
 
 /// The most memory that this process has had resident (proc_pid_status(5)).

@@ -75,6 +75,11 @@ impl Extent {
         self.len
     }
 
+    /// Where in its file it is: start and length. Two extents of one file with the same place are the same bytes.
+    pub fn place(&self) -> (u64, u64) {
+        (self.start, self.len)
+    }
+
     /// Has it no bytes at all?
     pub fn is_empty(&self) -> bool {
         self.len == 0

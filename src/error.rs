@@ -220,14 +220,8 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.inner.kind {
-            Kind::Io { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+// The cause is part of the message already; as a `source` it would be printed twice.
+impl std::error::Error for Error {}
 
 /// Bytes of a name or field made fit for a message: UTF-8 where it is, escapes where it is not, cut when long.
 pub fn printable(bytes: &[u8]) -> String {

@@ -1,13 +1,55 @@
 //! restamp makes container images reproducible after the fact.
+//!
+//! It reads an image that exists, sets every timestamp in it to one epoch, recomputes every digest above what has
+//! changed, and gives out a new image. This page is the map of the code; the promises are in the README.
+//!
+//! # The floors
+//!
+//! Dependencies point down, never up.
+//!
+//! | floor | room | purpose |
+//! |---|---|---|
+//! | 6 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 5 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
+//! | 4 | [`image`] | where images live ([`image::location`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
+//! | 4 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
+//! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
+//! | 3 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
+//! | 2 | [`blob`], [`spool`], [`decode`], [`policy`], [`causes`] | verified byte ranges; temporary files; decompression; what to do; why builds differ |
+//! | 1 | [`error`], [`epoch`], [`digest`], [`media_type`] | the vocabulary |
+//!
+//! # The way of one timestamp
+//!
+//! `cli::rewrite` parses the arguments into a [`policy::Policy`] → [`rewrite::rewrite`] follows the graph, plans every
+//! layer and runs them → [`layer::rewrite`] reads, inflates, patches and compresses one → [`tar::Patcher`] changes the
+//! headers of an entry → [`tar::TimeSite`] says where in them the times are. Documents go the same way up again:
+//! config, manifest, index, each patched with the digests of what is below it.
+//!
+//! # Invariants
+//!
+//! **Nothing is serialised anew.** A tar entry or a JSON document that came with an image is patched where it stands.
+//! What is written from nothing is only what the output's carrier has and the input's did not.
+//!
+//! **Nothing is believed.** Every byte that is read is hashed and compared with the digest, the size and the diff_id
+//! that name it, before anything that was made of it is published. Lengths from input are limits to check, never sizes
+//! to allocate. Names from input are keys to look up, never paths to open.
+//!
+//! **Nothing is half done.** Outputs are made under a temporary name and renamed; spools have no name at all.
+//!
+//! **Memory is bounded** by jobs × chunk: no layer is ever held, only documents are, and those have a limit.
+//!
+//! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
 pub mod blob;
 pub mod causes;
+pub mod check;
 pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod epoch;
 pub mod error;
 pub mod image;
+pub mod inspect;
 pub mod layer;
 pub mod media_type;
 pub mod policy;

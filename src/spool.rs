@@ -26,6 +26,11 @@ impl Spools {
         Self { folder: folder.into(), named: Arc::default() }
     }
 
+    /// Where spools are made.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A file without a name.
     pub fn file(&self) -> Result<File> {
         tempfile::tempfile_in(&self.folder)

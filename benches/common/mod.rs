@@ -1,6 +1,7 @@
 //! Layers to measure with: generated, the same every time, of any size, and never in memory as a whole.
 
 use std::io::Read;
+use std::sync::LazyLock;
 
 /// Numbers that look like chance and are the same everywhere (splitmix64).
 #[derive(Debug, Clone)]
@@ -31,60 +32,67 @@ pub(crate) fn content(size: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// What all files are cut out of.
+static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| content(8 << 20, 1));
+
 /// A tar stream of at least `size` bytes with files of all sizes, as a reader.
 #[derive(Debug)]
 pub(crate) struct Layer {
     size: u64,
     made: u64,
     random: Random,
-    text: Vec<u8>,
-    ready: Vec<u8>,
-    given: usize,
+    /// What is given out next: a header, then a part of the text, then zeros.
+    header: std::io::Cursor<Vec<u8>>,
+    content: &'static [u8],
+    zeros: u64,
     is_ended: bool,
 }
 
 impl Layer {
     pub(crate) fn new(size: u64) -> Self {
-        let text = content(8 << 20, 1);
-        Self { size, made: 0, random: Random(2), text, ready: vec![], given: 0, is_ended: false }
+        let (random, header) = (Random(2), std::io::Cursor::default());
+        Self { size, made: 0, random, header, content: &[], zeros: 0, is_ended: false }
     }
 
     fn more(&mut self) {
-        self.ready.clear();
-        self.given = 0;
         if self.made >= self.size {
-            self.ready.resize(1024, 0);
+            self.zeros = if self.is_ended { 0 } else { 1024 };
             self.is_ended = true;
             return;
         }
         let n = self.random.next();
         let most = [1, 1000, 10_000, 30_000, 3_000_000][n as usize % 5];
         let size = (n >> 8) as usize % most;
-        let start = (n >> 32) as usize % (self.text.len() - size);
+        let start = (n >> 32) as usize % (TEXT.len() - size);
         let mut header = tar::Header::new_ustar();
         header.set_path(format!("usr/share/{:03}/file-{}", n % 1000, self.made)).unwrap();
         header.set_size(size as u64);
         header.set_mode(0o644);
         header.set_mtime(1_600_000_000 + n % 100_000_000);
         header.set_cksum();
-        self.ready.extend_from_slice(header.as_bytes());
-        self.ready.extend_from_slice(&self.text[start..start + size]);
-        self.ready.resize(self.ready.len().next_multiple_of(512), 0);
-        self.made += self.ready.len() as u64;
+        self.header = std::io::Cursor::new(header.as_bytes().to_vec());
+        self.content = &TEXT[start..start + size];
+        let padded = size.next_multiple_of(512);
+        self.zeros = (padded - size) as u64;
+        self.made += 512 + padded as u64;
     }
 }
 
 impl Read for Layer {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if self.given == self.ready.len() {
-            if self.is_ended {
-                return Ok(0);
+        loop {
+            let mut n = self.header.read(out)?;
+            if n == 0 {
+                n = self.content.read(out)?;
+            }
+            if n == 0 {
+                n = std::io::repeat(0).take(self.zeros).read(out)?;
+                self.zeros -= n as u64;
+            }
+            if n > 0 || self.is_ended {
+                return Ok(n);
             }
             self.more();
         }
-        let n = out.len().min(self.ready.len() - self.given);
-        out[..n].copy_from_slice(&self.ready[self.given..self.given + n]);
-        self.given += n;
-        Ok(n)
     }
 }

@@ -1,8 +1,10 @@
 //! The command line: the only place that knows clap, the environment, the terminal and exit statuses.
 
+mod check;
 mod complete;
 mod diff;
 mod epoch;
+mod inspect;
 mod progress;
 mod rewrite;
 mod signals;
@@ -13,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 /// Everything went well.
 const DONE: u8 = 0;
-/// Something was found.
+/// What was looked at is not as it should be, or not the same.
 const FOUND: u8 = 1;
 /// An error: nothing was written.
 const FAILED: u8 = 2;
@@ -34,6 +36,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Rewrite(Box<rewrite::Arguments>),
+    Check(Box<check::Arguments>),
+    Inspect(inspect::Arguments),
     Diff(Box<diff::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
@@ -51,6 +55,8 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),

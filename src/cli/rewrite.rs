@@ -13,8 +13,8 @@ use restamp::layer::Pool;
 use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Base, Encoding, Platform, Policy, Signatures};
 use restamp::rewrite::report::{Action, Report};
-use restamp::rewrite::{base_images, rewrite};
-use restamp::spool::{Spools, folder_of};
+use restamp::rewrite::{base_images, early, rewrite};
+use restamp::spool::{Output, Spools, folder_of};
 
 use super::epoch::EpochArguments;
 use super::progress::{Progress, Style};
@@ -165,7 +165,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         let source = Source::open(&base, &spools, &mut |_, _| {}).context("--base")?;
         policy.base = Base::Images(base_images(&source, base.reference.as_deref()).context("--base")?);
     }
-    let source = Source::open(&location, &spools, &mut |_, _| {})?;
+    let (source, early) = early::open(&location, &policy, &pool, &spools)?;
     let kind = destination.kind.unwrap_or(source.kind());
     // Asked before the work: a destination in the way is no news for after it.
     let target = match (&destination.place, arguments.dry_run) {
@@ -176,15 +176,17 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         (Where::Stdio, false) => Some(Target::Stdout),
         (Where::Path(path), false) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
     };
-    let (image, mut report) = rewrite(&source, &policy, kind, &pool, &spools, &|total| progress.set_total(total))?;
+    let report_file = arguments.report.as_deref().map(|path| open_report(path, &spools)).transpose()?;
+    let (image, mut report) =
+        rewrite(&source, &policy, kind, &pool, &spools, early, &|total| progress.set_total(total))?;
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
     if let Some(target) = &target {
         sink::write(&image, target, policy.stamp.epoch, &spools)?;
     }
     drop(progress);
-    if let Some(path) = &arguments.report {
-        write_report(path, &report)?;
+    if let Some((path, file)) = report_file {
+        write_report(path, file, &report)?;
     }
     if !arguments.quiet {
         summary(&report, arguments.verbose);
@@ -251,14 +253,28 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-fn write_report(path: &Path, report: &Report) -> Result<()> {
+/// Opened before the work: a report that can't be written is no news for after it.
+fn open_report<'a>(path: &'a Path, spools: &Spools) -> Result<(&'a Path, Option<Output>)> {
+    if path == Path::new("-") || is_special(path) {
+        return Ok((path, None));
+    }
+    let file = spools.output_file(path).with_context(|| format!("cannot write the report {}", path.display()))?;
+    Ok((path, Some(file)))
+}
+
+fn write_report(path: &Path, file: Option<Output>, report: &Report) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(report)?;
     text.push(b'\n');
-    if path == Path::new("-") {
-        io::stderr().write_all(&text)?;
-        return Ok(());
+    let failed = || format!("cannot write the report {}", path.display());
+    match file {
+        Some(mut output) => {
+            output.file_mut()?.write_all(&text).with_context(failed)?;
+            output.rename_to(path).with_context(failed)
+        }
+        // Standard output may carry the image.
+        None if path == Path::new("-") => io::stderr().write_all(&text).with_context(failed),
+        None => fs::write(path, text).with_context(failed),
     }
-    fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))
 }
 
 fn summary(report: &Report, verbose: bool) {

@@ -101,7 +101,12 @@ impl fmt::Display for WarningKind {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.kind)
+        write!(f, "{}: {}", self.path, self.kind)?;
+        let lazy = self.path.contains("stargz/toc.digest") || self.path.contains("zstd-chunked.");
+        if lazy && self.kind == WarningKind::Dropped {
+            f.write_str(" (the layer can't be pulled lazily any more)")?;
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result, printable};
-use crate::tar::{Framer, Step, Want};
+use crate::tar::{Entry, Framer, Step, Want};
 
 /// Links are followed this far: the archives of podman have one, a loop has no end.
 const MAX_LINKS: usize = 16;
@@ -23,56 +23,32 @@ enum Member {
 }
 
 /// The index of an archive.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Archive {
     members: BTreeMap<String, Member>,
+    /// All of it, for whoever wants to see every entry once more.
+    extent: Extent,
 }
 
 impl Archive {
     /// Indexes an archive; contents are skipped, unless the extent is a spool that is still being filled.
     /// `arrived` is told of each file as soon as its header is read, its bytes may then still be on the way.
     pub fn index(extent: &Extent, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
-        let mut archive = Self::default();
-        let mut framer = Framer::new();
-        let mut position = 0_u64;
-        let mut buffer = Vec::new();
-        loop {
-            match framer.want() {
-                Want::Feed(count) => {
-                    buffer.resize(count, 0);
-                    let mut reader = extent.part(position, count as u64).reader()?;
-                    let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
-                    position += read as u64;
-                    let step = framer.feed(&buffer[..read])?;
-                    if matches!(step, Step::Entry) {
-                        let entry = framer.entry();
-                        let name = printable(&entry.name());
-                        let offset = entry.offset();
-                        archive
-                            .add(entry, extent, position, &mut arrived)
-                            .map_err(|e| e.at_entry(name).at_offset(offset))?;
-                    }
-                    if read < count {
-                        break;
-                    }
-                }
-                Want::Content { remaining, .. } => {
-                    // The last byte is looked at, so that an archive that was cut is found out here.
-                    let last = extent.part(position + remaining - 1, 1);
-                    let there = last.head(&mut [0])? == 1;
-                    if !there {
-                        let have = end_of(extent, position)?;
-                        framer.pass(have.saturating_sub(position).min(remaining));
-                        break;
-                    }
-                    position = position.saturating_add(remaining);
-                    framer.pass(remaining);
-                }
-                Want::Rest => return archive.checked(),
-            }
-        }
-        framer.end()?;
+        let mut archive = Self { members: BTreeMap::new(), extent: extent.clone() };
+        walk(extent, &mut |step, entry, position| match step {
+            Step::Entry => archive.add(entry, extent, position, &mut arrived).map_err(|e| {
+                let name = printable(&entry.name());
+                e.at_entry(name).at_offset(entry.offset())
+            }),
+            _ => Ok(()),
+        })?;
         archive.checked()
+    }
+
+    /// Shows the headers of every entry once more, in the order of the archive: also those of global PAX headers, and
+    /// what extension headers stand before its end.
+    pub fn entries(&self, visit: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
+        walk(&self.extent, &mut |_, entry, _| visit(entry))
     }
 
     fn checked(self) -> Result<Self> {
@@ -84,7 +60,7 @@ impl Archive {
 
     fn add(
         &mut self,
-        entry: &crate::tar::Entry,
+        entry: &Entry,
         extent: &Extent,
         position: u64,
         arrived: &mut impl FnMut(&str, &Extent),
@@ -181,6 +157,55 @@ impl Archive {
     pub fn contains(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
+}
+
+/// Is told of each entry, global header and the end, and where the entry's content begins.
+type Seen<'a> = dyn FnMut(Step, &Entry, u64) -> Result<()> + 'a;
+
+/// Goes from header to header; contents are skipped.
+fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
+    let mut framer = Framer::new();
+    let mut position = 0_u64;
+    let mut buffer = Vec::new();
+    let mut ended = false;
+    loop {
+        match framer.want() {
+            Want::Feed(count) => {
+                buffer.resize(count, 0);
+                let mut reader = extent.part(position, count as u64).reader()?;
+                let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
+                position += read as u64;
+                let step = framer.feed(&buffer[..read])?;
+                ended |= matches!(step, Step::End) && read == count;
+                if matches!(step, Step::Entry | Step::Global | Step::End) {
+                    seen(step, framer.entry(), position)?;
+                }
+                if read < count {
+                    break;
+                }
+            }
+            Want::Content { remaining, .. } => {
+                // The last byte is looked at, so that an archive that was cut is found out here.
+                let last = extent.part(position.saturating_add(remaining - 1), 1);
+                let there = last.head(&mut [0])? == 1;
+                if !there {
+                    let have = end_of(extent, position)?;
+                    framer.pass(have.saturating_sub(position).min(remaining));
+                    break;
+                }
+                position = position.saturating_add(remaining);
+                framer.pass(remaining);
+            }
+            Want::Rest => return Ok(()),
+        }
+    }
+    framer.end()?;
+    // Consumers do without the end marker; but a pipe whose writer died between two entries looks just like that.
+    if !ended {
+        let error = Error::malformed("end of the archive", "an end marker, two blocks of zeros", "the end of the data");
+        return Err(error.at_offset(position));
+    }
+    Ok(())
 }
 
 /// Where an extent really ends, known to be before or at `position + …`: by asking for single bytes.

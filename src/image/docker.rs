@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::document::docker::{Archive, ArchiveEntry};
+use crate::document::json::element_path;
 use crate::error::{Error, Result, printable};
 use crate::image::graph::ImageConfig;
 use crate::image::source::{DOCUMENT_LIMIT, Source};
@@ -37,15 +38,40 @@ pub struct DockerLayer {
 }
 
 impl DockerImage {
-    /// All images of an archive.
+    /// All images of an archive; an error if anything is wrong with one.
     pub fn load_all(source: &Source) -> Result<Vec<Self>> {
-        let Some(bytes) = source.docker().and_then(|docker| docker.manifest.as_deref()) else { return Ok(Vec::new()) };
-        let place = |error: Error| error.in_blob("manifest.json").in_file(source.name());
-        let archive = Archive::parse(bytes).map_err(place)?;
-        archive.entries().iter().map(|entry| Self::load(source, entry.clone()).map_err(place)).collect()
+        let mut problems = Vec::new();
+        let images = Self::collect(source, &mut problems)?;
+        if problems.is_empty() { Ok(images) } else { Err(problems.swap_remove(0)) }
     }
 
-    fn load(source: &Source, entry: ArchiveEntry) -> Result<Self> {
+    /// All images of an archive that have a config; what is wrong with them is collected. Layers that are not there
+    /// are left out.
+    pub fn collect(source: &Source, problems: &mut Vec<Error>) -> Result<Vec<Self>> {
+        let Some(docker) = source.docker() else { return Ok(Vec::new()) };
+        let Some(bytes) = &docker.manifest else {
+            let text = "saved by a Docker before 1.10, without a manifest.json: load it into a current Docker and save it again";
+            return Err(Error::refused(text).in_blob("repositories").in_file(source.name()));
+        };
+        let place = |error: Error| error.in_blob("manifest.json").in_file(source.name());
+        let archive = Archive::parse(bytes).map_err(place)?;
+        if archive.entries().is_empty() {
+            return Err(place(Error::missing("image (the list is empty)")));
+        }
+        let mut images = Vec::new();
+        for (number, entry) in archive.entries().iter().enumerate() {
+            let mut found = Vec::new();
+            match Self::load(source, entry.clone(), &mut found) {
+                Ok(image) => images.push(image),
+                Err(error) => found.push(error),
+            }
+            let placed = |error| place(error).at_entry(element_path("", number));
+            problems.extend(found.into_iter().map(placed));
+        }
+        Ok(images)
+    }
+
+    fn load(source: &Source, entry: ArchiveEntry, problems: &mut Vec<Error>) -> Result<Self> {
         let file = |path: &str, what: &str| -> Result<Extent> {
             let found = source.file(path)?;
             found.ok_or_else(|| Error::missing(format!("{what} {:?}", printable(path.as_bytes()))))
@@ -53,24 +79,29 @@ impl DockerImage {
         let extent = file(&entry.config, "config")?;
         let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;
         let id = Digest::sha256(&bytes);
+        let in_config = |error: Error| error.in_blob(printable(entry.config.as_bytes()));
         if let Some(claimed) = named_digest(&entry.config)
             && claimed != id
         {
-            return Err(Error::mismatch("digest", claimed, id).in_blob(printable(entry.config.as_bytes())));
+            problems.push(in_config(Error::mismatch("digest", claimed, id)));
         }
         let config = ImageConfig::parse(bytes)
             .and_then(|config| config.ok_or_else(|| Error::missing("rootfs")))
-            .map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;
+            .map_err(in_config);
+        // If the bytes are not those that its name promises, then that is why.
+        let config = config.map_err(|error| problems.pop().unwrap_or(error))?;
         if config.diff_ids.len() != entry.layers.len() {
             let (expected, found) = (config.diff_ids.len(), entry.layers.len());
             let error = Error::mismatch("number of layers", format!("{expected} diff_ids"), format!("{found} layers"));
-            return Err(error.in_blob(printable(entry.config.as_bytes())));
+            problems.push(in_config(error));
         }
-        let layers = entry.layers.iter().map(|path| {
-            let extent = file(path, "layer")?;
-            Ok(DockerLayer { path: path.clone(), extent, digest: blob_digest(path) })
-        });
-        let layers = layers.collect::<Result<_>>()?;
+        let mut layers = Vec::new();
+        for path in &entry.layers {
+            match file(path, "layer") {
+                Ok(extent) => layers.push(DockerLayer { path: path.clone(), extent, digest: blob_digest(path) }),
+                Err(error) => problems.push(error),
+            }
+        }
         Ok(Self { entry, config, id, layers })
     }
 }

@@ -152,8 +152,9 @@ impl Graph {
             if graph.nodes.len() >= MAX_DOCUMENTS {
                 return Err(Error::limit("number of documents", MAX_DOCUMENTS as u64, "more").in_file(source.name()));
             }
-            match graph.follow(source, &link, &place) {
+            match graph.follow(source, &link, &place, depth == 1) {
                 Ok(node) => {
+                    graph.same_size(&link, known_size(&node), &place, source);
                     if let Body::Index(index) = &node.body {
                         queue(&mut pending, index, depth + 1, &link.digest.to_string());
                     }
@@ -207,10 +208,13 @@ impl Graph {
         }
     }
 
-    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Node> {
+    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str, top: bool) -> Result<Node> {
         let node = |media_type: &str, body| Node { media_type: media_type.to_owned(), body };
         let media_type = link.media_type.as_str();
         let Some(extent) = extent_of(source, link)? else {
+            if top {
+                return Err(Error::missing("blob").at_entry(place));
+            }
             // An index of many platforms of which only some were fetched is usual, and no digest moves by it.
             self.notes.push(format!("{place}: {} is not in the image; its descriptor is left as it is", link.digest));
             return Ok(node(media_type, Body::Absent));
@@ -222,15 +226,30 @@ impl Graph {
         if media_type.is_empty() && extent.len() > DOCUMENT_LIMIT {
             return Ok(node(media_type, Body::Blob(extent)));
         }
-        let bytes = extent.verified_bytes(&link.digest, Some(link.size), DOCUMENT_LIMIT)?;
+        let bytes = extent.bytes(DOCUMENT_LIMIT)?;
+        let verified = verify(&bytes, &link.digest);
         if media_type.is_empty() {
             class = by_content(&bytes);
         }
-        match class {
-            Class::Index => Ok(node(media_type, Body::Index(self.index(bytes)?))),
-            Class::Manifest => Ok(node(media_type, Body::Manifest(Box::new(self.manifest(source, link, bytes)?)))),
-            _ => Ok(node(media_type, Body::Blob(extent))),
+        let body = match class {
+            Class::Index => self.index(bytes).map(Body::Index),
+            Class::Manifest => self.manifest(source, link, bytes).map(|manifest| Body::Manifest(Box::new(manifest))),
+            _ => Ok(Body::Blob(extent)),
+        };
+        // Bytes that are not the ones that were meant may still be a document, whose links are looked at as well.
+        // If they are none, then the digest is why.
+        match (body, verified) {
+            (Ok(body), Ok(())) => Ok(node(media_type, body)),
+            (Ok(body), Err(error)) => {
+                self.problem(error, &link.digest, source);
+                Ok(node(media_type, body))
+            }
+            (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
         }
+    }
+
+    fn problem(&mut self, error: Error, blob: &Digest, source: &Source) {
+        self.problems.push(error.in_blob(blob).in_file(source.name()));
     }
 
     fn index(&mut self, bytes: Vec<u8>) -> Result<IndexNode> {
@@ -253,14 +272,25 @@ impl Graph {
                 manifest.artifact_type(),
             )
         };
+        if config.is_none() {
+            return Err(Error::missing("config"));
+        }
         let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref());
-        let image = config.as_ref().map(|config| self.config(source, config)).transpose()?.flatten();
+        let image = match config.as_ref().map(|config| self.config(source, config)) {
+            Some(Err(error)) => {
+                self.problem(error, &link.digest, source);
+                None
+            }
+            Some(Ok(image)) => image,
+            None => None,
+        };
         let node = ManifestNode { bytes, config, image, layers, subject, artifact_type, attestation };
         if let Some(image) = &node.image
             && image.diff_ids.len() != node.layers.len()
         {
             let found = format!("{} layers", node.layers.len());
-            return Err(Error::mismatch("number of layers", format!("{} diff_ids", image.diff_ids.len()), found));
+            let error = Error::mismatch("number of layers", format!("{} diff_ids", image.diff_ids.len()), found);
+            self.problem(error, &link.digest, source);
         }
         Ok(node)
     }
@@ -272,10 +302,28 @@ impl Graph {
         let Some(extent) = extent_of(source, link)? else {
             return Err(Error::missing("config").in_blob(link.digest));
         };
-        let bytes = extent.verified_bytes(&link.digest, Some(link.size), DOCUMENT_LIMIT)?;
+        if extent.len() != link.size {
+            let error = Error::mismatch("size", link.size, extent.len()).at_entry(&link.path);
+            self.problem(error, &link.digest, source);
+        }
+        let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(link.digest))?;
         self.held += bytes.len() as u64;
-        ImageConfig::parse(bytes).map_err(|e| e.in_blob(link.digest))
+        let verified = verify(&bytes, &link.digest);
+        match (ImageConfig::parse(bytes).map_err(|e| e.in_blob(link.digest)), verified) {
+            (Ok(config), Err(error)) => {
+                self.problem(error, &link.digest, source);
+                Ok(config)
+            }
+            (Err(_), Err(error)) => Err(error.in_blob(link.digest)),
+            (result, Ok(())) => result,
+        }
     }
+}
+
+/// Are these the bytes that a digest names?
+fn verify(bytes: &[u8], digest: &Digest) -> Result<()> {
+    let found = Digest::of(digest.algorithm(), bytes);
+    if found == *digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
 }
 
 /// The bytes that a descriptor names: in the image, or in its own `data`.

@@ -92,6 +92,15 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io("cannot look at the destination", error).in_file(path.display())),
         };
+        let folder = crate::spool::folder_of(path);
+        if metadata.is_none() && !folder.is_dir() {
+            let error = Error::malformed(
+                "destination",
+                format!("a name in a directory ({})", folder.display()),
+                "no directory",
+            );
+            return Err(error.in_file(path.display()));
+        }
         let wrong = |expected: &'static str, found: &str| {
             Err(Error::malformed("destination", expected, found).in_file(path.display()))
         };

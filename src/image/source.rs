@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::blob::{Extent, Growing, read_full};
 use crate::digest::Digest;
+use crate::document::json::Json;
 use crate::error::{Error, Result, printable};
 use crate::image::archive::Archive;
 use crate::image::location::{Kind, Location, Where};
 use crate::layer::{Decoder, Expect};
 use crate::media_type::Compression;
 use crate::spool::Spools;
+use crate::tar::Entry;
 
 /// The largest document that is read: twice what registries take for a manifest, and far more than any config.
 pub const DOCUMENT_LIMIT: u64 = 16 << 20;
@@ -24,6 +26,7 @@ pub struct Source {
     store: Store,
     index: Option<Vec<u8>>,
     docker: Option<Docker>,
+    gzip_mtime: Option<u32>,
 }
 
 /// The documents that only an archive of `docker save` has.
@@ -33,6 +36,11 @@ pub struct Docker {
     pub manifest: Option<Vec<u8>>,
     /// `repositories`.
     pub repositories: Option<Vec<u8>>,
+}
+
+struct Opened {
+    store: Store,
+    gzip_mtime: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -52,7 +60,7 @@ impl Source {
             Where::Path(path) => path.display().to_string(),
         };
         let opened = match &location.place {
-            Where::Path(path) if path.is_dir() => Ok(Store::Folder(path.clone())),
+            Where::Path(path) if path.is_dir() => Ok(Opened { store: Store::Folder(path.clone()), gzip_mtime: None }),
             Where::Path(path) => {
                 File::open(path).map_err(|e| Error::io("cannot open", e)).and_then(|f| archive(f, spools, arrived))
             }
@@ -60,13 +68,15 @@ impl Source {
                 .map_err(|e| Error::io("cannot read", e.into()))
                 .and_then(|fd| archive(File::from(fd), spools, arrived)),
         };
-        opened.and_then(|store| Self::detect(name.clone(), store, location.kind)).map_err(|e| e.in_file(name))
+        opened.and_then(|opened| Self::detect(name.clone(), opened, location.kind)).map_err(|e| e.in_file(name))
     }
 
-    fn detect(name: String, store: Store, forced: Option<Kind>) -> Result<Self> {
-        let mut source = Self { name, kind: Kind::Oci, store, index: None, docker: None };
+    fn detect(name: String, opened: Opened, forced: Option<Kind>) -> Result<Self> {
+        let Opened { store, gzip_mtime } = opened;
+        let mut source = Self { name, kind: Kind::Oci, store, index: None, docker: None, gzip_mtime };
         source.index = source.document("index.json")?;
         let layout = source.index.is_some();
+        source.known_layout()?;
         let folder = matches!(source.store, Store::Folder(_));
         if !folder {
             let manifest = source.document("manifest.json")?;
@@ -99,6 +109,18 @@ impl Source {
         Ok(source)
     }
 
+    /// A layout of a version that nobody has defined yet may mean anything.
+    fn known_layout(&self) -> Result<()> {
+        let Some(bytes) = self.document("oci-layout")? else { return Ok(()) };
+        let in_blob = |e: Error| e.in_blob("oci-layout");
+        let json = Json::parse(&bytes).map_err(in_blob)?;
+        let version = json.root().get("imageLayoutVersion").and_then(|version| version.as_str());
+        match version.as_deref() {
+            Some("1.0.0") => Ok(()),
+            found => Err(in_blob(Error::malformed("imageLayoutVersion", "1.0.0", found.unwrap_or("none")))),
+        }
+    }
+
     /// What it was opened from, for messages.
     pub fn name(&self) -> &str {
         &self.name
@@ -107,6 +129,19 @@ impl Source {
     /// What it is carried in.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The first MTIME that is not 0 in the gzip headers of an archive that is compressed as a whole.
+    pub fn gzip_mtime(&self) -> Option<u32> {
+        self.gzip_mtime
+    }
+
+    /// Shows the headers of every entry of an archive; a directory has none.
+    pub fn archive_entries(&self, visit: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
+        match &self.store {
+            Store::Folder(_) => Ok(()),
+            Store::Archive(archive) => archive.entries(visit),
+        }
     }
 
     /// The bytes of `index.json`.
@@ -179,7 +214,7 @@ fn list(folder: &Path, prefix: &str, depth: u32, names: &mut Vec<String>) -> Res
 }
 
 /// Indexes an archive; what can't be read at any offset is spooled.
-fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Store> {
+fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Opened> {
     let metadata = file.metadata().map_err(|e| Error::io("cannot look at it", e))?;
     if metadata.is_dir() {
         return Err(Error::malformed("source", "an archive", "a directory"));
@@ -190,18 +225,27 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
         let count = file.read_at(&mut head, 0).map_err(|e| Error::io("cannot read", e))?;
         if Compression::sniff(&head[..count]) == Compression::None {
             let extent = Extent::of_file(file, metadata.len());
-            return Archive::index(&extent, arrived).map(Store::Archive);
+            let store = Archive::index(&extent, arrived).map(Store::Archive)?;
+            return Ok(Opened { store, gzip_mtime: None });
         }
     }
     let count = read_full(&mut file, &mut head).map_err(|e| Error::io("cannot read", e))?;
-    let plain = io::Cursor::new(head[..count].to_vec()).chain(file);
-    let mut reader: Box<dyn Read + Send> = match Compression::sniff(&head[..count]) {
-        Compression::None => Box::new(plain),
-        Compression::Gzip | Compression::Zstd => Box::new(Decoder::new(Box::new(plain), &Expect::default())?),
-    };
+    let mut plain = io::Cursor::new(head[..count].to_vec()).chain(file);
+    match Compression::sniff(&head[..count]) {
+        Compression::None => Ok(Opened { store: spooled(&mut plain, spools, arrived)?, gzip_mtime: None }),
+        Compression::Gzip | Compression::Zstd => {
+            let mut decoder = Decoder::new(Box::new(plain), &Expect::default())?;
+            let store = spooled(&mut decoder, spools, arrived)?;
+            Ok(Opened { store, gzip_mtime: decoder.gzip_mtime() })
+        }
+    }
+}
+
+/// Spools an archive and indexes it while it arrives.
+fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Store> {
     let growing = Growing::new(spools.file()?);
     std::thread::scope(|scope| {
-        let filler = scope.spawn(|| growing.fill(&mut reader));
+        let filler = scope.spawn(|| growing.fill(reader));
         let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), arrived);
         // What follows the end marker is read all the same: the program that writes into this pipe must not be
         // killed by closing it. It may be once it is known that its archive is of no use.

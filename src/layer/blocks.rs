@@ -29,6 +29,11 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
+    /// Is the hash of the blob that of the uncompressed bytes, so that [`next`](Self::next) has little to do?
+    pub(super) fn are_hashed(&self) -> bool {
+        self.hasher.is_none()
+    }
+
     /// The next block, hashed for the diff_id: the caller may change it. None at the end, or when reading failed,
     /// which the caller need not tell apart: [`read`] returns the error then, whatever the caller does.
     pub(super) fn next(&mut self) -> Option<&mut [u8]> {

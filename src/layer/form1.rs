@@ -184,6 +184,11 @@ impl Cutter {
         limit.saturating_sub(self.held).max(1)
     }
 
+    /// Is the run the content of a large file? Its chunks have nothing else in them.
+    pub fn is_large(&self) -> bool {
+        self.left.is_some()
+    }
+
     /// The current chunk has taken this many bytes, at most [`room`](Self::room). Does it end behind them?
     #[must_use]
     pub fn add(&mut self, bytes: u64) -> bool {

@@ -3,13 +3,17 @@
 //! A layer is read as a blob of whatever compression (`read.rs`, `gunzip.rs`), verified against its digest, size and
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
 //! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] only reads (`scan.rs`). The work of a
-//! whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory.
+//! whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A [`Cache`] (`cache.rs`)
+//! may spare them the content of large files.
 //!
 //! What never enters: images, manifests, media types, where blobs are kept, the environment. A layer does not know
 //! which image it is of, and the caller adds that to the errors.
 
 mod blocks;
+mod cache;
+mod chunks;
 mod form1;
+mod gather;
 mod gunzip;
 mod pipeline;
 mod pool;
@@ -18,6 +22,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
 pub use pipeline::{Outcome, Spec, Written, rewrite};
 pub use pool::Pool;

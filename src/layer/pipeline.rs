@@ -7,6 +7,9 @@
 //!              4 blocks                 chunks in order, within the pool's budget
 //! ```
 //!
+//! Where the input is plain, one hash is both its digest and its diff_id, and the patch thread takes over the hash of
+//! the new diff_id.
+//!
 //! # Why nothing waits for ever
 //!
 //! A chunk's permit is taken by the patch thread before the chunk gets its first byte, and goes back when the calling
@@ -19,7 +22,6 @@
 //!
 //! A stage that fails drops its end of the channels; its neighbours notice when they next send or receive, and stop.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -31,9 +33,9 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::epoch::Stamp;
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, Blocks, joined};
-use crate::layer::form1::{Cutter, Encoder, Output, Run};
-use crate::layer::pool::Permit;
-use crate::layer::scan::Gather;
+use crate::layer::chunks::{Chunk, Chunks};
+use crate::layer::form1::{Output, Run};
+use crate::layer::gather::{Gather, passes, split_off_mut};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
 use crate::tar::{Patcher, Stats, Step, Want};
@@ -41,11 +43,9 @@ use crate::tar::{Patcher, Stats, Step, Want};
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
 const QUEUE: usize = 256;
-/// What a chunk costs beside its bytes.
-const OVERHEAD: u64 = 4 << 10;
 
 /// What a layer is to become.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     /// What becomes of its times.
     pub stamp: Stamp,
@@ -101,14 +101,15 @@ pub fn rewrite(
     let file = create()?;
     let (written, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
+        let is_hashed = blocks.are_hashed();
         thread::scope(|scope| {
             let patching = thread::Builder::new()
                 .name("patch".to_owned())
                 .spawn_scoped(scope, move || patch(blocks, spec, pool, sender))
                 .map_err(|error| Error::io("cannot start a thread", error))?;
-            let written = write(file, spec, pool, receiver);
-            let stats = joined(patching.join())?;
-            Ok((written?, stats))
+            let written = write(file, spec, pool, is_hashed, receiver);
+            let (stats, diff_id) = joined(patching.join())?;
+            Ok((written?.complete(diff_id)?, stats))
         })
     })?;
     let facts = facts.ok_or_else(stopped)?;
@@ -154,35 +155,11 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
     }
 }
 
-/// How many bytes may go by.
-pub(super) fn passes(want: Want) -> u64 {
-    match want {
-        Want::Feed(_) => 0,
-        Want::Content { remaining, .. } => remaining,
-        Want::Rest => u64::MAX,
-    }
-}
-
-/// The first `n` bytes, or all that there are.
-pub(super) fn split_off<'a>(bytes: &mut &'a [u8], n: u64) -> &'a [u8] {
-    let n = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
-    let (head, tail) = bytes.split_at_checked(n).unwrap_or_default();
-    *bytes = tail;
-    head
-}
-
-/// The same for bytes that may be changed.
-pub(super) fn split_off_mut<'a>(bytes: &mut &'a mut [u8], n: u64) -> &'a mut [u8] {
-    let n = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
-    let (head, tail) = std::mem::take(bytes).split_at_mut_checked(n).unwrap_or_default();
-    *bytes = tail;
-    head
-}
-
 /// The patch thread: takes the old stream, gives out the chunks of the new one.
-fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<Stats> {
+fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<(Stats, Option<Digest>)> {
     let mut patcher = Patcher::new(spec.stamp);
-    let mut chunks = Chunks::new(spec.output, pool, chunks);
+    let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
+    let mut chunks = Chunks::new(spec.output, pool, chunks, diff_id);
     let (mut gather, mut out) = (Gather::default(), Vec::new());
     let mut is_fresh_content = true;
     while let Some(block) = blocks.next() {
@@ -208,9 +185,9 @@ fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -
                 }
             }
         }
-        if chunks.is_closed {
+        if chunks.is_closed() {
             // The writer has failed, and says why.
-            return Ok(patcher.stats());
+            return Ok((patcher.stats(), None));
         }
     }
     let rest = gather.rest();
@@ -221,160 +198,50 @@ fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -
     patcher.end(&mut out)?;
     chunks.headers(Step::More, &mut out)?;
     chunks.finish()?;
-    Ok(patcher.stats())
+    Ok((patcher.stats(), chunks.into_diff_id()))
 }
 
-/// Collects bytes into chunks and sends them off: to be compressed, and to the writer.
-struct Chunks<'a> {
-    output: Output,
-    pool: &'a Pool,
-    cutter: Cutter,
-    capacity: usize,
-    current: Option<(Vec<u8>, Permit)>,
-    sender: Sender<Chunk>,
-    is_empty: bool,
-    /// The writer has gone.
-    is_closed: bool,
+/// What the calling thread has written, and the digests as far as it has computed them.
+struct New {
+    file: File,
+    digest: Option<Digest>,
+    size: u64,
+    diff_id: Option<Digest>,
+    uncompressed_size: u64,
 }
 
-/// A chunk on its way to the writer. Dropping it gives its part of the budget back.
-struct Chunk {
-    bytes: Arc<Vec<u8>>,
-    compressed: Option<Receiver<Result<Compressed>>>,
-    _permit: Permit,
-}
-
-struct Compressed {
-    bytes: Vec<u8>,
-    _permit: Permit,
-}
-
-impl<'a> Chunks<'a> {
-    fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>) -> Self {
-        let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
-        Self { output, pool, cutter, capacity, current: None, sender, is_empty: true, is_closed: false }
+impl New {
+    fn complete(self, diff_id: Option<Digest>) -> Result<Written> {
+        let Self { file, digest, size, uncompressed_size, .. } = self;
+        let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
+        // What is not compressed has one hash.
+        Ok(Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
     }
-
-    /// What a patcher has given out after a step.
-    fn headers(&mut self, step: Step, out: &mut Vec<u8>) -> Result<()> {
-        if !out.is_empty() {
-            self.begin(match step {
-                Step::Entry | Step::Global | Step::End => Run::Headers,
-                Step::Held | Step::More => Run::Rest,
-            })?;
-            self.put(out)?;
-            out.clear();
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, run: Run) -> Result<()> {
-        if self.cutter.begin(run) { self.close() } else { Ok(()) }
-    }
-
-    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let (chunk, _) = self.current.get_or_insert_with(|| {
-                let permit = self.pool.acquire(2 * self.capacity as u64 + OVERHEAD);
-                (self.pool.buffer(self.capacity), permit)
-            });
-            let taken = split_off(&mut bytes, self.cutter.room());
-            chunk.extend_from_slice(taken);
-            if self.cutter.add(taken.len() as u64) {
-                self.close()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends the current chunk off.
-    fn close(&mut self) -> Result<()> {
-        let Some((mut bytes, mut permit)) = self.current.take() else { return Ok(()) };
-        self.pool.check()?;
-        self.is_empty = false;
-        if bytes.len() <= self.capacity / 2 {
-            // A small chunk must not keep a large buffer from being filled again.
-            let small = bytes.as_slice().to_vec();
-            self.pool.recycle(std::mem::replace(&mut bytes, small));
-        }
-        let held = bytes.capacity() as u64;
-        permit.resize(2 * held + OVERHEAD);
-        let bytes = Arc::new(bytes);
-        let compressed = if self.output.compression() == Compression::None {
-            permit.resize(held + OVERHEAD);
-            None
-        } else {
-            Some(compress(self.output, self.pool, Arc::clone(&bytes), permit.split(held)))
-        };
-        self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
-        Ok(())
-    }
-
-    /// The stream has ended.
-    fn finish(&mut self) -> Result<()> {
-        self.close()?;
-        if self.is_empty {
-            // A layer of no bytes: one empty member or frame.
-            self.current = Some((Vec::new(), self.pool.acquire(OVERHEAD)));
-            self.close()?;
-        }
-        Ok(())
-    }
-}
-
-thread_local! {
-    /// The encoder of a compressing thread, for as long as what is asked of it stays the same.
-    static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
-}
-
-/// Has a chunk compressed by the pool.
-fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit) -> Receiver<Result<Compressed>> {
-    let (sender, receiver) = bounded(1);
-    let run = pool.clone();
-    pool.spawn(move || {
-        let bytes = run.check().and_then(|()| encode(output, &chunk));
-        // First this, then the result: who has the result can have the chunk's buffer, too.
-        drop(chunk);
-        let compressed = bytes.map(|bytes| {
-            permit.resize(bytes.len() as u64);
-            Compressed { bytes, _permit: permit }
-        });
-        // Nobody waits for it where the layer has failed.
-        let _ = sender.send(compressed);
-    });
-    receiver
-}
-
-fn encode(output: Output, chunk: &[u8]) -> Result<Vec<u8>> {
-    ENCODER.with_borrow_mut(|kept| {
-        let encoder = match kept {
-            Some((of, encoder)) if *of == output => encoder,
-            _ => &mut kept.insert((output, Encoder::new(output)?)).1,
-        };
-        encoder.encode(chunk).map(<[u8]>::to_vec)
-    })
 }
 
 /// The calling thread: writes what the chunks have become, in their order.
-fn write(mut file: File, spec: &Spec, pool: &Pool, chunks: Receiver<Chunk>) -> Result<Written> {
-    let mut diff_id = Hasher::new(spec.diff_id_algorithm);
+fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Receiver<Chunk>) -> Result<New> {
+    let mut diff_id = (!is_hashed).then(|| Hasher::new(spec.diff_id_algorithm));
     let is_plain = spec.output.compression() == Compression::None;
-    let mut digest =
-        (!is_plain || spec.digest_algorithm != spec.diff_id_algorithm).then(|| Hasher::new(spec.digest_algorithm));
+    let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;
+    let mut digest = needs_digest.then(|| Hasher::new(spec.digest_algorithm));
     let (mut size, mut uncompressed_size) = (0, 0);
     for chunk in chunks {
         // While this hashes, the chunk is being compressed.
-        diff_id.update(&chunk.bytes);
+        if let Some(hasher) = &mut diff_id {
+            hasher.update(&chunk.bytes);
+        }
         uncompressed_size += chunk.bytes.len() as u64;
         let compressed = match chunk.compressed {
             None => None,
+            // A closed channel: the task has panicked.
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
         file.write_all(bytes).map_err(|error| Error::io("cannot write", error))?;
         size += bytes.len() as u64;
-        if let Some(digest) = &mut digest {
-            digest.update(bytes);
+        if let Some(hasher) = &mut digest {
+            hasher.update(bytes);
         }
         drop(compressed);
         if let Ok(buffer) = Arc::try_unwrap(chunk.bytes)
@@ -383,9 +250,8 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, chunks: Receiver<Chunk>) -> R
             pool.recycle(buffer);
         }
     }
-    let diff_id = diff_id.finish();
-    let digest = digest.map_or(diff_id, Hasher::finish);
-    Ok(Written { file, digest, size, diff_id, uncompressed_size })
+    let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
+    Ok(New { file, digest, size, diff_id, uncompressed_size })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.

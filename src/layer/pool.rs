@@ -4,19 +4,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::layer::Cache;
 
 const MIB: u64 = 1 << 20;
 
 /// Bytes that chunks in flight may hold, compressed and uncompressed together. The promise for the whole process is
 /// 64 MiB and 8 MiB per job; the rest of it is for the encoders' tables and output buffers (up to 5 MiB per job) and
-/// for the readers (about 2 MiB per layer).
-const BUDGET: u64 = 24 * MIB;
+/// for the readers (about 2 MiB per layer). Two jobs of zstd need about 23 MiB: two chunks that are compressed and one
+/// that is being filled.
+const BUDGET: u64 = 20 * MIB;
 const BUDGET_PER_JOB: u64 = 3 * MIB;
 
 /// A bounded pool for a whole run: threads, memory, progress, and the flag that stops it. Clones share all of it.
 #[derive(Debug, Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+    cache: Option<Arc<Cache>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,18 @@ impl Pool {
             .map_err(|error| Error::io("cannot start threads", std::io::Error::other(error)))?;
         let budget = Budget { limit: budget, used: Mutex::new(0), freed: Condvar::new() };
         let bytes_read = AtomicU64::new(0);
-        Ok(Self { shared: Arc::new(Shared { threads, jobs, budget, idle: Mutex::default(), interrupted, bytes_read }) })
+        let shared = Shared { threads, jobs, budget, idle: Mutex::default(), interrupted, bytes_read };
+        Ok(Self { shared: Arc::new(shared), cache: None })
+    }
+
+    /// The same pool with a cache of compressed chunks.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<Cache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_deref()
     }
 
     /// The number of compressing threads: a good number of layers to work on at a time, too.

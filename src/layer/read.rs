@@ -218,7 +218,7 @@ fn fill_plain(input: &mut Input, out: &mut [u8]) -> Result<usize> {
             break;
         }
         let n = bytes.len().min(space.len());
-        for (to, from) in space.chunks_mut(n).zip(bytes.chunks(n)).take(1) {
+        if let (Some(to), Some(from)) = (space.get_mut(..n), bytes.get(..n)) {
             to.copy_from_slice(from);
         }
         input.consume(n);

@@ -3,7 +3,7 @@
 use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::layer::blocks;
-use crate::layer::pipeline::{passes, split_off, split_off_mut};
+use crate::layer::gather::{Gather, passes, split_off, split_off_mut};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::tar::{Entry, Framer, Stats, Step, Want};
 
@@ -115,34 +115,5 @@ impl Scanner {
             visit(Event::End(if self.is_held { self.framer.entry() } else { &none }))?;
         }
         Ok(())
-    }
-}
-
-/// Puts together what has to be fed in one slice, where it lies across two blocks.
-#[derive(Debug, Default)]
-pub(super) struct Gather {
-    pending: Vec<u8>,
-    is_complete: bool,
-}
-
-impl Gather {
-    /// Takes up to `n` bytes off the front; the slice when it is complete. Nothing is copied where it lies in one
-    /// block.
-    pub(super) fn take<'s, 'b: 's>(&'s mut self, n: usize, bytes: &mut &'b mut [u8]) -> Option<&'s [u8]> {
-        if std::mem::take(&mut self.is_complete) {
-            self.pending.clear();
-        }
-        if self.pending.is_empty() && bytes.len() >= n {
-            return Some(split_off_mut(bytes, n as u64));
-        }
-        let missing = n.saturating_sub(self.pending.len());
-        self.pending.extend_from_slice(split_off_mut(bytes, missing as u64));
-        self.is_complete = self.pending.len() >= n;
-        self.is_complete.then_some(&self.pending)
-    }
-
-    /// What was not completed before the stream ended.
-    pub(super) fn rest(&self) -> &[u8] {
-        if self.is_complete { &[] } else { &self.pending }
     }
 }

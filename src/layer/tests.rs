@@ -103,9 +103,9 @@ fn patched(tar: &[u8], stamp: Stamp) -> Vec<u8> {
     while !bytes.is_empty() {
         let n = match patcher.want() {
             Want::Feed(n) => n,
-            want => pipeline::passes(want) as usize,
+            want => gather::passes(want) as usize,
         };
-        let taken = pipeline::split_off_mut(&mut bytes, n as u64);
+        let taken = gather::split_off_mut(&mut bytes, n as u64);
         if matches!(patcher.want(), Want::Feed(_)) {
             patcher.feed(taken, &mut out).unwrap();
         } else {
@@ -303,6 +303,21 @@ fn what_has_not_changed_keeps_its_blob() {
 }
 
 #[test]
+fn a_small_layer_that_changes_early_is_not_taken_for_another() {
+    // The reader is at its end before the first entry, which changes, is looked at.
+    let tar = layer(20_000, 21);
+    let source = Blob::new(gzip(&tar));
+    let expect = Expect { diff_id: Some(Digest::sha256(&tar)), ..source.expect() };
+    let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
+    for _ in 0..50 {
+        let pool = Pool::new(1).unwrap();
+        let outcome = rewrite(&source, &expect, &spec, &pool, &temporary).unwrap();
+        assert!(matches!(outcome, Outcome::Rewritten(..)));
+        assert_eq!(pool.bytes_read(), source.len(), "read twice, counted once");
+    }
+}
+
+#[test]
 fn digests_have_the_algorithm_that_is_asked_for() {
     let tar = layer(300_000, 5);
     let pool = Pool::new(1).unwrap();
@@ -367,4 +382,23 @@ fn a_time_in_a_gzip_header_is_reported() {
     let second = gzip(&tar[..5120]).len();
     blob[second + 4..second + 8].copy_from_slice(&1_234_567_890_u32.to_le_bytes());
     assert_eq!(facts(&blob).gzip_mtime, Some(1_234_567_890));
+}
+
+#[test]
+fn a_cache_changes_nothing_but_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let tar = Tar::default().file(3_000_000).file(100).file(1_500_000).file(300_000).end();
+    let other_epoch = Stamp { epoch: Epoch::new(1_400_000_000).unwrap(), rule: Rule::Set };
+    for (output, pieces) in [(Output::GZIP, 6), (Output::ZSTD, 2)] {
+        let cache = std::sync::Arc::new(Cache::open(dir.path(), 1 << 30).unwrap());
+        let (plain, cached) = (Pool::new(2).unwrap(), Pool::new(2).unwrap().with_cache(cache.clone()));
+        let first = spec(output);
+        let second = Spec { stamp: other_epoch, ..spec(output) };
+        for (spec, hits) in [(&first, 0), (&second, pieces), (&first, 2 * pieces)] {
+            let with = rewritten(&Blob::new(&*tar), spec, &cached).1;
+            let without = rewritten(&Blob::new(&*tar), spec, &plain).1;
+            assert_eq!((with.digest, with.diff_id), (without.digest, without.diff_id));
+            assert_eq!((cache.hits(), cache.misses()), (hits, pieces), "{output}");
+        }
+    }
 }

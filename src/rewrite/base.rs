@@ -30,7 +30,7 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
 }
 
 /// How much of an image is the base's.
-pub(super) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
+pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
     match base {
         Base::None => Ok(ImagePlan::default()),
         Base::Layers(count) => {
@@ -52,11 +52,29 @@ pub(super) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
             candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
             if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
                 let layers = base.diff_ids.len();
-                return Ok(ImagePlan { base_layers: layers, base_history: base.history, ..ImagePlan::default() });
+                // A base may have gained history since; what stands for an own layer is never its.
+                let own = Config::parse(&image.bytes)?.entries_of_layers(layers);
+                return Ok(ImagePlan {
+                    base_layers: layers,
+                    base_history: base.history.min(own),
+                    ..ImagePlan::default()
+                });
             }
             Err(parting(candidates[0], image))
         }
     }
+}
+
+/// Docker refuses an image whose history tells of more layers than there are; fewer are fine.
+pub(super) fn history_fits(image: &ImageConfig) -> Result<()> {
+    let config = Config::parse(&image.bytes)?;
+    let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
+    let layers = image.diff_ids.len();
+    if filled > layers {
+        let expected = format!("at most {layers} that are not empty_layer, the number of layers");
+        return Err(Error::malformed("number of history entries", expected, filled).at_entry("history"));
+    }
+    Ok(())
 }
 
 /// Where a base image and an image part.

@@ -7,15 +7,15 @@ use std::sync::PoisonError;
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::Descriptor;
-use crate::epoch::Rule;
 use crate::error::{Error, Kind, Result};
 use crate::image::docker::DockerLayer;
 use crate::image::graph::extent_of;
 use crate::image::sink::Content;
 use crate::image::source::Source;
-use crate::layer::{self, Expect, Outcome, Output, Pool, Spec};
+use crate::layer::{self, Expect, Outcome, Pool, Spec};
 use crate::media_type::{Class, Compression, LayerType, classify};
 use crate::policy::Policy;
+use crate::rewrite::early::{self, Early};
 use crate::rewrite::report::{Action, Change, Layer};
 use crate::spool::Spools;
 
@@ -172,14 +172,9 @@ impl Layers {
             }
             return Ok(key);
         }
-        let level = policy.encoding.level.filter(|_| policy.encoding.compression.is_none_or(|c| c == compression));
-        let spec = Spec {
-            stamp: policy.stamp,
-            output: Output::new(compression, level)?,
-            keep_unchanged: policy.stamp.rule == Rule::Clamp,
-            digest_algorithm: expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()),
-            diff_id_algorithm: expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm()),
-        };
+        let algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+        let mut spec = early::spec(policy, compression, algorithm)?;
+        spec.diff_id_algorithm = expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm());
         self.jobs.insert(key, Job { extent, expect, spec, place });
         Ok(key)
     }
@@ -190,7 +185,18 @@ impl Layers {
     }
 
     /// Does the work, several layers side by side.
-    pub fn run(&mut self, pool: &Pool, spools: &Spools) -> Result<()> {
+    pub fn run(&mut self, pool: &Pool, spools: &Spools, mut early: Early) -> Result<()> {
+        for (key, job) in std::mem::take(&mut self.jobs) {
+            match early.take(&job.extent, &job.expect, &job.spec) {
+                Some(outcome) => {
+                    let done = finish(&job, outcome.map_err(|e| e.in_blob(&job.place))?);
+                    self.done.insert(key, done);
+                }
+                None => {
+                    self.jobs.insert(key, job);
+                }
+            }
+        }
         let mut queue: Vec<(Key, Job)> = std::mem::take(&mut self.jobs).into_iter().collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|(key, job)| (std::cmp::Reverse(job.extent.len()), *key));
@@ -249,7 +255,11 @@ impl Layers {
 
 fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {
     let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, &|| spools.file())
-        .map_err(|e| e.in_blob(&job.place))?;
+        .map_err(|e| if is_full(&e) { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
+    Ok(finish(job, outcome))
+}
+
+fn finish(job: &Job, outcome: Outcome) -> Done {
     let (facts, written) = match outcome {
         Outcome::Unchanged(facts) => (facts, None),
         Outcome::Rewritten(facts, written) => (facts, Some(written)),
@@ -274,7 +284,12 @@ fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {
         None => Content::Source(job.extent.clone()),
     };
     let old_diff_id = Some(facts.diff_id);
-    Ok(Done { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report })
+    Done { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report }
+}
+
+/// Is it the spool that could not be written? Then its place is not in the image.
+fn is_full(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Io { doing, .. } if doing.starts_with("cannot write"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -3,10 +3,11 @@
 //! [`plan`](rewrite) what each layer becomes, do all layers at once, then write the documents from the bottom up.
 //! [`report`] tells what was done.
 
-mod base;
+pub(crate) mod base;
 mod documents;
+pub mod early;
 mod layers;
-mod output;
+pub(crate) mod output;
 pub mod report;
 pub(crate) mod select;
 
@@ -24,6 +25,7 @@ use crate::media_type::Compression;
 use crate::policy::Policy;
 use crate::spool::Spools;
 use documents::{Documents, ImagePlan};
+use early::Early;
 use layers::Layers;
 use report::{Carrier, Form, Report, SCHEMA, rule_name};
 use select::Selection;
@@ -32,6 +34,7 @@ pub use base::{base_images, check_level};
 
 /// Rewrites an image. Nothing is published: the result is to be written with [`sink::write`].
 ///
+/// `early` is what [`early::open`] has done already, while the source arrived; nothing where it was opened otherwise.
 /// `total` is told how many bytes of blobs there are to read, for a progress display.
 pub fn rewrite(
     source: &Source,
@@ -39,6 +42,7 @@ pub fn rewrite(
     kind: Kind,
     pool: &Pool,
     spools: &Spools,
+    early: Early,
     total: &dyn Fn(u64),
 ) -> Result<(sink::Image, Report)> {
     check_level(policy)?;
@@ -50,7 +54,7 @@ pub fn rewrite(
     let mut layers = Layers::default();
     let plans = plan(source, policy, &graph, &docker, &selection, &mut layers).map_err(in_file)?;
     total(layers.total());
-    layers.run(pool, spools).map_err(in_file)?;
+    layers.run(pool, spools, early).map_err(in_file)?;
     let mut warnings = std::mem::take(&mut graph.notes);
     let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection);
     let root = documents.root().map_err(in_file)?;
@@ -98,6 +102,7 @@ fn plan(
     let mut plans = Plans::default();
     for (digest, manifest) in graph.images().filter(|(digest, _)| selection.keeps(digest)) {
         let Some(image) = &manifest.image else { continue };
+        base::history_fits(image).map_err(|e| e.in_blob(digest))?;
         let mut planned = base::plan(&policy.base, image).map_err(|e| e.in_blob(digest))?;
         for (number, descriptor) in manifest.layers.iter().enumerate() {
             let key = layers.plan(source, policy, descriptor, image.diff_id(number)?, number < planned.base_layers);
@@ -106,6 +111,7 @@ fn plan(
         plans.graph.insert(*digest, planned);
     }
     for image in docker {
+        base::history_fits(&image.config).map_err(|e| e.in_blob(image.id))?;
         let mut planned = base::plan(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
         for (number, layer) in image.layers.iter().enumerate() {
             let base = number < planned.base_layers;

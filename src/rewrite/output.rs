@@ -8,7 +8,7 @@ use crate::document::docker::{Archive, ArchiveEntryEdit, Repositories};
 use crate::document::write::{self, NewArchiveEntry, NewDescriptor, NewPlatform};
 use crate::error::Result;
 use crate::image::docker::{DockerImage, used_paths};
-use crate::image::graph::{Body, Graph, ImageConfig};
+use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::image::location::Kind;
 use crate::image::sink::Content;
 use crate::image::source::Source;
@@ -47,8 +47,7 @@ pub fn finish(
 ) -> Result<Finished> {
     let mut finished = Finished::default();
     let (source, graph) = (documents.source(), documents.graph());
-    let found = graph.root.iter().flat_map(|root| images_below(graph, &root.children));
-    for image in found.filter(|image| documents.selection().keeps(&image.digest)) {
+    for image in images(graph).into_iter().filter(|image| documents.selection().keeps(&image.digest)) {
         finished.images.push(graph_image(documents, &image));
     }
     let mut entries = Vec::new();
@@ -78,11 +77,21 @@ pub fn finish(
 }
 
 /// An image that `index.json` leads to.
-struct Found<'g> {
-    digest: Digest,
-    names: Vec<String>,
-    node: &'g crate::image::graph::ManifestNode,
-    image: &'g ImageConfig,
+#[derive(Debug)]
+pub struct Found<'g> {
+    /// Its manifest.
+    pub digest: Digest,
+    /// Its own names, or those of the index that it is in.
+    pub names: Vec<String>,
+    /// The manifest.
+    pub node: &'g ManifestNode,
+    /// The config.
+    pub image: &'g ImageConfig,
+}
+
+/// All images of a layout, each once, in the order of the indexes.
+pub fn images(graph: &Graph) -> Vec<Found<'_>> {
+    graph.root.as_ref().map(|root| images_below(graph, &root.children)).unwrap_or_default()
 }
 
 /// The images below some descriptors, each once, in their order.
@@ -198,8 +207,7 @@ fn docker_documents(
 ) -> Result<()> {
     let Some(old) = documents.source().docker() else {
         let graph = documents.graph();
-        let images = graph.root.as_ref().map(|root| images_below(graph, &root.children)).unwrap_or_default();
-        return from_layout(documents, &images, finished);
+        return from_layout(documents, &images(graph), finished);
     };
     let manifest = match &old.manifest {
         Some(bytes) if !docker.is_empty() => {

@@ -52,13 +52,7 @@ impl Selection {
 
     /// Chooses; an error if there is a signature and no word on what to do with it, or if nothing would be left.
     pub fn choose(graph: &Graph, policy: &Policy) -> Result<Self> {
-        let mut selection = Self::default();
-        if let Some(reference) = &policy.reference {
-            selection.by_reference(graph, reference)?;
-        }
-        if let Some(platform) = &policy.platform {
-            selection.by_platform(graph, platform)?;
-        }
+        let mut selection = Self::wanted(graph, policy)?;
         selection.signatures(graph, policy.signatures)?;
         if policy.attestations == Attestations::Drop {
             for (digest, manifest) in manifests(graph) {
@@ -68,6 +62,24 @@ impl Selection {
             }
         }
         selection.referrers(graph);
+        Ok(selection)
+    }
+
+    /// Chooses by reference and platform alone: what is asked for, and what is about that.
+    pub fn named(graph: &Graph, policy: &Policy) -> Result<Self> {
+        let mut selection = Self::wanted(graph, policy)?;
+        selection.referrers(graph);
+        Ok(selection)
+    }
+
+    fn wanted(graph: &Graph, policy: &Policy) -> Result<Self> {
+        let mut selection = Self::default();
+        if let Some(reference) = &policy.reference {
+            selection.by_reference(graph, reference)?;
+        }
+        if let Some(platform) = &policy.platform {
+            selection.by_platform(graph, platform)?;
+        }
         Ok(selection)
     }
 

@@ -280,7 +280,7 @@ impl Framer {
             return Err(self.cut("payload of an extension header", length, bytes.len(), at));
         };
         if matches!(kind, ExtensionKind::Pax | ExtensionKind::Global) {
-            let owner = self.entry.extensions().last().map(|extension| extension.header.name());
+            let owner = self.entry.extensions().next_back().map(|extension| extension.header.name());
             pax::validate(payload, at).map_err(|error| named(error, owner.unwrap_or_default()))?;
         }
         self.entry.push_payload(bytes, length);

@@ -87,7 +87,7 @@ impl Patcher {
             Step::Entry => self.entry_complete(out),
             Step::Global => {
                 self.group(out);
-                let global = self.framer.entry().extensions().last();
+                let global = self.framer.entry().extensions().next_back();
                 let records = global.into_iter().flat_map(|extension| extension.records());
                 if let Some(mtime) = records.filter(|record| record.key == pax::MTIME.as_bytes()).last() {
                     self.is_global_mtime = !mtime.value.is_empty();
@@ -150,6 +150,7 @@ impl Patcher {
             pax_headers: 0,
             is_global_mtime: self.is_global_mtime,
             is_mtime_moved: false,
+            has_pax_name: None,
         };
         for extension in mtime_records {
             group.pax_headers += 1;
@@ -194,6 +195,8 @@ struct Group<'a> {
     is_global_mtime: bool,
     /// Has a record been removed whose value the header block now has to say?
     is_mtime_moved: bool,
+    /// Does `scratch` hold the name that PAX headers get? `Some(false)` if they keep theirs.
+    has_pax_name: Option<bool>,
 }
 
 impl Group<'_> {
@@ -289,13 +292,17 @@ impl Group<'_> {
     fn canonical_name(&mut self, extension: Extension<'_>) -> bool {
         match extension.kind {
             ExtensionKind::LongName | ExtensionKind::LongLink => false,
-            ExtensionKind::Global => names::global_header_name(extension.header.name(), self.scratch),
-            ExtensionKind::Pax => {
+            ExtensionKind::Global => {
+                self.has_pax_name = None;
+                names::global_header_name(extension.header.name(), self.scratch)
+            }
+            // There may be a thousand of them, and a megabyte of records to find the entry's name in.
+            ExtensionKind::Pax => *self.has_pax_name.get_or_insert_with(|| {
                 let name = self.entry.name();
                 names::pax_header_name(&name, self.scratch);
                 // Without an entry, and without a path of its own, nobody knows what it was for.
                 self.entry.header().is_some() || !name.is_empty()
-            }
+            }),
         }
     }
 

@@ -75,7 +75,6 @@ fn split_record(bytes: &[u8], offset: u64) -> Result<(Record<'_>, &[u8]), &'stat
     let space = bytes.iter().take(24).position(|byte| *byte == b' ').ok_or(LENGTH)?;
     let length = bytes.get(..space).and_then(parse_integer).and_then(|length| usize::try_from(length).ok());
     let (raw, rest) = length
-        .filter(|length| *length >= 5)
         .ok_or(LENGTH)
         .and_then(|length| bytes.split_at_checked(length).ok_or("a record that ends within its header"))?;
     let body = raw.get(space + 1..).and_then(|body| body.strip_suffix(b"\n")).ok_or("a newline at the record's end")?;

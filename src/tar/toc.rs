@@ -79,8 +79,6 @@ impl Toc {
                     return State::InValue;
                 }
                 out.append(&mut self.held);
-                // What makes it no key is that it is too long.
-                self.held.resize(KEY_MAX + 1, 0);
                 State::InString { is_escape: byte == b'\\' }
             }
             (state, _) => {
@@ -213,5 +211,9 @@ mod tests {
             r#"{"modtime":"\\","modtime":"\"modtime","modtime":"2020-01-02T03:04:05Z"}"#,
             r#"{"modtime":"\\","modtime":"\"modtime","modtime":"2023-11-14T22:13:20Z"}"#,
         );
+        for value in [r"\\", r#"\""#, r#"x\"x"#, r"\u0022", &"x".repeat(60)] {
+            let text = |time| format!(r#"{{"modtime":"{value}","modtime":"{time}"}}"#);
+            becomes(Rule::Set, &text("2020-01-02T03:04:05Z"), &text("2023-11-14T22:13:20Z"));
+        }
     }
 }

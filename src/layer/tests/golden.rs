@@ -113,3 +113,88 @@ fn an_empty_layer_is_one_empty_member() {
     assert_eq!(of(Output::GZIP), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, 0, 0, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(of(Output::ZSTD), [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0]);
 }
+
+/// The sizes of the chunks in a blob, by member or frame.
+fn chunks(output: Output, mut blob: &[u8]) -> Vec<usize> {
+    let mut sizes = vec![];
+    while !blob.is_empty() {
+        if output.compression() == Compression::Zstd {
+            let len = zstd::zstd_safe::find_frame_compressed_size(blob).unwrap();
+            sizes.push(zstd::bulk::decompress(&blob[..len], 64 << 20).unwrap().len());
+            blob = &blob[len..];
+        } else {
+            // Given a reader with a buffer of its own, flate2 reads one member and no further.
+            let mut member = flate2::bufread::GzDecoder::new(blob);
+            sizes.push(io::copy(&mut member, &mut io::sink()).unwrap() as usize);
+            blob = member.into_inner();
+        }
+    }
+    sizes
+}
+
+/// The cut rule once more, in its plainest form, for a stream of ustar entries that is all in memory.
+fn model(output: Output, tar: &[u8]) -> Vec<usize> {
+    let (target, large) =
+        if output.compression() == Compression::Zstd { (4 << 20, 1 << 20) } else { (1 << 20, 256 << 10) };
+    let (mut sizes, mut held, mut at) = (vec![], 0, 0);
+    let close = |sizes: &mut Vec<usize>, held: &mut usize| {
+        if *held > 0 {
+            sizes.push(std::mem::take(held));
+        }
+    };
+    while tar[at] != 0 {
+        if held >= target {
+            close(&mut sizes, &mut held);
+        }
+        let size = std::str::from_utf8(&tar[at + 124..at + 135]).unwrap();
+        let size = usize::from_str_radix(size, 8).unwrap().next_multiple_of(512);
+        (held, at) = (held + 512, at + 512 + size);
+        if size < large {
+            held += size;
+            continue;
+        }
+        close(&mut sizes, &mut held);
+        sizes.extend(std::iter::repeat_n(target, size / target));
+        held = size % target;
+        close(&mut sizes, &mut held);
+    }
+    if held >= target {
+        close(&mut sizes, &mut held);
+    }
+    held += tar.len() - at;
+    close(&mut sizes, &mut held);
+    sizes
+}
+
+#[test]
+fn a_layer_is_cut_as_documented() {
+    const K: usize = 1 << 10;
+    let pool = Pool::new(2).unwrap();
+    let of = |name: &str, output| {
+        let tar = layers().into_iter().find(|layer| layer.0 == name).unwrap().1;
+        chunks(output, &rewritten(&Blob::new(tar), &spec(output), &pool).2)
+    };
+    // Two that are not large, and the headers of one that is; and so on.
+    let around = [512 * K + 512, 256 * K, 512, 256 * K, 512, 256 * K + 512, 1024];
+    assert_eq!(of("around 256 KiB", Output::GZIP), around);
+    assert_eq!(of("around 256 KiB", Output::ZSTD), [around.iter().sum::<usize>()]);
+    let zeros = [&[512][..], &[1024 * K; 9], &[1024]].concat();
+    assert_eq!(of("zeros", Output::GZIP), zeros);
+    assert_eq!(of("zeros", Output::ZSTD), [512, 4096 * K, 4096 * K, 1024 * K, 1024]);
+    let behind = 512 + 1024 + 1024 + 5120 * K;
+    assert_eq!(of("bytes behind the end", Output::GZIP), [2048 * K, 2048 * K, behind - 4096 * K]);
+    let sparse = 1024 + 25 * 512 + 512;
+    assert_eq!(of("sparse", Output::GZIP), [sparse, 300_032, 1024]);
+}
+
+#[test]
+fn random_layers_are_cut_as_documented() {
+    let pool = Pool::new(2).unwrap();
+    for seed in 100..106 {
+        let tar = layer(7 << 20, seed);
+        for output in [Output::GZIP, Output::ZSTD] {
+            let blob = rewritten(&Blob { bytes: tar.clone(), piece: 77_777 }, &spec(output), &pool).2;
+            assert_eq!(chunks(output, &blob), model(output, &tar), "{output}, seed {seed}");
+        }
+    }
+}

@@ -200,6 +200,7 @@ fn what_readers_would_frame_differently_is_refused() {
     refused(&stream![pax(&[("size", "1"), ("size", "2")]), f], &["two sizes, 1 and 2"]);
     refused(&stream![size("5"), extension(b'g', "g", b"", 0), f], &["global header", "offset 0"]);
     refused(&ustar(0, "d/", 5, 0), &["d/: offset 0: a directory of a v7 archive with a size of 5"]);
+    refused(&with(ustar(0, "", 5, 0), 345, b"d"), &["d/: offset 0: a directory"]);
     let directory = stream![pax(&[("path", "d/")]), ustar(0, "f", 5, 0)];
     refused(&directory, &["d/: offset 1024: a directory"]);
     let both = stream![extension(b'L', "l", b"d/\0", 0), pax(&[("path", "f")]), ustar(0, "f", 5, 0)];
@@ -268,6 +269,15 @@ fn an_entry_says_all_there_is() {
     let long = stream![extension(b'K', "k", b"link\0", 0), extension(b'L', "l", b"long\0x", 0), header];
     let framer = entry_of(&long);
     assert_eq!((framer.entry().name().as_ref(), framer.entry().link_name()), (&b"long"[..], &b"link"[..]));
+    // Of several PAX headers Go takes the last.
+    let (first, last) = ([("path", "first"), ("uid", "7")], [("path", "p"), ("path", "last"), ("GNU.sparse.name", "")]);
+    let framer = entry_of(&stream![pax(&first), pax(&last), header]);
+    assert_eq!((framer.entry().name().as_ref(), framer.entry().uid()), (&b"last"[..], 1000));
+    assert_eq!(framer.entry().pax_records().count(), 3);
+    let framer = entry_of(&stream![pax(&[("path", "GNUSparseFile.7/f"), ("GNU.sparse.name", "f")]), header]);
+    assert_eq!(framer.entry().name().as_ref(), b"f");
+    let odd = with(with(block(GNU, b'0', "f", 0, 0), 345, "é/no/time".as_bytes()), 357, b"x");
+    assert_eq!(entry_of(&odd).entry().name().as_ref(), b"f", "no prefix of Go 1.7");
     let v7 = with(block(V7, b'1', "f", 0, 0), 265, b"root");
     assert_eq!((entry_of(&v7).entry().uname(), entry_of(&v7).entry().device()), (&b""[..], (0, 0)));
     let sparse = with(block(GNU, b'S', "f", 0, 0), 483, b"00000010000\0");

@@ -196,6 +196,13 @@ fn payload_and_its_size_are_rebuilt_as_one() {
     let far = Stamp { epoch: Epoch::new(LATE).unwrap(), rule: Rule::Clamp };
     let (kept, _) = patch_in_pieces(&stream![header, file(EPOCH)], far, 1).unwrap();
     assert_same(&kept, &stream![header, file(EPOCH)], "kept");
+    // In set mode there is one spelling, also where the value was right already.
+    let mut spelled = extension(b'x', "PaxHeaders.0/f", &records(&[("atime", "1700000000")]), 0);
+    let block = with(spelled[..512].try_into().unwrap(), 124, b"         24 ");
+    spelled[..512].copy_from_slice(&block);
+    spelled[1023] = b'x';
+    becomes(Rule::Set, &stream![spelled, file(EPOCH)], &expected, "spelling");
+    becomes(Rule::Clamp, &stream![spelled, file(EPOCH)], &stream![spelled, file(EPOCH)], "spelling");
     // A record that loses digits may lose one of its length's digits too.
     let long = format!("1800000000.{}", "5".repeat(80));
     becomes(
@@ -324,6 +331,12 @@ fn the_index_of_an_estargz_layer() {
     // Other names are files like any other; behind the end marker nothing else is read.
     let other = stream![ustar(b'0', "a/stargz.index.json", size, EPOCH), padded(before.as_bytes()), END];
     becomes(Rule::Set, &other, &other, "another name");
-    let unread = stream![END, file(LATE), toc(&before, LATE)];
-    becomes(Rule::Set, &unread, &unread, "behind the end");
+    let mut damaged = toc(&before, LATE);
+    damaged[148] = b'x';
+    for unread in [stream![END, file(LATE), toc(&before, LATE)], stream![END, damaged]] {
+        becomes(Rule::Set, &unread, &unread, "behind the end");
+    }
+    let cut = stream![END, toc(&before, EPOCH)[..560]];
+    becomes(Rule::Set, &cut, &cut, "cut within a time behind the end");
+    assert!(patch(&toc(&before, EPOCH)[..560], Rule::Set).is_err(), "cut before the end");
 }

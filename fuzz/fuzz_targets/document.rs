@@ -1,0 +1,50 @@
+//! A document is refused, or comes out as JSON that differs in strings that are times and in nothing else.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use restamp::document::config::{BaseHistory, Config};
+use restamp::document::index::{Index, IndexEdit};
+use restamp::document::json::Json;
+use restamp::document::manifest::{Manifest, ManifestEdit};
+use restamp::{Epoch, Result, Rule, Stamp};
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&options, bytes)) = data.split_first() else { return };
+    if Json::parse(bytes).is_ok() {
+        let _: Value = serde_json::from_slice(bytes).expect("accepts what is no JSON");
+    }
+    let rule = if options & 1 == 0 { Rule::Set } else { Rule::Clamp };
+    let stamp = Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule };
+    let Ok(out) = patch(options, bytes, stamp) else { return };
+    let (before, after): (Value, Value) =
+        (serde_json::from_slice(bytes).expect("no JSON"), serde_json::from_slice(&out).expect("no JSON came out"));
+    same_but_times(&before, &after);
+    assert!(patch(options, &out, stamp).expect("refuses its own output") == out, "not idempotent");
+});
+
+fn patch(options: u8, bytes: &[u8], stamp: Stamp) -> Result<Vec<u8>> {
+    Ok(match options >> 1 & 3 {
+        0 => {
+            let config = Config::parse(bytes)?;
+            config.patch(stamp, BaseHistory::default(), config.diff_ids())?.bytes
+        }
+        1 => Manifest::parse(bytes)?.patch(stamp, &ManifestEdit::default())?.bytes,
+        _ => Index::parse(bytes)?.patch(stamp, &IndexEdit::default())?.bytes,
+    })
+}
+
+fn same_but_times(before: &Value, after: &Value) {
+    match (before, after) {
+        (Value::Object(one), Value::Object(two)) => {
+            assert!(one.keys().eq(two.keys()), "{before} became {after}");
+            one.values().zip(two.values()).for_each(|(one, two)| same_but_times(one, two));
+        }
+        (Value::Array(one), Value::Array(two)) => {
+            assert_eq!(one.len(), two.len());
+            one.iter().zip(two).for_each(|(one, two)| same_but_times(one, two));
+        }
+        (Value::String(_), Value::String(two)) if two == "2023-11-14T22:13:20Z" || two == "1700000000" => {}
+        _ => assert_eq!(before, after),
+    }
+}

@@ -1,0 +1,53 @@
+//! The archive around an image: the times of its own entries. 0 or the epoch are right: the one is what podman and
+//! containerd write, the other what restamp does.
+
+use crate::epoch::{Instant, Stamp};
+use crate::error::{Result, printable};
+use crate::image::location::Kind as Carrier;
+use crate::tar::{Field, TimeSite};
+
+use super::Checker;
+use super::report::{Finding, Kind, What};
+
+/// The archive as a place.
+const NAME: &str = "the archive";
+
+impl Checker<'_> {
+    /// The times of the archive's entries, and of the gzip file that it may be in.
+    pub(super) fn archive(&mut self) -> Result<()> {
+        if self.source.kind() == Carrier::Oci {
+            return Ok(());
+        }
+        let stamp = self.policy.stamp;
+        let place = self.findings.place(What::Archive, NAME, "");
+        if let Some(mtime) = self.source.gzip_mtime() {
+            let mtime = Instant::from_seconds(i64::from(mtime));
+            if !is_right(stamp, mtime) {
+                let finding = Finding::new(&place, Kind::Time, mtime.to_string());
+                self.findings.push(finding.field("MTIME of the gzip header"));
+            }
+        }
+        let (source, findings) = (self.source, &mut self.findings);
+        source.archive_entries(&mut |entry| {
+            for site in entry.times().filter(|site| !accepts(stamp, site)) {
+                let text = site.value.map(|value| value.to_string()).unwrap_or_default();
+                let entry = printable(&entry.name()).into();
+                let finding = Finding { entry: Some(entry), ..Finding::new(&place, Kind::Time, text) };
+                findings.push(finding.field(site.field.to_string()).at_offset(Some(site.offset)));
+            }
+            Ok(())
+        })
+    }
+}
+
+fn accepts(stamp: Stamp, site: &TimeSite) -> bool {
+    match (site.field, site.value) {
+        (Field::Pax { .. }, _) => site.is_accepted(stamp),
+        (_, value) => value.is_none_or(|value| is_right(stamp, value)),
+    }
+}
+
+/// An archive is always written anew, so that clamping leaves nothing here.
+fn is_right(stamp: Stamp, value: Instant) -> bool {
+    value == Instant::from_seconds(0) || value.cmp_epoch(stamp.epoch).is_eq()
+}

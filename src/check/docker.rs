@@ -1,0 +1,252 @@
+//! What only archives of `docker save` have: `manifest.json`, held against the layers and against `index.json`;
+//! `repositories`; the files of Docker's v1 format.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Checker;
+use super::findings::Findings;
+use super::layers::{Claim, Layers, Named, Work};
+use super::report::{Kind, Place, What};
+use crate::digest::{Algorithm, Digest};
+use crate::document::descriptor::IMAGE_NAME;
+use crate::document::docker::Repositories;
+use crate::document::json::{element_path, member_path};
+use crate::document::v1::V1;
+use crate::error::{Result, printable};
+use crate::image::docker::{DockerImage, blob_digest};
+use crate::image::graph::{Body, Graph};
+use crate::image::source::Source;
+use crate::media_type::LayerType;
+use crate::rewrite::base;
+use crate::rewrite::select::familiar;
+
+impl Checker<'_> {
+    /// Everything of `docker save`.
+    pub(super) fn docker(&mut self) -> Result<()> {
+        let Some(documents) = self.source.docker() else { return Ok(()) };
+        let place = self.findings.place(What::File, "manifest.json", "");
+        let docker = self.docker;
+        let by_config = configs(self.graph);
+        // The layers of a base image, by the names of their files.
+        let mut base_files = BTreeSet::new();
+        let mut tags: BTreeMap<&str, &DockerImage> = BTreeMap::new();
+        for image in docker {
+            let field = self.entry_of(image);
+            self.docker_image(&place, image, !by_config.contains(&image.id), &mut base_files)?;
+            if !by_config.is_empty() && !by_config.contains(&image.id) {
+                let text = format!("{} is not the config of an image in index.json", image.id);
+                self.findings.fault(&place, Kind::Views, &member_path(&field, "Config"), text);
+            }
+            for tag in &image.entry.repo_tags {
+                let first = *tags.entry(tag).or_insert(image);
+                if first.id != image.id {
+                    let text = format!("{tag:?} names {} as well", first.id);
+                    self.findings.fault(&place, Kind::Tag, &member_path(&field, "RepoTags"), text);
+                }
+            }
+        }
+        self.views_of_tags(&tags);
+        self.v1_files(&base_files)?;
+        if let Some(bytes) = &documents.repositories {
+            self.repositories(bytes)?;
+        }
+        Ok(())
+    }
+
+    fn entry_of(&self, image: &DockerImage) -> String {
+        // Those that were not asked for are gone from the list.
+        let kept = self.selection.docker_kept().iter().enumerate().filter(|(_, kept)| **kept).map(|(number, _)| number);
+        let position = self.docker.iter().position(|other| std::ptr::eq(other, image)).unwrap_or(0);
+        element_path("", kept.into_iter().nth(position).unwrap_or(position))
+    }
+
+    fn docker_image(
+        &mut self,
+        place: &Arc<Place>,
+        image: &DockerImage,
+        is_only_here: bool,
+        base_files: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        let of = image.entry.repo_tags.first().map_or_else(|| image.id.to_string(), |tag| familiar(tag).to_owned());
+        let plan = base::plan(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        self.checked.images += u64::from(is_only_here);
+        if self.seen.insert(image.id) {
+            let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
+            let place = self.findings.place(What::Config, &name, &of);
+            self.config(&place, &image.config, image.entry.layers.len(), plan.base_history)?;
+        }
+        for (number, path) in image.entry.layers.iter().enumerate() {
+            let is_base = number < plan.base_layers;
+            let file = self.source.resolved(path.trim_start_matches("./"));
+            if is_base {
+                base_files.insert(file.clone());
+            }
+            let Some(layer) = image.layers.iter().find(|layer| layer.path == *path) else { continue };
+            let name = layer.digest.map_or_else(|| printable(file.as_bytes()), |digest| digest.to_string());
+            let own = self.findings.place(What::Layer, &name, &format!("{of}, layer {number}"));
+            let claim = Claim {
+                by: format!("in {}, {}", place.name, member_path(&self.entry_of(image), "Layers")),
+                diff_id: image.config.diff_ids.get(number).copied(),
+                named: layer.digest.is_none().then(|| named(&file)).flatten(),
+                ..Claim::default()
+            };
+            let (extent, digest) = (layer.extent.clone(), layer.digest);
+            let named = Named { name, place: own, extent, digest, work: Work::Scan, is_judged: !is_base };
+            self.layers.add(named, claim);
+        }
+        self.sources(place, image, &of);
+        Ok(())
+    }
+
+    /// The blobs that `LayerSources` names are read, where they are here.
+    fn sources(&mut self, place: &Arc<Place>, image: &DockerImage, of: &str) {
+        for (diff_id, link) in &image.entry.sources {
+            if !image.config.diff_ids.contains(diff_id) {
+                self.findings.fault(place, Kind::LayerSources, &link.path, "no such diff_id in the config");
+            }
+            self.data(place, link);
+            // They say what was pulled from a registry, which need not be what is in the archive.
+            let Ok(Some(extent)) = self.source.blob(&link.digest) else { continue };
+            let name = link.digest.to_string();
+            let own = self.findings.place(What::Layer, &name, of);
+            let digest = Some(link.digest);
+            let named = Named { name, place: own, extent, digest, work: Work::Scan, is_judged: false };
+            self.layers.add(named, Claim::default());
+        }
+    }
+
+    /// A full name in `index.json` has to be that of the same image in `manifest.json`.
+    fn views_of_tags(&mut self, tags: &BTreeMap<&str, &DockerImage>) {
+        let tags: BTreeMap<&str, &DockerImage> = tags.iter().map(|(tag, image)| (familiar(tag), *image)).collect();
+        let Some(root) = &self.graph.root else { return };
+        let place = self.findings.place(What::Index, "index.json", "");
+        for (number, child) in root.children.iter().enumerate() {
+            let Some(image) = child.annotation(IMAGE_NAME).and_then(|name| tags.get(familiar(name))) else { continue };
+            let below = configs_below(self.graph, child.digest);
+            if self.selection.keeps_root(number) && !below.is_empty() && !below.contains(&image.id) {
+                let text = format!("manifest.json has another image of that name, {}", image.id);
+                let field = member_path(&member_path(&child.path, "annotations"), IMAGE_NAME);
+                self.findings.fault(&place, Kind::Views, &field, text);
+            }
+        }
+    }
+
+    /// Beside layers under an ID of Docker's own stand files that say once more when they were made.
+    fn v1_files(&mut self, base_files: &BTreeSet<String>) -> Result<()> {
+        let all: Vec<String> = self.source.files()?;
+        let id_of = |name: &String| name.strip_suffix("/json").filter(|id| is_v1_id(id)).map(str::to_owned);
+        let ids: BTreeSet<String> = all.iter().filter_map(id_of).collect();
+        for id in &ids {
+            let name = format!("{id}/json");
+            let place = self.findings.place(What::File, &name, "");
+            let Some(bytes) = self.source.document(&name)? else { continue };
+            let v1 = match V1::parse(&bytes) {
+                Ok(v1) => v1,
+                Err(error) => {
+                    self.findings.error(&error.in_blob(&name));
+                    continue;
+                }
+            };
+            let layer = format!("{id}/layer.tar");
+            if !base_files.contains(&self.source.resolved(&layer)) {
+                self.findings.times(&place, v1.times(), self.policy.stamp);
+            }
+            if let Some(own) = v1.id().filter(|own| own != id) {
+                self.findings.fault(&place, Kind::Repositories, "id", format!("expected {id}, found {own:?}"));
+            }
+            if let Some(parent) = v1.parent().filter(|parent| !parent.is_empty() && !ids.contains(parent)) {
+                let text = format!("{parent:?} is not in the archive");
+                self.findings.fault(&place, Kind::Repositories, "parent", text);
+            }
+        }
+        Ok(())
+    }
+
+    fn repositories(&mut self, bytes: &[u8]) -> Result<()> {
+        let place = self.findings.place(What::File, "repositories", "");
+        let repositories = match Repositories::parse(bytes) {
+            Ok(repositories) => repositories,
+            Err(error) => {
+                self.findings.error(&error.in_blob("repositories"));
+                return Ok(());
+            }
+        };
+        let all = self.source.files()?;
+        let has_v1 = all.iter().any(|name| name.strip_suffix("/json").is_some_and(is_v1_id));
+        let tags: BTreeSet<&str> =
+            self.docker.iter().flat_map(|image| &image.entry.repo_tags).map(|tag| familiar(tag)).collect();
+        let is_whole = self.selection.docker_kept().iter().all(|kept| *kept);
+        for (repository, tag, id) in repositories.tags() {
+            let field = member_path(&member_path("", &repository), &tag);
+            if has_v1 && self.source.document(&format!("{id}/json"))?.is_none() {
+                self.findings.fault(&place, Kind::Repositories, &field, format!("{id:?} is not in the archive"));
+            }
+            if is_whole && !tags.contains(familiar(&format!("{repository}:{tag}"))) {
+                // No program reads this file beside a manifest.json.
+                self.findings.note(&place, Kind::Repositories, &field, "manifest.json has no image of that name");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `LayerSources` says of the blobs that were read meanwhile.
+pub(super) fn layer_sources(
+    source: &Source,
+    docker: &[DockerImage],
+    layers: &Layers,
+    findings: &mut Findings,
+) -> Result<()> {
+    let place = findings.place(What::File, "manifest.json", "");
+    for (diff_id, link) in docker.iter().flat_map(|image| &image.entry.sources) {
+        let Some(extent) = source.blob(&link.digest)? else { continue };
+        let mut fault = |text: String| findings.fault(&place, Kind::LayerSources, &link.path, text);
+        if extent.len() != link.size {
+            fault(format!("size does not match: expected {}, found {}", link.size, extent.len()));
+        }
+        let Some(content) = layers.content(&link.digest.to_string()) else { continue };
+        if content.diff_id.algorithm() == diff_id.algorithm() && content.diff_id != *diff_id {
+            fault(format!("is of another layer, {}", content.diff_id));
+        }
+        let declared = LayerType::parse(&link.media_type).map(|layer| layer.compression);
+        if let Some(declared) = declared.filter(|declared| *declared != content.compression) {
+            fault(format!("media type says {}, content is {}", declared.name(), content.compression.name()));
+        }
+    }
+    Ok(())
+}
+
+/// The digests of all configs of images that an index leads to.
+fn configs(graph: &Graph) -> BTreeSet<Digest> {
+    graph.images().filter_map(|(_, manifest)| Some(manifest.config.as_ref()?.digest)).collect()
+}
+
+fn configs_below(graph: &Graph, digest: Digest) -> BTreeSet<Digest> {
+    let (mut found, mut seen, mut pending) = (BTreeSet::new(), BTreeSet::new(), vec![digest]);
+    while let Some(digest) = pending.pop() {
+        match graph.nodes.get(&digest).map(|node| &node.body) {
+            Some(Body::Index(index)) if seen.insert(digest) => {
+                pending.extend(index.children.iter().map(|child| child.digest));
+            }
+            Some(Body::Manifest(manifest)) if manifest.is_image() => {
+                found.extend(manifest.config.iter().map(|config| config.digest));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_v1_id(name: &str) -> bool {
+    Digest::from_hex(Algorithm::Sha256, name).is_some()
+}
+
+/// The digest in `<hex>.tar` (podman: of the uncompressed layer) and `<hex>.tar.gz` (kaniko: of the blob).
+fn named(path: &str) -> Option<Digest> {
+    if blob_digest(path).is_some() {
+        return None;
+    }
+    let stem = path.strip_suffix(".tar").or_else(|| path.strip_suffix(".tar.gz"))?;
+    Digest::from_hex(Algorithm::Sha256, stem)
+}

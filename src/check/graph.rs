@@ -1,0 +1,246 @@
+//! The documents of a layout, from `index.json` down: each is looked at once, by whichever descriptor comes first.
+
+use std::sync::Arc;
+
+use super::Checker;
+use super::layers::{Claim, Named, Work};
+use super::report::{Kind, Place, What};
+use crate::digest::Digest;
+use crate::document::attestation::is_statement_type;
+use crate::document::descriptor::Descriptor;
+use crate::document::index::Index;
+use crate::document::json::Json;
+use crate::document::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
+use crate::media_type::{Class, LayerType, classify};
+use crate::rewrite::base;
+use crate::rewrite::select::{familiar, names};
+
+/// The version of the layout that there is (OCI image-spec, image-layout.md).
+const LAYOUT_VERSION: &str = "1.0.0";
+
+impl Checker<'_> {
+    /// All documents that can be reached from `index.json`.
+    pub(super) fn graph(&mut self) -> Result<()> {
+        let Some(root) = &self.graph.root else { return Ok(()) };
+        self.layout()?;
+        let place = self.findings.place(What::Index, "index.json", "");
+        self.index(&place, root, "", &|number| self.selection.keeps_root(number))?;
+        self.tags(&place, &root.children);
+        Ok(())
+    }
+
+    fn layout(&mut self) -> Result<()> {
+        let place = self.findings.place(What::File, "oci-layout", "");
+        let bytes = match self.source.document("oci-layout") {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                self.findings.fault(&place, Kind::Layout, "", "is missing: some programs take the image for none");
+                return Ok(());
+            }
+            Err(error) => {
+                self.findings.error(&error);
+                return Ok(());
+            }
+        };
+        let version = Json::parse(&bytes).map(|json| {
+            let version = json.root().get("imageLayoutVersion").and_then(|version| version.as_str());
+            version.map(|version| version.into_owned())
+        });
+        let text = match version {
+            Ok(Some(version)) if version == LAYOUT_VERSION => return Ok(()),
+            Ok(Some(version)) => format!("expected {LAYOUT_VERSION:?}, found {version:?}"),
+            Ok(None) => format!("expected {LAYOUT_VERSION:?}, found none"),
+            Err(error) => error.to_string(),
+        };
+        self.findings.fault(&place, Kind::Layout, "imageLayoutVersion", text);
+        Ok(())
+    }
+
+    fn index(&mut self, place: &Arc<Place>, index: &IndexNode, of: &str, keeps: &dyn Fn(usize) -> bool) -> Result<()> {
+        let parsed = Index::parse(&index.bytes)?;
+        // A descriptor that is left out takes its times with it.
+        let mut times = parsed.times();
+        times.retain(|site| child_of(&site.path).is_none_or(keeps));
+        self.findings.times(place, times, self.policy.stamp);
+        self.schema_version(place, &index.bytes);
+        if let Some(subject) = &index.subject {
+            self.subject(place, subject)?;
+        }
+        let kept: Vec<&Descriptor> =
+            index.children.iter().enumerate().filter(|(number, _)| keeps(*number)).map(|(_, child)| child).collect();
+        for child in &kept {
+            self.link(place, child)?;
+            self.attestation(place, child, &index.children)?;
+        }
+        for child in kept {
+            let of = label(of, child);
+            self.descend(child, &of)?;
+        }
+        Ok(())
+    }
+
+    /// What a descriptor in an index leads to.
+    fn descend(&mut self, link: &Descriptor, of: &str) -> Result<()> {
+        let graph = self.graph;
+        let Some(node) = graph.nodes.get(&link.digest) else { return Ok(()) };
+        if !self.seen.insert(link.digest) {
+            return Ok(());
+        }
+        let name = link.digest.to_string();
+        match &node.body {
+            Body::Absent => Ok(()),
+            Body::Blob(extent) => {
+                let place = self.findings.place(What::Blob, &name, of);
+                let digest = Some(link.digest);
+                let named = Named { name, place, extent: extent.clone(), digest, work: Work::Hash, is_judged: false };
+                self.layers.add(named, Claim::default());
+                Ok(())
+            }
+            Body::Index(index) => {
+                let place = self.findings.place(What::Index, &name, of);
+                let (selection, children) = (self.selection, &index.children);
+                let keeps =
+                    move |number: usize| children.get(number).is_none_or(|child| selection.keeps(&child.digest));
+                // The graph was read to this depth, but perhaps on another way than this.
+                if self.depth >= MAX_DEPTH {
+                    return Err(Error::limit("depth of nested indexes", MAX_DEPTH as u64, "more").in_blob(link.digest));
+                }
+                self.depth += 1;
+                let result = self.index(&place, index, of, &keeps).map_err(|e| e.in_blob(link.digest));
+                self.depth -= 1;
+                result
+            }
+            Body::Manifest(manifest) => {
+                let place = self.findings.place(What::Manifest, &name, of);
+                self.manifest(&place, &link.digest, manifest, of).map_err(|e| e.in_blob(link.digest))
+            }
+        }
+    }
+
+    fn manifest(&mut self, place: &Arc<Place>, digest: &Digest, manifest: &ManifestNode, of: &str) -> Result<()> {
+        let plan = match &manifest.image {
+            Some(image) if manifest.is_image() => {
+                self.checked.images += 1;
+                base::plan(&self.policy.base, image).map_err(|e| e.in_blob(digest))?
+            }
+            _ => Default::default(),
+        };
+        let parsed = Manifest::parse(&manifest.bytes)?;
+        self.findings.times(place, parsed.times(plan.base_layers), self.policy.stamp);
+        self.schema_version(place, &manifest.bytes);
+        if let Some(subject) = &manifest.subject {
+            self.subject(place, subject)?;
+        }
+        match &manifest.config {
+            Some(config) => self.config_of(place, manifest, config, plan.base_history, of)?,
+            None => self.findings.fault(place, Kind::Missing, "config", "is missing"),
+        }
+        for (number, layer) in manifest.layers.iter().enumerate() {
+            let is_base = number < plan.base_layers;
+            let diff_id = manifest.image.as_ref().and_then(|image| image.diff_ids.get(number).copied());
+            self.layer(place, manifest, layer, diff_id, is_base, &format!("{of}, layer {number}"))?;
+        }
+        Ok(())
+    }
+
+    fn config_of(
+        &mut self,
+        place: &Arc<Place>,
+        manifest: &ManifestNode,
+        config: &Descriptor,
+        base_history: usize,
+        of: &str,
+    ) -> Result<()> {
+        self.data(place, config);
+        let own = self.findings.place(What::Config, &config.digest.to_string(), of);
+        if let Some(image) = &manifest.image {
+            if self.seen.insert(config.digest) {
+                self.config(&own, image, manifest.layers.len(), base_history)?;
+            }
+            return Ok(());
+        }
+        // One of an image was verified when it was read, as far as it is there.
+        if classify(&config.media_type) == Class::Config {
+            return Ok(());
+        }
+        self.blob(place, own, config, Work::Hash, Claim::default(), false)
+    }
+
+    fn layer(
+        &mut self,
+        place: &Arc<Place>,
+        manifest: &ManifestNode,
+        layer: &Descriptor,
+        diff_id: Option<Digest>,
+        is_base: bool,
+        of: &str,
+    ) -> Result<()> {
+        self.data(place, layer);
+        let is_image = manifest.image.is_some();
+        let (what, work, compression) = match LayerType::parse(&layer.media_type) {
+            Some(layer) if is_image => (What::Layer, Work::Scan, Some(layer.compression)),
+            // Nobody but who has the key can look into that.
+            None if is_image && !layer.media_type.contains("+encrypted") => (What::Blob, Work::Unpack, None),
+            _ => (What::Blob, Work::Hash, None),
+        };
+        let own = self.findings.place(what, &layer.digest.to_string(), of);
+        let claim = Claim {
+            by: format!("in {}, {}", place.name, layer.path),
+            diff_id,
+            compression,
+            named: None,
+            annotations: if is_image { layer.annotations.clone() } else { Vec::new() },
+        };
+        let statement = is_statement_type(&layer.media_type);
+        let is_judged = manifest.is_image() && !is_base && !statement;
+        self.blob(place, own, layer, work, claim, is_judged)
+    }
+
+    /// A blob that a manifest names: is it there, has it that size? The rest is found when it is read.
+    fn blob(
+        &mut self,
+        place: &Arc<Place>,
+        own: Arc<Place>,
+        link: &Descriptor,
+        work: Work,
+        claim: Claim,
+        is_judged: bool,
+    ) -> Result<()> {
+        let extent = match extent_of(self.source, link) {
+            Ok(Some(extent)) => extent,
+            Ok(None) => {
+                let is_foreign = LayerType::parse(&link.media_type).is_some_and(|layer| layer.foreign);
+                if !is_foreign && link.urls.is_empty() {
+                    self.findings.fault(place, Kind::Missing, &link.path, format!("blob {} is missing", link.digest));
+                }
+                return Ok(());
+            }
+            // The `data` that should stand in for it can't be read, which was told by then.
+            Err(_) if link.data.is_some() => return Ok(()),
+            Err(error) => return Err(error.in_blob(link.digest)),
+        };
+        if extent.len() != link.size {
+            let text =
+                format!("size of {} does not match: expected {}, found {}", link.digest, link.size, extent.len());
+            self.findings.fault(place, Kind::Size, &link.path, text);
+        }
+        let (name, digest) = (link.digest.to_string(), Some(link.digest));
+        self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);
+        Ok(())
+    }
+}
+
+/// The number in `manifests[3].annotations…`.
+fn child_of(path: &str) -> Option<usize> {
+    path.strip_prefix("manifests[")?.split(']').next()?.parse().ok()
+}
+
+/// What people call what a descriptor leads to.
+fn label(of: &str, link: &Descriptor) -> String {
+    let name = names(link).next().map(familiar);
+    let platform = link.platform.as_ref().map(ToString::to_string).filter(|platform| platform != "unknown/unknown");
+    let parts = [Some(of), name, platform.as_deref()];
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,375 @@
+//! Layers and other blobs: each distinct one is read once, several side by side, and held against everything that the
+//! documents say of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::annotations;
+use super::findings::{Findings, List};
+use super::report::{Finding, KEPT, Kind, Level, Place};
+use super::toc::Toc;
+use crate::blob::Extent;
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::epoch::{Instant, Rule, Stamp};
+use crate::error::{self, Error, Result, printable};
+use crate::layer::{Decoder, Event, Expect, Pool, scan};
+use crate::media_type::Compression;
+use crate::tar::{Entry, Field};
+
+/// How a blob is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Work {
+    /// Only its digest.
+    Hash,
+    /// What is in it, uncompressed, has a digest as well.
+    Unpack,
+    /// It is a layer: a tar.
+    Scan,
+}
+
+/// What a document says of a blob.
+#[derive(Debug, Default)]
+pub(super) struct Claim {
+    /// Who says it: `sha256:…: layers[2]`.
+    pub by: String,
+    /// The digest of its uncompressed bytes.
+    pub diff_id: Option<Digest>,
+    /// Its compression, by its media type.
+    pub compression: Option<Compression>,
+    /// The hexadecimal digits in a file's name, which may be either digest.
+    pub named: Option<Digest>,
+    /// What else the descriptor says.
+    pub annotations: Vec<(String, String)>,
+}
+
+/// A blob to be read.
+#[derive(Debug)]
+struct Job {
+    place: Arc<Place>,
+    extent: Extent,
+    digest: Option<Digest>,
+    work: Work,
+    claims: Vec<Claim>,
+    /// Is it more than a base image's, so that its times count?
+    is_judged: bool,
+}
+
+/// What a blob turned out to be.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub diff_id: Digest,
+    pub uncompressed_size: u64,
+    pub compression: Compression,
+    entries: u64,
+}
+
+/// All blobs of a check, by their digest or, where that is not known, by their path.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    jobs: Vec<Job>,
+    numbers: BTreeMap<String, usize>,
+    contents: BTreeMap<String, Content>,
+    /// Entries of all layers.
+    pub entries: u64,
+}
+
+/// A blob that a document names.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub name: String,
+    pub place: Arc<Place>,
+    pub extent: Extent,
+    pub digest: Option<Digest>,
+    pub work: Work,
+    pub is_judged: bool,
+}
+
+impl Layers {
+    /// Plans to read a blob, and to hold it against a claim.
+    pub fn add(&mut self, named: Named, claim: Claim) {
+        let Named { name, place, extent, digest, work, is_judged } = named;
+        let number = *self.numbers.entry(name).or_insert(self.jobs.len());
+        if number == self.jobs.len() {
+            self.jobs.push(Job { place, extent, digest, work, claims: Vec::new(), is_judged });
+        }
+        if let Some(job) = self.jobs.get_mut(number) {
+            job.work = job.work.max(work);
+            job.is_judged |= is_judged;
+            // The same thing is often said by several tags of one image.
+            let known = |old: &Claim| {
+                (old.diff_id, old.compression, old.named, &old.annotations)
+                    == (claim.diff_id, claim.compression, claim.named, &claim.annotations)
+            };
+            if !job.claims.iter().any(known) {
+                job.claims.push(claim);
+            }
+        }
+    }
+
+    pub fn len(&self) -> u64 {
+        self.jobs.len() as u64
+    }
+
+    /// Bytes that are to be read.
+    pub fn total(&self) -> u64 {
+        self.jobs.iter().map(|job| job.extent.len()).fold(0, u64::saturating_add)
+    }
+
+    /// What a blob that was read turned out to be.
+    pub fn content(&self, name: &str) -> Option<&Content> {
+        self.contents.get(name)
+    }
+
+    /// Reads all of them. Only what keeps a blob from being read at all is an error.
+    pub fn run(&mut self, stamp: Stamp, pool: &Pool, findings: &mut Findings) -> Result<()> {
+        let state = Mutex::new(State { next: 0, done: self.jobs.iter().map(|_| None).collect(), failed: None });
+        std::thread::scope(|scope| {
+            for _ in 0..pool.jobs().min(self.jobs.len()) {
+                scope.spawn(|| {
+                    loop {
+                        // A statement of its own: the lock must be gone while the work is done.
+                        let next = lock(&state).take();
+                        let Some((number, limit)) = next else { break };
+                        let Some(job) = self.jobs.get(number) else { break };
+                        let outcome = run_one(job, stamp, pool, limit);
+                        if outcome.is_err() {
+                            pool.cancel();
+                        }
+                        lock(&state).put(number, outcome);
+                    }
+                });
+            }
+        });
+        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = state.failed {
+            return Err(error);
+        }
+        let names: BTreeMap<usize, String> =
+            self.numbers.iter().map(|(name, number)| (*number, name.clone())).collect();
+        for (number, outcome) in state.done.into_iter().enumerate() {
+            let Some((list, content)) = outcome else { continue };
+            findings.append(list);
+            if let (Some(content), Some(name)) = (content, names.get(&number)) {
+                self.entries += content.entries;
+                self.contents.insert(name.clone(), content);
+            }
+        }
+        Ok(())
+    }
+}
+
+type Outcome = (List, Option<Content>);
+
+/// Which jobs are done. Findings are kept for the first layers first, whichever of them ends first: which ones are
+/// listed must not depend on the number of threads.
+struct State {
+    next: usize,
+    done: Vec<Option<Outcome>>,
+    failed: Option<Error>,
+}
+
+impl State {
+    /// The next job, and how many findings of it can still be of use.
+    fn take(&mut self) -> Option<(usize, usize)> {
+        let number = self.next;
+        if number >= self.done.len() || self.failed.is_some() {
+            return None;
+        }
+        self.next += 1;
+        Some((number, self.room(number)))
+    }
+
+    fn put(&mut self, number: usize, outcome: Result<Outcome>) {
+        match outcome {
+            Ok(outcome) => {
+                if let Some(place) = self.done.get_mut(number) {
+                    *place = Some(outcome);
+                }
+                let mut room = KEPT;
+                for (list, _) in self.done.iter_mut().flatten() {
+                    list.trim(room);
+                    room = room.saturating_sub(list.list.len());
+                }
+            }
+            // The first cause: those that were stopped because of it are no news.
+            Err(error) if self.failed.as_ref().is_none_or(|e| matches!(e.kind(), error::Kind::Interrupted)) => {
+                self.failed = Some(error);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn room(&self, number: usize) -> usize {
+        let before = self.done.iter().take(number).flatten().map(|(list, _)| list.list.len());
+        KEPT.saturating_sub(before.sum())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run_one(job: &Job, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome> {
+    let mut list = List::default();
+    let result = match job.work {
+        Work::Scan => scan_layer(job, stamp, pool, limit, &mut list),
+        Work::Unpack => unpack(job, pool).map(Some),
+        Work::Hash => hash(job).map(|()| None),
+    };
+    let content = match result {
+        Ok(content) => content,
+        Err(error) if matches!(error.kind(), error::Kind::Interrupted | error::Kind::Io { .. }) => {
+            return Err(error.in_blob(&job.place.name));
+        }
+        Err(error) => {
+            list.push(Finding::from_error(&job.place, &error));
+            None
+        }
+    };
+    if let Some(content) = &content {
+        for claim in &job.claims {
+            hold_against(job, claim, content, pool, &mut list)?;
+        }
+    }
+    list.list.sort_by_key(|finding| finding.kind == Kind::Time);
+    list.trim(limit);
+    Ok((list, content))
+}
+
+/// The diff_id is compared by [`hold_against`], since images may differ about it. Only where it is of another
+/// algorithm than SHA-256 has the reader to know.
+fn expectation(job: &Job) -> Expect {
+    let other = job.claims.iter().filter_map(|claim| claim.diff_id).find(|id| id.algorithm() != Algorithm::Sha256);
+    Expect { digest: job.digest, size: None, diff_id: other }
+}
+
+fn hash(job: &Job) -> Result<()> {
+    let Some(digest) = job.digest else { return Ok(()) };
+    let found = job.extent.digest(digest.algorithm())?;
+    if found == digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
+}
+
+/// A blob in the place of a layer that is none, such as an in-toto statement.
+fn unpack(job: &Job, pool: &Pool) -> Result<Content> {
+    let expect = expectation(job);
+    let mut hasher = Hasher::new(expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm()));
+    let mut decoder = Decoder::new(Box::new(job.extent.reader()?), &expect)?;
+    let mut buffer = vec![0; crate::blob::CHUNK];
+    loop {
+        pool.check()?;
+        let count = decoder.fill(&mut buffer)?;
+        match buffer.get(..count) {
+            Some(bytes) if count > 0 => hasher.update(bytes),
+            _ => break,
+        }
+    }
+    Ok(Content {
+        diff_id: hasher.finish(),
+        uncompressed_size: decoder.bytes_out(),
+        compression: decoder.compression(),
+        entries: 0,
+    })
+}
+
+fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut List) -> Result<Option<Content>> {
+    let mut toc = None;
+    let facts = scan(&job.extent, &expectation(job), pool, &mut |event| {
+        if !job.is_judged {
+            return Ok(());
+        }
+        match event {
+            Event::Entry(entry) => {
+                toc = entry.is_toc().then(|| Toc::new(stamp));
+                judge(job, entry, stamp, limit, list);
+            }
+            Event::Global(entry) | Event::End(entry) => judge(job, entry, stamp, limit, list),
+            Event::Content(bytes) => {
+                if let Some(toc) = &mut toc {
+                    toc.push(bytes, &mut |entry, field, time| toc_time(job, entry, field, time, limit, list));
+                }
+            }
+            Event::Rest(_) => {}
+        }
+        Ok(())
+    })?;
+    let own = i64::from(facts.gzip_mtime.unwrap_or(0));
+    if job.is_judged && own != 0 && !stamp.accepts(Instant::from_seconds(own)) {
+        let finding = Finding::new(&job.place, Kind::Time, Instant::from_seconds(own).to_string());
+        let finding = finding.field("MTIME of the gzip header");
+        // A layer in which nothing else is late keeps its blob, and so its digest.
+        list.push(if stamp.rule == Rule::Clamp { finding.note() } else { finding });
+    }
+    let (diff_id, uncompressed_size) = (facts.diff_id, facts.uncompressed_size);
+    let (compression, entries) = (facts.compression, facts.stats.entries);
+    Ok(Some(Content { diff_id, uncompressed_size, compression, entries }))
+}
+
+fn judge(job: &Job, entry: &Entry, stamp: Stamp, limit: usize, list: &mut List) {
+    let mut name: Option<Arc<str>> = None;
+    for site in entry.times().filter(|site| !site.is_accepted(stamp)) {
+        list.push_with(Level::Finding, Kind::Time, limit, || {
+            let name = name.get_or_insert_with(|| entry_name(entry));
+            time(job, Arc::clone(name), site.value).field(field(site.field)).at_offset(Some(site.offset))
+        });
+    }
+}
+
+fn entry_name(entry: &Entry) -> Arc<str> {
+    match entry.header() {
+        Some(_) => printable(&entry.name()).into(),
+        None => "(no entry)".into(),
+    }
+}
+
+fn time(job: &Job, entry: Arc<str>, value: Option<Instant>) -> Finding {
+    let text = value.map(|value| value.to_string()).unwrap_or_default();
+    Finding { entry: Some(entry), ..Finding::new(&job.place, Kind::Time, text) }
+}
+
+fn toc_time(job: &Job, entry: Arc<str>, field: &'static str, value: Instant, limit: usize, list: &mut List) {
+    let field = match field {
+        "modtime" => "modtime in the TOC",
+        "accesstime" => "accesstime in the TOC",
+        _ => "changetime in the TOC",
+    };
+    list.push_with(Level::Finding, Kind::Time, limit, || time(job, entry, Some(value)).field(field));
+}
+
+/// The name of a field, in most cases without making a new text.
+fn field(field: Field) -> std::borrow::Cow<'static, str> {
+    match field {
+        Field::Mtime => "mtime".into(),
+        Field::Atime => "atime".into(),
+        Field::Ctime => "ctime".into(),
+        Field::Pax { key: "mtime", global: false } => "PAX mtime".into(),
+        Field::Pax { key: "atime", global: false } => "PAX atime".into(),
+        Field::Pax { key: "ctime", global: false } => "PAX ctime".into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// Is a blob what a document says of it?
+fn hold_against(job: &Job, claim: &Claim, content: &Content, pool: &Pool, list: &mut List) -> Result<()> {
+    let mut fault = |kind, text: String| list.push(Finding::new(&job.place, kind, text).field(claim.by.clone()));
+    if let Some(diff_id) = claim.diff_id
+        && diff_id.algorithm() == content.diff_id.algorithm()
+        && diff_id != content.diff_id
+    {
+        fault(Kind::DiffId, format!("diff_id does not match: expected {diff_id}, found {}", content.diff_id));
+    }
+    if let Some(named) = claim.named
+        && named != content.diff_id
+        && job.extent.digest(named.algorithm())? != named
+    {
+        fault(Kind::Digest, format!("neither its digest nor its diff_id is {named}"));
+    }
+    if let Some(declared) = claim.compression
+        && declared != content.compression
+    {
+        let (declared, found) = (declared.name(), content.compression.name());
+        fault(Kind::MediaType, format!("compression does not match: media type says {declared}, content is {found}"));
+    }
+    annotations::hold_against(&claim.annotations, &job.extent, content, pool, &mut |text| {
+        fault(Kind::Annotation, text);
+    })
+}

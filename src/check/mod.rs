@@ -1,0 +1,125 @@
+//! The verb: is an image whole, and is every time in it the epoch?
+//!
+//! All that is wrong is collected, in the order in which the image names its parts. The documents are walked first
+//! (`graph.rs`, `links.rs` and, for what only archives of `docker save` have, `docker.rs`); what they say of layers and
+//! other blobs is gathered, and each distinct blob is then read once (`layers.rs`). What is left out as a base image's
+//! is what a rewrite leaves as it is.
+//!
+//! What never enters: printing, exit statuses, anything that changes an image.
+
+mod annotations;
+mod archive;
+mod docker;
+mod findings;
+mod graph;
+mod layers;
+mod links;
+pub mod report;
+#[cfg(test)]
+mod tests;
+mod toc;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::document::config::{BaseHistory, Config};
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Graph, ImageConfig};
+use crate::image::source::Source;
+use crate::layer::Pool;
+use crate::policy::Policy;
+use crate::rewrite::report::rule_name;
+use crate::rewrite::select::Selection;
+use findings::Findings;
+use layers::Layers;
+use report::{Checked, Kind, Place, Report, SCHEMA};
+
+/// Checks an image against the stamp and the base of a policy; of its other parts, the reference and the platform say
+/// what is looked at.
+///
+/// An error is what keeps an image from being looked at at all. `total` is told how many bytes of blobs there are to
+/// read, for a progress display.
+pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+    let in_file = |e: Error| e.in_file(source.name());
+    let graph = Graph::load(source)?;
+    let mut problems = Vec::new();
+    let mut docker = DockerImage::collect(source, &mut problems)?;
+    if graph.root.is_none() && source.docker().is_none_or(|docker| docker.manifest.is_none()) {
+        let what = "manifest.json (an archive of a Docker before 1.10, which no current program loads)";
+        return Err(in_file(Error::missing(what)));
+    }
+    let mut selection = Selection::named(&graph, policy).map_err(in_file)?;
+    selection.docker(policy, &mut docker).map_err(in_file)?;
+    let mut checker = Checker {
+        source,
+        policy,
+        graph: &graph,
+        docker: &docker,
+        selection: &selection,
+        findings: Findings::default(),
+        layers: Layers::default(),
+        seen: BTreeSet::new(),
+        depth: 0,
+        checked: Checked::default(),
+    };
+    checker.graph().map_err(in_file)?;
+    checker.docker().map_err(in_file)?;
+    checker.archive().map_err(in_file)?;
+    for error in graph.problems.iter().chain(&problems) {
+        checker.findings.error(error);
+    }
+    total(checker.layers.total());
+    let Checker { mut findings, mut layers, mut checked, .. } = checker;
+    layers.run(policy.stamp, pool, &mut findings).map_err(in_file)?;
+    docker::layer_sources(source, &docker, &layers, &mut findings)?;
+    (checked.blobs, checked.entries) = (layers.len(), layers.entries);
+    let (findings, total) = findings.finish();
+    Ok(Report {
+        schema: SCHEMA,
+        source: report::Source { name: source.name().to_owned(), kind: source.kind() },
+        epoch: policy.stamp.epoch.seconds(),
+        rule: rule_name(policy.stamp),
+        checked,
+        total,
+        findings,
+    })
+}
+
+/// A check under way.
+#[derive(Debug)]
+struct Checker<'a> {
+    source: &'a Source,
+    policy: &'a Policy,
+    graph: &'a Graph,
+    docker: &'a [DockerImage],
+    selection: &'a Selection,
+    findings: Findings,
+    layers: Layers,
+    /// Documents that were looked at already: most are named more than once.
+    seen: BTreeSet<Digest>,
+    /// How deep the index is nested that is being looked at.
+    depth: usize,
+    checked: Checked,
+}
+
+impl Checker<'_> {
+    /// A config, whichever of the two views it is found by.
+    fn config(&mut self, place: &Arc<Place>, image: &ImageConfig, layers: usize, base_history: usize) -> Result<()> {
+        let config = Config::parse(&image.bytes).map_err(|e| e.in_blob(&place.name))?;
+        self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.policy.stamp);
+        let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
+        if config.history().is_empty() || filled == layers {
+            return Ok(());
+        }
+        let text = format!("{filled} entries that stand for a layer, but {layers} layers");
+        // Docker refuses an image with too many of them, and nobody minds if there are too few.
+        if filled > layers {
+            self.findings.fault(place, Kind::History, "history", text);
+        } else {
+            self.findings.note(place, Kind::History, "history", text);
+        }
+        Ok(())
+    }
+}

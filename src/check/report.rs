@@ -1,0 +1,265 @@
+//! What a check found, as data: the list on a terminal and `--json` are made from it.
+//!
+//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 1.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use crate::error::{self, Error};
+use crate::image::location::Kind as Carrier;
+
+/// The version of the JSON form.
+pub const SCHEMA: u32 = 1;
+
+/// Findings that are kept. More are only counted: each takes memory, and a layer can have any number of entries.
+pub const KEPT: usize = 100_000;
+
+/// Everything that a check found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// What was looked at.
+    pub source: Source,
+    /// Seconds since 1970.
+    pub epoch: u64,
+    /// `set` or `clamp`
+    pub rule: &'static str,
+    /// What was looked at, in numbers.
+    pub checked: Checked,
+    /// What was found, in numbers: also what is not in the list.
+    pub total: Total,
+    /// What was found: by document and layer, in the order in which the image names them.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Is there nothing wrong? Notes don't count.
+    pub fn is_clean(&self) -> bool {
+        self.total.findings == 0
+    }
+}
+
+/// A carrier and its name.
+#[derive(Debug, Serialize)]
+pub struct Source {
+    /// As it was given.
+    pub name: String,
+    /// `oci`, `oci-archive` or `docker-archive`
+    pub kind: Carrier,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Images, those of an archive of `docker save` that are in its index as well not counted again.
+    pub images: u64,
+    /// Distinct layers, statements and other blobs.
+    pub blobs: u64,
+    /// Entries of those layers.
+    pub entries: u64,
+}
+
+/// How much was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Total {
+    /// Findings that make the exit status 1.
+    pub findings: u64,
+    /// How many of them are timestamps.
+    pub times: u64,
+    /// Things that somebody should know.
+    pub notes: u64,
+    /// How many of all these were only counted, and are not in the list.
+    pub not_listed: u64,
+}
+
+/// How much something matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// The image is not as it should be.
+    Finding,
+    /// Nothing is wrong, but somebody should know.
+    Note,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Bytes are not those that a digest names.
+    Digest,
+    /// A blob has another size than its descriptor says.
+    Size,
+    /// An uncompressed layer is not the one that the config lists.
+    DiffId,
+    /// Something that is referred to is not there.
+    Missing,
+    /// Something is not of its format, or over a limit.
+    Malformed,
+    /// A media type does not fit the content.
+    MediaType,
+    /// Layers and diff_ids are not equally many.
+    LayerCount,
+    /// History entries and layers don't fit each other.
+    History,
+    /// A descriptor's `data` is not its blob.
+    Data,
+    /// A `subject` leads nowhere.
+    Subject,
+    /// An attestation is about something else than its neighbour.
+    Attestation,
+    /// An annotation describes other bytes than the layer's.
+    Annotation,
+    /// A tag is given twice, or names a digest that is not there.
+    Tag,
+    /// An index and a config name different platforms.
+    Platform,
+    /// `manifest.json` and `index.json` disagree.
+    Views,
+    /// `LayerSources` of `manifest.json` does not fit the layers.
+    LayerSources,
+    /// `repositories` and the files of Docker's v1 format disagree with the rest.
+    Repositories,
+    /// The layout's own file is not right.
+    Layout,
+    /// A place for a time holds something else.
+    NotATime,
+    /// A timestamp is not the epoch, or with `--clamp` later than it.
+    Time,
+}
+
+/// What kind of thing a place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// The archive itself.
+    Archive,
+    /// An index, `index.json` too.
+    Index,
+    /// A manifest.
+    Manifest,
+    /// An image config.
+    Config,
+    /// A layer.
+    Layer,
+    /// Any other blob.
+    Blob,
+    /// A file of `docker save`.
+    File,
+}
+
+impl What {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Index => "index",
+            Self::Manifest => "manifest",
+            Self::Config => "config",
+            Self::Layer => "layer",
+            Self::Blob => "blob",
+            Self::File => "file",
+        }
+    }
+}
+
+/// The document or blob that something was found in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// What it is.
+    pub what: What,
+    /// Its digest, or its path in the archive.
+    pub name: String,
+    /// The image that it was first seen in: a tag, a platform, which layer it is.
+    pub of: String,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Does it matter?
+    pub level: Level,
+    /// What is wrong.
+    pub kind: Kind,
+    /// In which document or blob.
+    pub place: Arc<Place>,
+    /// The entry of a tar.
+    pub entry: Option<Arc<str>>,
+    /// The field of an entry, or the path in a document.
+    pub field: Option<Cow<'static, str>>,
+    /// Bytes from the start of the uncompressed layer.
+    pub offset: Option<u64>,
+    /// For a time what stands there; for all else what is wrong, in words.
+    pub text: Box<str>,
+}
+
+impl Finding {
+    /// The finding that an error is.
+    pub(super) fn from_error(place: &Arc<Place>, error: &Error) -> Self {
+        let kind = match error.kind() {
+            error::Kind::Mismatch { what, .. } => match what.as_ref() {
+                "digest" => Kind::Digest,
+                "size" => Kind::Size,
+                "diff_id" => Kind::DiffId,
+                "number of layers" => Kind::LayerCount,
+                _ => Kind::Malformed,
+            },
+            error::Kind::Missing { .. } => Kind::Missing,
+            _ => Kind::Malformed,
+        };
+        let entry = error.place().entry.as_deref().map(Arc::from);
+        let text = error.kind().to_string().into();
+        Self { level: Level::Finding, kind, place: Arc::clone(place), entry, field: None, offset: None, text }
+            .at_offset(error.place().offset)
+    }
+
+    pub(super) fn new(place: &Arc<Place>, kind: Kind, text: impl Into<Box<str>>) -> Self {
+        let (level, place, text) = (Level::Finding, Arc::clone(place), text.into());
+        Self { level, kind, place, entry: None, field: None, offset: None, text }
+    }
+
+    pub(super) fn field(self, field: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
+    pub(super) fn at_offset(self, offset: Option<u64>) -> Self {
+        Self { offset, ..self }
+    }
+
+    pub(super) fn note(self) -> Self {
+        Self { level: Level::Note, ..self }
+    }
+
+    /// All of it but the place, in words: `bin/sh: mtime is 2025-10-09T08:53:20Z`.
+    pub fn message(&self) -> String {
+        let entry = self.entry.as_deref().map(|entry| format!("{entry}: ")).unwrap_or_default();
+        match (&self.field, self.kind) {
+            (Some(field), Kind::Time) => format!("{entry}{field} is {}", self.text),
+            (Some(field), _) => format!("{entry}{field}: {}", self.text),
+            (None, _) => format!("{entry}{}", self.text),
+        }
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = (self.kind == Kind::Time).then_some(&*self.text);
+        let mut object = serializer.serialize_struct("Finding", 10)?;
+        object.serialize_field("level", &self.level)?;
+        object.serialize_field("kind", &self.kind)?;
+        object.serialize_field("what", &self.place.what)?;
+        object.serialize_field("name", &self.place.name)?;
+        object.serialize_field("of", &self.place.of)?;
+        object.serialize_field("entry", &self.entry.as_deref())?;
+        object.serialize_field("field", &self.field)?;
+        object.serialize_field("offset", &self.offset)?;
+        object.serialize_field("value", &value)?;
+        object.serialize_field("message", &self.message())?;
+        object.end()
+    }
+}

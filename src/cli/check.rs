@@ -1,0 +1,216 @@
+//! `restamp check`
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use restamp::check::check;
+use restamp::check::report::{Finding, Kind, Level, Report};
+use restamp::image::location::{Location, Where};
+use restamp::image::source::Source;
+use restamp::layer::Pool;
+use restamp::policy::{Base, Platform, Policy};
+use restamp::rewrite::base_images;
+use restamp::spool::Spools;
+use restamp::{Epoch, Stamp};
+
+use super::epoch::EpochArguments;
+use super::progress::{Progress, Style};
+
+/// So many findings of a kind are listed for people in one layer or document.
+const FOLD: usize = 30;
+
+/// Verify an image, and that every timestamp in it is the epoch
+///
+/// Every digest, size, diff_id and other link is verified, and every timestamp that is not the epoch (or, with --clamp,
+/// is later than it) is listed. SOURCE is named as for `restamp rewrite`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 nothing found, 1 something found, 2 the image can't be checked.
+
+Examples:
+  restamp check --epoch 1700000000 app.oci.tar
+  docker save app | restamp check --clamp
+  restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'")]
+pub struct Arguments {
+    /// The image to look at
+    #[arg(default_value = "-", value_name = "SOURCE")]
+    source: String,
+
+    #[command(flatten)]
+    epoch: EpochArguments,
+
+    /// Leave out the times of this base image's layers and history entries
+    #[arg(long, value_name = "IMAGE", conflicts_with = "base_layers", help_heading = "What is checked")]
+    base: Option<String>,
+
+    /// Leave out the times of the first N layers, and of the history up to them
+    #[arg(long, value_name = "N", help_heading = "What is checked")]
+    base_layers: Option<usize>,
+
+    /// Only images of this platform
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
+    platform: Option<Platform>,
+
+    /// Print the result as JSON, one object per finding
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    /// Layers worked on at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
+    jobs: Option<u16>,
+
+    /// Where temporary files are made, for an image that is piped in or compressed as a whole
+    #[arg(long, value_name = "DIR", help_heading = "Running")]
+    tmp_dir: Option<PathBuf>,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
+    progress: Style,
+
+    /// Print nothing but errors: the exit status tells
+    #[arg(short, long, conflicts_with_all = ["verbose", "json"], help_heading = "Running")]
+    quiet: bool,
+
+    /// List every finding, however many there are of a kind
+    #[arg(short, long, help_heading = "Running")]
+    verbose: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let mut policy = Policy::new(arguments.epoch.stamp()?);
+    let location: Location = arguments.source.parse()?;
+    policy.reference.clone_from(&location.reference);
+    policy.platform.clone_from(&arguments.platform);
+    if location.place == Where::Stdio && io::stdin().is_terminal() {
+        bail!(
+            "standard input is a terminal: give an image as SOURCE, or pipe one in (docker save IMAGE | restamp check)"
+        );
+    }
+    let spools = Spools::new(arguments.tmp_dir.clone().unwrap_or_else(std::env::temp_dir));
+    super::signals::clean_up_on_signal(&spools)?;
+    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let pool = Pool::new(jobs)?;
+    let progress = Progress::start(if arguments.quiet { Style::None } else { arguments.progress }, &pool);
+    if let Some(layers) = arguments.base_layers {
+        policy.base = Base::Layers(layers);
+    }
+    if let Some(base) = &arguments.base {
+        let base: Location = base.parse().context("--base")?;
+        let source = Source::open(&base, &spools, &mut |_, _| {}).context("--base")?;
+        policy.base = Base::Images(base_images(&source, base.reference.as_deref()).context("--base")?);
+    }
+    let source = Source::open(&location, &spools, &mut |_, _| {})?;
+    let report = check(&source, &policy, &pool, &|total| progress.set_total(total))?;
+    drop(progress);
+    if !arguments.quiet {
+        let mut out = BufWriter::new(io::stdout().lock());
+        match if arguments.json {
+            json(&report, &mut out)
+        } else {
+            list(&report, policy.stamp, arguments.verbose, &mut out)
+        } {
+            // Who closed the pipe has seen enough; what was found is told by the exit status all the same.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                // What is still in the buffer must not be tried once more.
+                let _ = out.into_parts();
+            }
+            result => result.context("cannot write the result")?,
+        }
+    }
+    Ok(if report.is_clean() { super::DONE } else { super::FOUND })
+}
+
+fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// The list for people: a paragraph per document or layer, then a line that sums it up.
+fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut impl Write) -> io::Result<()> {
+    for group in report.findings.chunk_by(|a, b| a.place == b.place) {
+        let Some(first) = group.first() else { continue };
+        let of = if first.place.of.is_empty() { String::new() } else { format!(" ({})", first.place.of) };
+        match first.place.what.name() {
+            what if first.place.name.contains(':') => writeln!(out, "{what} {}{of}:", first.place.name)?,
+            _ => writeln!(out, "{}{of}:", first.place.name)?,
+        }
+        let mut counts: HashMap<Sort<'_>, usize> = HashMap::new();
+        for finding in group {
+            *counts.entry(sort_of(finding)).or_default() += 1;
+        }
+        let mut shown: HashMap<Sort<'_>, usize> = HashMap::new();
+        for finding in group {
+            let sort = sort_of(finding);
+            let number = shown.entry(sort).or_default();
+            *number += 1;
+            let rest = counts.get(&sort).map_or(0, |count| count.saturating_sub(FOLD));
+            // One more line tells as much as the line that says that there is one more.
+            if verbose || *number <= FOLD || rest == 1 {
+                let note = if finding.level == Level::Note { "note: " } else { "" };
+                writeln!(out, "  {note}{}", finding.message())?;
+            } else if *number == FOLD + 1 {
+                let field = finding.field.as_deref().filter(|_| finding.entry.is_some()).unwrap_or("this kind");
+                writeln!(out, "  … and {} more of {field}", thousands(rest as u64))?;
+            }
+        }
+    }
+    sum(report, stamp.epoch, out)?;
+    out.flush()
+}
+
+/// What is folded together: findings of a kind, and where entries have several times, of a field.
+type Sort<'a> = (Level, Kind, Option<&'a str>);
+
+fn sort_of(finding: &Finding) -> Sort<'_> {
+    (finding.level, finding.kind, finding.field.as_deref().filter(|_| finding.entry.is_some()))
+}
+
+fn sum(report: &Report, epoch: Epoch, out: &mut impl Write) -> io::Result<()> {
+    let total = report.total;
+    let number = |count: u64, one: &str| format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" });
+    let checked = report.checked;
+    let looked_at = format!(
+        "{}, {} and {} checked",
+        number(checked.images, "image"),
+        number(checked.blobs, "blob"),
+        number(checked.entries, "layer entry").replace("entrys", "entries")
+    );
+    let wanted = format!("{}{}", if report.rule == "clamp" { "at most " } else { "" }, epoch.rfc3339());
+    let mut found = Vec::new();
+    if total.findings > total.times {
+        found.push(number(total.findings - total.times, "fault"));
+    }
+    if total.times > 0 {
+        found.push(format!(
+            "{} that {} not {wanted}",
+            number(total.times, "timestamp"),
+            if total.times == 1 { "is" } else { "are" }
+        ));
+    }
+    if found.is_empty() {
+        found.push(format!("nothing found, every timestamp is {wanted}"));
+    }
+    if total.notes > 0 {
+        found.push(number(total.notes, "note"));
+    }
+    if total.not_listed > 0 {
+        found.push(format!("{} not listed", thousands(total.not_listed)));
+    }
+    writeln!(out, "{looked_at}: {}", found.join(", "))
+}
+
+/// `13,998`
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

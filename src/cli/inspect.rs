@@ -1,0 +1,287 @@
+//! `restamp inspect`
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use anyhow::{Result, bail};
+use indicatif::HumanBytes;
+use restamp::error::printable;
+use restamp::image::location::{Location, Where};
+use restamp::image::source::Source;
+use restamp::inspect::form::Form;
+use restamp::inspect::histogram::Histogram;
+use restamp::inspect::report::{
+    Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
+};
+use restamp::inspect::{Options, inspect};
+use restamp::layer::Pool;
+use restamp::media_type::Compression;
+use restamp::policy::Platform;
+use restamp::spool::Spools;
+
+use super::progress::{Progress, Style};
+
+/// Show what is in an image and when it says it was made
+///
+/// Lists images, layers, the times in both, and what hangs on them, and names what is not reproducible: logs, caches,
+/// random identities, unpinned packages. Every byte is verified on the way. No epoch is needed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  docker save app | restamp inspect
+  restamp inspect --json oci:build:v1 | jq '.images[].created'")]
+pub struct Arguments {
+    /// The image to look at: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a path, or `-`
+    #[arg(default_value = "-", value_name = "SOURCE")]
+    source: String,
+
+    /// Print JSON (schema 1) instead of text
+    #[arg(long)]
+    json: bool,
+
+    /// Only images of this platform
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+
+    /// Don't read the layers: documents only
+    #[arg(long)]
+    no_layers: bool,
+
+    /// Layers read at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE")]
+    progress: Style,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let location: Location = arguments.source.parse()?;
+    if location.place == Where::Stdio && io::stdin().is_terminal() {
+        bail!(
+            "standard input is a terminal: give an image as SOURCE, or pipe one in (docker save IMAGE | restamp inspect)"
+        );
+    }
+    let spools = Spools::new(std::env::temp_dir());
+    super::signals::clean_up_on_signal(&spools)?;
+    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let pool = Pool::new(jobs)?;
+    let progress = Progress::start(arguments.progress, &pool);
+    let source = Source::open(&location, &spools, &mut |_, _| {})?;
+    let options = Options {
+        reference: location.reference.clone(),
+        platform: arguments.platform.clone(),
+        skip_layers: arguments.no_layers,
+    };
+    let report = inspect(&source, &options, &pool, &|total| progress.set_total(total))?;
+    drop(progress);
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        Page { report: &report, shown: vec![false; report.layers.len()] }.print(&mut out)?;
+    }
+    out.flush()?;
+    Ok(super::DONE)
+}
+
+/// The longest step of a build that is shown.
+const STEP: usize = 100;
+/// Labels and annotations of one image, or of all indexes, that are shown.
+const TIMES: usize = 12;
+/// The longest bar of a histogram.
+const BAR: u64 = 24;
+
+/// The text for people. Whatever comes from the image is made printable.
+struct Page<'r> {
+    report: &'r Report,
+    /// Layers that an image above has shown.
+    shown: Vec<bool>,
+}
+
+impl Page<'_> {
+    fn print(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let report = self.report;
+        let (images, kind) = (count(report.images.len() as u64, "image"), report.source.kind.name());
+        writeln!(out, "{} ({kind}): {images}, {}", report.source.name, count(report.layers.len() as u64, "layer"))?;
+        for image in &report.images {
+            self.image(out, image)?;
+        }
+        if !report.times.is_empty() {
+            writeln!(out, "\nIndexes")?;
+            times(out, report.times.iter())?;
+        }
+        if !report.attached.is_empty() {
+            writeln!(out, "\nAttached")?;
+            report.attached.iter().try_for_each(|attached| attachment(out, attached))?;
+        }
+        if !report.findings.is_empty() {
+            writeln!(out, "\nNot reproducible")?;
+            report.findings.iter().try_for_each(|finding| self::finding(out, finding))?;
+        }
+        for note in &report.notes {
+            writeln!(out, "note: {}", safe(note))?;
+        }
+        Ok(())
+    }
+
+    fn image(&mut self, out: &mut dyn Write, image: &Image) -> io::Result<()> {
+        let names: Vec<String> = image.names.iter().map(|name| safe(name)).collect();
+        let names = if names.is_empty() { "untagged".to_owned() } else { names.join(", ") };
+        writeln!(out, "\n{names}  {}", safe(&image.platform.to_string()))?;
+        if let Some(manifest) = &image.manifest {
+            writeln!(out, "  manifest   {manifest}")?;
+        }
+        writeln!(out, "  config     {}", image.config)?;
+        writeln!(out, "  created    {}", image.created.as_deref().map_or("not said".to_owned(), safe))?;
+        if let Some(span) = image.documents {
+            writeln!(out, "  documents  {}, {}", count(image.times.len() as u64, "time"), spelled(span))?;
+        }
+        if let Some(span) = image.files {
+            writeln!(out, "  files      {}", spelled(span))?;
+        }
+        // What is not `created` of the config or of its history is a label or an annotation.
+        times(out, image.times.iter().filter(|time| time.path.contains("[\"")))?;
+        for (number, layer) in image.layers.iter().enumerate() {
+            let Some(content) = self.report.layers.get(layer.layer) else { continue };
+            let seen = self.shown.get_mut(layer.layer).is_some_and(|shown| std::mem::replace(shown, true));
+            let name = short(&layer.digest.unwrap_or(layer.diff_id).to_string());
+            writeln!(
+                out,
+                "  layer {}  {name}  {}",
+                number + 1,
+                if seen { "as above".to_owned() } else { size(content) }
+            )?;
+            if let Some(step) = &layer.created_by {
+                writeln!(out, "    {}", cut(&safe(step)))?;
+            }
+            if let Some(content) = content.content.as_ref().filter(|_| !seen) {
+                self::content(out, content)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Labels and annotations that hold a time.
+fn times<'r>(out: &mut dyn Write, times: impl Iterator<Item = &'r DocumentTime>) -> io::Result<()> {
+    let all: Vec<&DocumentTime> = times.collect();
+    for time in all.iter().take(TIMES) {
+        let document = if time.document.len() > STEP / 2 { short(&time.document) } else { time.document.clone() };
+        writeln!(out, "  {document}: {} = {}", safe(&time.path), safe(&time.text))?;
+    }
+    match all.len().saturating_sub(TIMES) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more, which --json lists"),
+    }
+}
+
+fn size(layer: &Layer) -> String {
+    let size = HumanBytes(layer.size);
+    match (&layer.content, layer.blob) {
+        (Some(content), _) if content.compression == Compression::None => format!("{size}, not compressed"),
+        (Some(content), _) => {
+            let form = match content.form {
+                Form::One => ", form 1",
+                Form::Other | Form::None | Form::Unknown => "",
+            };
+            format!("{size} {}{form}, {} unpacked", content.compression.name(), HumanBytes(content.uncompressed_size))
+        }
+        (None, Blob::Foreign) => format!("{size}, not in the image"),
+        (None, Blob::Opaque) => format!("{size}, {}", safe(layer.media_type.as_deref().unwrap_or("no layer format"))),
+        (None, Blob::Read | Blob::Unread) => size.to_string(),
+    }
+}
+
+fn content(out: &mut dyn Write, content: &Content) -> io::Result<()> {
+    let entries = content.entries;
+    let kinds = [
+        (entries.files, "file"),
+        (entries.directories, "directory"),
+        (entries.symlinks, "symlink"),
+        (entries.hard_links, "hard link"),
+        (entries.whiteouts, "whiteout"),
+        (entries.others, "other"),
+    ];
+    let kinds: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| count(*n, kind)).collect();
+    writeln!(out, "    {}", if kinds.is_empty() { "no entries".to_owned() } else { kinds.join(", ") })?;
+    histogram(out, &content.mtimes)?;
+    let others = [(content.fractions, "with a fraction of a second"), (content.other_times, "with atime or ctime")];
+    for (number, what) in others.iter().filter(|(number, _)| *number > 0) {
+        writeln!(out, "    {number} {what}")?;
+    }
+    Ok(())
+}
+
+fn histogram(out: &mut dyn Write, histogram: &Histogram) -> io::Result<()> {
+    let most = histogram.buckets.iter().map(|bucket| bucket.count).max().unwrap_or(1).max(1);
+    let width = histogram.buckets.iter().map(|bucket| bucket.label.len()).max().unwrap_or(0);
+    for bucket in &histogram.buckets {
+        let length = (u128::from(bucket.count) * u128::from(BAR)).div_ceil(u128::from(most));
+        let bar = "#".repeat(usize::try_from(length).unwrap_or(0));
+        writeln!(out, "    {:width$}  {bar} {}", bucket.label, bucket.count)?;
+    }
+    Ok(())
+}
+
+fn attachment(out: &mut dyn Write, attached: &Attached) -> io::Result<()> {
+    let kind = match attached.kind {
+        AttachedKind::Attestation => "attestation",
+        AttachedKind::Signature => "signature",
+        AttachedKind::Referrer => "referrer",
+    };
+    write!(out, "  {kind}  {}", short(&attached.digest.to_string()))?;
+    if let Some(about) = &attached.about {
+        write!(out, "  about {}", short(&about.to_string()))?;
+    }
+    let kinds =
+        attached.predicates.iter().chain(attached.artifact_type.iter().filter(|_| attached.predicates.is_empty()));
+    let kinds: Vec<String> = kinds.map(|text| safe(text)).collect();
+    writeln!(out, "  {}", kinds.join(", "))
+}
+
+fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+    writeln!(out, "  {} ({}): {}", finding.cause, finding.class, safe(&finding.what))?;
+    let shown = finding.examples.iter().map(|example| match example.layer {
+        Some(_) if example.place.starts_with("sha") && example.place.contains(':') => short(&example.place),
+        _ => cut(&safe(&example.place)),
+    });
+    let shown: Vec<String> = shown.collect();
+    let more = finding.count.saturating_sub(shown.len() as u64);
+    if !shown.is_empty() {
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        writeln!(out, "    {}{more}", shown.join(", "))?;
+    }
+    writeln!(out, "    -> {}", safe(&finding.advice))
+}
+
+fn spelled(span: Span) -> String {
+    if span.first == span.last { format!("all {}", span.first) } else { format!("{} to {}", span.first, span.last) }
+}
+
+/// `1 file`, `2 files`, `3 directories`.
+fn count(number: u64, what: &str) -> String {
+    match (number, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {what}s"),
+    }
+}
+
+/// Enough of a digest to tell it from others.
+fn short(digest: &str) -> String {
+    digest.chars().take("sha256:".len() + 12).collect()
+}
+
+fn safe(text: &str) -> String {
+    printable(text.as_bytes())
+}
+
+fn cut(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(STEP) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
+}

@@ -1,0 +1,157 @@
+//! What makes the next build of an image come out otherwise, as far as one image alone can tell.
+//!
+//! Files and build steps are looked up in the table of [`crate::causes`]; what can be said of the image as a whole
+//! is added here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::causes::{self, Cause, Class};
+use crate::error::printable;
+use crate::inspect::form::Form;
+use crate::inspect::report::{Attached, AttachedKind, Example, Finding, Image, Layer, Span};
+
+/// Places that are named of each cause.
+const EXAMPLES: usize = 3;
+
+/// What a gzip file says of the time at which it was made: the MTIME of its first header (RFC 1952, 2.3.1).
+const GZIP_FILE: Cause = Cause {
+    id: "gzip-file",
+    class: Class::EmbeddedTime,
+    paths: &[],
+    commands: &[],
+    what: "a compressed file with the time at which it was made in its header",
+    advice: "gzip -n leaves the time out",
+};
+
+/// What was found of one cause.
+#[derive(Debug)]
+struct Found {
+    cause: &'static Cause,
+    count: u64,
+    examples: Vec<Example>,
+}
+
+impl Found {
+    fn add(&mut self, count: u64, examples: impl IntoIterator<Item = Example>) {
+        self.count = self.count.saturating_add(count);
+        for example in examples {
+            if self.examples.len() < EXAMPLES {
+                self.examples.push(example);
+            }
+        }
+    }
+}
+
+/// What was found in one layer.
+#[derive(Debug, Default)]
+pub(super) struct InLayer {
+    found: BTreeMap<&'static str, (&'static Cause, u64, Vec<String>)>,
+}
+
+impl InLayer {
+    /// A file, and the first bytes of its content.
+    pub(super) fn file(&mut self, name: &[u8], start: &[u8]) {
+        static GZIP: &Cause = &GZIP_FILE;
+        let stamped = matches!(start, [0x1f, 0x8b, 8, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
+        let Some(cause) = causes::find(name).or(stamped.then_some(GZIP)) else { return };
+        let (_, count, examples) = self.found.entry(cause.id).or_insert((cause, 0, Vec::new()));
+        *count += 1;
+        if examples.len() < EXAMPLES {
+            examples.push(printable(name));
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    found: BTreeMap<&'static str, Found>,
+    /// Steps that were looked at: platforms have theirs in common.
+    steps: BTreeSet<String>,
+    whole: Vec<Finding>,
+}
+
+impl Findings {
+    fn of(&mut self, cause: &'static Cause) -> &mut Found {
+        self.found.entry(cause.id).or_insert_with(|| Found { cause, count: 0, examples: Vec::new() })
+    }
+
+    /// Adds what was found in a layer.
+    pub(super) fn layer(&mut self, number: usize, layer: InLayer) {
+        for (cause, count, examples) in layer.found.into_values() {
+            let examples = examples.into_iter().map(|place| Example { layer: Some(number), place });
+            self.of(cause).add(count, examples);
+        }
+    }
+
+    /// Looks at what was run by a step of the build.
+    pub(super) fn step(&mut self, step: &str) {
+        if !self.steps.insert(step.to_owned()) {
+            return;
+        }
+        let example = Example { layer: None, place: printable(step.as_bytes()) };
+        for cause in causes::find_in_command(step) {
+            self.of(cause).add(1, [example.clone()]);
+        }
+    }
+
+    /// Looks at all of it.
+    pub(super) fn image(&mut self, images: &[Image], layers: &[Layer], attached: &[Attached]) {
+        let spans = images.iter().flat_map(|image| [image.documents, image.files]).flatten();
+        if let Some(span) = spans.reduce(Span::joined).filter(|span| span.first != span.last) {
+            let what = format!("times from {} to {}", span.first, span.last);
+            let count = images.len() as u64;
+            self.add("times", Class::Time, what, "restamp rewrite makes them one", count, Vec::new());
+        }
+        let place = |(number, layer): (usize, &Layer)| Example {
+            layer: Some(number),
+            place: layer.digest.unwrap_or(layer.diff_id).to_string(),
+        };
+        let contents = || layers.iter().enumerate().filter_map(|pair| Some((pair, pair.1.content.as_ref()?)));
+        let other: Vec<_> = contents().filter(|(_, c)| c.form == Form::Other).map(|(pair, _)| place(pair)).collect();
+        let what = "layers compressed by another program: their bytes follow its version, and perhaps the CPU";
+        let advice = "restamp rewrite encodes them in a form that stays the same";
+        self.add("compressor", Class::Compression, what.to_owned(), advice, other.len() as u64, other);
+        let clocks = contents().filter(|(_, content)| content.gzip_mtime.is_some());
+        let clocks: Vec<_> = clocks.map(|(pair, _)| place(pair)).collect();
+        let what = "layers with the time of the build in their gzip header";
+        let advice = "restamp rewrite leaves the time out";
+        self.add("gzip-layer", Class::Compression, what.to_owned(), advice, clocks.len() as u64, clocks);
+        let of_kind = |kind| attached.iter().filter(move |attached| attached.kind == kind);
+        let places = of_kind(AttachedKind::Attestation).map(|a| Example { layer: None, place: a.digest.to_string() });
+        let places: Vec<_> = places.collect();
+        let what = "attestations, which hold the times and the circumstances of one build, and move the index digest";
+        let advice = "compare the digests of the images, or restamp rewrite --attestations drop";
+        self.add("attestation", Class::Content, what.to_owned(), advice, places.len() as u64, places);
+    }
+
+    fn add(
+        &mut self,
+        cause: &'static str,
+        class: Class,
+        what: String,
+        advice: &str,
+        count: u64,
+        mut examples: Vec<Example>,
+    ) {
+        if count > 0 {
+            examples.truncate(EXAMPLES);
+            self.whole.push(Finding { cause, class, what, advice: advice.to_owned(), count, examples });
+        }
+    }
+
+    /// All of it, by class.
+    pub(super) fn finish(self) -> Vec<Finding> {
+        let found = self.found.into_values().map(|found| Finding {
+            cause: found.cause.id,
+            class: found.cause.class,
+            what: found.cause.what.to_owned(),
+            advice: found.cause.advice.to_owned(),
+            count: found.count,
+            examples: found.examples,
+        });
+        let mut all: Vec<Finding> = found.chain(self.whole).collect();
+        all.sort_by_key(|finding| (finding.class, std::cmp::Reverse(finding.count)));
+        all
+    }
+}

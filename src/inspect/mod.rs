@@ -1,0 +1,172 @@
+//! The verb: what is in an image, when it says it was made, and what makes the next build come out otherwise.
+//!
+//! It knows no epoch and writes nothing. [`report`] is what comes out, `layers.rs` reads the layers, `attached.rs`
+//! lists what hangs on the images, `findings.rs` names what is not reproducible by the table of [`crate::causes`].
+
+mod attached;
+mod findings;
+pub mod form;
+pub mod histogram;
+mod layers;
+pub mod report;
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::document::config::{BaseHistory, Config};
+use crate::document::index::Index;
+use crate::document::manifest::Manifest;
+use crate::document::times::{Reading, TimeSite};
+use crate::epoch::{Epoch, Rule, Stamp};
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Body, Graph, ImageConfig};
+use crate::image::source::Source;
+use crate::layer::Pool;
+use crate::policy::{Platform, Policy};
+use crate::rewrite::output;
+use crate::rewrite::report::Carrier;
+use crate::rewrite::select::Selection;
+use findings::Findings;
+use layers::Layers;
+use report::{DocumentTime, Image, ImageLayer, Report, SCHEMA, Span, Time};
+
+/// What is to be looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only the image of this name.
+    pub reference: Option<String>,
+    /// Only images of this platform.
+    pub platform: Option<Platform>,
+    /// The documents alone: no layer is read.
+    pub skip_layers: bool,
+}
+
+/// Looks at an image. Everything that is read is verified.
+///
+/// `total` is told how many bytes of blobs there are to read, for a progress display.
+pub fn inspect(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+    inspect_all(source, options, pool, total).map_err(|e| e.in_file(source.name()))
+}
+
+fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+    let mut policy = Policy::new(Stamp { epoch: Epoch::new(0)?, rule: Rule::Set });
+    policy.reference.clone_from(&options.reference);
+    policy.platform.clone_from(&options.platform);
+    let mut graph = Graph::load(source)?.sound()?;
+    let mut docker = DockerImage::load_all(source)?;
+    let mut selection = Selection::named(&graph, &policy)?;
+    selection.docker(&policy, &mut docker)?;
+
+    let mut layers = Layers::new(source);
+    let mut findings = Findings::default();
+    let mut images = Vec::new();
+    for found in output::images(&graph).into_iter().filter(|found| selection.keeps(&found.digest)) {
+        let config = found.node.config.as_ref().map_or(found.digest, |config| config.digest);
+        let mut image = image(config, found.image, &mut findings)?;
+        image.names = found.names;
+        image.manifest = Some(found.digest);
+        let manifest = Manifest::parse(&found.node.bytes).map_err(|e| e.in_blob(found.digest))?;
+        image.times.extend(times("manifest", manifest.times(0)));
+        for (number, (layer, descriptor)) in image.layers.iter_mut().zip(&found.node.layers).enumerate() {
+            let diff_id = found.image.diff_id(number)?;
+            layer.digest = Some(descriptor.digest);
+            layer.layer = layers.add(descriptor, diff_id).map_err(|e| e.in_blob(found.digest))?;
+        }
+        images.push(image);
+    }
+    // In an archive that is a layout as well, both list the same images.
+    let listed = if images.is_empty() { docker.as_slice() } else { &[] };
+    for found in listed {
+        let mut image = image(found.id, &found.config, &mut findings)?;
+        image.names.clone_from(&found.entry.repo_tags);
+        for (number, (layer, file)) in image.layers.iter_mut().zip(&found.layers).enumerate() {
+            layer.digest = file.digest;
+            layer.layer = layers.add_docker(file, found.config.diff_id(number)?);
+        }
+        images.push(image);
+    }
+    total(if options.skip_layers { 0 } else { layers.total() });
+    let layers = if options.skip_layers { layers.unread() } else { layers.read(pool, &mut findings)? };
+    for image in &mut images {
+        let spans = image.layers.iter().filter_map(|layer| layers.get(layer.layer)?.content.as_ref()?.mtimes.span());
+        image.files = spans.reduce(Span::joined);
+        image.documents = Span::of(image.times.iter().filter_map(|time| time.time));
+    }
+    let attached = attached::attached(&graph, &selection);
+    findings.image(&images, &layers, &attached);
+    Ok(Report {
+        schema: SCHEMA,
+        source: Carrier { name: source.name().to_owned(), kind: source.kind() },
+        index: source.index().map(Digest::sha256),
+        times: index_times(&graph, &selection)?,
+        images,
+        layers,
+        attached,
+        findings: findings.finish(),
+        notes: std::mem::take(&mut graph.notes),
+    })
+}
+
+/// What a config says.
+fn image(digest: Digest, image: &ImageConfig, findings: &mut Findings) -> Result<Image> {
+    let config = Config::parse(&image.bytes).map_err(|e| e.in_blob(digest))?;
+    for step in config.history().iter().filter_map(|step| step.created_by.as_deref()) {
+        findings.step(step);
+    }
+    // The steps that made a layer, in the order of the layers; there may be fewer.
+    let mut steps = config.history().iter().filter(|step| !step.empty_layer);
+    let layers = image.diff_ids.iter().map(|diff_id| {
+        let step = steps.next();
+        ImageLayer {
+            layer: 0,
+            digest: None,
+            diff_id: *diff_id,
+            created_by: step.and_then(|step| step.created_by.clone()),
+            created: step.and_then(|step| step.created.clone()),
+        }
+    });
+    Ok(Image {
+        names: Vec::new(),
+        platform: image.platform.clone(),
+        manifest: None,
+        config: digest,
+        created: config.created(),
+        documents: None,
+        files: None,
+        layers: layers.collect(),
+        times: times("config", config.times(BaseHistory::default())).collect(),
+    })
+}
+
+fn times(document: &str, sites: Vec<TimeSite>) -> impl Iterator<Item = DocumentTime> {
+    sites.into_iter().map(move |site| DocumentTime {
+        document: document.to_owned(),
+        path: site.path,
+        text: site.text,
+        time: match site.reading {
+            Reading::Time { first, .. } => Some(Time(first)),
+            Reading::Nothing | Reading::Malformed => None,
+        },
+    })
+}
+
+/// The times in `index.json` and in the indexes below it.
+fn index_times(graph: &Graph, selection: &Selection) -> Result<Vec<DocumentTime>> {
+    let mut all = Vec::new();
+    let Some(root) = &graph.root else { return Ok(all) };
+    all.extend(times("index.json", Index::parse(&root.bytes)?.times()));
+    let mut pending: Vec<Digest> = root.children.iter().rev().map(|child| child.digest).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(digest) = pending.pop() {
+        if let Some(Body::Index(index)) = graph.nodes.get(&digest).map(|node| &node.body)
+            && selection.keeps(&digest)
+            && seen.insert(digest)
+        {
+            let parsed = Index::parse(&index.bytes).map_err(|e: Error| e.in_blob(digest))?;
+            all.extend(times(&digest.to_string(), parsed.times()));
+            pending.extend(index.children.iter().rev().map(|child| child.digest));
+        }
+    }
+    Ok(all)
+}

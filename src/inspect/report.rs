@@ -1,0 +1,279 @@
+//! What is in an image and when it says it was made, as data: what people read and `--json` are made from it.
+//!
+//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 1. A field is named as in
+//! Rust, a choice is written in kebab-case, a time is RFC 3339 in UTC (`@seconds` outside of the years 0 to 9999), a
+//! size is in bytes, and what is not known is null. Texts are as they stand in the image.
+//!
+//! ```text
+//! schema, source {name, kind}, index
+//! images[]    names[], platform, manifest, config, created, documents, files,
+//!             times[]  {document, path, text, time}
+//!             layers[] {layer, digest, diff_id, created_by, created}      `layer` counts in the list below, from 0
+//! layers[]    digest, diff_id, media_type, size, blob,
+//!             content  {uncompressed_size, compression, form, gzip_mtime, other_times, fractions,
+//!                       entries {total, files, directories, symlinks, hard_links, others, whiteouts},
+//!                       mtimes  {unit, buckets[] {label, count, first, last}}}
+//! times[]     of the indexes; as in images[]
+//! attached[]  kind, digest, about, artifact_type, tag, predicates[]
+//! findings[]  cause, class, what, advice, count, examples[] {layer, place}
+//! notes[]
+//! ```
+//!
+//! `documents` and `files` are a span {first, last}.
+
+use serde::{Serialize, Serializer};
+
+use crate::causes::Class;
+use crate::digest::Digest;
+use crate::document::descriptor::Platform;
+use crate::epoch::Instant;
+use crate::inspect::form::Form;
+use crate::inspect::histogram::Histogram;
+use crate::media_type::Compression;
+use crate::rewrite::report::Carrier;
+
+/// The version of the JSON form.
+pub const SCHEMA: u32 = 1;
+
+/// What is in an image.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// What was read.
+    pub source: Carrier,
+    /// The digest of `index.json`, where there is one.
+    pub index: Option<Digest>,
+    /// Every image, attestations and artifacts aside.
+    pub images: Vec<Image>,
+    /// Every distinct layer, in the order in which the images have them.
+    pub layers: Vec<Layer>,
+    /// The times in indexes, `index.json` first.
+    pub times: Vec<DocumentTime>,
+    /// What hangs on the images.
+    pub attached: Vec<Attached>,
+    /// What makes the next build come out otherwise; what matters most comes first.
+    pub findings: Vec<Finding>,
+    /// What somebody should know.
+    pub notes: Vec<String>,
+}
+
+/// An image.
+#[derive(Debug, Serialize)]
+pub struct Image {
+    /// Its names: tags, reference names.
+    pub names: Vec<String>,
+    /// What it runs on.
+    #[serde(serialize_with = "as_text")]
+    pub platform: Platform,
+    /// Its manifest; none in an archive of `docker save` before Docker 25.
+    pub manifest: Option<Digest>,
+    /// Its config, whose digest Docker calls the image ID.
+    pub config: Digest,
+    /// When it was made, as its config says.
+    pub created: Option<String>,
+    /// The first and the last time in its config and manifest.
+    pub documents: Option<Span>,
+    /// The first and the last mtime in its layers.
+    pub files: Option<Span>,
+    /// Every time in its config and manifest.
+    pub times: Vec<DocumentTime>,
+    /// Its layers, lowest first.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// A layer as an image has it.
+#[derive(Debug, Serialize)]
+pub struct ImageLayer {
+    /// Which one of [`Report::layers`].
+    pub layer: usize,
+    /// The blob, where it has a name of its own.
+    pub digest: Option<Digest>,
+    /// The uncompressed tar.
+    pub diff_id: Digest,
+    /// What was run, by the history.
+    pub created_by: Option<String>,
+    /// When, by the history.
+    pub created: Option<String>,
+}
+
+/// A layer.
+#[derive(Debug, Serialize)]
+pub struct Layer {
+    /// The blob, where it has a name of its own.
+    pub digest: Option<Digest>,
+    /// The uncompressed tar.
+    pub diff_id: Digest,
+    /// By the descriptor, where there is one.
+    pub media_type: Option<String>,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// Is its blob here, and of a kind that can be looked into?
+    pub blob: Blob,
+    /// What is in it, where it was read.
+    pub content: Option<Content>,
+}
+
+/// What can be said of a layer's blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blob {
+    /// It was read to its end, and is what its digests say.
+    Read,
+    /// It was not read, by request.
+    Unread,
+    /// It is not in the image.
+    Foreign,
+    /// It is no tar that restamp knows (its media type says so).
+    Opaque,
+}
+
+/// What is in a layer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Content {
+    /// Bytes of the tar.
+    pub uncompressed_size: u64,
+    /// Its compression, by content.
+    pub compression: Compression,
+    /// Is it encoded as restamp encodes layers?
+    pub form: Form,
+    /// The first MTIME in its gzip headers that is not 0.
+    pub gzip_mtime: Option<u32>,
+    /// Entries that have an atime, a ctime or a time of creation as well.
+    pub other_times: u64,
+    /// Entries whose mtime has a fraction of a second.
+    pub fractions: u64,
+    /// How many entries of which kind.
+    pub entries: Entries,
+    /// When its entries were changed last.
+    pub mtimes: Histogram,
+}
+
+/// How many entries of which kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Entries {
+    /// All of them.
+    pub total: u64,
+    /// Regular files, whiteouts aside.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symbolic links.
+    pub symlinks: u64,
+    /// Hard links.
+    pub hard_links: u64,
+    /// Devices, FIFOs and what is unknown.
+    pub others: u64,
+    /// Whiteouts, opaque directories among them.
+    pub whiteouts: u64,
+}
+
+/// A place in a document that holds a time.
+#[derive(Debug, Clone, Serialize)]
+pub struct DocumentTime {
+    /// `config`, `manifest`, `index.json`, or the digest of an index.
+    pub document: String,
+    /// Where in the document: `history[3].created`.
+    pub path: String,
+    /// What stands there.
+    pub text: String,
+    /// What that means; null where it is no time.
+    pub time: Option<Time>,
+}
+
+/// Something that hangs on an image.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attached {
+    /// What it is.
+    pub kind: AttachedKind,
+    /// Its manifest or index.
+    pub digest: Digest,
+    /// What it is about, where it says so.
+    pub about: Option<Digest>,
+    /// `artifactType`, or for a signature its kind.
+    pub artifact_type: Option<String>,
+    /// Its tag.
+    pub tag: Option<String>,
+    /// For an attestation, what its statements are.
+    pub predicates: Vec<String>,
+}
+
+/// What hangs on an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachedKind {
+    /// What BuildKit says about a build.
+    Attestation,
+    /// Cosign's, sigstore's or notation's.
+    Signature,
+    /// Anything else with a subject.
+    Referrer,
+}
+
+/// Something that makes the next build come out otherwise.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// Its name: stable.
+    pub cause: &'static str,
+    /// Which class of difference it leads to.
+    pub class: Class,
+    /// What it is.
+    pub what: String,
+    /// How it is avoided.
+    pub advice: String,
+    /// In how many places.
+    pub count: u64,
+    /// The first few of them.
+    pub examples: Vec<Example>,
+}
+
+/// Where something was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Example {
+    /// Which one of [`Report::layers`], if it is in one.
+    pub layer: Option<usize>,
+    /// A path, made printable, or a command, or a digest.
+    pub place: String,
+}
+
+/// A point in time that is written as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub Instant);
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From the first to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// The earliest.
+    pub first: Time,
+    /// The latest.
+    pub last: Time,
+}
+
+impl Span {
+    /// From the earliest to the latest of some times; `None` if there are none.
+    pub fn of(times: impl IntoIterator<Item = Time>) -> Option<Self> {
+        times.into_iter().map(|time| Self { first: time, last: time }).reduce(Self::joined)
+    }
+
+    /// From the earlier start to the later end.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+}
+
+fn as_text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}

@@ -1,0 +1,282 @@
+//! Compressed chunks kept between runs, by content.
+//!
+//! The chunks of a large file are a function of its content alone (`form1.rs`): when the same image is restamped with
+//! a new epoch, they are the same, and only headers and small files have to be compressed again. So those chunks are
+//! kept, and no others: a chunk with headers in it has the epoch in it.
+//!
+//! An entry is the file `form1-gzip-5/ab/cdef…`: form, codec and level, and the SHA-256 of the uncompressed chunk.
+//! It holds the compressed chunk and a SHA-256 over the entry's name and that. An entry that does not add up, for
+//! whatever reason, is a miss; what comes out is the same with a cache and without. Any number of processes may use
+//! the same directory: entries appear by renaming and are never changed, and one that is deleted meanwhile is a miss.
+//! Nothing is synced: a torn entry does not add up.
+//!
+//! The cache is best effort: what fails in it costs time, not the run.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::layer::form1::{FORM, Output};
+
+/// Chunks below this are compressed faster than they are looked up.
+const SMALLEST: usize = 64 << 10;
+/// The SHA-256 at the end of an entry.
+const TRAILER: usize = 32;
+
+/// A directory of compressed chunks.
+#[derive(Debug)]
+pub struct Cache {
+    dir: PathBuf,
+    max: u64,
+    /// Bytes in it as far as is known: other processes may add to it as well.
+    size: Mutex<u64>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Cache {
+    /// A cache in `dir`, which is made if it is not there, of at most about `max` bytes.
+    pub fn open(dir: &Path, max: u64) -> Result<Self> {
+        let failed = |error| Error::io("cannot open the cache", error).in_file(dir.display());
+        fs::create_dir_all(dir).map_err(failed)?;
+        let cache =
+            Self { dir: dir.to_owned(), max, size: Mutex::new(0), hits: AtomicU64::new(0), misses: AtomicU64::new(0) };
+        let size = cache.entries().map_err(failed)?.iter().map(|entry| entry.size).sum();
+        cache.add(size);
+        Ok(cache)
+    }
+
+    /// How many chunks were found.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// How many were not.
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// The compressed form of a chunk, from here, or else by `encode`, and then from here the next time.
+    pub(super) fn get_or(
+        &self,
+        output: Output,
+        chunk: &[u8],
+        encode: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        if chunk.len() < SMALLEST {
+            return encode();
+        }
+        let name = name(output, Digest::sha256(chunk));
+        if let Some(compressed) = self.get(&name, chunk.len()) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(compressed);
+        }
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        let compressed = encode()?;
+        if let Some(size) = self.put(&name, &compressed) {
+            self.add(size);
+        }
+        Ok(compressed)
+    }
+
+    fn get(&self, name: &str, chunk: usize) -> Option<Vec<u8>> {
+        let mut file = File::open(self.dir.join(name)).ok()?;
+        // No codec makes more than a little more of a chunk than it is.
+        let most = chunk + chunk / 8 + 1024;
+        let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?.min(most));
+        (&mut file).take(most as u64).read_to_end(&mut bytes).ok()?;
+        let compressed = bytes.len().checked_sub(TRAILER)?;
+        let (content, trailer) = bytes.split_at_checked(compressed)?;
+        if checksum(name, content).bytes() != trailer {
+            return None;
+        }
+        // Used just now: the kernel knows when that is. If it can't be noted, the entry goes sooner.
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let _ = rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now });
+        bytes.truncate(compressed);
+        Some(bytes)
+    }
+
+    /// Adds an entry; how large it is, if that went well.
+    fn put(&self, name: &str, compressed: &[u8]) -> Option<u64> {
+        let path = self.dir.join(name);
+        let dir = path.parent()?;
+        fs::create_dir_all(dir).ok()?;
+        let mut file = tempfile::NamedTempFile::new_in(dir).ok()?;
+        file.write_all(compressed).ok()?;
+        file.write_all(checksum(name, compressed).bytes()).ok()?;
+        file.persist(path).ok()?;
+        Some((compressed.len() + TRAILER) as u64)
+    }
+
+    /// Notes that bytes were added, and makes room if there are too many.
+    fn add(&self, bytes: u64) {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        *size = size.saturating_add(bytes);
+        if *size > self.max
+            && let Ok(left) = self.trim()
+        {
+            *size = left;
+        }
+    }
+
+    /// Deletes what was used least recently until a tenth is free; how many bytes are left.
+    fn trim(&self) -> std::io::Result<u64> {
+        let mut entries = self.entries()?;
+        let mut size = entries.iter().map(|entry| entry.size).sum();
+        entries.sort_by_key(|entry| entry.used);
+        for entry in entries {
+            if size <= self.max - self.max / 10 {
+                break;
+            }
+            if fs::remove_file(&entry.path).is_ok() {
+                size -= entry.size;
+            }
+        }
+        Ok(size)
+    }
+
+    /// All entries, of other codecs and levels as well, and what killed processes have left behind; nothing else that
+    /// stands in the directory.
+    fn entries(&self) -> std::io::Result<Vec<Entry>> {
+        let mut entries = vec![];
+        for codec in fs::read_dir(&self.dir)? {
+            let codec = codec?;
+            if !codec.file_name().to_string_lossy().starts_with("form") || !codec.file_type()?.is_dir() {
+                continue;
+            }
+            for dir in fs::read_dir(codec.path())? {
+                let dir = dir?;
+                if dir.file_name().len() != 2 || !dir.file_type()?.is_dir() {
+                    continue;
+                }
+                for file in fs::read_dir(dir.path())? {
+                    let file = file?;
+                    // Gone in the meantime: another process makes room.
+                    let Ok(metadata) = file.metadata() else { continue };
+                    if metadata.is_file() {
+                        let (size, used) = (metadata.len(), metadata.modified()?);
+                        entries.push(Entry { path: file.path(), size, used });
+                    }
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    size: u64,
+    used: SystemTime,
+}
+
+/// Where an entry stands.
+fn name(output: Output, chunk: Digest) -> String {
+    let hex = chunk.hex();
+    let (head, tail) = hex.split_at(2);
+    format!("form{FORM}-{}-{}/{head}/{tail}", output.compression().name(), output.level())
+}
+
+/// What is at an entry's end. The name is in it, so that a file under a wrong name does not add up.
+fn checksum(name: &str, compressed: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(name.as_bytes());
+    hasher.update(compressed);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static CHUNK: [u8; 1 << 17] = [7; 1 << 17];
+
+    fn get(cache: &Cache, chunk: &[u8], otherwise: &[u8]) -> Vec<u8> {
+        cache.get_or(Output::GZIP, chunk, || Ok(otherwise.to_vec())).unwrap()
+    }
+
+    fn files(cache: &Cache) -> Vec<PathBuf> {
+        cache.entries().unwrap().into_iter().map(|entry| entry.path).collect()
+    }
+
+    #[test]
+    fn what_was_put_in_comes_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
+        assert_eq!(get(&cache, &CHUNK, b"compressed"), b"compressed");
+        assert_eq!(get(&cache, &CHUNK, b"not asked for"), b"compressed");
+        assert_eq!((cache.hits(), cache.misses()), (1, 1));
+        // Another process, another level, a chunk that is too small.
+        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
+        assert_eq!(get(&cache, &CHUNK, b"not asked for"), b"compressed");
+        assert_eq!(cache.get_or(Output::ZSTD, &CHUNK, || Ok(b"other".to_vec())).unwrap(), b"other");
+        assert_eq!(get(&cache, b"small", b"1"), b"1");
+        assert_eq!(get(&cache, b"small", b"2"), b"2");
+    }
+
+    #[test]
+    fn an_entry_that_does_not_add_up_is_a_miss_and_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
+        get(&cache, &CHUNK, b"compressed");
+        let path = files(&cache).remove(0);
+        let good = fs::read(&path).unwrap();
+        let mut bad = vec![vec![], good[..31].to_vec(), good[..good.len() - 1].to_vec(), [&good[..], b"x"].concat()];
+        bad.extend((0..good.len()).map(|at| {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            bytes
+        }));
+        // A whole entry under another name.
+        get(&cache, &[8; 1 << 17], b"of another chunk");
+        let other = files(&cache).into_iter().find(|other| *other != path).unwrap();
+        bad.push(fs::read(other).unwrap());
+        for bytes in bad {
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(get(&cache, &CHUNK, b"compressed"), b"compressed");
+            assert_eq!(fs::read(&path).unwrap(), good);
+        }
+        assert_eq!(cache.hits(), 0);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(get(&cache, &CHUNK, b"compressed"), b"compressed", "best effort");
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_what_is_not_ours_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["mine", "form1-gzip-5/mine", "form1-gzip-5/long/mine", "other/ab/mine"] {
+            fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(file), [0; 5000]).unwrap();
+        }
+        let cache = Cache::open(dir.path(), 10_000).unwrap();
+        let chunk = |i: u8| vec![i; 1 << 16];
+        for i in 0..8 {
+            get(&cache, &chunk(i), &[i; 1000]);
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+        assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 1000]);
+        for i in 8..11 {
+            get(&cache, &chunk(i), &[i; 1000]);
+        }
+        let size: u64 = cache.entries().unwrap().iter().map(|entry| entry.size).sum();
+        assert!(size <= 10_000, "{size}");
+        assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 1000], "used not long ago");
+        assert_eq!(get(&cache, &chunk(1), b"gone"), b"gone");
+        assert!(dir.path().join("mine").exists() && dir.path().join("other/ab/mine").exists());
+        assert!(dir.path().join("form1-gzip-5/mine").exists() && dir.path().join("form1-gzip-5/long/mine").exists());
+        // A smaller limit holds from the start.
+        let cache = Cache::open(dir.path(), 3000).unwrap();
+        assert!(cache.entries().unwrap().iter().map(|entry| entry.size).sum::<u64>() <= 3000);
+        assert!(!files(&cache).is_empty());
+    }
+}

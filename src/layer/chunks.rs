@@ -1,0 +1,178 @@
+//! The new stream on its way into chunks: cut, given a part of the budget each, and handed to the pool.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::digest::{Digest, Hasher};
+use crate::error::Result;
+use crate::layer::Pool;
+use crate::layer::form1::{Cutter, Encoder, Output, Run};
+use crate::layer::gather::split_off;
+use crate::layer::pool::Permit;
+use crate::media_type::Compression;
+use crate::tar::Step;
+
+/// What a chunk costs beside its bytes.
+const OVERHEAD: u64 = 4 << 10;
+
+/// Collects bytes into chunks and sends them off: to be compressed, and to the writer.
+pub(super) struct Chunks<'a> {
+    output: Output,
+    pool: &'a Pool,
+    cutter: Cutter,
+    capacity: usize,
+    current: Option<(Vec<u8>, Permit)>,
+    sender: Sender<Chunk>,
+    /// Where this thread hashes the new stream.
+    diff_id: Option<Hasher>,
+    is_empty: bool,
+    /// The writer has gone.
+    is_closed: bool,
+}
+
+/// A chunk on its way to the writer. Dropping it gives its part of the budget back.
+pub(super) struct Chunk {
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// None where it is written as it is.
+    pub(super) compressed: Option<Receiver<Result<Compressed>>>,
+    _permit: Permit,
+}
+
+pub(super) struct Compressed {
+    pub(super) bytes: Vec<u8>,
+    _permit: Permit,
+}
+
+/// What a chunk takes of the budget: the compressed bytes are expected to be half as many at most. Where they are more,
+/// that is put right when they are there.
+fn permitted(capacity: usize) -> u64 {
+    capacity as u64 + capacity as u64 / 2 + OVERHEAD
+}
+
+impl<'a> Chunks<'a> {
+    pub(super) fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>, diff_id: Option<Hasher>) -> Self {
+        let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
+        Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
+    }
+
+    /// What a patcher has given out after a step.
+    pub(super) fn headers(&mut self, step: Step, out: &mut Vec<u8>) -> Result<()> {
+        if !out.is_empty() {
+            self.begin(match step {
+                Step::Entry | Step::Global | Step::End => Run::Headers,
+                Step::Held | Step::More => Run::Rest,
+            })?;
+            self.put(out)?;
+            out.clear();
+        }
+        Ok(())
+    }
+
+    /// A run of the new stream begins.
+    pub(super) fn begin(&mut self, run: Run) -> Result<()> {
+        if self.cutter.begin(run) { self.close(false) } else { Ok(()) }
+    }
+
+    /// Takes bytes of the current run.
+    pub(super) fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let (chunk, _) = self.current.get_or_insert_with(|| {
+                let permit = self.pool.acquire(permitted(self.capacity));
+                (self.pool.buffer(self.capacity), permit)
+            });
+            let taken = split_off(&mut bytes, self.cutter.room());
+            chunk.extend_from_slice(taken);
+            if self.cutter.add(taken.len() as u64) {
+                self.close(self.cutter.is_large())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the current chunk off. Is it a piece of a large file?
+    fn close(&mut self, is_large: bool) -> Result<()> {
+        let Some((mut bytes, mut permit)) = self.current.take() else { return Ok(()) };
+        self.pool.check()?;
+        self.is_empty = false;
+        if bytes.len() <= self.capacity / 2 {
+            // A small chunk must not keep a large buffer from being filled again.
+            let small = bytes.as_slice().to_vec();
+            self.pool.recycle(std::mem::replace(&mut bytes, small));
+        }
+        if let Some(hasher) = &mut self.diff_id {
+            hasher.update(&bytes);
+        }
+        permit.resize(permitted(bytes.capacity()));
+        let for_output = permit.split(bytes.capacity() as u64 / 2);
+        let bytes = Arc::new(bytes);
+        let compressed = (self.output.compression() != Compression::None)
+            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), is_large, for_output));
+        self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
+        Ok(())
+    }
+
+    /// The stream has ended.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.close(false)?;
+        if self.is_empty {
+            // A layer of no bytes: one empty member or frame.
+            self.current = Some((Vec::new(), self.pool.acquire(OVERHEAD)));
+            self.close(false)?;
+        }
+        Ok(())
+    }
+
+    /// Has the writer gone? It has failed then, and says why.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// The digest of all that was put in, where this thread was asked to compute it.
+    pub(super) fn into_diff_id(self) -> Option<Digest> {
+        self.diff_id.map(Hasher::finish)
+    }
+}
+
+thread_local! {
+    /// The encoder of a compressing thread, for as long as what is asked of it stays the same.
+    static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
+}
+
+/// Has a chunk compressed by the pool.
+fn compress(
+    output: Output,
+    pool: &Pool,
+    chunk: Arc<Vec<u8>>,
+    is_large: bool,
+    mut permit: Permit,
+) -> Receiver<Result<Compressed>> {
+    let (sender, receiver) = bounded(1);
+    let run = pool.clone();
+    pool.spawn(move || {
+        let bytes = run.check().and_then(|()| match run.cache().filter(|_| is_large) {
+            Some(cache) => cache.get_or(output, &chunk, || encode(output, &chunk)),
+            None => encode(output, &chunk),
+        });
+        // First this, then the result: who has the result can have the chunk's buffer, too.
+        drop(chunk);
+        let compressed = bytes.map(|bytes| {
+            permit.resize(bytes.len() as u64);
+            Compressed { bytes, _permit: permit }
+        });
+        // Nobody waits for it where the layer has failed.
+        let _ = sender.send(compressed);
+    });
+    receiver
+}
+
+fn encode(output: Output, chunk: &[u8]) -> Result<Vec<u8>> {
+    ENCODER.with_borrow_mut(|kept| {
+        let encoder = match kept {
+            Some((of, encoder)) if *of == output => encoder,
+            _ => &mut kept.insert((output, Encoder::new(output)?)).1,
+        };
+        encoder.encode(chunk).map(<[u8]>::to_vec)
+    })
+}
