@@ -258,8 +258,10 @@ fn is_same_role(change: &Change<'_>) -> bool {
     let texts = change.values.map(|value| value.and_then(JsonValue::as_str));
     match texts {
         [Some(a), Some(b)] => {
-            let layers = [&a, &b].map(|text| LayerType::parse(text).map(|kind| kind.foreign));
-            classify(&a) == classify(&b) && layers[0] == layers[1]
+            match [&a, &b].map(|text| LayerType::parse(text).map(|kind| kind.foreign)) {
+                [None, None] => classify(&a) == classify(&b),
+                foreign => foreign[0] == foreign[1],
+            }
         }
         _ => true,
     }

@@ -290,7 +290,7 @@ impl Comparer<'_, '_> {
         if a.meta.gname != b.meta.gname {
             self.push(Class::Format, a, "gname", [a, b].map(|record| Value::bytes(&record.meta.gname)));
         }
-        if !matches!(a.meta.kind, b'1' | b'2') && a.link != b.link {
+        if a.meta.kind == b.meta.kind && !matches!(a.meta.kind, b'1' | b'2') && a.link != b.link {
             self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
         }
         if a.meta.format != b.meta.format {
