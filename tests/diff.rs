@@ -1,5 +1,7 @@
 //! `restamp diff`: pairs of images that differ in one thing each, and what is said of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -141,7 +143,7 @@ fn every_field_of_an_entry_is_compared() {
         (base().pax("atime", format!("{T}.5")), &[("time", "f", "PAX atime")]),
     ];
     for (other, expected) in cases {
-        let pair = Pair::layers(&[base()], &[other.clone()]);
+        let pair = Pair::layers(&[base()], std::slice::from_ref(&other));
         let found = pair.found(&[]);
         if other.pax.iter().any(|(key, _)| key.starts_with(b"SCHILY")) {
             // The header that holds it is part of it.
@@ -300,7 +302,7 @@ fn one_class_for_each_habit_of_builders() {
     let pair = Pair::layers(&[file("x", "1"), link("y", "x")], &[file("y", "1"), link("x", "y")]);
     assert!(pair.found(&[]).iter().all(|(class, _, _)| class == "order"), "{:?}", pair.found(&[]));
     // Compression.
-    let tars = || vec![tar(&[x.clone()])];
+    let tars = || vec![tar(std::slice::from_ref(&x))];
     Pair::images(&packed(tars(), Packing::Gzip), &packed(tars(), Packing::Plain)).expect(&[(
         "compression",
         "",
@@ -336,7 +338,12 @@ fn one_class_for_each_habit_of_builders() {
     assert_eq!(found, [("name".to_owned(), String::new(), "name".to_owned())]);
     // Media types.
     let [oci, dock] = [Family::Oci, Family::Docker].map(|family| {
-        Image::new(vec![Layer::new(tar(&[x.clone()]), Packing::Gzip, family, &BUILD)], family, &BUILD, &["app:1"])
+        Image::new(
+            vec![Layer::new(tar(std::slice::from_ref(&x)), Packing::Gzip, family, &BUILD)],
+            family,
+            &BUILD,
+            &["app:1"],
+        )
     });
     let found = Pair::images(&oci, &dock).found(&[]);
     assert!(

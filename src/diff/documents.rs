@@ -257,12 +257,10 @@ fn manifest_class(times: &BTreeSet<String>, change: &Change<'_>) -> Class {
 fn is_same_role(change: &Change<'_>) -> bool {
     let texts = change.values.map(|value| value.and_then(JsonValue::as_str));
     match texts {
-        [Some(a), Some(b)] => {
-            match [&a, &b].map(|text| LayerType::parse(text).map(|kind| kind.foreign)) {
-                [None, None] => classify(&a) == classify(&b),
-                foreign => foreign[0] == foreign[1],
-            }
-        }
+        [Some(a), Some(b)] => match [&a, &b].map(|text| LayerType::parse(text).map(|kind| kind.foreign)) {
+            [None, None] => classify(&a) == classify(&b),
+            foreign => foreign[0] == foreign[1],
+        },
         _ => true,
     }
 }
