@@ -13,11 +13,14 @@ use support::oracle::{Verdict, oracle};
 use support::{Build, judge, run, scratch, shared, text, write};
 
 /// Images that the checker takes for valid and restamp refuses: path, what the message says, why.
-const NOT_REWRITTEN: &[(&str, &str, &str)] = &[(
-    "tarball/testdata/no_manifest.tar",
-    "manifest.json",
-    "saved by a Docker before 1.10: v1 directories alone, and no manifest.json for any current loader to read",
-)];
+const NOT_REWRITTEN: &[(&str, &str, &str)] = &[
+    (
+        "tarball/testdata/no_manifest.tar",
+        "manifest.json",
+        "saved by a Docker before 1.10: v1 directories alone, and no manifest.json for any current loader to read",
+    ),
+    ("tarball/testdata/null_manifest.tar", "manifest.json", "its manifest.json is null: there is no image in it"),
+];
 
 /// Tar files that are refused as a layer, what the message names, and why: all are damaged, most of them on purpose,
 /// as cases that Go's own reader has to refuse as well.

@@ -47,7 +47,6 @@ fn accepts(stamp: Stamp, site: &TimeSite) -> bool {
     }
 }
 
-/// An archive is always written anew, so that clamping leaves nothing here.
 fn is_right(stamp: Stamp, value: Instant) -> bool {
-    value == Instant::from_seconds(0) || value.cmp_epoch(stamp.epoch).is_eq()
+    value == Instant::from_seconds(0) || stamp.accepts(value)
 }

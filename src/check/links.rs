@@ -98,11 +98,7 @@ impl Checker<'_> {
             self.findings.fault(place, Kind::Subject, &subject.path, text);
             return Ok(());
         };
-        if extent.len() != subject.size {
-            let text =
-                format!("size of {} does not match: expected {}, found {}", subject.digest, subject.size, extent.len());
-            self.findings.fault(place, Kind::Size, &subject.path, text);
-        }
+        // Its size was compared when it was read.
         let bytes = match self.graph.nodes.get(&subject.digest).map(|node| &node.body) {
             Some(Body::Index(index)) => &index.bytes,
             Some(Body::Manifest(manifest)) => &manifest.bytes,

@@ -132,6 +132,8 @@ pub struct Graph {
     pub nodes: BTreeMap<Digest, Node>,
     /// What is wrong with it.
     pub problems: Vec<Error>,
+    /// Manifests that `index.json` lists and that are not here: an image that lost a part of itself.
+    pub incomplete: Vec<Error>,
     /// What is not wrong but worth a word.
     pub notes: Vec<String>,
     held: u64,
@@ -191,10 +193,8 @@ impl Graph {
 
     /// The graph, if nothing is wrong with it; else the first thing that is.
     pub fn sound(mut self) -> Result<Self> {
-        if self.problems.is_empty() {
-            return Ok(self);
-        }
-        Err(self.problems.swap_remove(0))
+        self.problems.append(&mut self.incomplete);
+        if self.problems.is_empty() { Ok(self) } else { Err(self.problems.swap_remove(0)) }
     }
 
     /// The digests that the top level names, and whatever else can be reached: documents, configs and layers.
@@ -229,7 +229,9 @@ impl Graph {
         let media_type = link.media_type.as_str();
         let Some(extent) = extent_of(source, link)? else {
             if top {
-                return Err(Error::missing("blob").at_entry(place));
+                let error = Error::missing("blob").at_entry(place).in_blob(link.digest).in_file(source.name());
+                self.incomplete.push(error);
+                return Ok(node(media_type, Body::Absent));
             }
             // An index of many platforms of which only some were fetched is usual, and no digest moves by it.
             self.notes.push(format!("{place}: {} is not in the image; its descriptor is left as it is", link.digest));

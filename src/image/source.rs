@@ -76,7 +76,6 @@ impl Source {
         let mut source = Self { name, kind: Kind::Oci, store, index: None, docker: None, gzip_mtime };
         source.index = source.document("index.json")?;
         let layout = source.index.is_some();
-        source.known_layout()?;
         let folder = matches!(source.store, Store::Folder(_));
         if !folder {
             let manifest = source.document("manifest.json")?;
@@ -109,8 +108,8 @@ impl Source {
         Ok(source)
     }
 
-    /// A layout of a version that nobody has defined yet may mean anything.
-    fn known_layout(&self) -> Result<()> {
+    /// An error if it is a layout of a version that nobody has defined yet, which may mean anything.
+    pub fn known_layout(&self) -> Result<()> {
         let Some(bytes) = self.document("oci-layout")? else { return Ok(()) };
         let in_blob = |e: Error| e.in_blob("oci-layout");
         let json = Json::parse(&bytes).map_err(in_blob)?;

@@ -47,6 +47,7 @@ pub fn rewrite(
 ) -> Result<(sink::Image, Report)> {
     check_level(policy)?;
     let in_file = |e: Error| e.in_file(source.name());
+    source.known_layout().map_err(in_file)?;
     let mut graph = Graph::load(source)?.sound()?;
     let mut docker = DockerImage::load_all(source)?;
     let mut selection = Selection::choose(&graph, policy).map_err(in_file)?;

@@ -70,11 +70,11 @@ fn a_manifest_follows_its_parts() {
                 digest('b')
             ),
             "layers[1].annotations[\"io.github.containers.zstd-chunked.manifest-position\"]: described the layer's old \
-             bytes; removed".into(),
+             bytes; removed (the layer can't be pulled lazily any more)".into(),
             "layers[1].annotations[\"io.containers.zstd-chunked.manifest-checksum\"]: described the layer's old bytes; \
-             removed".into(),
+             removed (the layer can't be pulled lazily any more)".into(),
             "layers[1].annotations[\"containerd.io/snapshot/stargz/toc.digest\"]: described the layer's old bytes; \
-             removed".into(),
+             removed (the layer can't be pulled lazily any more)".into(),
             "layers[1].annotations[\"io.containers.estargz.uncompressed-size\"]: described the layer's old bytes; \
              removed".into(),
         ]
