@@ -519,6 +519,21 @@ fn signatures_stop_the_run_or_are_left_out() {
 }
 
 #[test]
+fn signatures_in_a_manifest_stop_the_run_or_leave_it() {
+    let mut layout = Layout::default();
+    let mut manifest: Value = serde_json::from_slice(&hello().manifest(&BUILD)).unwrap();
+    layout.put_image(&hello(), &BUILD);
+    manifest["signatures"] = json!([{"header": {"alg": "ES256"}, "signature": "c2lnbmVk", "protected": "e30"}]);
+    layout.manifests = vec![layout.put(OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap())];
+    refused(&layout, &[], &["signatures inside of sha256:", "--signatures drop"]);
+    let (said, files) = told(&layout, &["--signatures", "drop"]);
+    assert!(said.contains("left out: signatures inside of sha256:"), "{said}");
+    let manifest = document(&files, &index(&files)["manifests"][0]);
+    assert_eq!(manifest.get("signatures"), None);
+    Walk::new(&files);
+}
+
+#[test]
 fn a_statement_that_is_signed_is_no_statement_to_be_changed() {
     let mut layout = Layout::default();
     let image = layout.put_image(&hello(), &BUILD);

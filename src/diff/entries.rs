@@ -401,7 +401,7 @@ impl Comparer<'_, '_> {
             };
             self.findings.push(Difference::new(Class::Format, self.place, "global PAX header", [text(a), text(b)]));
         }
-        if a.rest != b.rest {
+        if a.rest != b.rest && !is_blocking(layers) {
             let text = |records: &Records| {
                 let what = if records.rest.1 == 0 { "zeros" } else { "not all zero" };
                 Some(Value::text(format!("{} bytes, {what}", records.rest.0)))
@@ -409,6 +409,16 @@ impl Comparer<'_, '_> {
             self.findings.push(Difference::new(Class::Format, self.place, "end of archive", [text(a), text(b)]));
         }
     }
+}
+
+/// Do the zeros at the end merely fill up a record of 20 blocks, as tar writes them? Then their number follows from
+/// what is before them.
+fn is_blocking(layers: [&Records; 2]) -> bool {
+    const RECORD: u64 = 20 * 512;
+    layers.iter().all(|records| {
+        let size = records.facts.as_ref().map(|facts| facts.uncompressed_size);
+        records.rest.1 == 0 && records.rest.0 < RECORD && size.is_some_and(|size| size.is_multiple_of(RECORD))
+    })
 }
 
 fn dialect(format: Format) -> &'static str {

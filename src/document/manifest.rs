@@ -41,6 +41,8 @@ pub struct ManifestEdit<'b> {
     pub subject: Option<DescriptorEdit<'b>>,
     /// What else has moved, for annotations that name it.
     pub moves: Option<&'b Moves>,
+    /// Leave out the signatures that the document itself carries.
+    pub unsigned: bool,
 }
 
 impl<'a> Manifest<'a> {
@@ -128,6 +130,9 @@ impl<'a> Manifest<'a> {
         let none = Moves::new();
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);
+        if edit.unsigned {
+            patch.edits.retain_members(root, |member| member.key != "signatures");
+        }
         for (key, change) in [("config", &edit.config), ("subject", &edit.subject)] {
             let Some(part) = root.get_some(key) else { continue };
             patch.moved_annotations(part, key, moves);

@@ -17,7 +17,7 @@ use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Nod
 use crate::image::sink::Content;
 use crate::image::source::Source;
 use crate::media_type::LayerType;
-use crate::policy::Policy;
+use crate::policy::{Policy, Signatures};
 use crate::rewrite::layers::{Done, Key, Layers};
 use crate::rewrite::select::Selection;
 
@@ -262,6 +262,8 @@ impl<'a> Documents<'a> {
             layers: layers.iter().map(Part::edit).collect(),
             subject: manifest.subject.as_ref().and_then(|subject| self.edit(subject)),
             moves: Some(&self.moves),
+            // With the other rule, a signed manifest has stopped the run.
+            unsigned: self.policy.signatures == Signatures::Drop,
         };
         let patched = Manifest::parse(&manifest.bytes)?.patch(self.policy.stamp, &edit)?;
         self.note(&digest.to_string(), &patched);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::digest::Digest;
 use crate::document::attestation::{Suspect, signature_kind};
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, is_fallback_tag_of};
+use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
@@ -164,27 +165,32 @@ impl Selection {
     }
 
     fn signatures(&mut self, graph: &Graph, rule: Signatures) -> Result<()> {
-        let mut found = Vec::new();
+        let mut found: Vec<(String, Option<Digest>)> = Vec::new();
         let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
         let tagged: Vec<_> = roots.filter(|(number, _)| self.keeps_root(*number)).collect();
         for (number, child) in &tagged {
             if let Some(kind) = signature_kind(Suspect { tag: child.ref_name(), ..Suspect::default() }) {
-                found.push((format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest), child.digest));
+                let name = format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest);
+                found.push((name, Some(child.digest)));
                 if rule == Signatures::Drop {
                     self.dropped_roots.insert(*number);
                 }
             }
         }
         for (digest, manifest) in manifests(graph) {
-            if found.iter().any(|(_, known)| known == digest) || !self.keeps(digest) {
+            if found.iter().any(|(_, known)| *known == Some(*digest)) || !self.keeps(digest) {
                 continue;
+            }
+            // They are a part of the manifest, which stays without them.
+            if Manifest::parse(&manifest.bytes)?.has_signatures() {
+                found.push((format!("signatures inside of {digest}"), None));
             }
             let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
             media_types.extend(manifest.config.iter().map(|config| config.media_type.as_str()));
             let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
             let suspect = Suspect { artifact_types: &artifact_types, media_types: &media_types, tag: None };
             if let Some(kind) = signature_kind(suspect) {
-                found.push((format!("{kind} {digest}"), *digest));
+                found.push((format!("{kind} {digest}"), Some(*digest)));
             }
         }
         if found.is_empty() {
@@ -198,7 +204,7 @@ impl Selection {
             );
             return Err(Error::refused(text));
         }
-        self.dropped.extend(found.iter().map(|(_, digest)| digest));
+        self.dropped.extend(found.iter().filter_map(|(_, digest)| *digest));
         self.names.extend(list);
         Ok(())
     }

@@ -41,6 +41,7 @@ fn a_manifest_follows_its_parts() {
         ],
         subject: Some(DescriptorEdit::blob(digest('0'), 1)),
         moves: Some(&moves(&[('b', '0'), ('5', 'e')])),
+        ..ManifestEdit::default()
     };
     let patched = manifest.patch(stamp(SET), &edit).unwrap();
     let expected = MANIFEST
