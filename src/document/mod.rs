@@ -10,6 +10,7 @@
 
 pub mod attestation;
 pub mod config;
+pub mod convert;
 pub mod descriptor;
 pub mod docker;
 pub mod edit;

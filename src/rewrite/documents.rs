@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::{Algorithm, Digest};
 use crate::document::attestation::{Attestation, is_statement_type};
 use crate::document::config::{BaseHistory, Config};
+use crate::document::convert;
 use crate::document::descriptor::{Descriptor, DescriptorEdit, REFERENCE_DIGEST};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{LayerEdit, Manifest, ManifestEdit};
@@ -55,6 +56,8 @@ pub struct Documents<'a> {
     /// New documents by the old digest.
     new: BTreeMap<Digest, Vec<u8>>,
     visiting: BTreeSet<Digest>,
+    /// Does the image leave an archive of Docker's for a layout of OCI's?
+    to_oci: bool,
 }
 
 impl<'a> Documents<'a> {
@@ -66,6 +69,7 @@ impl<'a> Documents<'a> {
         layers: &'a Layers,
         plans: &'a BTreeMap<Digest, ImagePlan>,
         selection: &'a Selection,
+        to_oci: bool,
     ) -> Self {
         Self {
             source,
@@ -80,6 +84,7 @@ impl<'a> Documents<'a> {
             warnings: Vec::new(),
             new: BTreeMap::new(),
             visiting: BTreeSet::new(),
+            to_oci,
         }
     }
 
@@ -91,6 +96,7 @@ impl<'a> Documents<'a> {
         wanted.extend(root.subject.as_ref().map(|subject| subject.digest));
         self.visit(wanted)?;
         let bytes = self.index(root, &keep, "index.json").map_err(|e| e.in_blob("index.json"))?;
+        let bytes = self.carried(bytes)?;
         self.warn_of_attestations();
         Ok(Some(bytes))
     }
@@ -179,6 +185,11 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
+    /// A document as the destination's carrier has it.
+    fn carried(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        if self.to_oci { convert::to_oci(&bytes) } else { Ok(bytes) }
+    }
+
     fn rewrite(&mut self, digest: &Digest, body: &Body) -> Result<()> {
         match body {
             Body::Absent => {}
@@ -188,10 +199,12 @@ impl<'a> Documents<'a> {
             Body::Index(index) => {
                 let keep: Vec<bool> = (0..index.children.len()).map(|number| self.keeps_child(index, number)).collect();
                 let bytes = self.index(index, &|number| keep.get(number) == Some(&true), &digest.to_string())?;
+                let bytes = self.carried(bytes)?;
                 self.publish(*digest, bytes);
             }
             Body::Manifest(manifest) => {
                 let bytes = self.manifest(digest, manifest)?;
+                let bytes = self.carried(bytes)?;
                 self.publish(*digest, bytes);
             }
         }

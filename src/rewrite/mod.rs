@@ -57,7 +57,8 @@ pub fn rewrite(
     total(layers.total());
     layers.run(pool, spools, early).map_err(in_file)?;
     let mut warnings = std::mem::take(&mut graph.notes);
-    let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection);
+    let to_oci = source.kind() == Kind::DockerArchive && kind != Kind::DockerArchive;
+    let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, to_oci);
     let root = documents.root().map_err(in_file)?;
     let finished = output::finish(&mut documents, root, &docker, &plans.docker, kind).map_err(in_file)?;
     warnings.append(&mut documents.warnings);
