@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::entries::Wanted;
-use super::layers::Session;
+use super::layers::Comparison;
 use super::look::{self, Inside};
 use crate::blob::Extent;
 use crate::causes::Class;
@@ -54,7 +54,7 @@ struct Target {
 }
 
 /// Looks into all of them. Every difference becomes what was found in its files.
-pub(super) fn look_into(session: &mut Session<'_>, jobs: Vec<Job>, extents: &[Vec<Extent>; 2]) -> Result<()> {
+pub(super) fn look_into(comparison: &mut Comparison<'_>, jobs: Vec<Job>, extents: &[Vec<Extent>; 2]) -> Result<()> {
     let mut pending = jobs.into_iter().peekable();
     let mut readings = 0;
     while pending.peek().is_some() {
@@ -70,20 +70,20 @@ pub(super) fn look_into(session: &mut Session<'_>, jobs: Vec<Job>, extents: &[Ve
             batch.extend(pending.next().map(|job| (job, is_small)));
         }
         readings += 1;
-        read_batch(session, &batch, extents)?;
+        read_batch(comparison, &batch, extents)?;
     }
     Ok(())
 }
 
-fn read_batch(session: &mut Session<'_>, batch: &[(Job, bool)], extents: &[Vec<Extent>; 2]) -> Result<()> {
-    let first = session.kept;
+fn read_batch(comparison: &mut Comparison<'_>, batch: &[(Job, bool)], extents: &[Vec<Extent>; 2]) -> Result<()> {
+    let first = comparison.kept;
     let paths: Vec<Box<[u8]>> = batch
         .iter()
-        .map(|(job, _)| session.findings.differences.get(job.difference).map(|d| d.path.clone()).unwrap_or_default())
+        .map(|(job, _)| comparison.findings.differences.get(job.difference).map(|d| d.path.clone()).unwrap_or_default())
         .collect();
-    let is_kept = session.options.keep.is_some();
+    let is_kept = comparison.options.keep.is_some();
     let fetched = std::thread::scope(|scope| {
-        let fetch_side = |side: usize| fetch(session, batch, &paths, first, side, extents);
+        let fetch_side = |side: usize| fetch(comparison, batch, &paths, first, side, extents);
         let right = scope.spawn(move || fetch_side(1));
         let left = fetch_side(0);
         let right = right.join().unwrap_or_else(|_| Err(Error::refused("a thread that reads a layer died")));
@@ -94,30 +94,30 @@ fn read_batch(session: &mut Session<'_>, batch: &[(Job, bool)], extents: &[Vec<E
         let kept = u32::try_from(number).ok().and_then(|number| first.checked_add(number)).filter(|_| is_kept);
         let bytes = [left.remove(&number), right.remove(&number)];
         let found = match bytes {
-            [Some(a), Some(b)] if *is_small => look::look(path, &a, &b, session.pool),
+            [Some(a), Some(b)] if *is_small => look::look(path, &a, &b, comparison.pool),
             _ => {
-                if let Some(difference) = session.findings.differences.get_mut(job.difference) {
+                if let Some(difference) = comparison.findings.differences.get_mut(job.difference) {
                     let text = if job.sizes.iter().any(|size| *size > FILE_MAX) {
                         format!("not looked inside: larger than {} MiB", FILE_MAX >> 20)
                     } else {
                         "not looked inside: too many files differ".to_owned()
                     };
-                    session.findings.notes.push(format!("{}: {text}", printable(path)));
+                    comparison.findings.notes.push(format!("{}: {text}", printable(path)));
                     difference.note = Some(text.into());
                     difference.kept = kept;
                 }
                 continue;
             }
         };
-        put(session, job.difference, found, kept);
+        put(comparison, job.difference, found, kept);
     }
-    session.kept = first.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+    comparison.kept = first.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
     Ok(())
 }
 
 /// Replaces a difference by what was found in its two files.
-fn put(session: &mut Session<'_>, at: usize, found: Vec<Inside>, kept: Option<u32>) {
-    let findings = &mut session.findings;
+fn put(comparison: &mut Comparison<'_>, at: usize, found: Vec<Inside>, kept: Option<u32>) {
+    let findings = &mut comparison.findings;
     let Some(whole) = findings.differences.get_mut(at) else { return };
     whole.kept = kept;
     let template = whole.clone();
@@ -152,7 +152,7 @@ fn put(session: &mut Session<'_>, at: usize, found: Vec<Inside>, kept: Option<u3
 
 /// Reads the layers of one side that have something wanted; contents by the number of their job.
 fn fetch(
-    session: &Session<'_>,
+    comparison: &Comparison<'_>,
     batch: &[(Job, bool)],
     paths: &[Box<[u8]>],
     first: u32,
@@ -161,7 +161,7 @@ fn fetch(
 ) -> Result<BTreeMap<usize, Vec<u8>>> {
     let mut by_layer: BTreeMap<usize, BTreeMap<u32, usize>> = BTreeMap::new();
     for (number, (job, is_small)) in batch.iter().enumerate() {
-        if (*is_small || session.options.keep.is_some())
+        if (*is_small || comparison.options.keep.is_some())
             && let Some((layer, entry)) = job.from.get(side)
         {
             by_layer.entry(*layer).or_default().insert(*entry, number);
@@ -171,7 +171,7 @@ fn fetch(
     for (layer, wanted) in by_layer {
         let Some(extent) = extents.get(side).and_then(|extents| extents.get(layer)) else { continue };
         let mut open = |number: usize| -> Result<Target> {
-            let file = match (session.options.keep, paths.get(number)) {
+            let file = match (comparison.options.keep, paths.get(number)) {
                 (Some(keep), Some(path)) => {
                     let kept = first.saturating_add(u32::try_from(number).unwrap_or(u32::MAX));
                     Some(keep.file(kept, side, path)?)
@@ -181,8 +181,8 @@ fn fetch(
             let is_small = batch.get(number).is_some_and(|(_, is_small)| *is_small);
             Ok(Target { bytes: is_small.then(Vec::new), file })
         };
-        let name = session.views.get(side).map(|view| view.source.name()).unwrap_or_default();
-        fetch_layer(extent, &wanted, session.pool, &mut open, &mut all).map_err(|e| e.in_file(name))?;
+        let name = comparison.views.get(side).map(|view| view.source.name()).unwrap_or_default();
+        fetch_layer(extent, &wanted, comparison.pool, &mut open, &mut all).map_err(|e| e.in_file(name))?;
     }
     Ok(all)
 }

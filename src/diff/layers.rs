@@ -25,7 +25,7 @@ const COMMAND: f64 = 0.3;
 const TABLE_MAX: usize = 1 << 14;
 
 /// What the comparison of images needs throughout a run.
-pub(super) struct Session<'s> {
+pub(super) struct Comparison<'s> {
     pub(super) views: [&'s View<'s>; 2],
     pub(super) options: &'s Options<'s>,
     pub(super) pool: &'s Pool,
@@ -87,7 +87,7 @@ fn is_same_blob(a: &Layer, b: &Layer) -> bool {
     a.digest.is_some() && a.digest == b.digest
 }
 
-impl Session<'_> {
+impl Comparison<'_> {
     /// Compares the layers of two images, and returns how they were paired.
     pub(super) fn layers(&mut self, label: &str, images: [&Image; 2]) -> Result<Vec<Pair>> {
         let [a, b] = images.map(|image| image.layers.as_slice());

@@ -36,7 +36,7 @@ use crate::layer::Pool;
 use crate::policy::Platform;
 use entries::Depth;
 use filter::Filter;
-use layers::Session;
+use layers::Comparison;
 use model::{Difference, Findings, Part, Place, Value};
 use rootfs::Tree;
 use view::{Image, View};
@@ -83,19 +83,20 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
         _ => None,
     });
     total(sizes.fold(0, u64::saturating_add));
-    let mut session = Session { views, options, pool, findings: Findings::default(), done: HashSet::new(), kept: 0 };
+    let mut comparison =
+        Comparison { views, options, pool, findings: Findings::default(), done: HashSet::new(), kept: 0 };
     for pair in &pairs {
         let label = label(pair.iter().flatten().next().copied());
         match pair {
-            [Some(x), Some(y)] if options.rootfs => session.rootfs(&label, [x, y])?,
-            [Some(x), Some(y)] => session.images(&label, [x, y])?,
-            one => session.lone(&label, one),
+            [Some(x), Some(y)] if options.rootfs => comparison.rootfs(&label, [x, y])?,
+            [Some(x), Some(y)] => comparison.images(&label, [x, y])?,
+            one => comparison.lone(&label, one),
         }
     }
     if !options.rootfs {
-        session.loose()?;
+        comparison.loose()?;
     }
-    Ok(finish(session, sources.map(|source| source.name().to_owned())))
+    Ok(finish(comparison, sources.map(|source| source.name().to_owned())))
 }
 
 /// An image's name and platform, for people.
@@ -135,7 +136,7 @@ fn pair_images<'i>(a: &'i [Image], b: &'i [Image]) -> Vec<[Option<&'i Image>; 2]
     pairs
 }
 
-impl Session<'_> {
+impl Comparison<'_> {
     fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         documents::chains(&mut self.findings, label, self.views, images)?;
         self.attached(label, images)?;
@@ -189,15 +190,15 @@ impl Session<'_> {
     }
 }
 
-fn finish(session: Session<'_>, names: [String; 2]) -> Report {
-    let Findings { places, mut differences, mut notes } = session.findings;
+fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
+    let Findings { places, mut differences, mut notes } = comparison.findings;
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
-    for view in session.views {
+    for view in comparison.views {
         notes.extend(view.graph.notes.iter().cloned());
     }
     let mut report = Report { names, places, notes, ..Report::default() };
-    session.options.filter.apply(differences, &mut report);
+    comparison.options.filter.apply(differences, &mut report);
     report
 }

@@ -3,7 +3,7 @@
 //! One that is missing or extra is a difference, and stops nothing else from being compared.
 
 use super::json::{Change, Compared, compare};
-use super::layers::Session;
+use super::layers::Comparison;
 use super::model::{Difference, Part, Place, Value};
 use super::view::{Attached, Image, View};
 use crate::causes::Class;
@@ -13,7 +13,7 @@ use crate::epoch::Instant;
 use crate::error::Result;
 use crate::image::graph::extent_of;
 
-impl Session<'_> {
+impl Comparison<'_> {
     /// Compares what hangs on two images.
     pub(super) fn attached(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         self.lists(label, [&images[0].attached, &images[1].attached])
