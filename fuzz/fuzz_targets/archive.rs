@@ -10,6 +10,7 @@ use restamp::image::sink::{self, Target};
 use restamp::image::source::Source;
 use restamp::layer::Pool;
 use restamp::policy::Policy;
+use restamp::rewrite::early::Early;
 use restamp::rewrite::rewrite;
 use restamp::spool::Spools;
 use restamp::{Digest, Epoch, Result, Rule, Stamp};
@@ -38,7 +39,7 @@ fn run(from: &Path, to: &Path, rule: Rule, kind: Kind) -> Result<()> {
     let spools = Spools::new(to.parent().expect("a folder"));
     let pool = Pool::new(1)?;
     let source = Source::open(&Location::path(from), &spools, &mut |_, _| {})?;
-    let (image, _) = rewrite(&source, &policy, kind, &pool, &spools, &|_| {})?;
+    let (image, _) = rewrite(&source, &policy, kind, &pool, &spools, Early::default(), &|_| {})?;
     sink::write(&image, &Target::new(to, kind, false)?, policy.stamp.epoch, &spools)
 }
 
