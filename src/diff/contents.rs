@@ -14,7 +14,7 @@ use crate::layer::{self, Event, Expect, Pool};
 /// Larger files are not looked into.
 pub const FILE_MAX: u64 = 8 << 20;
 /// Bytes of files of each side that are held at a time.
-pub const HELD_MAX: u64 = 24 << 20;
+pub const HELD_MAX: u64 = 16 << 20;
 /// Layers are read again at most so often; what did not fit in is not looked into.
 pub const READINGS_MAX: usize = 24;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::align::{align, by_position};
-use super::json::{Change, Compared, compare, same_spacing};
+use super::json::{Change, Compared, compare, only_digests_differ, same_spacing};
 use super::model::{Difference, Findings, Part, Place, Value};
 use super::view::{Image, Link, View};
 use crate::causes::Class;
@@ -58,7 +58,7 @@ pub(super) fn configs(findings: &mut Findings, label: &str, images: [&Image; 2])
     let before = findings.count();
     let mut subject = Subject { findings, place, times };
     let mut compared = Compared::default();
-    let skip = |path: &str| path == "history" || path == "rootfs.diff_ids" || path == "config.Image";
+    let skip = |path: &str| path == "history" || path == "rootfs.diff_ids";
     compare(json_a.root(), json_b.root(), "", &skip, &mut compared);
     let env_order = env_is_reordered(json_a.root(), json_b.root());
     if env_order {
@@ -73,7 +73,8 @@ pub(super) fn configs(findings: &mut Findings, label: &str, images: [&Image; 2])
         subject.push(class, &change.path, change);
     }
     history(&mut subject, json_a.root(), json_b.root(), &mut compared);
-    if is_spelled_otherwise(&compared, &json_a, &json_b)
+    if compared.is_respelled
+        || !same_spacing(&json_a, &json_b)
         || subject.findings.count() == before && !only_layers_moved(&json_a, &json_b)
     {
         spelling(subject.findings, place);
@@ -86,7 +87,7 @@ fn config_class(times: &BTreeSet<String>, change: &Change<'_>) -> Class {
     let first = path.split(['.', '[']).next().unwrap_or_default();
     if times.contains(path) {
         Class::Time
-    } else if change.is_of_nothing() || BUILDERS.contains(&first) {
+    } else if change.is_of_nothing() || BUILDERS.contains(&first) || path == "config.Image" {
         Class::Format
     } else if first == "moby" || path.starts_with("[\"moby.") {
         Class::LogOrCache
@@ -146,22 +147,18 @@ fn history<'j>(subject: &mut Subject<'_>, a: JsonValue<'j>, b: JsonValue<'j>, co
 }
 
 fn is_spelled_otherwise(compared: &Compared<'_>, a: &Json<'_>, b: &Json<'_>) -> bool {
-    compared.is_respelled || !same_spacing(a, b)
+    // What is passed over in the descriptors of layers follows from the layers.
+    let layers = [a, b].map(|json| json.root().get("layers").map(JsonValue::raw).unwrap_or_default());
+    let is_unexplained = compared.changes.is_empty() && only_digests_differ(layers[0], layers[1]);
+    compared.is_respelled || !same_spacing(a, b) || is_unexplained && !only_digests_differ(a.bytes(), b.bytes())
 }
 
-/// Is all that differs in two configs the list of their diff_ids, or the name that a daemon gave the parent image?
+/// Is all that differs in two configs the list of their diff_ids?
 fn only_layers_moved(a: &Json<'_>, b: &Json<'_>) -> bool {
     let without = |json: &Json<'_>| {
         let mut text = json.bytes().to_vec();
-        let root = json.root();
-        let moved = [
-            root.get("config").and_then(|config| config.get("Image")),
-            root.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")),
-        ];
-        let mut spans: Vec<_> = moved.into_iter().flatten().map(JsonValue::span).collect();
-        spans.sort_by_key(|span| std::cmp::Reverse(span.start));
-        for span in spans {
-            text.drain(span);
+        if let Some(list) = json.root().get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")) {
+            text.drain(list.span());
         }
         text
     };
@@ -313,12 +310,15 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
     annotations(chain_values(a, &json_a), chain_values(b, &json_b), &mut compared);
     leaf(chain_values(a, &json_a), chain_values(b, &json_b), images, &mut compared, findings, place);
     if a.len() == b.len() {
-        for (x, y) in json_a.iter().zip(&json_b) {
-            if x.bytes() == y.bytes() {
+        for ((x, y), (link_a, link_b)) in json_a.iter().zip(&json_b).zip(a.iter().zip(b)) {
+            // Images of one index share what it says.
+            if x.bytes() == y.bytes() || !findings.indexes.insert([link_a.parent, link_b.parent]) {
                 continue;
             }
-            compare(x.root(), y.root(), "", &|path| path == "manifests", &mut compared);
-            compared.is_respelled |= !same_spacing(x, y);
+            let mut found = Compared::default();
+            compare(x.root(), y.root(), "", &|path| path == "manifests", &mut found);
+            compared.is_respelled |= found.is_respelled || !same_spacing(x, y);
+            compared.changes.append(&mut found.changes);
         }
     }
     let mut times = BTreeSet::new();
@@ -392,7 +392,7 @@ fn leaf<'j>(
     };
     compare(*a, *b, "descriptor", &skip, compared);
     if one_has_none {
-        let value = |has: bool, image: &Image| has.then(|| Value::text(image.platform.to_string()));
+        let value = |has: bool, image: &Image| has.then(|| Value::bytes(image.platform.to_string().as_bytes()));
         let values = [value(platforms[0], images[0]), value(platforms[1], images[1])];
         let difference = Difference::new(Class::Format, place, "descriptor.platform", values);
         findings.push(difference.note("the config says the same"));

@@ -1,7 +1,7 @@
 //! Two lists of entries, paired by path, and every field of each pair.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::align::in_order;
 use super::model::{Difference, Findings, Value};
@@ -250,13 +250,12 @@ impl Comparer<'_, '_> {
         if a.pax == b.pax {
             return;
         }
-        let keys = a.pax.iter().chain(b.pax.iter()).map(|(key, _)| key);
-        let keys: std::collections::BTreeSet<_> = keys.collect();
-        let value = |record: &Record, key: &[u8]| {
-            record.pax.iter().rev().find(|(own, _)| &**own == key).map(|(_, value)| value.clone())
-        };
+        // Of several records of one key the last counts.
+        let records = |record: &Record| -> BTreeMap<Box<[u8]>, Box<[u8]>> { record.pax.iter().cloned().collect() };
+        let sides = [records(a), records(b)];
+        let keys: BTreeSet<&Box<[u8]>> = sides.iter().flat_map(BTreeMap::keys).collect();
         for key in keys {
-            let values = [value(a, key), value(b, key)];
+            let values = sides.each_ref().map(|side| side.get(key).cloned());
             if values[0] == values[1] {
                 continue;
             }

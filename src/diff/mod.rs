@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::causes::Class;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Platform;
@@ -99,12 +99,17 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
     Ok(finish(comparison, sources.map(|source| source.name().to_owned())))
 }
 
+/// An image's platform as its config has it, made printable.
+fn platform(image: &Image) -> String {
+    printable(image.platform.to_string().as_bytes())
+}
+
 /// An image's name and platform, for people.
 fn label(image: Option<&Image>) -> String {
     let Some(image) = image else { return String::new() };
     match image.names.first() {
-        Some(name) => format!("{} {}", crate::error::printable(name.as_bytes()), image.platform),
-        None => image.platform.to_string(),
+        Some(name) => format!("{} {}", printable(name.as_bytes()), platform(image)),
+        None => platform(image),
     }
 }
 
@@ -184,14 +189,14 @@ impl Comparison<'_> {
         let digests = pair.map(|image| image.map(|image| image.manifest.unwrap_or(image.config_digest)));
         let place =
             self.findings.place(Place { image: label.to_owned(), part: Part::Index, digests, about: String::new() });
-        let values = pair.map(|image| image.map(|image| Value::text(image.platform.to_string())));
+        let values = pair.map(|image| image.map(|image| Value::text(platform(image))));
         self.findings
             .push(Difference::new(Class::Content, place, "image", values).note("the image has no counterpart"));
     }
 }
 
 fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
-    let Findings { places, mut differences, mut notes } = comparison.findings;
+    let Findings { places, mut differences, mut notes, .. } = comparison.findings;
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));

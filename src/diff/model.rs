@@ -1,6 +1,7 @@
 //! What a comparison finds, as plain data. Nothing here compares or prints.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::causes::{Cause, Class};
@@ -236,6 +237,8 @@ pub(super) struct Findings {
     pub(super) places: Vec<Place>,
     pub(super) differences: Vec<Difference>,
     pub(super) notes: Vec<String>,
+    /// Pairs of indexes that were compared; `None` is `index.json`.
+    pub(super) indexes: HashSet<[Option<Digest>; 2]>,
 }
 
 impl Findings {

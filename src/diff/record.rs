@@ -209,7 +209,7 @@ impl Reader {
             .filter(|record| record.time_key().is_none() && !repeats_header(record.key))
             .map(|record| (Box::from(record.key), short(record.value)))
             .collect();
-        pax.sort();
+        pax.sort_by(|a: &(Box<[u8]>, _), b| a.0.cmp(&b.0));
         Record {
             path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),
             raw: name.into(),

@@ -2,7 +2,7 @@
 //!
 //! One that is missing or extra is a difference, and stops nothing else from being compared.
 
-use super::json::{Change, Compared, compare};
+use super::json::{Change, Compared, compare, only_digests_differ};
 use super::layers::Comparison;
 use super::model::{Difference, Part, Place, Value};
 use super::view::{Attached, Image, View};
@@ -87,6 +87,17 @@ impl Comparison<'_> {
             if x.digest != y.digest {
                 self.blobs(place, number, x, y)?;
             }
+        }
+        // The config of an old attestation lists its layers, which were compared; that of an artifact may say anything.
+        let configs = [left, right].map(|manifest| manifest.config.as_ref().map(|config| config.digest));
+        if configs[0] != configs[1] && !(left.attestation && right.attestation) {
+            let values = configs.map(|digest| digest.map(|digest| Value::text(digest.short())));
+            self.findings.push(Difference::new(Class::Content, place, "config", values));
+        }
+        if compared.is_respelled || compared.changes.is_empty() && !only_digests_differ(json_a.bytes(), json_b.bytes())
+        {
+            let difference = Difference::new(Class::Format, place, "spelling", [None, None]);
+            self.findings.push(difference.note("the JSON is written in another way"));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, MAX_DEPTH, ManifestNode, extent_of};
 use crate::image::source::Source;
@@ -246,7 +246,8 @@ impl<'s> View<'s> {
             let all: Vec<String> = self.images.iter().flat_map(|image| image.names.iter().cloned()).collect();
             self.images.retain(|image| image.names.iter().any(|name| select::is_name(name, reference)));
             if self.images.is_empty() {
-                let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
+                let found =
+                    if all.is_empty() { "none with a name".to_owned() } else { printable(all.join(", ").as_bytes()) };
                 return Err(Error::malformed("image name", reference.to_owned(), found));
             }
         }
@@ -254,7 +255,7 @@ impl<'s> View<'s> {
             let all: Vec<String> = self.images.iter().map(|image| image.platform.to_string()).collect();
             self.images.retain(|image| platform.matches(&image.platform));
             if self.images.is_empty() {
-                return Err(Error::malformed("platform", platform.to_string(), all.join(", ")));
+                return Err(Error::malformed("platform", platform.to_string(), printable(all.join(", ").as_bytes())));
             }
         }
         Ok(())

@@ -94,6 +94,8 @@ impl Looker<'_> {
         while let Some(entry) = ZipEntry::read(bytes, at) {
             at = entry.next;
             let data = entry.data(bytes).ok_or(Stop::Unreadable)?;
+            // Many entries may name the same bytes.
+            self.spend(data.len() as u64)?;
             let content = match entry.method {
                 0 => data.to_vec(),
                 8 => {
