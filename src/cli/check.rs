@@ -1,22 +1,17 @@
 //! `restamp check`
 
 use std::collections::HashMap;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use restamp::check::check;
 use restamp::check::report::{Finding, Kind, Level, Report};
-use restamp::image::location::{Location, Where};
 use restamp::image::source::Source;
-use restamp::layer::Pool;
-use restamp::policy::{Base, Platform, Policy};
-use restamp::rewrite::base_images;
-use restamp::spool::Spools;
+use restamp::policy::{Platform, Policy};
 use restamp::{Epoch, Stamp};
 
 use super::epoch::EpochArguments;
-use super::progress::{Progress, Style};
+use super::running::{self, BaseArguments, Running, Workshop};
 
 /// So many findings of a kind are listed for people in one layer or document.
 const FOLD: usize = 30;
@@ -40,71 +35,37 @@ pub struct Arguments {
     #[command(flatten)]
     epoch: EpochArguments,
 
-    /// Leave out the times of this base image's layers and history entries
-    #[arg(long, value_name = "IMAGE", conflicts_with = "base_layers", help_heading = "What is checked")]
-    base: Option<String>,
-
-    /// Leave out the times of the first N layers, and of the history up to them
-    #[arg(long, value_name = "N", help_heading = "What is checked")]
-    base_layers: Option<usize>,
+    #[command(flatten)]
+    base: BaseArguments,
 
     /// Only images of this platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
 
     /// Print the result as JSON, one object per finding
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, conflicts_with = "quiet", help_heading = "Output")]
     json: bool,
 
-    /// Layers worked on at a time [default: the number of CPUs]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
-    jobs: Option<u16>,
-
-    /// Where temporary files are made, for an image that is piped in or compressed as a whole
-    #[arg(long, value_name = "DIR", help_heading = "Running")]
-    tmp_dir: Option<PathBuf>,
-
-    /// How progress is shown
-    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
-    progress: Style,
-
-    /// Print nothing but errors: the exit status tells
-    #[arg(short, long, conflicts_with_all = ["verbose", "json"], help_heading = "Running")]
-    quiet: bool,
-
     /// List every finding, however many there are of a kind
-    #[arg(short, long, help_heading = "Running")]
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
+
+    #[command(flatten)]
+    running: Running,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let mut policy = Policy::new(arguments.epoch.stamp()?);
-    let location: Location = arguments.source.parse()?;
+    let location = running::source(&arguments.source, "check")?;
     policy.reference.clone_from(&location.reference);
     policy.platform.clone_from(&arguments.platform);
-    if location.place == Where::Stdio && io::stdin().is_terminal() {
-        bail!(
-            "standard input is a terminal: give an image as SOURCE, or pipe one in (docker save IMAGE | restamp check)"
-        );
-    }
-    let spools = Spools::new(arguments.tmp_dir.clone().unwrap_or_else(std::env::temp_dir));
-    super::signals::clean_up_on_signal(&spools)?;
-    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let pool = Pool::new(jobs)?;
-    let progress = Progress::start(if arguments.quiet { Style::None } else { arguments.progress }, &pool);
-    if let Some(layers) = arguments.base_layers {
-        policy.base = Base::Layers(layers);
-    }
-    if let Some(base) = &arguments.base {
-        let base: Location = base.parse().context("--base")?;
-        let source = Source::open(&base, &spools, &mut |_, _| {}).context("--base")?;
-        policy.base = Base::Images(base_images(&source, base.reference.as_deref()).context("--base")?);
-    }
+    let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
+    policy.base = arguments.base.resolve(&spools)?;
     let source = Source::open(&location, &spools, &mut |_, _| {})?;
     let report = check(&source, &policy, &pool, &|total| progress.set_total(total))?;
     drop(progress);
-    if !arguments.quiet {
+    if !arguments.running.quiet {
         let mut out = BufWriter::new(io::stdout().lock());
         match if arguments.json {
             json(&report, &mut out)

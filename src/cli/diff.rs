@@ -8,13 +8,11 @@ use anyhow::{Context, Result, bail};
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{Style as TextStyle, html, json, text};
 use restamp::diff::{Keep, Options, Verdict, diff};
-use restamp::image::location::{Location, Where};
+use restamp::image::location::Where;
 use restamp::image::source::Source;
-use restamp::layer::Pool;
 use restamp::policy::Platform;
-use restamp::spool::Spools;
 
-use super::progress::{Progress, Style};
+use super::running::{self, Running, Workshop};
 
 /// Tell what differs between two images, and why
 ///
@@ -79,41 +77,23 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     report_dir: Option<PathBuf>,
 
-    /// How many threads work [default: the number of processors]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
-    jobs: Option<u16>,
-
-    /// Where temporary files are made [default: the system's]
-    #[arg(long, value_name = "DIR", help_heading = "Running")]
-    tmp_dir: Option<PathBuf>,
-
-    /// How progress is shown
-    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
-    progress: Style,
-
-    /// Print nothing but errors
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
-    quiet: bool,
-
     /// List every difference, and previews in full
-    #[arg(short, long, help_heading = "Running")]
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
+
+    #[command(flatten)]
+    running: Running,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let locations: [Location; 2] = [arguments.a.parse()?, arguments.b.parse()?];
+    let locations = [running::source(&arguments.a, "diff - B")?, running::source(&arguments.b, "diff A -")?];
     if locations.iter().all(|location| location.place == Where::Stdio) {
         bail!("only one of A and B can be standard input");
     }
     let filter = filter(arguments)?;
     let folder = arguments.report_dir.as_deref().map(Folder::make).transpose()?;
-    let spools = Spools::new(arguments.tmp_dir.clone().unwrap_or_else(std::env::temp_dir));
-    super::signals::clean_up_on_signal(&spools)?;
-    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let pool = Pool::new(jobs)?;
-    let style = if arguments.quiet { Style::None } else { arguments.progress };
-    let progress = Progress::start(style, &pool);
+    let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
     let [a, b] = &locations;
     let sources = [Source::open(a, &spools, &mut |_, _| {})?, Source::open(b, &spools, &mut |_, _| {})?];
     let options = Options {
@@ -135,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if let Some(path) = &arguments.html {
         fs::write(path, html(&report)).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if !arguments.quiet {
+    if !arguments.running.quiet {
         let mut out = io::stdout().lock();
         let color = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let shown =

@@ -1,11 +1,10 @@
 //! `restamp inspect`
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use indicatif::HumanBytes;
 use restamp::error::printable;
-use restamp::image::location::{Location, Where};
 use restamp::image::source::Source;
 use restamp::inspect::form::Form;
 use restamp::inspect::histogram::Histogram;
@@ -13,12 +12,10 @@ use restamp::inspect::report::{
     Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
 };
 use restamp::inspect::{Options, inspect};
-use restamp::layer::Pool;
 use restamp::media_type::Compression;
 use restamp::policy::Platform;
-use restamp::spool::Spools;
 
-use super::progress::{Progress, Style};
+use super::running::{self, Running, Workshop};
 
 /// Show what is in an image and when it says it was made
 ///
@@ -45,28 +42,14 @@ pub struct Arguments {
     #[arg(long)]
     no_layers: bool,
 
-    /// Layers read at a time [default: the number of CPUs]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
-
-    /// How progress is shown
-    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE")]
-    progress: Style,
+    #[command(flatten)]
+    running: Running,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let location: Location = arguments.source.parse()?;
-    if location.place == Where::Stdio && io::stdin().is_terminal() {
-        bail!(
-            "standard input is a terminal: give an image as SOURCE, or pipe one in (docker save IMAGE | restamp inspect)"
-        );
-    }
-    let spools = Spools::new(std::env::temp_dir());
-    super::signals::clean_up_on_signal(&spools)?;
-    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let pool = Pool::new(jobs)?;
-    let progress = Progress::start(arguments.progress, &pool);
+    let location = running::source(&arguments.source, "inspect")?;
+    let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
     let source = Source::open(&location, &spools, &mut |_, _| {})?;
     let options = Options {
         reference: location.reference.clone(),
@@ -75,6 +58,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     };
     let report = inspect(&source, &options, &pool, &|total| progress.set_total(total))?;
     drop(progress);
+    if arguments.running.quiet {
+        return Ok(super::DONE);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &report)?;

@@ -7,6 +7,7 @@ mod epoch;
 mod inspect;
 mod progress;
 mod rewrite;
+mod running;
 mod signals;
 
 use std::process::ExitCode;

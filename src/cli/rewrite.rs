@@ -3,22 +3,20 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use restamp::image::location::{Kind, Location, Where};
 use restamp::image::sink::{self, Target};
-use restamp::image::source::Source;
-use restamp::layer::{Cache, Pool};
+use restamp::layer::Cache;
 use restamp::media_type::Compression;
-use restamp::policy::{Attestations, Base, Encoding, Platform, Policy, Signatures};
+use restamp::policy::{Attestations, Encoding, Platform, Policy, Signatures};
 use restamp::rewrite::report::{Action, Report};
-use restamp::rewrite::{base_images, early, rewrite};
+use restamp::rewrite::{early, rewrite};
 use restamp::spool::{Output, Spools, folder_of};
 
 use super::epoch::EpochArguments;
-use super::progress::{Progress, Style};
+use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Rewrite the timestamps of an image
 ///
@@ -43,13 +41,8 @@ pub struct Arguments {
     #[command(flatten)]
     epoch: EpochArguments,
 
-    /// Leave the layers and history entries of this base image byte for byte as they are
-    #[arg(long, value_name = "IMAGE", conflicts_with = "base_layers", help_heading = "What is rewritten")]
-    base: Option<String>,
-
-    /// Leave the first N layers, and the history up to them, as they are
-    #[arg(long, value_name = "N", help_heading = "What is rewritten")]
-    base_layers: Option<usize>,
+    #[command(flatten)]
+    base: BaseArguments,
 
     /// Only images of this platform; the rest is left out
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
@@ -91,13 +84,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
-    /// Layers and chunks worked on at a time [default: the number of CPUs]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
-    jobs: Option<u16>,
-
-    /// Where temporary files are made [default: the destination's directory]
-    #[arg(long, value_name = "DIR", help_heading = "Running")]
-    tmp_dir: Option<PathBuf>,
+    /// List every layer in the summary
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
+    verbose: bool,
 
     /// Keep compressed chunks of large files in DIR, for the next epoch; the output is the same with and without
     #[arg(long, value_name = "DIR", help_heading = "Running")]
@@ -107,17 +96,8 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size, requires = "cache", help_heading = "Running")]
     cache_max: u64,
 
-    /// How progress is shown
-    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE", help_heading = "Running")]
-    progress: Style,
-
-    /// Print nothing but errors
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
-    quiet: bool,
-
-    /// List every layer in the summary
-    #[arg(short, long, help_heading = "Running")]
-    verbose: bool,
+    #[command(flatten)]
+    running: Running,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -152,31 +132,16 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         bail!("--form {}: this version writes form {} only", arguments.form, restamp::layer::FORM);
     }
     let mut policy = policy(arguments)?;
-    let location: Location = arguments.source.parse()?;
+    let location = running::source(&arguments.source, "rewrite")?;
     policy.reference.clone_from(&location.reference);
-    if location.place == Where::Stdio && io::stdin().is_terminal() {
-        bail!(
-            "standard input is a terminal: give an image as SOURCE, or pipe one in (docker save IMAGE | restamp rewrite)"
-        );
-    }
     let destination = destination(arguments, &location)?;
     if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
     }
-    let spools = Spools::new(spool_folder(arguments, &destination));
-    super::signals::clean_up_on_signal(&spools)?;
-    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let mut pool = Pool::new(jobs)?;
-    if let Some(dir) = &arguments.cache {
-        pool = pool.with_cache(Arc::new(Cache::open(dir, arguments.cache_max).context("--cache")?));
-    }
-    let style = if arguments.quiet { Style::None } else { arguments.progress };
-    let progress = Progress::start(style, &pool);
-    if let Some(base) = &arguments.base {
-        let base: Location = base.parse().context("--base")?;
-        let source = Source::open(&base, &spools, &mut |_, _| {}).context("--base")?;
-        policy.base = Base::Images(base_images(&source, base.reference.as_deref()).context("--base")?);
-    }
+    let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
+    let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
+    let Workshop { pool, spools, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
+    policy.base = arguments.base.resolve(&spools)?;
     let (source, early) = early::open(&location, &policy, &pool, &spools)?;
     let kind = destination.kind.unwrap_or(source.kind());
     // Asked before the work: a destination in the way is no news for after it.
@@ -200,7 +165,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if let Some((path, file)) = report_file {
         write_report(path, file, &report)?;
     }
-    if !arguments.quiet {
+    if !arguments.running.quiet {
         summary(&report, arguments.verbose);
     }
     Ok(super::DONE)
@@ -223,9 +188,6 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 fn policy(arguments: &Arguments) -> Result<Policy> {
     let mut policy = Policy::new(arguments.epoch.stamp()?);
-    if let Some(layers) = arguments.base_layers {
-        policy.base = Base::Layers(layers);
-    }
     policy.encoding = Encoding {
         compression: match arguments.compression {
             CompressionRule::Keep => None,
@@ -264,15 +226,11 @@ fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
     Ok(location)
 }
 
-fn spool_folder(arguments: &Arguments, destination: &Location) -> PathBuf {
-    match (&arguments.tmp_dir, destination.as_path()) {
-        (Some(folder), _) => folder.clone(),
-        // Through a link, the file is written where the link points to.
-        (None, Some(path)) if !arguments.dry_run && !is_special(path) => {
-            folder_of(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned()
-        }
-        (None, _) => std::env::temp_dir(),
-    }
+/// The folder that a file or directory will be written in, where it will be.
+fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBuf> {
+    let path = destination.as_path().filter(|path| !arguments.dry_run && !is_special(path))?;
+    // Through a link, the file is written where the link points to.
+    Some(folder_of(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
 }
 
 /// A device or FIFO, beside which nothing should be made.
