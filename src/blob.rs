@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,30 +161,32 @@ impl Extent {
         Ok(())
     }
 
-    /// Appends all its bytes to a file, copied by the kernel (as a reflink where the filesystem has them),
-    /// then verifies what has arrived there: what is published is what was hashed.
-    pub fn copy_to_file(&self, digest: &Digest, out: &mut File, at: u64) -> Result<()> {
-        let (Backing::Open(_) | Backing::Path(_)) = &*self.backing else {
+    /// Writes all its bytes: for those that this process has hashed while it made them.
+    pub fn copy(&self, out: &mut dyn Write) -> Result<()> {
+        let mut copied = 0;
+        self.for_each_chunk(|chunk| {
+            copied += chunk.len() as u64;
+            out.write_all(chunk).map_err(|e| Error::io("cannot write", e))
+        })?;
+        check_size(Some(self.len), copied)
+    }
+
+    /// Writes all its bytes to a place in a file, copied by the kernel where it can (as a reflink where the filesystem
+    /// has them), for those that this process has hashed while it made them.
+    pub fn copy_to_file(&self, out: &mut File, at: u64) -> Result<()> {
+        if self.copy_by_kernel(out, at)? {
+            return Ok(());
+        }
+        out.seek(SeekFrom::Start(at)).map_err(|e| Error::io("cannot seek", e))?;
+        self.copy(out)
+    }
+
+    /// Writes all its bytes to a place in a file, copied by the kernel where it can, then verifies what has arrived
+    /// there: what is published is what was hashed.
+    pub fn copy_verified_to_file(&self, digest: &Digest, out: &mut File, at: u64) -> Result<()> {
+        if !self.copy_by_kernel(out, at).map_err(|e| e.in_blob(digest))? {
+            out.seek(SeekFrom::Start(at)).map_err(|e| Error::io("cannot seek", e))?;
             return self.copy_verified(digest, out);
-        };
-        let reader = self.reader()?;
-        let input = reader.plain_file().ok_or_else(|| Error::missing("open file"))?;
-        let mut from = self.start;
-        let mut left = self.len;
-        let mut to = at;
-        while left > 0 {
-            let step = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
-            match rustix::fs::copy_file_range(input, Some(&mut from), &*out, Some(&mut to), step) {
-                Ok(0) => return Err(Error::mismatch("size", self.len, self.len - left).in_blob(digest)),
-                Ok(copied) => left -= copied as u64,
-                // Across filesystems, or where the kernel can't: by hand, from where it stopped.
-                Err(_) if to == at => {
-                    use std::io::{Seek, SeekFrom};
-                    out.seek(SeekFrom::Start(at)).map_err(|e| Error::io("cannot seek", e))?;
-                    return self.copy_verified(digest, out);
-                }
-                Err(error) => return Err(Error::io("cannot copy", error.into()).in_blob(digest)),
-            }
         }
         let written =
             Self::of_file(out.try_clone().map_err(|e| Error::io("cannot copy", e))?, u64::MAX).part(at, self.len);
@@ -193,6 +195,24 @@ impl Extent {
             return Err(Error::mismatch("digest", digest, found).in_blob(digest));
         }
         Ok(())
+    }
+
+    /// False if the kernel can't: across filesystems, and where there is no file to copy from.
+    fn copy_by_kernel(&self, out: &File, at: u64) -> Result<bool> {
+        let (Backing::Open(_) | Backing::Path(_)) = &*self.backing else { return Ok(false) };
+        let reader = self.reader()?;
+        let input = reader.plain_file().ok_or_else(|| Error::missing("open file"))?;
+        let (mut from, mut to, mut left) = (self.start, at, self.len);
+        while left > 0 {
+            let step = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
+            match rustix::fs::copy_file_range(input, Some(&mut from), out, Some(&mut to), step) {
+                Ok(0) => return Err(Error::mismatch("size", self.len, self.len - left)),
+                Ok(copied) => left -= copied as u64,
+                Err(_) if to == at => return Ok(false),
+                Err(error) => return Err(Error::io("cannot copy", error.into())),
+            }
+        }
+        Ok(true)
     }
 
     fn for_each_chunk(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
@@ -391,9 +411,16 @@ mod tests {
         let extent = Extent::of_file(input, 9).part(2, 5);
         let mut out = tempfile::tempfile().unwrap();
         out.write_all(b"abc").unwrap();
-        extent.copy_to_file(&Digest::sha256(b"hello"), &mut out, 3).unwrap();
+        extent.copy_verified_to_file(&Digest::sha256(b"hello"), &mut out, 3).unwrap();
         assert_eq!(Extent::of_file(out.try_clone().unwrap(), 8).bytes(8).unwrap(), b"abchello");
-        assert!(extent.copy_to_file(&Digest::sha256(b"hullo"), &mut out, 8).is_err());
+        assert!(extent.copy_verified_to_file(&Digest::sha256(b"hullo"), &mut out, 8).is_err());
+        extent.copy_to_file(&mut out, 8).unwrap();
+        assert_eq!(Extent::of_file(out, 13).bytes(13).unwrap(), b"abchellohello");
+        assert!(
+            Extent::of_file(tempfile::tempfile().unwrap(), 1)
+                .copy_to_file(&mut tempfile::tempfile().unwrap(), 0)
+                .is_err()
+        );
     }
 
     #[test]

@@ -56,8 +56,16 @@ impl Content {
     fn write(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {
         match self {
             Self::Bytes(bytes) => out.write_all(bytes).map_err(cannot_write),
-            // A spool is read back from disk: what was hashed has to be what is published.
-            Self::Source(extent) | Self::Spool(extent) => extent.copy_verified(digest, out),
+            Self::Source(extent) => extent.copy_verified(digest, out),
+            Self::Spool(extent) => extent.copy(out),
+        }
+    }
+
+    fn write_to_file(&self, digest: &Digest, file: &mut File, at: u64) -> Result<()> {
+        match self {
+            Self::Bytes(bytes) => file.write_all(bytes).map_err(cannot_write),
+            Self::Source(extent) => extent.copy_verified_to_file(digest, file, at),
+            Self::Spool(extent) => extent.copy_to_file(file, at),
         }
     }
 }
@@ -211,10 +219,7 @@ fn write_file(image: &Image, epoch: Epoch, file: &mut File) -> Result<()> {
         let header = header(&digest.path(), content.len(), epoch)?;
         file.write_all(&header).map_err(cannot_write)?;
         position += header.len() as u64;
-        match content {
-            Content::Bytes(bytes) => file.write_all(bytes).map_err(cannot_write)?,
-            Content::Source(extent) | Content::Spool(extent) => extent.copy_to_file(digest, file, position)?,
-        }
+        content.write_to_file(digest, file, position)?;
         position += content.len();
         file.seek(SeekFrom::Start(position)).map_err(cannot_write)?;
         position += pad(file, content.len())?;
@@ -233,10 +238,7 @@ fn write_folder(image: &Image, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder.join(name)).map_err(|e| Error::io("cannot create a directory", e))?;
     }
     for (digest, content) in &image.blobs {
-        save(&digest.path(), &mut |file| match content {
-            Content::Bytes(bytes) => file.write_all(bytes).map_err(cannot_write),
-            Content::Source(extent) | Content::Spool(extent) => extent.copy_to_file(digest, file, 0),
-        })?;
+        save(&digest.path(), &mut |file| content.write_to_file(digest, file, 0))?;
     }
     for (name, bytes) in &image.documents {
         save(name, &mut |file| file.write_all(bytes).map_err(cannot_write))?;
