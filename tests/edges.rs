@@ -5,9 +5,10 @@
 mod support;
 
 use std::process::{Command, Stdio};
-use support::layer::Packing;
-use support::layout::Layout;
-use support::{Build, finish, hello, names, pipe, restamp, run, scratch, text, write};
+use support::layer::{Family, Layer, Packing};
+use support::layout::{Image, Layout};
+use support::tarball::{Entry, tar};
+use support::{Build, finish, hello, names, noise, pipe, restamp, run, scratch, text, write};
 
 fn image() -> Vec<u8> {
     Layout::of(&hello(&Build::FIRST, Packing::Gzip), &Build::FIRST).tar(&Build::FIRST)
@@ -227,4 +228,67 @@ fn a_man_page_for_every_verb() {
     for page in ["restamp.1", "restamp-rewrite.1", "restamp-check.1"] {
         assert!(pages.iter().any(|name| name == page), "{page} is not among {pages:?}");
     }
+}
+
+#[test]
+fn a_cache_never_shows_in_the_output() {
+    let build = Build::FIRST;
+    let layer = tar(&[
+        Entry::file("large", noise(1_500_000, 1), build.seconds),
+        Entry::file("small", noise(1000, 2), build.seconds),
+    ]);
+    let layers = vec![Layer::new(layer, Packing::Gzip, Family::Oci, &build)];
+    let image = Layout::of(&Image::new(layers, Family::Oci, &build, &["app:1"]), &build).tar(&build);
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image);
+    let cache = dir.path().join("cache");
+    let rewrite = |epoch: &str, more: &[&str]| {
+        run(["rewrite", "-q", "--epoch", epoch, text(&source), "-"].iter().chain(more)).expect(0).stdout
+    };
+    // Cold, warm with another epoch, the same layer once more; with both rules and codecs.
+    let level = ["-j1", "--compression", "gzip", "--compression-level", "1"];
+    for options in [&[][..], &["--clamp"], &["--compression", "zstd"], &level] {
+        for epoch in ["1700000000", "1600000000", "1600000000"] {
+            let with = [options, &["--cache", text(&cache), "--cache-max", "100M"]].concat();
+            assert!(rewrite(epoch, &with) == rewrite(epoch, options), "{options:?} at {epoch}");
+        }
+    }
+    assert!(!names(&cache).is_empty());
+    // A file is no cache, and says so before the work.
+    run(["rewrite", "--epoch", "1", "--cache", text(&source), text(&source), "-"]).expect_error(&["--cache", "in.tar"]);
+}
+
+#[test]
+fn sizes_are_numbers_with_a_unit() {
+    let dir = scratch();
+    let image = image();
+    let cache = dir.path().join("cache");
+    let run = |size| pipe(["rewrite", "-q", "--epoch", "1", "--cache", text(&cache), "--cache-max", size], &image);
+    for good in ["0", "1000", "64K", "1GiB", "2T"] {
+        run(good).expect(0);
+    }
+    for bad in ["", "M", "1.5G", "10 apples", "99999999999T", "\u{665}M"] {
+        run(bad).expect_error(&["--cache-max"]);
+    }
+    pipe(["rewrite", "--epoch", "1", "--cache-max", "1M"], &image).expect_error(&["--cache"]);
+}
+
+#[test]
+fn every_verb_runs_quietly_and_in_a_folder_of_choice() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    let epoch = ["--epoch", "1700000000"];
+    for (verb, options, status) in
+        [("check", &epoch[..], 1), ("inspect", &[], 0), ("diff", &[text(&source)], 0), ("rewrite", &epoch, 0)]
+    {
+        let folder = dir.path().join("nowhere");
+        let with = |folder| {
+            let more = [verb, "-q", "--tmp-dir", folder, "-"];
+            pipe(more.iter().chain(options), &image())
+        };
+        let outcome = with(text(dir.path())).expect(status);
+        assert!(outcome.stderr.is_empty() && (verb == "rewrite" || outcome.stdout.is_empty()), "{verb}: {outcome:?}");
+        with(text(&folder)).expect_error(&["nowhere"]);
+    }
+    assert_eq!(names(dir.path()), ["in.tar"]);
 }

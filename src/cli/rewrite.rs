@@ -88,7 +88,8 @@ pub struct Arguments {
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
 
-    /// Keep compressed chunks of large files in DIR, for the next epoch; the output is the same with and without
+    /// Keep what can be used again in DIR: large files, compressed, for the next epoch, and whole layers for the same
+    /// one; the output is the same with and without
     #[arg(long, value_name = "DIR", help_heading = "Running")]
     cache: Option<PathBuf>,
 

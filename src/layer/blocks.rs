@@ -22,14 +22,14 @@ pub(super) struct Blocks {
     full: Receiver<(Vec<u8>, usize)>,
     free: Sender<Vec<u8>>,
     current: Vec<u8>,
-    /// None where the hash of the blob is that of the uncompressed bytes.
+    /// None where the hash of the blob is that of the uncompressed bytes, or where that is known.
     hasher: Option<Hasher>,
     /// Was the end seen? Blocks that nobody took are not in the hash.
     is_used_up: bool,
 }
 
 impl Blocks {
-    /// Is the hash of the blob that of the uncompressed bytes, so that [`next`](Self::next) has little to do?
+    /// Is there nothing to be hashed, so that [`next`](Self::next) has little to do?
     pub(super) fn are_hashed(&self) -> bool {
         self.hasher.is_none()
     }
@@ -58,17 +58,20 @@ impl Blocks {
 /// them if it fails, or if it has seen enough: `None` instead of facts is returned then.
 ///
 /// Only when the blob has turned out to be what was expected, to its end, is there a good result with facts.
+/// `known_diff_id` is that of the blob whose digest is expected, and is not computed again.
 pub(super) fn read<R>(
     source: &dyn Source,
     expect: &Expect,
     diff_id_algorithm: Algorithm,
+    known_diff_id: Option<Digest>,
     pool: &Pool,
     work: impl FnOnce(&mut Blocks) -> Result<(R, Stats)>,
 ) -> Result<(R, Option<Facts>)> {
     let mut decoder = Decoder::new(source.open()?, expect)?;
     let algorithm = expect.diff_id.map_or(diff_id_algorithm, |diff_id| diff_id.algorithm());
     let is_plain = decoder.compression() == Compression::None;
-    let hasher = (!is_plain || decoder.digest().algorithm() != algorithm).then(|| Hasher::new(algorithm));
+    let is_another_hash = !is_plain || decoder.digest().algorithm() != algorithm;
+    let hasher = (is_another_hash && known_diff_id.is_none()).then(|| Hasher::new(algorithm));
 
     let (full_sender, full) = bounded(BLOCKS);
     let (free, free_receiver) = bounded(BLOCKS);
@@ -100,7 +103,7 @@ pub(super) fn read<R>(
         pool.take_back_bytes_read(decoder.bytes_in());
         return Ok((result, None));
     }
-    let diff_id = hasher.map_or_else(|| decoder.digest(), Hasher::finish);
+    let diff_id = known_diff_id.unwrap_or_else(|| hasher.map_or_else(|| decoder.digest(), Hasher::finish));
     verify_diff_id(expect.diff_id, diff_id)?;
     let facts = Facts {
         compression: decoder.compression(),

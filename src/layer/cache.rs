@@ -10,6 +10,8 @@
 //! the same directory: entries appear by renaming and are never changed, and one that is deleted meanwhile is a miss.
 //! Nothing is synced: a torn entry does not add up.
 //!
+//! What is known of whole layers (`recall.rs`) is kept in the same way, under names of its own.
+//!
 //! The cache is best effort: what fails in it costs time, not the run.
 
 use std::fs::{self, File};
@@ -21,12 +23,15 @@ use std::time::SystemTime;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
+use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::form1::{FORM, Output};
 
 /// Chunks below this are compressed faster than they are looked up.
 const SMALLEST: usize = 64 << 10;
+/// No record is larger: that of a layer of 64 GiB is 5 MiB.
+const LARGEST_RECORD: usize = 16 << 20;
 /// The SHA-256 at the end of an entry.
 const TRAILER: usize = 32;
 
@@ -63,33 +68,76 @@ impl Cache {
         self.misses.load(Ordering::Relaxed)
     }
 
-    /// The compressed form of a chunk, from here, or else by `encode`, and then from here the next time.
+    /// Is a chunk of this length kept?
+    pub(super) fn takes(&self, len: usize) -> bool {
+        len >= SMALLEST
+    }
+
+    /// The compressed form of a chunk, from here, or else by `encode`, and then from here the next time; and the
+    /// SHA-256 of the chunk.
+    ///
+    /// Where that is known already, it is believed only to find what is here: the blob that the chunk is of may not be
+    /// verified yet, and what is wrong with it must not get in.
     pub(super) fn get_or(
         &self,
         output: Output,
+        known: Option<Digest>,
         chunk: &[u8],
         encode: impl FnOnce() -> Result<Vec<u8>>,
-    ) -> Result<Vec<u8>> {
-        if chunk.len() < SMALLEST {
-            return encode();
-        }
-        let name = name(output, Digest::sha256(chunk));
-        if let Some(compressed) = self.get(&name, chunk.len()) {
+    ) -> Result<(Vec<u8>, Digest)> {
+        // No codec makes more than a little more of a chunk than it is.
+        let most = chunk.len() + chunk.len() / 8 + 1024;
+        let get = |hash| Some((self.get(&name(output, hash), most)?, hash));
+        let found = known.and_then(get).or_else(|| get(Digest::sha256(chunk)));
+        if let Some(found) = found {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(compressed);
+            return Ok(found);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let compressed = encode()?;
-        if let Some(size) = self.put(&name, &compressed) {
-            self.add(size);
-        }
-        Ok(compressed)
+        let (compressed, hash) = (encode()?, Digest::sha256(chunk));
+        self.put(&name(output, hash), &compressed);
+        Ok((compressed, hash))
     }
 
-    fn get(&self, name: &str, chunk: usize) -> Option<Vec<u8>> {
+    /// What is kept under a name that is no hash of a chunk.
+    pub(super) fn record(&self, output: Output, key: &str) -> Option<Vec<u8>> {
+        self.get(&name(output, Digest::sha256(key.as_bytes())), LARGEST_RECORD)
+    }
+
+    /// Keeps a record under such a name, instead of what is there.
+    pub(super) fn put_record(&self, output: Output, key: &str, record: &[u8]) {
+        self.put(&name(output, Digest::sha256(key.as_bytes())), record);
+    }
+
+    /// A whole blob. It is for the caller to verify it.
+    pub(super) fn blob(&self, output: Output, blob: &Digest) -> Option<Extent> {
+        let path = self.blob_path(output, blob);
+        touch(&File::open(&path).ok()?);
+        Extent::of_path(&path).ok()?
+    }
+
+    /// Keeps a whole blob, unless it is so large that others would have to go.
+    pub(super) fn put_blob(&self, output: Output, blob: &Digest, size: u64, file: &File) -> Option<()> {
+        if size > self.max / 4 {
+            return None;
+        }
+        let path = self.blob_path(output, blob);
+        let dir = path.parent()?;
+        fs::create_dir_all(dir).ok()?;
+        let mut copy = tempfile::NamedTempFile::new_in(dir).ok()?;
+        let bytes = Extent::of_file(file.try_clone().ok()?, size);
+        bytes.copy_to_file(copy.as_file_mut(), 0).ok()?;
+        copy.persist(path).ok()?;
+        self.add(size);
+        Some(())
+    }
+
+    fn blob_path(&self, output: Output, blob: &Digest) -> PathBuf {
+        self.dir.join(name(output, Digest::sha256(format!("blob {blob}").as_bytes())))
+    }
+
+    fn get(&self, name: &str, most: usize) -> Option<Vec<u8>> {
         let mut file = File::open(self.dir.join(name)).ok()?;
-        // No codec makes more than a little more of a chunk than it is.
-        let most = chunk + chunk / 8 + 1024;
         let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?.min(most));
         (&mut file).take(most as u64).read_to_end(&mut bytes).ok()?;
         let compressed = bytes.len().checked_sub(TRAILER)?;
@@ -97,23 +145,28 @@ impl Cache {
         if checksum(name, content).bytes() != trailer {
             return None;
         }
-        // Used just now: the kernel knows when that is. If it can't be noted, the entry goes sooner.
-        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-        let _ = rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now });
+        touch(&file);
         bytes.truncate(compressed);
         Some(bytes)
     }
 
+    /// Adds an entry, if it can.
+    fn put(&self, name: &str, content: &[u8]) {
+        if let Some(size) = self.try_put(name, content) {
+            self.add(size);
+        }
+    }
+
     /// Adds an entry; how large it is, if that went well.
-    fn put(&self, name: &str, compressed: &[u8]) -> Option<u64> {
+    fn try_put(&self, name: &str, content: &[u8]) -> Option<u64> {
         let path = self.dir.join(name);
         let dir = path.parent()?;
         fs::create_dir_all(dir).ok()?;
         let mut file = tempfile::NamedTempFile::new_in(dir).ok()?;
-        file.write_all(compressed).ok()?;
-        file.write_all(checksum(name, compressed).bytes()).ok()?;
+        file.write_all(content).ok()?;
+        file.write_all(checksum(name, content).bytes()).ok()?;
         file.persist(path).ok()?;
-        Some((compressed.len() + TRAILER) as u64)
+        Some((content.len() + TRAILER) as u64)
     }
 
     /// Notes that bytes were added, and makes room if there are too many.
@@ -186,6 +239,12 @@ fn name(output: Output, chunk: Digest) -> String {
     format!("form{FORM}-{}-{}/{head}/{tail}", output.compression().name(), output.level())
 }
 
+/// Used just now: the kernel knows when that is. If it can't be noted, the entry goes sooner.
+fn touch(file: &File) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
+}
+
 /// What is at an entry's end. The name is in it, so that a file under a wrong name does not add up.
 fn checksum(name: &str, compressed: &[u8]) -> Digest {
     let mut hasher = Hasher::new(Algorithm::Sha256);
@@ -201,7 +260,7 @@ mod tests {
     static CHUNK: [u8; 1 << 17] = [7; 1 << 17];
 
     fn get(cache: &Cache, chunk: &[u8], otherwise: &[u8]) -> Vec<u8> {
-        cache.get_or(Output::GZIP, chunk, || Ok(otherwise.to_vec())).unwrap()
+        cache.get_or(Output::GZIP, None, chunk, || Ok(otherwise.to_vec())).unwrap().0
     }
 
     fn files(cache: &Cache) -> Vec<PathBuf> {
@@ -215,12 +274,26 @@ mod tests {
         assert_eq!(get(&cache, &CHUNK, b"compressed"), b"compressed");
         assert_eq!(get(&cache, &CHUNK, b"not asked for"), b"compressed");
         assert_eq!((cache.hits(), cache.misses()), (1, 1));
-        // Another process, another level, a chunk that is too small.
+        // Another process, another codec.
         let cache = Cache::open(dir.path(), 1 << 20).unwrap();
         assert_eq!(get(&cache, &CHUNK, b"not asked for"), b"compressed");
-        assert_eq!(cache.get_or(Output::ZSTD, &CHUNK, || Ok(b"other".to_vec())).unwrap(), b"other");
-        assert_eq!(get(&cache, b"small", b"1"), b"1");
-        assert_eq!(get(&cache, b"small", b"2"), b"2");
+        assert_eq!(cache.get_or(Output::ZSTD, None, &CHUNK, || Ok(b"other".to_vec())).unwrap().0, b"other");
+        assert!(cache.takes(CHUNK.len()) && !cache.takes(1000));
+    }
+
+    #[test]
+    fn a_chunk_of_a_blob_that_is_not_what_it_claims_gets_in_under_its_own_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
+        let claimed = Digest::sha256(&CHUNK);
+        let get =
+            |known, chunk: &[u8], text: &[u8]| cache.get_or(Output::GZIP, known, chunk, || Ok(text.to_vec())).unwrap();
+        let wrong = vec![8; 1 << 17];
+        assert_eq!(
+            get(Some(claimed), &wrong, b"of the wrong chunk"),
+            (b"of the wrong chunk".to_vec(), Digest::sha256(&wrong))
+        );
+        assert_eq!(get(Some(claimed), &CHUNK, b"right"), (b"right".to_vec(), claimed));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Chunks<'a> {
     sender: Sender<Chunk>,
     /// Where this thread hashes the new stream.
     diff_id: Option<Hasher>,
+    /// The SHA-256 of the chunks that the cache keeps, in order, as far as they are known.
+    hashes: std::vec::IntoIter<Digest>,
     is_empty: bool,
     /// The writer has gone.
     is_closed: bool,
@@ -42,6 +44,8 @@ pub(super) struct Chunk {
 
 pub(super) struct Compressed {
     pub(super) bytes: Vec<u8>,
+    /// The SHA-256 of the chunk, where the cache keeps it.
+    pub(super) hash: Option<Digest>,
     _permit: Permit,
 }
 
@@ -52,9 +56,18 @@ fn permitted(capacity: usize) -> u64 {
 }
 
 impl<'a> Chunks<'a> {
-    pub(super) fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>, diff_id: Option<Hasher>) -> Self {
+    /// `hashes` are those of the chunks that the cache keeps, in order, or none where they are not known.
+    pub(super) fn new(
+        output: Output,
+        pool: &'a Pool,
+        sender: Sender<Chunk>,
+        diff_id: Option<Hasher>,
+        hashes: Vec<Digest>,
+    ) -> Self {
         let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
-        Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
+        let hashes = hashes.into_iter();
+        let (current, is_empty, is_closed) = (None, true, false);
+        Self { output, pool, cutter, capacity, current, sender, diff_id, hashes, is_empty, is_closed }
     }
 
     /// What a patcher has given out after a step.
@@ -107,8 +120,11 @@ impl<'a> Chunks<'a> {
         permit.resize(permitted(bytes.capacity()));
         let for_output = permit.split(bytes.capacity() as u64 / 2);
         let bytes = Arc::new(bytes);
-        let compressed = (self.output.compression() != Compression::None)
-            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), is_large, for_output));
+        let compressed = (self.output.compression() != Compression::None).then(|| {
+            let is_kept = is_large && self.pool.cache().is_some_and(|cache| cache.takes(bytes.len()));
+            let kept = is_kept.then(|| self.hashes.next());
+            compress(self.output, self.pool, Arc::clone(&bytes), kept, for_output)
+        });
         self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
         Ok(())
     }
@@ -140,26 +156,29 @@ thread_local! {
     static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
 }
 
-/// Has a chunk compressed by the pool.
+/// Has a chunk compressed by the pool. Where the cache keeps it, `kept` is its SHA-256 if that is known.
 fn compress(
     output: Output,
     pool: &Pool,
     chunk: Arc<Vec<u8>>,
-    is_large: bool,
+    kept: Option<Option<Digest>>,
     mut permit: Permit,
 ) -> Receiver<Result<Compressed>> {
     let (sender, receiver) = bounded(1);
     let run = pool.clone();
     pool.spawn(move || {
-        let bytes = run.check().and_then(|()| match run.cache().filter(|_| is_large) {
-            Some(cache) => cache.get_or(output, &chunk, || encode(output, &chunk)),
-            None => encode(output, &chunk),
+        let made = run.check().and_then(|()| match run.cache().zip(kept) {
+            Some((cache, known)) => {
+                let (bytes, hash) = cache.get_or(output, known, &chunk, || encode(output, &chunk))?;
+                Ok((bytes, Some(hash)))
+            }
+            None => Ok((encode(output, &chunk)?, None)),
         });
         // First this, then the result: who has the result can have the chunk's buffer, too.
         drop(chunk);
-        let compressed = bytes.map(|bytes| {
+        let compressed = made.map(|(bytes, hash)| {
             permit.resize(bytes.len() as u64);
-            Compressed { bytes, _permit: permit }
+            Compressed { bytes, hash, _permit: permit }
         });
         // Nobody waits for it where the layer has failed.
         let _ = sender.send(compressed);

@@ -36,6 +36,7 @@ use crate::layer::blocks::{self, Blocks, joined};
 use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::form1::{Output, Run};
 use crate::layer::gather::{Gather, passes, split_off_mut};
+use crate::layer::recall::{Plan, Recall};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
 use crate::tar::{Patcher, Stats, Step, Want};
@@ -93,19 +94,41 @@ pub fn rewrite(
     pool: &Pool,
     create: &dyn Fn() -> Result<File>,
 ) -> Result<Outcome> {
-    if spec.keep_unchanged
-        && let Some(facts) = unchanged(source, expect, spec, pool)?
+    let recall = Recall::new(pool, expect, spec);
+    if let Some(recall) = &recall
+        && let Some(outcome) = recall.outcome(source, expect, pool, create)
     {
-        return Ok(Outcome::Unchanged(facts));
+        return Ok(outcome);
     }
-    let file = create()?;
-    let (written, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
+    let outcome = match unchanged(source, expect, spec, pool)? {
+        Some(facts) => Outcome::Unchanged(facts),
+        None => encoded(source, expect, spec, pool, recall.as_ref(), create()?)?,
+    };
+    if let Some(recall) = &recall {
+        recall.keep(&outcome);
+    }
+    Ok(outcome)
+}
+
+/// Writes the new blob.
+fn encoded(
+    source: &dyn Source,
+    expect: &Expect,
+    spec: &Spec,
+    pool: &Pool,
+    recall: Option<&Recall<'_>>,
+    file: File,
+) -> Result<Outcome> {
+    let plan = recall.and_then(Recall::plan);
+    let (known, hashes) = plan.map_or((None, Vec::new()), |plan| (Some(plan.diff_id), plan.chunks));
+    let is_planned = known.is_some();
+    let ((written, chunks), facts) = blocks::read(source, expect, spec.diff_id_algorithm, known, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
         let is_hashed = blocks.are_hashed();
         thread::scope(|scope| {
             let patching = thread::Builder::new()
                 .name("patch".to_owned())
-                .spawn_scoped(scope, move || patch(blocks, spec, pool, sender))
+                .spawn_scoped(scope, move || patch(blocks, spec, pool, sender, hashes))
                 .map_err(|error| Error::io("cannot start a thread", error))?;
             let written = write(file, spec, pool, is_hashed, receiver);
             let (stats, diff_id) = joined(patching.join())?;
@@ -113,12 +136,18 @@ pub fn rewrite(
         })
     })?;
     let facts = facts.ok_or_else(stopped)?;
+    if let Some(recall) = recall.filter(|_| !is_planned) {
+        recall.keep_plan(&Plan { diff_id: facts.diff_id, chunks });
+    }
     Ok(Outcome::Rewritten(facts, written))
 }
 
-/// Reads a layer until a byte of it would change; the facts if none does.
+/// Reads a layer that may keep its blob until a byte of it would change; the facts if none does.
 fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> Result<Option<Facts>> {
-    let ((), facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
+    if !spec.keep_unchanged {
+        return Ok(None);
+    }
+    let ((), facts) = blocks::read(source, expect, spec.diff_id_algorithm, None, pool, |blocks| {
         let mut patcher = Patcher::new(spec.stamp);
         let (mut gather, mut out) = (Gather::default(), Vec::new());
         while let Some(block) = blocks.next() {
@@ -156,10 +185,16 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
 }
 
 /// The patch thread: takes the old stream, gives out the chunks of the new one.
-fn patch(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<(Stats, Option<Digest>)> {
+fn patch(
+    blocks: &mut Blocks,
+    spec: &Spec,
+    pool: &Pool,
+    chunks: Sender<Chunk>,
+    hashes: Vec<Digest>,
+) -> Result<(Stats, Option<Digest>)> {
     let mut patcher = Patcher::new(spec.stamp);
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
-    let mut chunks = Chunks::new(spec.output, pool, chunks, diff_id);
+    let mut chunks = Chunks::new(spec.output, pool, chunks, diff_id, hashes);
     let (mut gather, mut out) = (Gather::default(), Vec::new());
     let mut is_fresh_content = true;
     while let Some(block) = blocks.next() {
@@ -208,14 +243,16 @@ struct New {
     size: u64,
     diff_id: Option<Digest>,
     uncompressed_size: u64,
+    /// The SHA-256 of the chunks that the cache keeps.
+    hashes: Vec<Digest>,
 }
 
 impl New {
-    fn complete(self, diff_id: Option<Digest>) -> Result<Written> {
-        let Self { file, digest, size, uncompressed_size, .. } = self;
+    fn complete(self, diff_id: Option<Digest>) -> Result<(Written, Vec<Digest>)> {
+        let Self { file, digest, size, uncompressed_size, hashes, .. } = self;
         let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
         // What is not compressed has one hash.
-        Ok(Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
+        Ok((Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size }, hashes))
     }
 }
 
@@ -225,7 +262,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
     let is_plain = spec.output.compression() == Compression::None;
     let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;
     let mut digest = needs_digest.then(|| Hasher::new(spec.digest_algorithm));
-    let (mut size, mut uncompressed_size) = (0, 0);
+    let (mut size, mut uncompressed_size, mut hashes) = (0, 0, Vec::new());
     for chunk in chunks {
         // While this hashes, the chunk is being compressed.
         if let Some(hasher) = &mut diff_id {
@@ -237,6 +274,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
             // A closed channel: the task has panicked.
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
+        hashes.extend(compressed.as_ref().and_then(|compressed| compressed.hash));
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
         file.write_all(bytes).map_err(|error| Error::io("cannot write", error))?;
         size += bytes.len() as u64;
@@ -251,7 +289,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
         }
     }
     let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
-    Ok(New { file, digest, size, diff_id, uncompressed_size })
+    Ok(New { file, digest, size, diff_id, uncompressed_size, hashes })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.

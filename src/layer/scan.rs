@@ -32,7 +32,7 @@ pub fn scan(
     pool: &Pool,
     visit: &mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Facts> {
-    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
+    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, None, pool, |blocks| {
         let mut scanner = Scanner::default();
         while let Some(block) = blocks.next() {
             scanner.push(block, visit)?;

@@ -11,6 +11,7 @@ use crate::tar::{Patcher, Want};
 
 mod golden;
 mod hostile;
+mod recall;
 
 /// Numbers that look like chance and are the same everywhere (splitmix64).
 struct Random(u64);
@@ -183,7 +184,11 @@ fn temporary() -> Result<File> {
 
 /// Rewrites, and returns the new blob's bytes as well.
 fn rewritten(source: &dyn Source, spec: &Spec, pool: &Pool) -> (Facts, Written, Vec<u8>) {
-    let outcome = rewrite(source, &Expect::default(), spec, pool, &temporary).unwrap();
+    rewritten_from(source, &Expect::default(), spec, pool)
+}
+
+fn rewritten_from(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> (Facts, Written, Vec<u8>) {
+    let outcome = rewrite(source, expect, spec, pool, &temporary).unwrap();
     let Outcome::Rewritten(facts, mut written) = outcome else { panic!("{outcome:?}") };
     let mut bytes = vec![];
     written.file.rewind().unwrap();
@@ -382,23 +387,4 @@ fn a_time_in_a_gzip_header_is_reported() {
     let second = gzip(&tar[..5120]).len();
     blob[second + 4..second + 8].copy_from_slice(&1_234_567_890_u32.to_le_bytes());
     assert_eq!(facts(&blob).gzip_mtime, Some(1_234_567_890));
-}
-
-#[test]
-fn a_cache_changes_nothing_but_the_work() {
-    let dir = tempfile::tempdir().unwrap();
-    let tar = Tar::default().file(3_000_000).file(100).file(1_500_000).file(300_000).end();
-    let other_epoch = Stamp { epoch: Epoch::new(1_400_000_000).unwrap(), rule: Rule::Set };
-    for (output, pieces) in [(Output::GZIP, 6), (Output::ZSTD, 2)] {
-        let cache = std::sync::Arc::new(Cache::open(dir.path(), 1 << 30).unwrap());
-        let (plain, cached) = (Pool::new(2).unwrap(), Pool::new(2).unwrap().with_cache(cache.clone()));
-        let first = spec(output);
-        let second = Spec { stamp: other_epoch, ..spec(output) };
-        for (spec, hits) in [(&first, 0), (&second, pieces), (&first, 2 * pieces)] {
-            let with = rewritten(&Blob::new(&*tar), spec, &cached).1;
-            let without = rewritten(&Blob::new(&*tar), spec, &plain).1;
-            assert_eq!((with.digest, with.diff_id), (without.digest, without.diff_id));
-            assert_eq!((cache.hits(), cache.misses()), (hits, pieces), "{output}");
-        }
-    }
 }

@@ -1,0 +1,179 @@
+//! What a run before this one has found out about a layer, kept in the cache under the digest of its blob.
+//!
+//! - A **plan**: the diff_id, and the SHA-256 of every chunk that the cache keeps. With a new epoch these are the same,
+//!   and need not be computed again.
+//! - An **outcome** for the same stamp: the new blob, as when several images have a base in common and each is a run of
+//!   its own; or that nothing in the layer changes, which under the clamp rule holds for every later epoch as well.
+//!
+//! All of it was true of the blob with this digest. Whether the blob at hand has it is found out before an outcome is
+//! used, and before a result that a plan helped with is: a wrong blob is the error that it is without a cache.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Digest, Hasher};
+use crate::epoch::Rule;
+use crate::error::{Error, Result};
+use crate::layer::{Cache, Expect, Facts, Outcome, Pool, Source, Spec, Written};
+use crate::media_type::Compression;
+use crate::tar::Stats;
+
+/// Bytes that are read at a time.
+const BLOCK: usize = 256 << 10;
+
+/// What can be asked about one layer.
+pub(super) struct Recall<'a> {
+    cache: &'a Cache,
+    spec: &'a Spec,
+    blob: Digest,
+}
+
+/// What does not depend on the stamp.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) diff_id: Digest,
+    /// The SHA-256 of the chunks that the cache keeps, in order.
+    pub(super) chunks: Vec<Digest>,
+}
+
+/// [`Outcome`], as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    compression: String,
+    size: u64,
+    diff_id: Digest,
+    uncompressed_size: u64,
+    entries: u64,
+    stamped: u64,
+    changed: bool,
+    gzip_mtime: Option<u32>,
+    /// The new blob; none where the layer keeps the one it has.
+    new: Option<New>,
+    /// The epoch, in seconds since 1970.
+    epoch: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct New {
+    digest: Digest,
+    size: u64,
+    diff_id: Digest,
+    uncompressed_size: u64,
+}
+
+impl<'a> Recall<'a> {
+    /// None without a cache, where the blob's digest is not known beforehand, and where nothing is compressed: hashing
+    /// is all the work then.
+    pub(super) fn new(pool: &'a Pool, expect: &Expect, spec: &'a Spec) -> Option<Self> {
+        let cache = pool.cache().filter(|_| spec.output.compression() != Compression::None)?;
+        Some(Self { cache, spec, blob: expect.digest? })
+    }
+
+    /// The plan, if there is one.
+    pub(super) fn plan(&self) -> Option<Plan> {
+        serde_json::from_slice(&self.cache.record(self.spec.output, &self.plan_key())?).ok()
+    }
+
+    /// Keeps the plan.
+    pub(super) fn keep_plan(&self, plan: &Plan) {
+        if let Ok(record) = serde_json::to_vec(plan) {
+            self.cache.put_record(self.spec.output, &self.plan_key(), &record);
+        }
+    }
+
+    fn plan_key(&self) -> String {
+        format!("plan {} {}", self.blob, self.spec.diff_id_algorithm.name())
+    }
+
+    /// With an epoch, the outcome for that; without, that nothing changes.
+    fn outcome_key(&self, epoch: Option<u64>) -> String {
+        let Spec { stamp, keep_unchanged, digest_algorithm, diff_id_algorithm, .. } = self.spec;
+        let rule = if stamp.rule == Rule::Set { "set" } else { "clamp" };
+        let epoch = epoch.map_or_else(|| "unchanged".to_owned(), |epoch| epoch.to_string());
+        let (digest, diff_id) = (digest_algorithm.name(), diff_id_algorithm.name());
+        format!("outcome {} {rule} {epoch} keep:{keep_unchanged} {digest} {diff_id}", self.blob)
+    }
+
+    /// What became of the layer when the same was asked before, after the blob was verified. None where that is not
+    /// known, or where anything is amiss: the layer is read then, and that finds the error if there is one.
+    pub(super) fn outcome(
+        &self,
+        source: &dyn Source,
+        expect: &Expect,
+        pool: &Pool,
+        create: &dyn Fn() -> Result<File>,
+    ) -> Option<Outcome> {
+        let epoch = self.spec.stamp.epoch.seconds();
+        let load = |key: String| serde_json::from_slice::<Saved>(&self.cache.record(self.spec.output, &key)?).ok();
+        let unchanged = || load(self.outcome_key(None)).filter(|saved| saved.epoch <= epoch && saved.new.is_none());
+        let saved = self.spec.keep_unchanged.then(unchanged).flatten();
+        let saved = saved.or_else(|| load(self.outcome_key(Some(epoch))))?;
+        let fits = |wanted: Option<Digest>, is: Digest| wanted.is_none_or(|wanted| wanted == is);
+        if expect.size.is_some_and(|size| size != saved.size) || !fits(expect.diff_id, saved.diff_id) {
+            return None;
+        }
+        let compression = [Compression::None, Compression::Gzip, Compression::Zstd]
+            .into_iter()
+            .find(|compression| compression.name() == saved.compression)?;
+        self.verify(source, pool).ok().filter(|size| *size == saved.size)?;
+        let Saved { size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, new, .. } = saved;
+        let stats = Stats { entries, stamped, changed };
+        let facts = Facts { compression, digest: self.blob, size, diff_id, uncompressed_size, stats, gzip_mtime };
+        let Some(New { digest, size, diff_id, uncompressed_size }) = new else {
+            pool.add_bytes_read(facts.size);
+            return Some(Outcome::Unchanged(facts));
+        };
+        let blob = self.cache.blob(self.spec.output, &digest).filter(|blob| blob.len() == size)?;
+        let mut file = create().ok()?;
+        blob.copy_verified_to_file(&digest, &mut file, 0).ok()?;
+        file.seek(SeekFrom::Start(size)).ok()?;
+        pool.add_bytes_read(facts.size);
+        Some(Outcome::Rewritten(facts, Written { file, digest, size, diff_id, uncompressed_size }))
+    }
+
+    /// Reads the blob; its size, if it has the digest it should have.
+    fn verify(&self, source: &dyn Source, pool: &Pool) -> Result<u64> {
+        let (mut reader, mut hasher) = (source.open()?, Hasher::new(self.blob.algorithm()));
+        let (mut buffer, mut size) = (vec![0; BLOCK], 0);
+        loop {
+            pool.check()?;
+            match crate::blob::read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))? {
+                0 => break,
+                count => {
+                    hasher.update(&buffer[..count]);
+                    size += count as u64;
+                }
+            }
+        }
+        match hasher.finish() {
+            found if found == self.blob => Ok(size),
+            found => Err(Error::mismatch("digest", self.blob, found)),
+        }
+    }
+
+    /// Keeps what became of the layer.
+    pub(super) fn keep(&self, outcome: &Outcome) {
+        let epoch = self.spec.stamp.epoch.seconds();
+        let (facts, new) = match outcome {
+            Outcome::Unchanged(facts) => (facts, None),
+            Outcome::Rewritten(facts, Written { file, digest, size, diff_id, uncompressed_size }) => {
+                if self.cache.put_blob(self.spec.output, digest, *size, file).is_none() {
+                    return;
+                }
+                let (digest, size, diff_id, uncompressed_size) = (*digest, *size, *diff_id, *uncompressed_size);
+                (facts, Some(New { digest, size, diff_id, uncompressed_size }))
+            }
+        };
+        let key = self.outcome_key(new.is_some().then_some(epoch));
+        let Stats { entries, stamped, changed } = facts.stats;
+        let Facts { compression, size, diff_id, uncompressed_size, gzip_mtime, .. } = *facts;
+        let compression = compression.name().to_owned();
+        let saved =
+            Saved { compression, size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, new, epoch };
+        if let Ok(record) = serde_json::to_vec(&saved) {
+            self.cache.put_record(self.spec.output, &key, &record);
+        }
+    }
+}
