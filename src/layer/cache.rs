@@ -1,16 +1,15 @@
 //! Compressed chunks kept between runs, by content.
 //!
 //! The chunks of a large file are a function of its content alone (`form1.rs`): when the same image is restamped with
-//! a new epoch, they are the same, and only headers and small files have to be compressed again. So those chunks are
-//! kept, and no others: a chunk with headers in it has the epoch in it.
+//! a new epoch, they are the same, and only headers and small files have to be compressed again. With the same epoch
+//! all chunks are the same, and a layer can be put together from them (`recall.rs`).
 //!
 //! An entry is the file `form1-gzip-5/ab/cdef…`: form, codec and level, and the SHA-256 of the uncompressed chunk.
 //! It holds the compressed chunk and a SHA-256 over the entry's name and that. An entry that does not add up, for
 //! whatever reason, is a miss; what comes out is the same with a cache and without. Any number of processes may use
 //! the same directory: entries appear by renaming and are never changed, and one that is deleted meanwhile is a miss.
-//! Nothing is synced: a torn entry does not add up.
-//!
-//! What is known of whole layers (`recall.rs`) is kept in the same way, under names of its own.
+//! Nothing is synced: a torn entry does not add up. Records of what is known of a layer are kept in the same way, under
+//! the SHA-256 of a key, which is no chunk's.
 //!
 //! The cache is best effort: what fails in it costs time, not the run.
 
@@ -23,13 +22,12 @@ use std::time::SystemTime;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
-use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::form1::{FORM, Output};
 
-/// Chunks below this are compressed faster than they are looked up.
-const SMALLEST: usize = 64 << 10;
+/// No compressed chunk is larger: twice the longest, with what a codec may add to it.
+const LARGEST_CHUNK: usize = 17 << 20;
 /// No record is larger: that of a layer of 64 GiB is 5 MiB.
 const LARGEST_RECORD: usize = 16 << 20;
 /// The SHA-256 at the end of an entry.
@@ -68,11 +66,6 @@ impl Cache {
         self.misses.load(Ordering::Relaxed)
     }
 
-    /// Is a chunk of this length kept?
-    pub(super) fn takes(&self, len: usize) -> bool {
-        len >= SMALLEST
-    }
-
     /// The compressed form of a chunk, from here, or else by `encode`, and then from here the next time; and the
     /// SHA-256 of the chunk.
     ///
@@ -87,14 +80,20 @@ impl Cache {
     ) -> Result<(Vec<u8>, Digest)> {
         // No codec makes more than a little more of a chunk than it is.
         let most = chunk.len() + chunk.len() / 8 + 1024;
-        let get = |hash| Some((self.get(&name(output, hash), most)?, hash));
-        let found = known.and_then(get).or_else(|| get(Digest::sha256(chunk)));
-        if let Some(found) = found {
+        let get = |hash| {
+            let found = self.get(&name(output, hash), most)?;
             self.hits.fetch_add(1, Ordering::Relaxed);
+            Some((found, hash))
+        };
+        if let Some(found) = known.and_then(get) {
+            return Ok(found);
+        }
+        let hash = Digest::sha256(chunk);
+        if let Some(found) = get(hash) {
             return Ok(found);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let (compressed, hash) = (encode()?, Digest::sha256(chunk));
+        let compressed = encode()?;
         self.put(&name(output, hash), &compressed);
         Ok((compressed, hash))
     }
@@ -109,31 +108,9 @@ impl Cache {
         self.put(&name(output, Digest::sha256(key.as_bytes())), record);
     }
 
-    /// A whole blob. It is for the caller to verify it.
-    pub(super) fn blob(&self, output: Output, blob: &Digest) -> Option<Extent> {
-        let path = self.blob_path(output, blob);
-        touch(&File::open(&path).ok()?);
-        Extent::of_path(&path).ok()?
-    }
-
-    /// Keeps a whole blob, unless it is so large that others would have to go.
-    pub(super) fn put_blob(&self, output: Output, blob: &Digest, size: u64, file: &File) -> Option<()> {
-        if size > self.max / 4 {
-            return None;
-        }
-        let path = self.blob_path(output, blob);
-        let dir = path.parent()?;
-        fs::create_dir_all(dir).ok()?;
-        let mut copy = tempfile::NamedTempFile::new_in(dir).ok()?;
-        let bytes = Extent::of_file(file.try_clone().ok()?, size);
-        bytes.copy_to_file(copy.as_file_mut(), 0).ok()?;
-        copy.persist(path).ok()?;
-        self.add(size);
-        Some(())
-    }
-
-    fn blob_path(&self, output: Output, blob: &Digest) -> PathBuf {
-        self.dir.join(name(output, Digest::sha256(format!("blob {blob}").as_bytes())))
+    /// The compressed form of a chunk with this SHA-256.
+    pub(super) fn chunk(&self, output: Output, hash: Digest) -> Option<Vec<u8>> {
+        self.get(&name(output, hash), LARGEST_CHUNK)
     }
 
     fn get(&self, name: &str, most: usize) -> Option<Vec<u8>> {
@@ -278,7 +255,9 @@ mod tests {
         let cache = Cache::open(dir.path(), 1 << 20).unwrap();
         assert_eq!(get(&cache, &CHUNK, b"not asked for"), b"compressed");
         assert_eq!(cache.get_or(Output::ZSTD, None, &CHUNK, || Ok(b"other".to_vec())).unwrap().0, b"other");
-        assert!(cache.takes(CHUNK.len()) && !cache.takes(1000));
+        let hash = Digest::sha256(&CHUNK);
+        assert_eq!(cache.chunk(Output::GZIP, hash).unwrap(), b"compressed");
+        assert_eq!(cache.chunk(Output::GZIP, Digest::sha256(b"none")), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Chunks<'a> {
     sender: Sender<Chunk>,
     /// Where this thread hashes the new stream.
     diff_id: Option<Hasher>,
-    /// The SHA-256 of the chunks that the cache keeps, in order, as far as they are known.
+    /// The SHA-256 of the chunks of large files, in order, as far as they are known.
     hashes: std::vec::IntoIter<Digest>,
     is_empty: bool,
     /// The writer has gone.
@@ -44,9 +44,17 @@ pub(super) struct Chunk {
 
 pub(super) struct Compressed {
     pub(super) bytes: Vec<u8>,
-    /// The SHA-256 of the chunk, where the cache keeps it.
-    pub(super) hash: Option<Digest>,
+    /// What the chunk is to the cache, if there is one.
+    pub(super) kept: Option<Kept>,
     _permit: Permit,
+}
+
+/// A chunk that the cache has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) hash: Digest,
+    /// Is it a piece of a large file, and so the same at every epoch?
+    pub(super) is_large: bool,
 }
 
 /// What a chunk takes of the budget: the compressed bytes are expected to be half as many at most. Where they are more,
@@ -56,7 +64,7 @@ fn permitted(capacity: usize) -> u64 {
 }
 
 impl<'a> Chunks<'a> {
-    /// `hashes` are those of the chunks that the cache keeps, in order, or none where they are not known.
+    /// `hashes` are those of the chunks of large files, in order, or none where they are not known.
     pub(super) fn new(
         output: Output,
         pool: &'a Pool,
@@ -121,9 +129,8 @@ impl<'a> Chunks<'a> {
         let for_output = permit.split(bytes.capacity() as u64 / 2);
         let bytes = Arc::new(bytes);
         let compressed = (self.output.compression() != Compression::None).then(|| {
-            let is_kept = is_large && self.pool.cache().is_some_and(|cache| cache.takes(bytes.len()));
-            let kept = is_kept.then(|| self.hashes.next());
-            compress(self.output, self.pool, Arc::clone(&bytes), kept, for_output)
+            let known = if is_large { self.hashes.next() } else { None };
+            compress(self.output, self.pool, Arc::clone(&bytes), is_large, known, for_output)
         });
         self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
         Ok(())
@@ -156,29 +163,30 @@ thread_local! {
     static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
 }
 
-/// Has a chunk compressed by the pool. Where the cache keeps it, `kept` is its SHA-256 if that is known.
+/// Has a chunk compressed by the pool. For the cache its SHA-256 is of use, where that is known.
 fn compress(
     output: Output,
     pool: &Pool,
     chunk: Arc<Vec<u8>>,
-    kept: Option<Option<Digest>>,
+    is_large: bool,
+    known: Option<Digest>,
     mut permit: Permit,
 ) -> Receiver<Result<Compressed>> {
     let (sender, receiver) = bounded(1);
     let run = pool.clone();
     pool.spawn(move || {
-        let made = run.check().and_then(|()| match run.cache().zip(kept) {
-            Some((cache, known)) => {
+        let made = run.check().and_then(|()| match run.cache() {
+            Some(cache) => {
                 let (bytes, hash) = cache.get_or(output, known, &chunk, || encode(output, &chunk))?;
-                Ok((bytes, Some(hash)))
+                Ok((bytes, Some(Kept { hash, is_large })))
             }
             None => Ok((encode(output, &chunk)?, None)),
         });
         // First this, then the result: who has the result can have the chunk's buffer, too.
         drop(chunk);
-        let compressed = made.map(|(bytes, hash)| {
+        let compressed = made.map(|(bytes, kept)| {
             permit.resize(bytes.len() as u64);
-            Compressed { bytes, hash, _permit: permit }
+            Compressed { bytes, kept, _permit: permit }
         });
         // Nobody waits for it where the layer has failed.
         let _ = sender.send(compressed);

@@ -33,7 +33,7 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::epoch::Stamp;
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, Blocks, joined};
-use crate::layer::chunks::{Chunk, Chunks};
+use crate::layer::chunks::{Chunk, Chunks, Kept};
 use crate::layer::form1::{Output, Run};
 use crate::layer::gather::{Gather, passes, split_off_mut};
 use crate::layer::recall::{Plan, Recall};
@@ -100,28 +100,26 @@ pub fn rewrite(
     {
         return Ok(outcome);
     }
-    let outcome = match unchanged(source, expect, spec, pool)? {
-        Some(facts) => Outcome::Unchanged(facts),
-        None => encoded(source, expect, spec, pool, recall.as_ref(), create()?)?,
+    let (outcome, chunks) = match unchanged(source, expect, spec, pool)? {
+        Some(facts) => (Outcome::Unchanged(facts), Vec::new()),
+        None => encoded(source, expect, spec, pool, recall.as_ref().and_then(Recall::plan), create()?)?,
     };
     if let Some(recall) = &recall {
-        recall.keep(&outcome);
+        recall.keep(&outcome, &chunks);
     }
     Ok(outcome)
 }
 
-/// Writes the new blob.
+/// Writes the new blob; also what its chunks are to the cache.
 fn encoded(
     source: &dyn Source,
     expect: &Expect,
     spec: &Spec,
     pool: &Pool,
-    recall: Option<&Recall<'_>>,
+    plan: Option<Plan>,
     file: File,
-) -> Result<Outcome> {
-    let plan = recall.and_then(Recall::plan);
+) -> Result<(Outcome, Vec<Kept>)> {
     let (known, hashes) = plan.map_or((None, Vec::new()), |plan| (Some(plan.diff_id), plan.chunks));
-    let is_planned = known.is_some();
     let ((written, chunks), facts) = blocks::read(source, expect, spec.diff_id_algorithm, known, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
         let is_hashed = blocks.are_hashed();
@@ -136,10 +134,7 @@ fn encoded(
         })
     })?;
     let facts = facts.ok_or_else(stopped)?;
-    if let Some(recall) = recall.filter(|_| !is_planned) {
-        recall.keep_plan(&Plan { diff_id: facts.diff_id, chunks });
-    }
-    Ok(Outcome::Rewritten(facts, written))
+    Ok((Outcome::Rewritten(facts, written), chunks))
 }
 
 /// Reads a layer that may keep its blob until a byte of it would change; the facts if none does.
@@ -243,16 +238,16 @@ struct New {
     size: u64,
     diff_id: Option<Digest>,
     uncompressed_size: u64,
-    /// The SHA-256 of the chunks that the cache keeps.
-    hashes: Vec<Digest>,
+    /// What the chunks are to the cache.
+    kept: Vec<Kept>,
 }
 
 impl New {
-    fn complete(self, diff_id: Option<Digest>) -> Result<(Written, Vec<Digest>)> {
-        let Self { file, digest, size, uncompressed_size, hashes, .. } = self;
+    fn complete(self, diff_id: Option<Digest>) -> Result<(Written, Vec<Kept>)> {
+        let Self { file, digest, size, uncompressed_size, kept, .. } = self;
         let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
         // What is not compressed has one hash.
-        Ok((Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size }, hashes))
+        Ok((Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size }, kept))
     }
 }
 
@@ -262,7 +257,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
     let is_plain = spec.output.compression() == Compression::None;
     let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;
     let mut digest = needs_digest.then(|| Hasher::new(spec.digest_algorithm));
-    let (mut size, mut uncompressed_size, mut hashes) = (0, 0, Vec::new());
+    let (mut size, mut uncompressed_size, mut kept) = (0, 0, Vec::new());
     for chunk in chunks {
         // While this hashes, the chunk is being compressed.
         if let Some(hasher) = &mut diff_id {
@@ -274,7 +269,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
             // A closed channel: the task has panicked.
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
-        hashes.extend(compressed.as_ref().and_then(|compressed| compressed.hash));
+        kept.extend(compressed.as_ref().and_then(|compressed| compressed.kept));
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
         file.write_all(bytes).map_err(|error| Error::io("cannot write", error))?;
         size += bytes.len() as u64;
@@ -289,7 +284,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
         }
     }
     let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
-    Ok(New { file, digest, size, diff_id, uncompressed_size, hashes })
+    Ok(New { file, digest, size, diff_id, uncompressed_size, kept })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.

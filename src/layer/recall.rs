@@ -1,21 +1,23 @@
 //! What a run before this one has found out about a layer, kept in the cache under the digest of its blob.
 //!
-//! - A **plan**: the diff_id, and the SHA-256 of every chunk that the cache keeps. With a new epoch these are the same,
-//!   and need not be computed again.
-//! - An **outcome** for the same stamp: the new blob, as when several images have a base in common and each is a run of
-//!   its own; or that nothing in the layer changes, which under the clamp rule holds for every later epoch as well.
+//! - A **plan**: the diff_id, and the SHA-256 of every chunk of a large file. With a new epoch these are the same, and
+//!   need not be computed again.
+//! - An **outcome** for the same stamp: the chunks that make up the new blob, as when several images have a base in common
+//!   and each is a run of its own; or that nothing in the layer changes, which under the clamp rule holds for every
+//!   later epoch as well.
 //!
 //! All of it was true of the blob with this digest. Whether the blob at hand has it is found out before an outcome is
 //! used, and before a result that a plan helped with is: a wrong blob is the error that it is without a cache.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
 use crate::epoch::Rule;
 use crate::error::{Error, Result};
+use crate::layer::chunks::Kept;
 use crate::layer::{Cache, Expect, Facts, Outcome, Pool, Source, Spec, Written};
 use crate::media_type::Compression;
 use crate::tar::Stats;
@@ -34,7 +36,7 @@ pub(super) struct Recall<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) diff_id: Digest,
-    /// The SHA-256 of the chunks that the cache keeps, in order.
+    /// The SHA-256 of the chunks of large files, in order.
     pub(super) chunks: Vec<Digest>,
 }
 
@@ -61,6 +63,8 @@ struct New {
     size: u64,
     diff_id: Digest,
     uncompressed_size: u64,
+    /// The SHA-256 of its chunks, uncompressed, in order.
+    chunks: Vec<Digest>,
 }
 
 impl<'a> Recall<'a> {
@@ -74,13 +78,6 @@ impl<'a> Recall<'a> {
     /// The plan, if there is one.
     pub(super) fn plan(&self) -> Option<Plan> {
         serde_json::from_slice(&self.cache.record(self.spec.output, &self.plan_key())?).ok()
-    }
-
-    /// Keeps the plan.
-    pub(super) fn keep_plan(&self, plan: &Plan) {
-        if let Ok(record) = serde_json::to_vec(plan) {
-            self.cache.put_record(self.spec.output, &self.plan_key(), &record);
-        }
     }
 
     fn plan_key(&self) -> String {
@@ -121,16 +118,31 @@ impl<'a> Recall<'a> {
         let Saved { size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, new, .. } = saved;
         let stats = Stats { entries, stamped, changed };
         let facts = Facts { compression, digest: self.blob, size, diff_id, uncompressed_size, stats, gzip_mtime };
-        let Some(New { digest, size, diff_id, uncompressed_size }) = new else {
+        let Some(New { digest, size, diff_id, uncompressed_size, chunks }) = new else {
             pool.add_bytes_read(facts.size);
             return Some(Outcome::Unchanged(facts));
         };
-        let blob = self.cache.blob(self.spec.output, &digest).filter(|blob| blob.len() == size)?;
-        let mut file = create().ok()?;
-        blob.copy_verified_to_file(&digest, &mut file, 0).ok()?;
-        file.seek(SeekFrom::Start(size)).ok()?;
+        let file = self.assemble(&chunks, &digest, size, create)?;
         pool.add_bytes_read(facts.size);
         Some(Outcome::Rewritten(facts, Written { file, digest, size, diff_id, uncompressed_size }))
+    }
+
+    /// The new blob, if all of its chunks are there and make it up.
+    fn assemble(
+        &self,
+        chunks: &[Digest],
+        digest: &Digest,
+        size: u64,
+        create: &dyn Fn() -> Result<File>,
+    ) -> Option<File> {
+        let (mut file, mut hasher, mut written) = (create().ok()?, Hasher::new(digest.algorithm()), 0);
+        for hash in chunks {
+            let compressed = self.cache.chunk(self.spec.output, *hash)?;
+            hasher.update(&compressed);
+            file.write_all(&compressed).ok()?;
+            written += compressed.len() as u64;
+        }
+        (hasher.finish() == *digest && written == size).then_some(file)
     }
 
     /// Reads the blob; its size, if it has the digest it should have.
@@ -153,17 +165,22 @@ impl<'a> Recall<'a> {
         }
     }
 
-    /// Keeps what became of the layer.
-    pub(super) fn keep(&self, outcome: &Outcome) {
+    /// Keeps what became of the layer, and the plan.
+    pub(super) fn keep(&self, outcome: &Outcome, kept: &[Kept]) {
         let epoch = self.spec.stamp.epoch.seconds();
         let (facts, new) = match outcome {
             Outcome::Unchanged(facts) => (facts, None),
-            Outcome::Rewritten(facts, Written { file, digest, size, diff_id, uncompressed_size }) => {
-                if self.cache.put_blob(self.spec.output, digest, *size, file).is_none() {
-                    return;
-                }
+            Outcome::Rewritten(facts, Written { digest, size, diff_id, uncompressed_size, .. }) => {
                 let (digest, size, diff_id, uncompressed_size) = (*digest, *size, *diff_id, *uncompressed_size);
-                (facts, Some(New { digest, size, diff_id, uncompressed_size }))
+                let chunks = kept.iter().map(|chunk| chunk.hash).collect();
+                self.put(
+                    &self.plan_key(),
+                    &Plan {
+                        diff_id: facts.diff_id,
+                        chunks: kept.iter().filter(|chunk| chunk.is_large).map(|chunk| chunk.hash).collect(),
+                    },
+                );
+                (facts, Some(New { digest, size, diff_id, uncompressed_size, chunks }))
             }
         };
         let key = self.outcome_key(new.is_some().then_some(epoch));
@@ -172,8 +189,12 @@ impl<'a> Recall<'a> {
         let compression = compression.name().to_owned();
         let saved =
             Saved { compression, size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, new, epoch };
-        if let Ok(record) = serde_json::to_vec(&saved) {
-            self.cache.put_record(self.spec.output, &key, &record);
+        self.put(&key, &saved);
+    }
+
+    fn put(&self, key: &str, record: &impl Serialize) {
+        if let Ok(record) = serde_json::to_vec(record) {
+            self.cache.put_record(self.spec.output, key, &record);
         }
     }
 }
