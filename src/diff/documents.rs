@@ -130,7 +130,9 @@ fn history<'j>(subject: &mut Subject<'_>, a: JsonValue<'j>, b: JsonValue<'j>, co
                 compared.is_respelled |= found.is_respelled;
                 for change in &found.changes {
                     let is_time = change.path.to_ascii_lowercase().ends_with(".created");
-                    let class = match (is_time, change.is_of_nothing()) {
+                    // Whether a step has a layer, and what is in it, is told by the layers.
+                    let is_idle = change.is_of_nothing() || change.path.ends_with(".empty_layer");
+                    let class = match (is_time, is_idle) {
                         (true, _) => Class::Time,
                         (false, true) => Class::Format,
                         (false, false) => Class::Content,

@@ -339,7 +339,8 @@ impl Comparer<'_, '_> {
     }
 
     fn one_sided(&mut self, record: &Record, side: usize) -> usize {
-        let cause = causes::find(record.path());
+        let is_folder = record.meta.kind == b'5';
+        let cause = if is_folder { causes::find_folder(record.path()) } else { causes::find(record.path()) };
         let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let is_whiteout = base.starts_with(b".wh.");
         let class = cause.map_or(Class::Content, |cause| cause.class);

@@ -5,13 +5,15 @@
 //! are compared value by value (`documents.rs`, `json.rs`). Of layers that are not the same, every entry becomes one
 //! compact record (`record.rs`); they are paired by content and history (`layers.rs`, `align.rs`), then field by field
 //! (`entries.rs`). Only contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`).
-//! `rootfs.rs` puts layers on top of each other. `filter.rs` takes out what somebody accepts.
+//! `rootfs.rs` puts layers on top of each other. `commands.rs` names causes by the command of a layer, `filter.rs` takes
+//! out what somebody accepts.
 //! [`report`] makes text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
 //! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
 
 mod align;
+mod commands;
 mod contents;
 mod documents;
 mod entries;
@@ -197,6 +199,7 @@ impl Comparison<'_> {
 
 fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     let Findings { places, mut differences, mut notes, .. } = comparison.findings;
+    commands::name(&mut differences, &places);
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
