@@ -6,6 +6,7 @@ mod entries;
 mod formats;
 mod images;
 mod layers;
+mod made;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;
