@@ -255,7 +255,7 @@ impl Comparison<'_> {
             image: label.to_owned(),
             part: Part::Layer([pair.0, pair.1]),
             digests: layers.map(|layer| layer.map(|layer| layer.digest.unwrap_or(layer.diff_id))),
-            about: layers.into_iter().flatten().map(|layer| layer.created_by.clone()).next().unwrap_or_default(),
+            about: about(layers),
         });
         let before = self.findings.count();
         let open = match (layers, &records) {
@@ -331,6 +331,13 @@ impl Comparison<'_> {
         }
         Ok(())
     }
+}
+
+/// The command of two layers; both where they are not the same.
+fn about(layers: [Option<&Layer>; 2]) -> String {
+    let mut commands: Vec<&str> = layers.into_iter().flatten().map(|layer| layer.created_by.as_str()).collect();
+    commands.dedup();
+    commands.join(" → ")
 }
 
 /// Pairs layers that are not the same: by what is in them and by their command, in their order.

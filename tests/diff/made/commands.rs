@@ -103,5 +103,14 @@ pub fn pairs() -> Vec<Made> {
             "package-db dpkg-status layer1 var/lib/dpkg/status content",
         ],
     ));
+    // The command itself is another one: whichever image comes first, its layer is of a known cause.
+    let copied = with_command(&app(&[Entry::file("opt/x", "1", T)]), "COPY x /opt/x # buildkit");
+    let installed = with_command(&app(&[Entry::file("opt/x", "2", T)]), "RUN /bin/sh -c apk add x # buildkit");
+    all.push(Made::images(
+        "cause-of-one-command",
+        "different",
+        [&copied, &installed],
+        &["content - config - history[1].created_by", "content unpinned-apk layer1 opt/x content"],
+    ));
     all
 }
