@@ -36,6 +36,7 @@ use crate::error::{Error, Result, printable};
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Platform;
+use crate::rewrite::select;
 use entries::Depth;
 use filter::Filter;
 use layers::Comparison;
@@ -109,7 +110,8 @@ fn platform(image: &Image) -> String {
 /// An image's name and platform, for people.
 fn label(image: Option<&Image>) -> String {
     let Some(image) = image else { return String::new() };
-    match image.names.first() {
+    // `app:1` says more than the `1` that a layout has beside it.
+    match image.names.iter().map(|name| select::familiar(name)).min_by_key(|name| !name.contains(':')) {
         Some(name) => format!("{} {}", printable(name.as_bytes()), platform(image)),
         None => platform(image),
     }
