@@ -2,11 +2,11 @@
 //!
 //! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
 //! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
-//! are compared value by value (`documents.rs`, `json.rs`). Of layers that are not the same, every entry becomes one
-//! compact record (`record.rs`); they are paired by content and history (`layers.rs`, `align.rs`), then field by field
-//! (`entries.rs`). Only contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`).
-//! `rootfs.rs` puts layers on top of each other. `commands.rs` names causes by the command of a layer, `filter.rs` takes
-//! out what somebody accepts.
+//! are compared value by value (`documents.rs`, `history.rs`, `json.rs`). Of layers that are not the same, every entry
+//! becomes one compact record (`record.rs`); they are paired by content and history (`layers.rs`, `pairing.rs`,
+//! `align.rs`), then field by field (`entries.rs`, `moved.rs`). Only contents that differ are read a second time
+//! (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top of each other. `commands.rs` names causes
+//! by the command of a layer, `filter.rs` takes out what somebody accepts.
 //! [`report`] makes text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
@@ -18,10 +18,13 @@ mod contents;
 mod documents;
 mod entries;
 pub mod filter;
+mod history;
 mod json;
 mod layers;
 mod look;
 pub mod model;
+mod moved;
+mod pairing;
 mod record;
 pub mod report;
 mod rootfs;

@@ -1,7 +1,7 @@
 //! Pairs of images, made here as real files: one for each class, each kind of it, and each known cause.
 //!
 //! Every one is compared by the program; what is found must be what is written beside the pair, and nothing else.
-//! `RESTAMP_WRITE_PAIRS=DIR cargo test --test diff made` writes them into a folder, to be looked at.
+//! `RESTAMP_WRITE_PAIRS=DIR cargo test --test diff written` writes them into a folder, to be looked at.
 
 mod attached;
 mod causes;
