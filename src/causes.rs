@@ -12,7 +12,11 @@ use globset::{GlobBuilder, GlobSet};
 
 mod table;
 
-pub use table::CAUSES;
+pub use table::{CAUSES, GZIP_FILE};
+
+/// Folders that every system has: programs miss them where they are not there.
+const STANDING: [&str; 8] =
+    ["tmp", "var/tmp", "var/log", "run/log", "var/cache", "var/backups", "var/lib/dpkg", "var/lib/rpm"];
 
 /// What kind of difference it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -88,11 +92,13 @@ impl fmt::Display for Class {
 pub struct Cause {
     /// Its name: stable, for reports and policies.
     pub id: &'static str,
-    /// The class of a file whose content differs for this cause.
+    /// The class of a file whose content differs for this cause, where a path tells of it. A command leaves it open
+    /// which files are its own: there it is only what one image is warned of.
     pub class: Class,
     /// Files it is found in: globs of paths without a leading slash; `*` stays within a directory, `**` does not.
     pub paths: &'static [&'static str],
-    /// Commands that bring it about: words that a history entry contains, all of them, in any order.
+    /// Commands that bring it about: the beginnings of words that stand in one command of a history entry, in this
+    /// order; a space behind one stands for the end of the word.
     pub commands: &'static [&'static [&'static str]],
     /// What it is.
     pub what: &'static str,
@@ -116,10 +122,39 @@ pub fn find(path: &[u8]) -> Option<&'static Cause> {
     rows.get(first).copied()
 }
 
+/// The cause of a folder that only one of two images has: that of whatever would stand in it.
+pub fn find_folder(path: &[u8]) -> Option<&'static Cause> {
+    let path = relative(path);
+    if STANDING.iter().any(|folder| folder.as_bytes() == path) {
+        return None;
+    }
+    find(&[path, b"/"].concat()).or_else(|| find(path))
+}
+
 /// The causes that a command in a history entry tells of.
 pub fn find_in_command(command: &str) -> impl Iterator<Item = &'static Cause> {
-    let fits = |words: &&[&str]| words.iter().all(|word| command.contains(word));
-    CAUSES.iter().filter(move |cause| cause.commands.iter().any(&fits))
+    // `apt-get update && apt-get install x` are two commands, each with words of its own.
+    let steps: Vec<String> = command.split(['&', ';', '|', '\n']).map(|step| format!("{step} ")).collect();
+    CAUSES
+        .iter()
+        .filter(move |cause| cause.commands.iter().any(|words| steps.iter().any(|step| stand_in_order(words, step))))
+}
+
+/// Do all of these begin a word of the text, in this order?
+fn stand_in_order(words: &[&str], text: &str) -> bool {
+    let mut rest = text;
+    words.iter().all(|word| {
+        let found = rest.match_indices(word).find(|(at, _)| begins_word(rest, *at));
+        let behind = found.and_then(|(at, word)| rest.get(at + word.len()..));
+        rest = behind.unwrap_or_default();
+        behind.is_some()
+    })
+}
+
+/// `pip` is a word of its own in `/usr/bin/pip`, and none in `python3-pip`.
+fn begins_word(text: &str, at: usize) -> bool {
+    let before = text.get(..at).and_then(|text| text.chars().next_back());
+    !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// The cause of that name.
@@ -196,11 +231,45 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_goes_with_what_is_in_it() {
+        let folder = |path: &str| find_folder(path.as_bytes()).map(|cause| cause.id);
+        assert_eq!(folder("root/.npm"), Some("npm-cache"));
+        assert_eq!(folder("./var/cache/dnf"), Some("dnf-cache"));
+        assert_eq!(folder("opt/tmp.Ab3dEfGh1j"), Some("mktemp"));
+        for path in ["tmp", "/var/log", "var/cache", "root", "etc"] {
+            assert_eq!(folder(path), None, "{path}");
+        }
+    }
+
+    #[test]
     fn commands_are_known_by_their_words() {
         let ids = |text: &str| find_in_command(text).map(|cause| cause.id).collect::<Vec<_>>();
         assert_eq!(ids("RUN /bin/sh -c apt-get update && apt-get install -y curl"), ["unpinned-apt"]);
         assert_eq!(ids("RUN curl -fsSL https://example.org/x | tar x"), ["download"]);
+        assert_eq!(ids("RUN |1 V=1 /bin/sh -c apk --no-cache add curl"), ["unpinned-apk"]);
+        assert_eq!(ids("RUN apt-get dist-upgrade -y; microdnf install tar"), ["unpinned-apt", "unpinned-dnf"]);
+        assert_eq!(ids("RUN /opt/venv/bin/pip3 install x && npm i left-pad"), ["unpinned-pip", "unpinned-npm"]);
         assert_eq!(ids("CMD [\"sh\"]"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_package_of_that_name_is_not_the_command() {
+        let ids = |text: &str| find_in_command(text).map(|cause| cause.id).collect::<Vec<_>>();
+        assert_eq!(ids("RUN apt-get install -y python3-pip npm git curl libhttp-parser2"), ["unpinned-apt"]);
+        assert_eq!(ids("RUN apk del pip && adduser -D app"), Vec::<&str>::new());
+        assert_eq!(ids("RUN npm ci && install -m 755 x /usr/bin/x"), Vec::<&str>::new());
+        assert_eq!(ids("RUN curl --version && echo http://example.org"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn names_that_any_program_may_choose_are_no_cause() {
+        assert_eq!(id("var/cache/man/de/index.db"), Some("man-db"));
+        assert_eq!(id("usr/local/share/man/de/index.db"), Some("man-db"));
+        assert_eq!(id("usr/share/fonts/truetype/.uuid"), Some("font-cache"));
+        assert_eq!(id("opt/tmpab3_x9kz"), Some("mktemp"));
+        for path in ["srv/shop/index.db", "srv/shop/.uuid", "usr/lib/tmpfiles-extra"] {
+            assert_eq!(id(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -22,6 +22,17 @@ const fn command(
     Cause { id, class, paths: &[], commands, what, advice }
 }
 
+/// A gzip file that tells when it was made: the MTIME of its first header (RFC 1952, 2.3.1). The one cause that is
+/// known by content, wherever the file stands.
+pub static GZIP_FILE: Cause = Cause {
+    id: "gzip-file",
+    class: Class::EmbeddedTime,
+    paths: &[],
+    commands: &[],
+    what: "a compressed file with the time at which it was made in its header",
+    advice: "gzip -n leaves the time out",
+};
+
 /// The table. Of several rows that fit a path the first counts, so the special ones stand before the general ones.
 pub static CAUSES: &[Cause] = &[
     row(
@@ -83,14 +94,14 @@ pub static CAUSES: &[Cause] = &[
     row(
         "font-cache",
         Class::LogOrCache,
-        &["var/cache/fontconfig/**", "**/.uuid", "**/fonts.cache-*"],
+        &["var/cache/fontconfig/**", "**/fonts/**/.uuid", "**/fonts.cache-*"],
         "fontconfig's cache, which holds directory times and random names",
         "rm -rf /var/cache/fontconfig in the same RUN",
     ),
     row(
         "man-db",
         Class::LogOrCache,
-        &["var/cache/man/**", "**/index.db"],
+        &["var/cache/man/**", "**/man/**/index.db"],
         "man-db's index",
         "rm -rf /var/cache/man, or don't install manual pages",
     ),
@@ -259,7 +270,14 @@ pub static CAUSES: &[Cause] = &[
     row(
         "mktemp",
         Class::LogOrCache,
-        &["**/tmp.??????????", "**/tmp.??????????/**", "tmp/**", "var/tmp/**", "**/tmp??????????"],
+        &[
+            // mktemp(1), and Python's tempfile.
+            "**/tmp.??????????",
+            "**/tmp.??????????/**",
+            "**/tmp[a-z0-9_][a-z0-9_][a-z0-9_][a-z0-9_][a-z0-9_][a-z0-9_][a-z0-9_][a-z0-9_]",
+            "tmp/**",
+            "var/tmp/**",
+        ],
         "a temporary file left behind, often with a random name",
         "remove it in the RUN that makes it, or --mount=type=tmpfs,target=/tmp",
     ),
@@ -281,21 +299,37 @@ pub static CAUSES: &[Cause] = &[
     command(
         "unpinned-apt",
         Class::PackageDb,
-        &[&["apt-get", "install"], &["apt ", "install"], &["apt-get", "upgrade"]],
+        &[
+            &["apt-get ", "install"],
+            &["apt ", "install"],
+            &["apt-get ", "upgrade"],
+            &["apt ", "upgrade"],
+            &["apt-get ", "dist-upgrade"],
+            &["apt ", "full-upgrade"],
+        ],
         "packages are taken from Debian's or Ubuntu's archive as it is on the day of the build",
         "install from a dated snapshot (snapshot.debian.org, snapshot.ubuntu.com)",
     ),
     command(
         "unpinned-apk",
         Class::PackageDb,
-        &[&["apk", "add"], &["apk", "upgrade"]],
+        &[&["apk ", "add "], &["apk ", "upgrade"]],
         "packages are taken from Alpine's repository as it is on the day of the build",
         "pin versions (apk add PACKAGE=VERSION), or keep a mirror",
     ),
     command(
         "unpinned-dnf",
         Class::PackageDb,
-        &[&["dnf", "install"], &["yum", "install"], &["dnf", "update"], &["yum", "update"], &["zypper", "in"]],
+        &[
+            &["dnf", "install"],
+            &["dnf", "up"],
+            &["microdnf ", "install"],
+            &["microdnf ", "up"],
+            &["yum ", "install"],
+            &["yum ", "up"],
+            &["zypper ", "in"],
+            &["zypper ", "up"],
+        ],
         "packages are taken from a repository as it is on the day of the build",
         "pin versions, or keep a mirror",
     ),
@@ -309,21 +343,21 @@ pub static CAUSES: &[Cause] = &[
     command(
         "unpinned-npm",
         Class::PackageDb,
-        &[&["npm", "install"], &["npm", "i "], &["yarn", "global add"]],
+        &[&["npm ", "install"], &["npm ", "i "], &["yarn ", "global ", "add "]],
         "packages are taken from a registry as it is on the day of the build",
         "npm ci with a lock file",
     ),
     command(
         "download",
         Class::Content,
-        &[&["curl", "http"], &["wget", "http"]],
+        &[&["curl ", "http://"], &["curl ", "https://"], &["wget ", "http://"], &["wget ", "https://"]],
         "something is downloaded",
         "verify it with sha256sum -c, or ADD --checksum",
     ),
     command(
         "git-clone",
         Class::Content,
-        &[&["git", "clone"]],
+        &[&["git ", "clone "]],
         "a repository is cloned as it is on the day of the build",
         "check out a commit by its hash, and remove .git",
     ),

@@ -7,7 +7,7 @@ use super::entries::Wanted;
 use super::layers::Comparison;
 use super::look::{self, Inside};
 use crate::blob::Extent;
-use crate::causes::Class;
+use crate::causes::{self, Class};
 use crate::error::{Error, Kind, Result, printable};
 use crate::layer::{self, Event, Expect, Pool};
 
@@ -133,6 +133,9 @@ fn put(comparison: &mut Comparison<'_>, at: usize, found: Vec<Inside>, kept: Opt
         }
         difference.path = inside.path.into();
         difference.field = inside.field;
+        if difference.field == look::GZIP_MTIME {
+            difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));
+        }
         difference.restamps = false;
         if inside.note.as_ref().is_some_and(|note| note.starts_with("not looked inside")) {
             let note = inside.note.as_deref().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::align::{align, by_position};
+use super::history::history;
 use super::json::{Change, Compared, compare, only_digests_differ, same_spacing};
 use super::model::{Difference, Findings, Part, Place, Value};
 use super::view::{Image, Link, View};
@@ -29,15 +29,15 @@ const CONSEQUENCES: [&str; 3] = ["digest", "size", "data"];
 const BUILDERS: [&str; 5] = ["container", "container_config", "docker_version", "id", "parent"];
 
 /// What a document is, and what is known of its paths.
-struct Subject<'f> {
-    findings: &'f mut Findings,
-    place: usize,
+pub(super) struct Subject<'f> {
+    pub(super) findings: &'f mut Findings,
+    pub(super) place: usize,
     /// Paths that hold a time, in either document.
     times: BTreeSet<String>,
 }
 
 impl Subject<'_> {
-    fn push(&mut self, class: Class, field: &str, change: &Change<'_>) {
+    pub(super) fn push(&mut self, class: Class, field: &str, change: &Change<'_>) {
         let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
         self.findings.push(Difference::new(class, self.place, field.to_owned(), values));
     }
@@ -109,41 +109,6 @@ fn env_is_reordered(a: JsonValue<'_>, b: JsonValue<'_>) -> bool {
     a.sort();
     b.sort();
     a == b
-}
-
-/// Entries of the history, paired by their command.
-fn history<'j>(subject: &mut Subject<'_>, a: JsonValue<'j>, b: JsonValue<'j>, compared: &mut Compared<'j>) {
-    let entries = |root: JsonValue<'j>| -> Vec<JsonValue<'j>> {
-        root.get("history").into_iter().flat_map(JsonValue::elements).collect()
-    };
-    let (left, right) = (entries(a), entries(b));
-    let key = |entry: &JsonValue<'j>| {
-        (entry.get("created_by").and_then(JsonValue::as_str), entry.get("empty_layer").and_then(JsonValue::as_bool))
-    };
-    let keys = |entries: &[JsonValue<'j>]| entries.iter().map(key).collect::<Vec<_>>();
-    for (i, j) in align(&keys(&left), &keys(&right), &mut by_position) {
-        let path = element_path("history", i.or(j).unwrap_or(0));
-        match (i.and_then(|i| left.get(i)), j.and_then(|j| right.get(j))) {
-            (Some(x), Some(y)) => {
-                let mut found = Compared::default();
-                compare(*x, *y, &path, &|_| false, &mut found);
-                compared.is_respelled |= found.is_respelled;
-                for change in &found.changes {
-                    let is_time = change.path.to_ascii_lowercase().ends_with(".created");
-                    let class = match (is_time, change.is_of_nothing()) {
-                        (true, _) => Class::Time,
-                        (false, true) => Class::Format,
-                        (false, false) => Class::Content,
-                    };
-                    subject.push(class, &change.path, change);
-                }
-            }
-            (x, y) => {
-                let values = [x, y].map(|entry| entry.map(|entry| Value::bytes(entry.raw())));
-                subject.findings.push(Difference::new(Class::Content, subject.place, path, values));
-            }
-        }
-    }
 }
 
 fn is_spelled_otherwise(compared: &Compared<'_>, a: &Json<'_>, b: &Json<'_>) -> bool {

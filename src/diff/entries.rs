@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::align::in_order;
 use super::model::{Difference, Findings, Value};
+use super::moved::Moved;
 use super::record::{Record, Records, normal};
 use crate::causes::{self, Class};
 use crate::digest::{Algorithm, Digest};
-use crate::tar::Format;
 
 /// PAX records that nobody who unpacks an image reads.
 const IDLE_KEYS: [&[u8]; 7] =
@@ -85,35 +85,6 @@ pub(super) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 
         comparer.stream(layers);
     }
     comparer.open
-}
-
-/// Files of each side by content, to find what has only another name.
-#[derive(Default)]
-struct Moved {
-    by_content: HashMap<[u8; 32], [Vec<(usize, Vec<u8>)>; 2]>,
-}
-
-impl Moved {
-    fn add(&mut self, side: usize, record: &Record, difference: usize) {
-        let Some(content) = record.content else { return };
-        if let Some(list) = self.by_content.entry(content).or_default().get_mut(side) {
-            list.push((difference, record.path().to_vec()));
-        }
-    }
-
-    fn note(self, findings: &mut Findings) {
-        for [a, b] in self.by_content.into_values() {
-            if let ([(at_a, path_a)], [(at_b, path_b)]) = (a.as_slice(), b.as_slice()) {
-                for (at, path) in [(at_a, path_b), (at_b, path_a)] {
-                    if let Some(difference) = findings.differences.get_mut(*at) {
-                        difference.note = Some(
-                            format!("the same content as {} on the other side", crate::error::printable(path)).into(),
-                        );
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// What hard links of a layer lead to.
@@ -293,7 +264,7 @@ impl Comparer<'_, '_> {
             self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
         }
         if a.meta.format != b.meta.format {
-            self.push(Class::Format, a, "dialect", [a, b].map(|record| Value::text(dialect(record.meta.format))));
+            self.push(Class::Format, a, "dialect", [a, b].map(|record| Value::text(record.dialect_name())));
         } else if a.meta.extensions != b.meta.extensions && !self.follows_from_times(a, b) {
             let list = |record: &Record| {
                 let all: Vec<_> = record.meta.extensions.iter().map(ToString::to_string).collect();
@@ -339,7 +310,8 @@ impl Comparer<'_, '_> {
     }
 
     fn one_sided(&mut self, record: &Record, side: usize) -> usize {
-        let cause = causes::find(record.path());
+        let is_folder = record.meta.kind == b'5';
+        let cause = if is_folder { causes::find_folder(record.path()) } else { causes::find(record.path()) };
         let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let is_whiteout = base.starts_with(b".wh.");
         let class = cause.map_or(Class::Content, |cause| cause.class);
@@ -418,15 +390,6 @@ fn is_blocking(layers: [&Records; 2]) -> bool {
         let size = records.facts.as_ref().map(|facts| facts.uncompressed_size);
         records.rest.1 == 0 && records.rest.0 < RECORD && size.is_some_and(|size| size.is_multiple_of(RECORD))
     })
-}
-
-fn dialect(format: Format) -> &'static str {
-    match format {
-        Format::V7 => "v7",
-        Format::Ustar => "ustar",
-        Format::Gnu => "GNU",
-        Format::Star => "star",
-    }
 }
 
 fn hex(hash: &[u8]) -> String {

@@ -26,6 +26,9 @@ pub const EXPANDED_MAX: u64 = 48 << 20;
 /// All members of archives in the two contents together.
 pub const MEMBERS_MAX: usize = 20_000;
 
+/// The field of a gzip header that holds a time.
+pub(super) const GZIP_MTIME: &str = "gzip MTIME";
+
 /// Something that differs inside a file, or the file itself.
 #[derive(Debug)]
 pub(super) struct Inside {
@@ -134,7 +137,7 @@ impl Looker<'_> {
         let times = [mtime(a), mtime(b)];
         if times[0] != times[1] {
             let values = times.map(|time| time.map(|time| Value::Time(Instant::from_seconds(i64::from(time)))));
-            self.push(path, Class::EmbeddedTime, "gzip MTIME", values);
+            self.push(path, Class::EmbeddedTime, GZIP_MTIME, values);
         }
         let behind = |bytes: &[u8]| bytes.get(8..).map(<[u8]>::to_vec);
         if x == y && times[0] != times[1] && behind(a) == behind(b) {

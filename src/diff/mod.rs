@@ -2,24 +2,29 @@
 //!
 //! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
 //! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
-//! are compared value by value (`documents.rs`, `json.rs`). Of layers that are not the same, every entry becomes one
-//! compact record (`record.rs`); they are paired by content and history (`layers.rs`, `align.rs`), then field by field
-//! (`entries.rs`). Only contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`).
-//! `rootfs.rs` puts layers on top of each other. `filter.rs` takes out what somebody accepts.
+//! are compared value by value (`documents.rs`, `history.rs`, `json.rs`). Of layers that are not the same, every entry
+//! becomes one compact record (`record.rs`); they are paired by content and history (`layers.rs`, `pairing.rs`,
+//! `align.rs`), then field by field (`entries.rs`, `moved.rs`). Only contents that differ are read a second time
+//! (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top of each other. `commands.rs` names causes
+//! by the command of a layer, `filter.rs` takes out what somebody accepts.
 //! [`report`] makes text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
 //! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
 
 mod align;
+mod commands;
 mod contents;
 mod documents;
 mod entries;
 pub mod filter;
+mod history;
 mod json;
 mod layers;
 mod look;
 pub mod model;
+mod moved;
+mod pairing;
 mod record;
 pub mod report;
 mod rootfs;
@@ -34,6 +39,7 @@ use crate::error::{Error, Result, printable};
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Platform;
+use crate::rewrite::select;
 use entries::Depth;
 use filter::Filter;
 use layers::Comparison;
@@ -107,7 +113,8 @@ fn platform(image: &Image) -> String {
 /// An image's name and platform, for people.
 fn label(image: Option<&Image>) -> String {
     let Some(image) = image else { return String::new() };
-    match image.names.first() {
+    // `app:1` says more than the `1` that a layout has beside it.
+    match image.names.iter().map(|name| select::familiar(name)).min_by_key(|name| !name.contains(':')) {
         Some(name) => format!("{} {}", printable(name.as_bytes()), platform(image)),
         None => platform(image),
     }
@@ -197,6 +204,7 @@ impl Comparison<'_> {
 
 fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     let Findings { places, mut differences, mut notes, .. } = comparison.findings;
+    commands::name(&mut differences, &places);
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));

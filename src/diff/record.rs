@@ -77,6 +77,16 @@ impl Record {
         self.meta.kind == b'1'
     }
 
+    /// For people: who would have written such a header.
+    pub(super) fn dialect_name(&self) -> &'static str {
+        match self.meta.format {
+            Format::V7 => "v7",
+            Format::Ustar => "ustar",
+            Format::Gnu => "GNU",
+            Format::Star => "star",
+        }
+    }
+
     /// For people: what the type flag stands for.
     pub(super) fn kind_name(&self) -> &'static str {
         match self.meta.kind {

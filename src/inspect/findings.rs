@@ -13,16 +13,6 @@ use crate::inspect::report::{Attached, AttachedKind, Example, Finding, Image, La
 /// Places that are named of each cause.
 const EXAMPLES: usize = 3;
 
-/// What a gzip file says of the time at which it was made: the MTIME of its first header (RFC 1952, 2.3.1).
-const GZIP_FILE: Cause = Cause {
-    id: "gzip-file",
-    class: Class::EmbeddedTime,
-    paths: &[],
-    commands: &[],
-    what: "a compressed file with the time at which it was made in its header",
-    advice: "gzip -n leaves the time out",
-};
-
 /// What was found of one cause.
 #[derive(Debug)]
 struct Found {
@@ -51,9 +41,8 @@ pub(super) struct InLayer {
 impl InLayer {
     /// A file, and the first bytes of its content.
     pub(super) fn file(&mut self, name: &[u8], start: &[u8]) {
-        static GZIP: &Cause = &GZIP_FILE;
         let stamped = matches!(start, [0x1f, 0x8b, 8, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
-        let Some(cause) = causes::find(name).or(stamped.then_some(GZIP)) else { return };
+        let Some(cause) = causes::find(name).or(stamped.then_some(&causes::GZIP_FILE)) else { return };
         let (_, count, examples) = self.found.entry(cause.id).or_insert((cause, 0, Vec::new()));
         *count += 1;
         if examples.len() < EXAMPLES {

@@ -91,25 +91,27 @@ pub(super) fn as_time(value: &Value) -> Option<Instant> {
     }
 }
 
-/// Groups differences; the order is that of the first of each group.
+/// Groups differences; the order is that of the first of each group, and groups of one cause follow each other.
 pub(super) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> Vec<Group<'r>> {
-    let mut all: Vec<Group<'r>> = Vec::new();
+    let mut all: Vec<(usize, Group<'r>)> = Vec::new();
     let mut known: BTreeMap<(Class, Option<&'static str>, String, [bool; 2]), usize> = BTreeMap::new();
+    let mut causes: BTreeMap<(Class, &'static str), usize> = BTreeMap::new();
     for difference in differences {
+        let (class, cause) = (difference.class, difference.cause);
         let field = general(&difference.field);
         let sides = [0, 1].map(|side| difference.values.get(side).is_some_and(Option::is_some));
-        let key = (difference.class, difference.cause.map(|cause| cause.id), field.clone(), sides);
+        let key = (class, cause.map(|cause| cause.id), field.clone(), sides);
         let at = *known.entry(key).or_insert(all.len());
         if at == all.len() {
-            all.push(Group { class: difference.class, cause: difference.cause, field, members: Vec::new() });
+            let order = cause.map_or(at, |cause| *causes.entry((class, cause.id)).or_insert(at));
+            all.push((order, Group { class, cause, field, members: Vec::new() }));
         }
-        if let Some(group) = all.get_mut(at) {
+        if let Some((_, group)) = all.get_mut(at) {
             group.members.push(difference);
         }
     }
-    // What only one thing says has no group of its own kind to stand in.
-    all.sort_by_key(|group| group.class);
-    all
+    all.sort_by_key(|(order, group)| (group.class, *order));
+    all.into_iter().map(|(_, group)| group).collect()
 }
 
 /// `history[3].created` is `history[*].created` for many of its kind.

@@ -1,16 +1,22 @@
 //! One page with everything in it: no script, nothing fetched. Folding is `<details>`, the filters are checkboxes
 //! that a style sheet looks at. All text goes through [`escape`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::fold::{Group, explanations, groups};
 use super::text::thousands;
-use crate::causes::Class;
+use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Place, Report, Value, Verdict};
 use crate::error::printable;
 
 const STYLE: &str = include_str!("page.css");
+/// How the label of a class looks that is not shown.
+const OFF: &str = "color:var(--soft);border-style:dashed;text-decoration:line-through";
+/// A page of so many differences shows all of them at once.
+const OPEN: usize = 100;
+/// So many of one group.
+const OPEN_GROUP: usize = 12;
 /// Rows of a table; what is beyond is only counted, so that a browser can open the page.
 const ROWS: usize = 1000;
 
@@ -27,11 +33,17 @@ pub fn html(report: &Report) -> String {
         let _ = writeln!(page, "<input class=f type=checkbox checked id=f-{class}>");
     }
     header(&mut page, report);
-    page.push_str("<nav aria-label=\"show these classes\">");
-    for (class, count) in &counts {
-        let _ = write!(page, "<label for=f-{class}>{class}<b>{}</b></label>", thousands(*count));
+    if !counts.is_empty() {
+        page.push_str("<nav aria-label=\"Classes that are shown\"><span class=s>Show</span>");
+        for (class, count) in &counts {
+            let _ = write!(page, "<label for=f-{class}>{class} <b>{}</b></label>", thousands(*count));
+        }
+        page.push_str("</nav>\n");
     }
-    page.push_str("</nav>\n<main>\n");
+    page.push_str("<main>\n");
+    if report.differences.is_empty() && report.accepted.is_empty() {
+        page.push_str("<p class=s>There is nothing to list.</p>\n");
+    }
     places(&mut page, report);
     accepted(&mut page, report);
     page.push_str("</main>\n</html>\n");
@@ -75,10 +87,24 @@ fn head(page: &mut String, report: &Report) {
     page.push_str(STYLE);
     for class in Class::ALL {
         let _ = writeln!(page, "#f-{class}:not(:checked)~main .c-{class}{{display:none}}");
-        let _ = writeln!(page, "#f-{class}:checked~nav label[for=f-{class}]{{color:var(--fg);border-color:var(--fg)}}");
+        let _ = writeln!(page, "#f-{class}:not(:checked)~nav label[for=f-{class}]{{{OFF}}}");
         let _ = writeln!(page, "#f-{class}:focus-visible~nav label[for=f-{class}]{{outline:2px solid var(--blue)}}");
     }
+    // A part of which every class is hidden has nothing left to show.
+    let mut shown = BTreeSet::new();
+    for (_, list) in by_place(report) {
+        let classes: BTreeSet<Class> = list.iter().map(|difference| difference.class).collect();
+        if shown.insert(classes.clone()) {
+            let boxes: Vec<String> = classes.iter().map(|class| format!("#f-{class}:not(:checked)")).collect();
+            let _ = writeln!(page, "{}~main .{}{{display:none}}", boxes.join("~"), part_name(&classes));
+        }
+    }
     page.push_str("</style>\n");
+}
+
+/// What all parts with these classes are called in the style sheet.
+fn part_name(classes: &BTreeSet<Class>) -> String {
+    classes.iter().fold("part".to_owned(), |name, class| format!("{name}-{class}"))
 }
 
 fn header(page: &mut String, report: &Report) {
@@ -89,7 +115,13 @@ fn header(page: &mut String, report: &Report) {
         Verdict::Explainable => "explainable",
         Verdict::Different => "different",
     };
-    let _ = writeln!(page, "<h1 class={class}>{verdict}</h1>\n<dl>");
+    let meaning = match verdict {
+        Verdict::Identical => "nothing differs",
+        Verdict::SameAfterRestamping => "rewriting both with the same options makes them equal",
+        Verdict::Explainable => "they differ, but in nothing of the class content",
+        Verdict::Different => "something differs that runs, is read, or is granted",
+    };
+    let _ = writeln!(page, "<h1 class={class}>{verdict}</h1>\n<p class=s>{meaning}</p>\n<dl>");
     for (side, name) in ["A", "B"].iter().zip(&report.names) {
         let _ = writeln!(page, "<dt>{side}<dd>{}", escape(&printable(name.as_bytes())));
     }
@@ -100,8 +132,8 @@ fn header(page: &mut String, report: &Report) {
     }
 }
 
-/// The tree: image, part of it, group, difference. Parts with what matters come first, and are open.
-fn places(page: &mut String, report: &Report) {
+/// The differences of each part of the images; parts with what matters come first.
+fn by_place(report: &Report) -> Vec<(usize, Vec<&Difference>)> {
     let mut by_place: BTreeMap<usize, Vec<&Difference>> = BTreeMap::new();
     for difference in &report.differences {
         by_place.entry(difference.place).or_default().push(difference);
@@ -109,6 +141,13 @@ fn places(page: &mut String, report: &Report) {
     let mut all: Vec<(usize, Vec<&Difference>)> = by_place.into_iter().collect();
     let worst = |list: &[&Difference]| list.iter().map(|difference| difference.class).min();
     all.sort_by_key(|(number, list)| (worst(list), *number));
+    all
+}
+
+/// The tree: image, part of it, group, difference.
+fn places(page: &mut String, report: &Report) {
+    let all = by_place(report);
+    let is_short = report.differences.len() <= OPEN;
     let mut images: Vec<&str> = Vec::new();
     for (number, _) in &all {
         let image = report.places.get(*number).map_or("", |place| place.image.as_str());
@@ -120,65 +159,88 @@ fn places(page: &mut String, report: &Report) {
         let _ = writeln!(page, "<section><h2>{}</h2>", escape(image));
         for (number, list) in &all {
             if let Some(place) = report.places.get(*number).filter(|place| place.image == image) {
-                part(page, place, list);
+                part(page, place, list, is_short);
             }
         }
         page.push_str("</section>\n");
     }
 }
 
-fn part(page: &mut String, place: &Place, list: &[&Difference]) {
-    // A part of which every class is hidden has nothing to show; it is hidden by having no name of its own to keep.
-    let open = if list.iter().any(|difference| difference.class != Class::Time) { " open" } else { "" };
-    let _ = write!(page, "<details{open}><summary><strong>{}</strong>", escape(&place.part.to_string()));
+fn part(page: &mut String, place: &Place, list: &[&Difference], is_short: bool) {
+    let classes: BTreeSet<Class> = list.iter().map(|difference| difference.class).collect();
+    let open = if is_short || classes.iter().any(|class| *class != Class::Time) { " open" } else { "" };
+    let name = part_name(&classes);
+    let _ = write!(page, "<details class={name}{open}><summary><strong>{}</strong>", escape(&place.part.to_string()));
+    let _ = write!(page, " <span class=n>{}</span>", thousands(list.len()));
     if !place.about.is_empty() {
         let _ = write!(page, " <code class=s>{}</code>", escape(&printable(place.about.as_bytes())));
     }
-    let _ = writeln!(page, " <span class=s>{}</span></summary><div>", thousands(list.len()));
-    for group in groups(list.iter().copied()) {
-        self::group(page, &group);
+    page.push_str("</summary><div>\n");
+    let groups = groups(list.iter().copied());
+    let mut next = groups.iter().skip(1);
+    for group in &groups {
+        self::group(page, group);
+        // Groups of one cause stand together, and it is told once.
+        let is_last = next.next().is_none_or(|next| (next.class, next.cause) != (group.class, group.cause));
+        if let Some(cause) = group.cause.filter(|_| is_last) {
+            self::cause(page, group.class, cause);
+        }
     }
     page.push_str("</div></details>\n");
+}
+
+fn cause(page: &mut String, class: Class, cause: &Cause) {
+    let _ = writeln!(
+        page,
+        "<p class=\"w c-{class}\"><strong>{}</strong>: {}.<br>To avoid it: {}</p>",
+        escape(cause.id),
+        escape(cause.what),
+        escape(cause.advice)
+    );
 }
 
 fn group(page: &mut String, group: &Group<'_>) {
     let class = group.class;
     if let [one] = group.members.as_slice() {
         difference(page, one);
+        return;
+    }
+    let count = group.members.len();
+    let is_open = count <= OPEN_GROUP || class == Class::Content && count <= 50;
+    let open = if is_open { " open" } else { "" };
+    let _ = write!(page, "<details class=\"g c-{class}\"{open}><summary><span class=k>{class}</span>");
+    let _ = write!(page, "{} × {}", thousands(count), escape(&printable(group.field.as_bytes())));
+    let _ = writeln!(page, " <code class=s>{}</code></summary><div>", escape(&group.summary().replace("->", "→")));
+    if group.members.iter().any(|d| d.preview.is_some() || d.note.is_some()) {
+        for one in group.members.iter().take(ROWS) {
+            difference(page, one);
+        }
     } else {
-        let open = if class == Class::Content && group.members.len() <= 50 { " open" } else { "" };
-        let _ = write!(page, "<details class=\"g c-{class}\"{open}><summary><span class=k>{class}</span>");
-        let _ = write!(page, "{} × {}", thousands(group.members.len()), escape(&printable(group.field.as_bytes())));
-        let summary = group.summary();
-        let _ = writeln!(page, " <code class=s>{}</code></summary><div>", escape(&summary));
-        if group.members.iter().any(|d| d.preview.is_some() || d.note.is_some()) {
-            for one in group.members.iter().take(ROWS) {
-                difference(page, one);
-            }
-        } else {
-            table(page, group);
-        }
-        if group.members.len() > ROWS {
-            let _ = writeln!(page, "<p class=s>{} more, see --json</p>", thousands(group.members.len() - ROWS));
-        }
-        page.push_str("</div></details>\n");
+        table(page, group);
     }
-    if let Some(cause) = group.cause {
-        let _ = writeln!(
-            page,
-            "<p class=\"s c-{class}\"><strong>{}</strong>: {}. To avoid it: {}</p>",
-            escape(cause.id),
-            escape(cause.what),
-            escape(cause.advice)
-        );
+    if count > ROWS {
+        let _ = writeln!(page, "<p class=s>{} more, see --json</p>", thousands(count - ROWS));
     }
+    page.push_str("</div></details>\n");
 }
 
+/// A row for each difference; a column that says the same in all of them is left out.
 fn table(page: &mut String, group: &Group<'_>) {
-    page.push_str("<table><tr><th>path<th>field<th>A<th>B\n");
+    let has_path = group.members.iter().any(|one| !one.path.is_empty());
+    let has_field = !has_path || group.members.iter().any(|one| one.field != group.field);
+    page.push_str("<table><tr>");
+    for (name, _) in [("path", has_path), ("field", has_field), ("A", true), ("B", true)].iter().filter(|c| c.1) {
+        let _ = write!(page, "<th>{name}");
+    }
+    page.push('\n');
     for one in group.members.iter().take(ROWS) {
-        let _ =
-            write!(page, "<tr><td>{}<td>{}", escape(&one.printable_path()), escape(&printable(one.field.as_bytes())));
+        page.push_str("<tr>");
+        if has_path {
+            let _ = write!(page, "<td>{}", escape(&one.printable_path()));
+        }
+        if has_field {
+            let _ = write!(page, "<td>{}", escape(&printable(one.field.as_bytes())));
+        }
         for value in &one.values {
             let _ = write!(page, "<td>{}", escape(&value.as_ref().map(ToString::to_string).unwrap_or_default()));
         }
@@ -211,7 +273,7 @@ fn difference(page: &mut String, one: &Difference) {
                 Some('@') => "h",
                 _ => "",
             };
-            let _ = writeln!(page, "<span class=\"{class}\">{}</span>", escape(line));
+            let _ = write!(page, "<span class=\"{class}\">{}</span>", escape(line));
         }
         page.push_str("</pre>");
     }

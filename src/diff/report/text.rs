@@ -80,8 +80,16 @@ impl Printer<'_, '_> {
         }
         let images = report.places.iter().map(|place| place.image.as_str()).collect::<std::collections::BTreeSet<_>>();
         let with_image = images.len() > 1;
-        for group in groups(report.differences.iter()) {
-            self.group(&group, with_image);
+        let groups = groups(report.differences.iter());
+        let mut next = groups.iter().skip(1);
+        for group in &groups {
+            self.group(group, with_image);
+            // Groups of one cause stand together, and it is told once.
+            let is_last = next.next().is_none_or(|next| (next.class, next.cause) != (group.class, group.cause));
+            if let Some(cause) = group.cause.filter(|_| is_last) {
+                let text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
+                self.line(&self.paint(&text, DIM));
+            }
         }
         self.tail();
     }
@@ -157,10 +165,6 @@ impl Printer<'_, '_> {
                 let _ = write!(line, ", first {}", first.printable_path());
             }
             self.line(&line);
-        }
-        if let Some(cause) = group.cause {
-            let text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
-            self.line(&self.paint(&text, DIM));
         }
     }
 

@@ -1,15 +1,12 @@
 //! What hangs on images: platforms, attestations, referrers, signatures. Nothing points at what is gone, and nothing is
 //! lost without a word.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use serde_json::Value;
-use support::graph::{Attestation, nested, platforms, put_attestation, put_referrer, referrers, signed};
-use support::layer::Packing;
-use support::layout::{Files, Layout, blob_path, read_tar};
-use support::{Build, hello, judge, oracle, pipe, scratch, write};
+
+use crate::support::graph::{Attestation, nested, platforms, put_attestation, put_referrer, referrers, signed};
+use crate::support::layer::Packing;
+use crate::support::layout::{Files, Layout, blob_path, read_tar};
+use crate::support::{self, Build, hello, judge, oracle, pipe, scratch, write};
 
 const BUILD: Build = Build::FIRST;
 

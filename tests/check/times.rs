@@ -1,13 +1,10 @@
-//! `restamp check`: every time that is not the epoch, every link that does not hold, and nothing else.
-
-#![allow(clippy::unwrap_used)]
-
-mod support;
+//! Every time that is not the epoch.
 
 use serde_json::{Value, json};
-use support::layer::{Family, Layer, Packing, app, base};
-use support::layout::{Image, Layout, blob_path};
-use support::{Build, archives, graph, hello, pipe, run, scratch, text, write, zoo};
+
+use crate::support::layer::{Family, Layer, Packing, app, base};
+use crate::support::layout::{Image, Layout, blob_path};
+use crate::support::{self, Build, archives, graph, hello, pipe, run, scratch, text, write, zoo};
 
 const BUILD: Build = Build::FIRST;
 

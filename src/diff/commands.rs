@@ -1,0 +1,32 @@
+//! Layers whose command is a known cause: what differs in them is named after it.
+//!
+//! Only where no path names a cause. The class stays what it was: a command says where a file may have come from, not
+//! that its content does not matter.
+
+use super::model::{Difference, Part, Place};
+use crate::causes::{self, Cause, Class};
+
+/// Names the cause of what differs in layers, by the commands that made them.
+pub(super) fn name(differences: &mut [Difference], places: &[Place]) {
+    let known: Vec<Vec<&'static Cause>> = places.iter().map(of_place).collect();
+    for difference in differences {
+        // Without a path it is the layer itself that differs, or has no counterpart.
+        let is_open = difference.class == Class::Content && difference.cause.is_none() && !difference.path.is_empty();
+        let Some((first, others)) = known.get(difference.place).filter(|_| is_open).and_then(|all| all.split_first())
+        else {
+            continue;
+        };
+        difference.cause = Some(first);
+        if !others.is_empty() && difference.note.is_none() {
+            let others: Vec<&str> = others.iter().map(|cause| cause.id).collect();
+            difference.note = Some(format!("or what the same step does as well: {}", others.join(", ")).into());
+        }
+    }
+}
+
+fn of_place(place: &Place) -> Vec<&'static Cause> {
+    match place.part {
+        Part::Layer(_) => causes::find_in_command(&place.about).collect(),
+        _ => Vec::new(),
+    }
+}
