@@ -187,6 +187,22 @@ fn sources_that_hold_no_image() {
 }
 
 #[test]
+fn a_layout_without_images_becomes_no_archive_that_nothing_loads() {
+    let dir = scratch();
+    let layout = dir.path().join("layout");
+    std::fs::create_dir(&layout).unwrap();
+    write(&layout, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
+    write(&layout, "index.json", br#"{"schemaVersion":2,"manifests":[]}"#);
+    let to = dir.path().join("out.tar");
+    let rewrite = |destination: String| run(["rewrite", "-q", "--epoch", "1", text(&layout), &destination]);
+    rewrite(format!("docker-archive:{}", text(&to))).expect_error(&["index.json", "no image"]);
+    assert_eq!(names(dir.path()), ["layout"]);
+    // A layout may be empty, and stays so.
+    rewrite(format!("oci-archive:{}", text(&to))).expect(0);
+    rewrite(format!("docker-archive:{}.2", text(&to))).expect_error(&["no image"]);
+}
+
+#[test]
 fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(["completions", shell]).expect(0).text();

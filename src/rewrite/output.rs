@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::document::descriptor::{Descriptor, DescriptorEdit, IMAGE_NAME, REF_NAME};
 use crate::document::docker::{Archive, ArchiveEntryEdit, Repositories};
 use crate::document::write::{self, NewArchiveEntry, NewDescriptor, NewPlatform};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::docker::{DockerImage, used_paths};
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::image::location::Kind;
@@ -292,6 +292,11 @@ fn from_layout(documents: &mut Documents<'_>, images: &[Found<'_>], finished: &m
             parent: None,
             layer_sources: BTreeMap::new(),
         });
+    }
+    if list.is_empty() {
+        // `docker load` would fail, and so would this program when it reads what it wrote.
+        let text = "the layout lists no image that an archive of docker save could hold";
+        return Err(Error::refused(text).in_blob("index.json"));
     }
     finished.documents.push(("manifest.json", write::archive(&list)?));
     if !repositories.is_empty() {
