@@ -7,10 +7,12 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, CWD};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
@@ -195,6 +197,16 @@ impl Extent {
             return Err(Error::mismatch("digest", digest, found).in_blob(digest));
         }
         Ok(())
+    }
+
+    /// Gives the file that it is all of a name, if that has none yet; false where that can't be, whatever the reason.
+    pub fn link_to(&self, path: &Path) -> bool {
+        use std::os::fd::AsRawFd;
+        let Backing::Open(file) = &*self.backing else { return false };
+        let is_all = self.start == 0 && file.metadata().is_ok_and(|file| file.len() == self.len && file.nlink() == 0);
+        // open(2), O_TMPFILE: how a process without privileges does it.
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        is_all && rustix::fs::linkat(CWD, name, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok()
     }
 
     /// False if the kernel can't: across filesystems, and where there is no file to copy from.

@@ -33,7 +33,12 @@ impl Spools {
 
     /// A file without a name.
     pub fn file(&self) -> Result<File> {
-        tempfile::tempfile_in(&self.folder)
+        use rustix::fs::{Mode, OFlags};
+        // Unlike that of `tempfile`, this file may be given a name later: a blob that is done need not be copied.
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        rustix::fs::open(&self.folder, flags, Mode::from_raw_mode(0o666))
+            .map(File::from)
+            .or_else(|_| tempfile::tempfile_in(&self.folder))
             .map_err(|e| Error::io("cannot make a temporary file", e).in_file(self.folder.display()))
     }
 

@@ -238,6 +238,14 @@ fn write_folder(image: &Image, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder.join(name)).map_err(|e| Error::io("cannot create a directory", e))?;
     }
     for (digest, content) in &image.blobs {
+        let path = folder.join(digest.path());
+        if let Content::Spool(extent) = content
+            && extent.link_to(&path)
+        {
+            let synced = File::open(&path).and_then(|file| file.sync_all());
+            synced.map_err(|e| Error::io("cannot sync", e).in_file(path.display()))?;
+            continue;
+        }
         save(&digest.path(), &mut |file| content.write_to_file(digest, file, 0))?;
     }
     for (name, bytes) in &image.documents {
@@ -331,6 +339,40 @@ mod tests {
         assert_eq!(names[2..5], ["blobs/", "blobs/sha256/", "blobs/sha512/"]);
         assert_eq!(names.len(), 8);
         assert_eq!(names[7], Digest::of(crate::digest::Algorithm::Sha512, b"five!").path());
+    }
+
+    #[test]
+    fn a_spool_becomes_a_blob_without_being_copied() {
+        use rustix::fs::{Mode, OFlags};
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let spools = Spools::new(folder.path());
+        let mut image = image();
+        let mut inodes = Vec::new();
+        for text in [&b"a whole spool"[..], b"a part of one"] {
+            let mut spool = spools.file().unwrap();
+            spool.write_all(text).unwrap();
+            inodes.push(spool.metadata().unwrap().ino());
+            let extent = Extent::of_file(spool, text.len() as u64);
+            let extent = if text[2] == b'w' { extent } else { extent.part(0, 6) };
+            let digest = Digest::sha256(&extent.bytes(100).unwrap());
+            image.blobs.insert(digest, Content::Spool(extent));
+        }
+        let path = folder.path().join("layout");
+        let epoch = Epoch::new(0).unwrap();
+        write(&image, &Target::Folder { path: path.clone(), replace: false }, epoch, &spools).unwrap();
+        let blobs = [&b"a whole spool"[..], b"a part"].map(|text| {
+            let blob = path.join(Digest::sha256(text).path());
+            assert_eq!(fs::read(&blob).unwrap(), text);
+            fs::metadata(blob).unwrap()
+        });
+        let document = fs::metadata(path.join("index.json")).unwrap();
+        assert!(blobs.iter().all(|blob| (blob.mode(), blob.nlink()) == (document.mode(), 1)));
+        assert_ne!(blobs[1].ino(), inodes[1]);
+        // Not every filesystem has files without a name.
+        if rustix::fs::open(folder.path(), OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR).is_ok() {
+            assert_eq!(blobs[0].ino(), inodes[0]);
+        }
     }
 
     #[test]
