@@ -54,7 +54,7 @@ pub static CAUSES: &[Cause] = &[
         Class::LogOrCache,
         &["var/lib/apt/lists/**"],
         "apt's package lists as they were on the day of the build",
-        "rm -rf /var/lib/apt/lists/* in the same RUN, or install from snapshot.debian.org",
+        "rm -rf /var/lib/apt/lists/* in the same RUN, or install from a dated snapshot of the archive",
     ),
     row(
         "apt-cache",
@@ -159,7 +159,7 @@ pub static CAUSES: &[Cause] = &[
         Class::PackageDb,
         &["var/lib/dpkg/**", "var/lib/apt/extended_states"],
         "dpkg's database",
-        "pin versions, or install from snapshot.debian.org",
+        "pin versions, or install from a dated snapshot of the archive",
     ),
     row(
         "rpm-db",
@@ -308,7 +308,7 @@ pub static CAUSES: &[Cause] = &[
             &["apt ", "full-upgrade"],
         ],
         "packages are taken from Debian's or Ubuntu's archive as it is on the day of the build",
-        "install from a dated snapshot (snapshot.debian.org, snapshot.ubuntu.com)",
+        "install from a dated snapshot of the archive",
     ),
     command(
         "unpinned-apk",

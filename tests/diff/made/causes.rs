@@ -81,7 +81,7 @@ fn files(cause: &str, b: &Build) -> Vec<Sample> {
             file("var/log/apt/history.log", format!("\nStart-Date: {time}\nCommandline: apt-get install -y jq\n")),
         ],
         "apt-lists" => vec![file(
-            "var/lib/apt/lists/deb.debian.org_debian_dists_trixie_InRelease",
+            "var/lib/apt/lists/debian_dists_trixie_InRelease",
             format!("Origin: Debian\nDate: {}\n", date(b.seconds, 0)),
         )],
         "apt-cache" => vec![
