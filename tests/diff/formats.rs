@@ -113,18 +113,9 @@ fn a_timestamp_inside_a_file_is_told_from_content() {
     let pair = Pair::layers(&entries(formats(T, "same")), &entries(formats(T + 86_402, "diff")));
     let content: BTreeSet<String> =
         pair.found(&[]).into_iter().filter(|(class, _, _)| class == "content").map(|(_, path, _)| path).collect();
-    let all = [
-        "etc/shadow",
-        "opt/a.a!x.o/",
-        "opt/a.gz",
-        "opt/a.tar!d/x.txt",
-        "opt/a.tar.gz!d/x.txt",
-        "opt/a.tar.zst!d/x.txt",
-        "opt/a.zip!x.txt",
-        "opt/m.pyc",
-        "opt/nested.tar.gz!in.tar.gz!d/x.txt",
-    ];
-    assert_eq!(content, all.map(str::to_owned).into());
+    // The scripts of apk are what a package manager keeps, whatever differs in them.
+    let all = paths.into_iter().filter(|path| !path.starts_with("lib/apk/"));
+    assert_eq!(content, all.map(str::to_owned).collect());
     pair.run(&["--semantic"]).expect(1);
 }
 
