@@ -152,6 +152,7 @@ fn what_makes_no_sense_is_refused() {
         &["rewrite", "--epoch", "1", "--jobs", "0", source, "-"][..],
         &["rewrite", "--epoch", "1", "--jobs", "many", source, "-"],
         &["rewrite", "--epoch", "1", "--compression", "lzma", source, "-"],
+        &["rewrite", "--epoch", "1", "--form", "2", source, "-"],
         &["rewrite", "--epoch", "1", "--base-layers", "-1", source, "-"],
         &["rewrite", "--epoch", "1", "--base", "x", "--base-layers", "1", source, "-"],
         &["rewrite", "--epoch", "1", "--in-place", "-"],
@@ -167,6 +168,7 @@ fn what_makes_no_sense_is_refused() {
         assert!(!outcome.stderr.is_empty() && outcome.stdout.is_empty(), "{arguments:?}");
     }
     assert_eq!(names(dir.path()), ["in.tar"]);
+    run(["rewrite", "-q", "--epoch", "1", "--form", "1", source, "-"]).expect(0);
 }
 
 #[test]
