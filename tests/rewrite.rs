@@ -242,9 +242,20 @@ fn the_report_names_old_and_new_digests() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", &archive.bytes);
     let (to, report) = (dir.path().join("out.tar"), dir.path().join("report.json"));
-    rewrite(&["--report", text(&report), text(&source), text(&to)]);
+    rewrite(&[
+        "--report",
+        text(&report),
+        "--compression",
+        "gzip",
+        "--compression-level",
+        "6",
+        text(&source),
+        text(&to),
+    ]);
     let report = std::fs::read_to_string(report).unwrap();
-    assert!(serde_json::from_str::<serde_json::Value>(&report).unwrap().is_object());
+    let document: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let form = serde_json::json!({"version": 1, "compression": "gzip", "gzip_level": 6, "zstd_level": 3});
+    assert_eq!((&document["schema"], &document["form"]), (&1.into(), &form));
     for digest in manifest_digests(&read(&source)).iter().chain(&manifest_digests(&read(&to))) {
         assert!(report.contains(digest.as_str()), "no {digest} in {report}");
     }
