@@ -5,15 +5,17 @@
 
 use std::io::{self, Read};
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result, printable};
 use crate::media_type::Compression;
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
 mod gunzip;
+mod input;
 
 use gunzip::Gunzip;
+use input::Input;
 
 /// What a blob has to be. What is not given is not checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,95 +28,9 @@ pub struct Expect {
     pub diff_id: Option<Digest>,
 }
 
-/// Compressed bytes are read in blocks of this size.
-const BLOCK: usize = 256 << 10;
 /// The largest window that a zstd frame may ask for, 2^27 bytes: libzstd's own limit, and the most that level 19
 /// with `--ultra` and without `--long=28` and above makes.
 const WINDOW_LOG_MAX: u32 = 27;
-
-/// Blocks of a blob, hashed as they are read.
-pub(super) struct Input {
-    source: Box<dyn Read + Send>,
-    block: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Bytes read from the source.
-    read: u64,
-    eof: bool,
-    hasher: Hasher,
-    expect: Expect,
-}
-
-impl Input {
-    fn new(source: Box<dyn Read + Send>, expect: Expect) -> Self {
-        let algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
-        let hasher = Hasher::new(algorithm);
-        Self { source, block: vec![0; BLOCK], start: 0, end: 0, read: 0, eof: false, hasher, expect }
-    }
-
-    /// What has been read and not consumed.
-    pub(super) fn buffered(&self) -> &[u8] {
-        self.block.get(self.start..self.end).unwrap_or_default()
-    }
-
-    /// At least `n` bytes, fewer only at the end of the blob. `n` is small.
-    pub(super) fn at_least(&mut self, n: usize) -> Result<&[u8]> {
-        while self.end - self.start < n && !self.eof {
-            self.fetch()?;
-        }
-        Ok(self.buffered())
-    }
-
-    /// Marks bytes as used.
-    pub(super) fn consume(&mut self, n: usize) {
-        self.start = self.end.min(self.start + n);
-    }
-
-    /// How many bytes of the blob have been consumed.
-    pub(super) fn offset(&self) -> u64 {
-        self.read - (self.end - self.start) as u64
-    }
-
-    /// Reads on, keeping what is not consumed; verifies the blob at its end.
-    fn fetch(&mut self) -> Result<()> {
-        self.block.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        let space = self.block.get_mut(self.end..).unwrap_or_default();
-        let n = loop {
-            match self.source.read(space) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other.map_err(|error| Error::io("cannot read", error))?,
-            }
-        };
-        // A source may claim to have read more than there was space for.
-        let fresh = space.get(..n).ok_or_else(|| Error::io("cannot read", io::ErrorKind::InvalidData.into()))?;
-        self.hasher.update(fresh);
-        self.end += n;
-        self.read += n as u64;
-        match self.expect.size {
-            Some(size) if self.read > size => Err(Error::mismatch("size", size, format!("{} or more", self.read))),
-            Some(size) if n == 0 && self.read < size => Err(Error::mismatch("size", size, self.read)),
-            _ if n == 0 => {
-                self.eof = true;
-                let found = self.hasher.clone().finish();
-                match self.expect.digest {
-                    Some(expected) if expected != found => Err(Error::mismatch("digest", expected, found)),
-                    _ => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Reads to the end of the blob and drops it all, for what [`fetch`](Self::fetch) verifies there.
-    fn drain(&mut self) -> Result<()> {
-        while !self.eof {
-            self.start = self.end;
-            self.fetch()?;
-        }
-        Ok(())
-    }
-}
 
 enum Codec {
     None,
@@ -155,7 +71,7 @@ impl Decoder {
 
     /// Bytes of the blob read so far.
     pub fn bytes_in(&self) -> u64 {
-        self.input.read
+        self.input.read()
     }
 
     /// Uncompressed bytes given out so far.
@@ -171,9 +87,14 @@ impl Decoder {
         }
     }
 
-    /// The digest of the blob's bytes read so far: that of the blob, when its end has been reached.
-    pub fn digest(&self) -> Digest {
-        self.input.hasher.clone().finish()
+    /// The digest of the blob, with the algorithm that was expected, or SHA-256; none before its end has been reached.
+    pub fn digest(&self) -> Option<Digest> {
+        self.input.digest()
+    }
+
+    /// Has the blob hashed on a thread of its own from here on, so that inflating does not wait for it.
+    pub fn hash_aside(&mut self) -> Result<()> {
+        self.input.hash_aside()
     }
 
     /// Fills the buffer; less only at the end, where everything has been verified.
@@ -196,9 +117,8 @@ impl Decoder {
     /// is what the user needs to know, rather than where a decoder stumbled over them.
     pub fn blame(&mut self, error: Error) -> Error {
         let of_content = matches!(error.kind(), Kind::Malformed { .. } | Kind::Limit { .. } | Kind::Refused(_));
-        let is_verified = self.input.expect.digest.is_some() || self.input.expect.size.is_some();
         if of_content
-            && is_verified
+            && self.input.is_verified()
             && let Err(cause) = self.input.drain()
         {
             return cause;
@@ -223,19 +143,14 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
+/// What is not compressed is read where it is wanted.
 fn fill_plain(input: &mut Input, out: &mut [u8]) -> Result<usize> {
     let mut filled = 0;
     while let Some(space) = out.get_mut(filled..).filter(|space| !space.is_empty()) {
-        let bytes = input.at_least(1)?;
-        if bytes.is_empty() {
-            break;
+        match input.take(space)? {
+            0 => break,
+            n => filled += n,
         }
-        let n = bytes.len().min(space.len());
-        if let (Some(to), Some(from)) = (space.get_mut(..n), bytes.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        input.consume(n);
-        filled += n;
     }
     Ok(filled)
 }

@@ -70,7 +70,11 @@ pub(super) fn read<R>(
     let mut decoder = Decoder::new(source.open()?, expect)?;
     let algorithm = expect.diff_id.map_or(diff_id_algorithm, |diff_id| diff_id.algorithm());
     let is_plain = decoder.compression() == Compression::None;
-    let is_another_hash = !is_plain || decoder.digest().algorithm() != algorithm;
+    let blob_algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    let is_another_hash = !is_plain || blob_algorithm != algorithm;
+    if !is_plain && source.len() > BLOCK as u64 {
+        decoder.hash_aside()?;
+    }
     let hasher = (is_another_hash && known_diff_id.is_none()).then(|| Hasher::new(algorithm));
 
     let (full_sender, full) = bounded(BLOCKS);
@@ -103,11 +107,13 @@ pub(super) fn read<R>(
         pool.take_back_bytes_read(decoder.bytes_in());
         return Ok((result, None));
     }
-    let diff_id = known_diff_id.unwrap_or_else(|| hasher.map_or_else(|| decoder.digest(), Hasher::finish));
+    // At the end of the blob, which has been seen, its digest is known.
+    let digest = decoder.digest().ok_or_else(Error::interrupted)?;
+    let diff_id = known_diff_id.unwrap_or_else(|| hasher.map_or(digest, Hasher::finish));
     verify_diff_id(expect.diff_id, diff_id)?;
     let facts = Facts {
         compression: decoder.compression(),
-        digest: decoder.digest(),
+        digest,
         size: decoder.bytes_in(),
         diff_id,
         uncompressed_size: decoder.bytes_out(),

@@ -5,7 +5,7 @@
 //! all chunks are the same, and a layer can be put together from them (`recall.rs`).
 //!
 //! An entry is the file `form1-gzip-5/ab/cdef…`: form, codec and level, and the SHA-256 of the uncompressed chunk.
-//! It holds the compressed chunk and a SHA-256 over the entry's name and that. An entry that does not add up, for
+//! It holds the compressed chunk and a BLAKE3 hash over the entry's name and that. An entry that does not add up, for
 //! whatever reason, is a miss; what comes out is the same with a cache and without. Any number of processes may use
 //! the same directory: entries appear by renaming and are never changed, and one that is deleted meanwhile is a miss.
 //! Nothing is synced: a torn entry does not add up. Records of what is known of a layer are kept in the same way, under
@@ -22,7 +22,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layer::form1::{FORM, Output};
 
@@ -30,8 +30,8 @@ use crate::layer::form1::{FORM, Output};
 const LARGEST_CHUNK: usize = 17 << 20;
 /// No record is larger: that of a layer of 64 GiB is 5 MiB.
 const LARGEST_RECORD: usize = 16 << 20;
-/// The SHA-256 at the end of an entry.
-const TRAILER: usize = 32;
+/// The hash at the end of an entry.
+const TRAILER: usize = blake3::OUT_LEN;
 
 /// A directory of compressed chunks.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Cache {
         (&mut file).take(most as u64).read_to_end(&mut bytes).ok()?;
         let compressed = bytes.len().checked_sub(TRAILER)?;
         let (content, trailer) = bytes.split_at_checked(compressed)?;
-        if checksum(name, content).bytes() != trailer {
+        if checksum(name, content) != *trailer {
             return None;
         }
         touch(&file);
@@ -141,7 +141,7 @@ impl Cache {
         fs::create_dir_all(dir).ok()?;
         let mut file = tempfile::NamedTempFile::new_in(dir).ok()?;
         file.write_all(content).ok()?;
-        file.write_all(checksum(name, content).bytes()).ok()?;
+        file.write_all(&checksum(name, content)).ok()?;
         file.persist(path).ok()?;
         Some((content.len() + TRAILER) as u64)
     }
@@ -222,12 +222,13 @@ fn touch(file: &File) {
     let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
 }
 
-/// What is at an entry's end. The name is in it, so that a file under a wrong name does not add up.
-fn checksum(name: &str, compressed: &[u8]) -> Digest {
-    let mut hasher = Hasher::new(Algorithm::Sha256);
+/// What is at an entry's end. The name is in it, so that a file under a wrong name does not add up. No name outside of
+/// the cache depends on it, so it is the hash that costs least.
+fn checksum(name: &str, compressed: &[u8]) -> [u8; TRAILER] {
+    let mut hasher = blake3::Hasher::new();
     hasher.update(name.as_bytes());
     hasher.update(compressed);
-    hasher.finish()
+    *hasher.finalize().as_bytes()
 }
 
 #[cfg(test)]

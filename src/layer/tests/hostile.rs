@@ -200,6 +200,28 @@ fn a_flipped_bit_is_found_and_blamed_on_the_blob() {
 }
 
 #[test]
+fn a_large_blob_that_is_hashed_aside_is_verified_to_its_last_byte() {
+    let pool = Pool::new(1).unwrap();
+    let tar = layer(3 << 20, 19);
+    for blob in [gzip(&tar), zstd(&tar)] {
+        let good = Blob::new(blob);
+        let size = good.bytes.len();
+        assert!(size > 512 << 10, "{size}");
+        for at in [100, size / 2, size - 1] {
+            let mut bad = good.clone();
+            bad.bytes[at] ^= 1;
+            let text = text(attempt(&bad, &good.expect(), &spec(Output::GZIP), &pool));
+            assert!(text.starts_with("digest does not match"), "byte {at}: {text}");
+        }
+        let cut = Blob::new(good.bytes[..size - 1].to_vec());
+        assert!(text(attempt(&cut, &good.expect(), &spec(Output::GZIP), &pool)).starts_with("size does not match"));
+        let expect = Expect { digest: Some(Digest::sha256(b"")), size: Some(size as u64), diff_id: None };
+        let text = text(attempt(&good, &expect, &spec(Output::GZIP), &pool));
+        assert!(text.contains(&good.expect().digest.unwrap().to_string()), "{text}");
+    }
+}
+
+#[test]
 fn an_error_in_the_middle_of_the_tar_names_the_entry() {
     let pool = Pool::new(2).unwrap();
     let mut tar = layer(4 << 20, 15);
