@@ -230,7 +230,7 @@ pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(cut.len());
     for chunk in cut.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            if c.is_control() || is_invisible(c) {
                 text.extend(c.escape_default());
             } else {
                 text.push(c);
@@ -244,6 +244,12 @@ pub fn printable(bytes: &[u8]) -> String {
         text.push('…');
     }
     text
+}
+
+/// Characters that show nothing, end a line or turn the direction of writing (Unicode's format characters that occur
+/// outside of any script): two names that differ must not look the same.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -269,6 +275,8 @@ mod tests {
     #[test]
     fn printable_hides_no_control_character() {
         assert_eq!(printable(b"a\nb\x1b[31m\xff"), "a\\nb\\u{1b}[31m\\xff");
-        assert_eq!(printable("x\u{202e}y".as_bytes()), "x\\u{202e}y");
+        for c in ['\u{202e}', '\u{200b}', '\u{2028}', '\u{feff}'] {
+            assert_eq!(printable(format!("x{c}y").as_bytes()), format!("x\\u{{{:x}}}y", u32::from(c)));
+        }
     }
 }

@@ -87,14 +87,14 @@ docker.io/library/hello:1, 1, docker.io/library/hello:latest, latest  linux/amd6
   config: config.Labels["org.opencontainers.image.created"] = 2025-10-09T08:53:50Z
   config: config.Labels["build-date"] = 2025-10-09T08:53:50Z
   manifest: annotations["org.opencontainers.image.created"] = 2025-10-09T08:54:50.123456789Z
-  layer 1  {base}  {base_size} B gzip, 6.00 KiB unpacked
+  layer 0  {base}  {base_size} B gzip, 6.00 KiB unpacked
     COPY 0 / && true # buildkit
     3 files, 3 directories, 1 symlink, 1 hard link
     2025-10-09T08:53:20Z  ################ 2
     2025-10-09T08:53:21Z  ######################## 3
     2025-10-09T08:53:22Z  ################ 2
     2025-10-09T08:53:23Z  ######## 1
-  layer 2  {app}  {app_size} B gzip, 6.50 KiB unpacked
+  layer 1  {app}  {app_size} B gzip, 6.50 KiB unpacked
     COPY 1 / && true # buildkit
     3 files, 2 directories, 2 whiteouts
     2001-02-03T04:05:06Z  ######## 1

@@ -69,7 +69,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Write the report as a page of its own
+    /// Write the report as a page of its own; - prints it instead of the text
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     html: Option<PathBuf>,
 
@@ -88,6 +88,9 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let locations = [running::source(&arguments.a, "diff - B")?, running::source(&arguments.b, "diff A -")?];
+    if arguments.json && arguments.html.as_deref() == Some(Path::new("-")) {
+        bail!("--json and --html - both want standard output");
+    }
     if locations.iter().all(|location| location.place == Where::Stdio) {
         bail!("only one of A and B can be standard input");
     }
@@ -112,14 +115,18 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         let path = folder.path.join("index.json");
         fs::write(&path, &as_json).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if let Some(path) = &arguments.html {
+    let page_is_printed = arguments.html.as_deref().is_some_and(|path| path == Path::new("-"));
+    if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
         fs::write(path, html(&report)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if !arguments.running.quiet {
         let mut out = io::stdout().lock();
         let color = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let shown =
-            if arguments.json { as_json } else { text(&report, TextStyle { color, verbose: arguments.verbose }) };
+        let shown = match (arguments.json, page_is_printed) {
+            (true, _) => as_json,
+            (false, true) => html(&report),
+            (false, false) => text(&report, TextStyle { color, verbose: arguments.verbose }),
+        };
         out.write_all(shown.as_bytes()).and_then(|()| out.flush()).context("cannot write the report")?;
     }
     let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Identical };

@@ -133,12 +133,7 @@ impl Page<'_> {
             let Some(content) = self.report.layers.get(layer.layer) else { continue };
             let seen = self.shown.get_mut(layer.layer).is_some_and(|shown| std::mem::replace(shown, true));
             let name = short(&layer.digest.unwrap_or(layer.diff_id).to_string());
-            writeln!(
-                out,
-                "  layer {}  {name}  {}",
-                number + 1,
-                if seen { "as above".to_owned() } else { size(content) }
-            )?;
+            writeln!(out, "  layer {number}  {name}  {}", if seen { "as above".to_owned() } else { size(content) })?;
             if let Some(step) = &layer.created_by {
                 writeln!(out, "    {}", cut(&safe(step)))?;
             }

@@ -20,7 +20,7 @@ pub struct Filter {
 struct Rule {
     path: Option<GlobMatcher>,
     class: Option<Class>,
-    field: Option<GlobMatcher>,
+    field: Option<(String, GlobMatcher)>,
     reason: String,
     /// As it is written, for a report.
     text: String,
@@ -70,7 +70,8 @@ impl Filter {
 
     /// Reads a policy.
     ///
-    /// It is TOML: `[[accept]]` tables with a `reason`, and at least one of `path` (a glob), `class`, and `field` (a glob).
+    /// It is TOML: `[[accept]]` tables with a `reason`, and at least one of `path` (a glob), `class`, and `field` (as a
+    /// report names it, or a glob).
     pub fn read_policy(&mut self, text: &str) -> Result<()> {
         let wrong = |e: toml::de::Error| {
             Error::malformed(
@@ -95,7 +96,7 @@ impl Filter {
             self.rules.push(Rule {
                 path: rule.path.as_deref().map(glob).transpose().map_err(place)?,
                 class: rule.class.as_deref().map(class).transpose().map_err(place)?,
-                field: rule.field.as_deref().map(glob).transpose().map_err(place)?,
+                field: rule.field.map(|text| glob(&text).map(|glob| (text, glob))).transpose().map_err(place)?,
                 reason: rule.reason,
                 text,
             });
@@ -140,7 +141,10 @@ impl Rule {
     fn fits(&self, difference: &Difference) -> bool {
         self.class.is_none_or(|class| class == difference.class)
             && self.path.as_ref().is_none_or(|glob| fits_path(glob, difference))
-            && self.field.as_ref().is_none_or(|glob| glob.is_match(&*difference.field))
+            // A field of a list has brackets, which a glob takes for a set of characters.
+            && self.field.as_ref().is_none_or(|(text, glob)| {
+                *text == difference.field || glob.is_match(&*difference.field)
+            })
     }
 }
 
@@ -194,6 +198,17 @@ mod tests {
         let (count, unused) =
             left(&filter, vec![at(Class::Content, "etc/x", "content"), at(Class::Time, "etc/x", "mtime")]);
         assert_eq!((count, unused.as_slice()), (1, &["path gone (old)".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_field_can_be_copied_from_a_report() {
+        let mut filter = Filter::default();
+        let rules = ["config.Env[0]", "config.Labels[\"x.y\"]", "history*"];
+        let rules = rules.map(|field| format!("[[accept]]\nfield='{field}'\nreason='known'\n"));
+        filter.read_policy(&rules.concat()).unwrap();
+        let fields = ["config.Env[0]", "config.Labels[\"x.y\"]", "history[2].comment", "config.Env0", "config.Env[1]"];
+        let all = fields.map(|field| Difference::new(Class::Content, 0, field, [None, None]));
+        assert_eq!(left(&filter, all.to_vec()), (2, vec![]));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::inspect::report::{Attached, AttachedKind, Example, Finding, Image, La
 
 /// Places that are named of each cause.
 const EXAMPLES: usize = 3;
+/// The cause of Python's bytecode.
+const PYC: &str = "pyc";
 
 /// What was found of one cause.
 #[derive(Debug)]
@@ -43,6 +45,10 @@ impl InLayer {
     pub(super) fn file(&mut self, name: &[u8], start: &[u8]) {
         let stamped = matches!(start, [0x1f, 0x8b, 8, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
         let Some(cause) = causes::find(name).or(stamped.then_some(&causes::GZIP_FILE)) else { return };
+        // PEP 552: flags that are not 0 say that the file holds a hash of its source and no time.
+        if cause.id == PYC && matches!(start, [_, _, _, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]) {
+            return;
+        }
         let (_, count, examples) = self.found.entry(cause.id).or_insert((cause, 0, Vec::new()));
         *count += 1;
         if examples.len() < EXAMPLES {
@@ -142,5 +148,20 @@ impl Findings {
         let mut all: Vec<Finding> = found.chain(self.whole).collect();
         all.sort_by_key(|finding| (finding.class, std::cmp::Reverse(finding.count)));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytecode_is_named_only_where_it_holds_a_time() {
+        let of = |flags: u8| {
+            let mut layer = InLayer::default();
+            layer.file(b"usr/lib/m.pyc", &[0xcb, 13, 13, 10, flags, 0, 0, 0, 1, 2, 3, 4]);
+            layer.found.len()
+        };
+        assert_eq!((of(0), of(1), of(3)), (1, 0, 0));
     }
 }

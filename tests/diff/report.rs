@@ -78,6 +78,28 @@ fn names_of_an_image_never_reach_the_terminal_or_page_raw() {
 }
 
 #[test]
+fn what_no_cause_explains_comes_before_what_one_does() {
+    let keys: Vec<String> = (0..20).map(|n| format!("etc/ssh/ssh_host_{n}_key")).collect();
+    let layer = |text: &str| {
+        let known = keys.iter().map(|path| file(path, &format!("{path}{text}")));
+        known.chain([file("etc/machine-id", text), file("usr/bin/tool", text)]).collect::<Vec<_>>()
+    };
+    let shown = Pair::layers(&layer("1"), &layer("2")).run(&[]).expect(1).text();
+    let tool = shown.lines().position(|line| line.contains("usr/bin/tool"));
+    assert!(tool.is_some_and(|line| line < 8), "{shown}");
+    assert!(shown.lines().count() < 30, "{shown}");
+}
+
+#[test]
+fn a_page_can_be_printed() {
+    let pair = Pair::layers(&[file("a", "1")], &[file("a", "2")]);
+    let shown = pair.run(&["--html", "-"]).expect(1).text();
+    assert!(shown.starts_with("<!doctype html>") || shown.starts_with("<!DOCTYPE html>"), "{shown}");
+    assert!(!pair.dir.path().join("-").exists());
+    pair.run(&["--html", "-", "--json"]).expect_error(&["--html -", "--json"]);
+}
+
+#[test]
 fn differing_files_are_kept_under_safe_names() {
     let pair =
         Pair::layers(&[file("../../etc/x", "1"), file("/abs", "a")], &[file("../../etc/x", "2"), file("/abs", "b")]);

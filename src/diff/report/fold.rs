@@ -91,7 +91,8 @@ pub(super) fn as_time(value: &Value) -> Option<Instant> {
     }
 }
 
-/// Groups differences; the order is that of the first of each group, and groups of one cause follow each other.
+/// Groups differences: by class, in each what no cause explains first, then in the order of the first of each group;
+/// groups of one cause follow each other.
 pub(super) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> Vec<Group<'r>> {
     let mut all: Vec<(usize, Group<'r>)> = Vec::new();
     let mut known: BTreeMap<(Class, Option<&'static str>, String, [bool; 2]), usize> = BTreeMap::new();
@@ -110,7 +111,7 @@ pub(super) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> V
             group.members.push(difference);
         }
     }
-    all.sort_by_key(|(order, group)| (group.class, *order));
+    all.sort_by_key(|(order, group)| (group.class, group.cause.is_some(), *order));
     all.into_iter().map(|(_, group)| group).collect()
 }
 

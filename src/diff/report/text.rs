@@ -131,11 +131,13 @@ impl Printer<'_, '_> {
     }
 
     fn group(&mut self, group: &Group<'_>, with_image: bool) {
-        let limit = if group.class == Class::Content { LISTED_CONTENT } else { LISTED };
+        // What no cause explains is what somebody has to look at.
+        let matters = group.class == Class::Content && group.cause.is_none();
+        let limit = if matters { LISTED_CONTENT } else { LISTED };
         let total = group.members.len();
         let listed = match (self.style.verbose, total <= limit) {
             (true, _) | (_, true) => total,
-            (false, false) if group.class == Class::Content => LISTED_CONTENT,
+            (false, false) if matters => LISTED_CONTENT,
             (false, false) => 0,
         };
         for difference in group.members.iter().take(listed) {
