@@ -1,4 +1,4 @@
-//! Every stage of a layer's way by itself, and all of them together: `cargo bench --bench stages`.
+//! Every stage of a layer's way by itself, all of them together, and whole images: `cargo bench --bench stages`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -9,7 +9,12 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restamp::digest::Algorithm;
+use restamp::image::location::Location;
+use restamp::image::sink::{self, Target};
 use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, rewrite};
+use restamp::policy::Policy;
+use restamp::rewrite::early;
+use restamp::spool::Spools;
 use restamp::tar::{Patcher, Want};
 use restamp::{Digest, Epoch, Error, Result, Rule, Stamp};
 
@@ -128,5 +133,31 @@ fn layers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, stages, layers);
+/// Whole images, documents and all, from an archive into an archive.
+fn images(c: &mut Criterion) {
+    let pool = Pool::new(std::thread::available_parallelism().map_or(1, Into::into)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let spools = Spools::new(folder.path());
+    let policy = Policy::new(stamp());
+    let mut group = c.benchmark_group("image");
+    group.sample_size(10).measurement_time(Duration::from_secs(3));
+    for name in ["hello.tar", "hello.oci.tar", "multi.oci.tar", "zoo.oci.tar"] {
+        let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+        let location: Location = path.parse().unwrap();
+        let target = Target::File(folder.path().join(name));
+        group.throughput(Throughput::Bytes(std::fs::metadata(&path).unwrap().len()));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let (source, early) = early::open(&location, &policy, &pool, &spools).unwrap();
+                let (image, report) =
+                    restamp::rewrite::rewrite(&source, &policy, source.kind(), &pool, &spools, early, &|_| {}).unwrap();
+                sink::write(&image, &target, policy.stamp.epoch, &spools).unwrap();
+                report.layers.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, stages, layers, images);
 criterion_main!(benches);
