@@ -91,6 +91,39 @@ fn what_no_cause_explains_comes_before_what_one_does() {
 }
 
 #[test]
+fn every_field_of_the_json_is_in_the_readme() {
+    let of = |text: &str| [file("etc/machine-id", text), file("x\u{200b}", text), Entry::file("t", "", T)];
+    let pair = Pair::layers(&of("1"), &of("2"));
+    let policy = write(pair.dir.path(), "p.toml", b"[[accept]]\npath = \"etc/*\"\nreason = \"r\"\n");
+    let dir = pair.dir.path().join("kept");
+    let report = pair.json(&["--policy", text(&policy), "--report-dir", text(&dir)]);
+    fn keys(value: &Value, all: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    all.insert(key.clone());
+                    // Classes are the keys there.
+                    if key != "counts" {
+                        keys(value, all);
+                    }
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|value| keys(value, all)),
+            _ => {}
+        }
+    }
+    let mut all = BTreeSet::new();
+    keys(&report, &mut all);
+    let readme = include_str!("../../README.md");
+    for key in &all {
+        assert!(readme.contains(&format!("`{key}`")), "{key}");
+    }
+    for key in ["path_hex", "files", "cause", "preview", "accepted"] {
+        assert!(all.contains(key), "{key}: {all:?}");
+    }
+}
+
+#[test]
 fn a_page_can_be_printed() {
     let pair = Pair::layers(&[file("a", "1")], &[file("a", "2")]);
     let shown = pair.run(&["--html", "-"]).expect(1).text();
