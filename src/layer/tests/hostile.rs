@@ -157,6 +157,14 @@ fn empty_members_and_skippable_frames_are_read() {
 }
 
 #[test]
+fn a_zstd_frame_that_asks_for_more_memory_than_128_mib_is_refused() {
+    // RFC 8878, 3.1.1.1.2: a window of 2^(10 + exponent), the exponent in the upper five bits; an empty last block.
+    let frame = |exponent: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, exponent << 3, 1, 0, 0];
+    assert_eq!(decoded(&frame(17)).unwrap(), b"");
+    assert!(text(decoded(&frame(18))).starts_with("offset 0: zstd frame: "));
+}
+
+#[test]
 fn every_field_of_a_gzip_header_is_read() {
     let plain = gzip(b"content");
     let mut blob = vec![0x1f, 0x8b, 8, 0b1_1111, 1, 0, 0, 0, 0, 3];
