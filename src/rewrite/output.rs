@@ -91,9 +91,7 @@ pub struct Found<'g> {
 pub fn images<'g>(graph: &'g Graph, selection: &Selection) -> Vec<Found<'g>> {
     let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
     let kept = roots.filter(|(number, _)| selection.keeps_root(*number)).map(|(_, child)| child);
-    let mut images = images_below(graph, kept);
-    images.retain(|image| selection.keeps(&image.digest));
-    images
+    images_below(graph, selection, kept)
 }
 
 /// The images that `manifest.json` lists and no index leads to.
@@ -102,12 +100,17 @@ pub fn only_in_archive<'d>(graph: &Graph, selection: &Selection, docker: &'d [Do
     docker.iter().filter(|image| !by_config.contains(&image.id)).collect()
 }
 
-fn configs(graph: &Graph, selection: &Selection) -> BTreeSet<Digest> {
+/// The configs of the images of a layout that stay.
+pub(super) fn configs(graph: &Graph, selection: &Selection) -> BTreeSet<Digest> {
     images(graph, selection).iter().filter_map(|image| Some(image.node.config.as_ref()?.digest)).collect()
 }
 
 /// The images below some descriptors, each once, in their order.
-fn images_below<'g>(graph: &'g Graph, children: impl DoubleEndedIterator<Item = &'g Descriptor>) -> Vec<Found<'g>> {
+fn images_below<'g>(
+    graph: &'g Graph,
+    selection: &Selection,
+    children: impl DoubleEndedIterator<Item = &'g Descriptor>,
+) -> Vec<Found<'g>> {
     let mut found: Vec<Found<'g>> = Vec::new();
     let mut pending: Vec<(&Descriptor, Vec<String>)> = Vec::new();
     let own = |child: &Descriptor, inherited: &[String]| -> Vec<String> {
@@ -117,7 +120,8 @@ fn images_below<'g>(graph: &'g Graph, children: impl DoubleEndedIterator<Item = 
     pending.extend(children.rev().map(|child| (child, own(child, &[]))));
     let mut seen = BTreeSet::new();
     while let Some((child, names)) = pending.pop() {
-        match graph.nodes.get(&child.digest).map(|node| &node.body) {
+        let kept = graph.nodes.get(&child.digest).filter(|_| selection.keeps(&child.digest));
+        match kept.map(|node| &node.body) {
             Some(Body::Index(index)) if seen.insert((child.digest, names.clone())) => {
                 pending.extend(index.children.iter().rev().map(|child| (child, own(child, &names))));
             }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::policy::{Attestations, Platform, Policy, Signatures};
+use crate::rewrite::output;
 
 /// What is left out.
 #[derive(Debug, Default)]
@@ -35,8 +36,7 @@ impl Selection {
         self.docker_kept = images.iter().map(|image| self.keeps_docker(policy, image)).collect();
         let mut keep = self.docker_kept.iter();
         let gone: Vec<DockerImage> = images.extract_if(.., |_| keep.next() == Some(&false)).collect();
-        let kept = graph.images().filter(|(digest, _)| self.keeps(digest)).filter_map(|(_, node)| node.config.as_ref());
-        let mut still_here: BTreeSet<Digest> = kept.map(|config| config.digest).collect();
+        let mut still_here = output::configs(graph, self);
         still_here.extend(images.iter().map(|image| image.id));
         // What a layout has under another name is not left out.
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {

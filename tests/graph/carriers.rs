@@ -235,6 +235,27 @@ fn what_an_archive_could_not_hold_is_refused() {
 }
 
 #[test]
+fn a_layer_that_an_index_leaves_alone_is_left_alone_by_the_whole_archive() {
+    let mut files = hybrid_files(&[plain(hello())], Manifests::Listed, &BUILD);
+    let mut list = index(&files);
+    let mut manifest = document(&files, &list["manifests"][0]);
+    manifest["layers"][0].as_object_mut().unwrap().remove("mediaType");
+    let bytes = serde_json::to_vec(&manifest).unwrap();
+    for child in list["manifests"].as_array_mut().unwrap() {
+        child["digest"] = json!(sha256(&bytes));
+        child["size"] = json!(bytes.len());
+    }
+    files.insert(blob_path(&sha256(&bytes)), bytes);
+    files.insert("index.json".to_owned(), serde_json::to_vec(&list).unwrap());
+    let (_, archive) = rewritten(&tar_files(&files, &BUILD), "", "docker-archive", &[]);
+    loadable(&archive, &[]);
+    let new = read_tar(&archive);
+    let config = document(&new, &index(&new)["manifests"][0])["config"]["digest"].as_str().unwrap().to_owned();
+    let entries: Value = serde_json::from_slice(&new["manifest.json"]).unwrap();
+    assert_eq!(entries[0]["Config"], blob_path(&config));
+}
+
+#[test]
 fn files_of_docker_in_a_directory_are_not_lost_without_a_word() {
     let dir = scratch();
     let source = dir.path().join("in");

@@ -8,7 +8,7 @@ use crate::support::layer::{base, zoo};
 use crate::support::layout::{Layout, OCI_INDEX, read_tar, tar_files};
 use crate::support::{run, scratch, sha256_hex, text, write};
 use crate::walk::Walk;
-use crate::{BUILD, document, hello, index, put_index, tags};
+use crate::{BUILD, document, hello, index, plain as plain_link, put_index, tags};
 
 /// An index of two platforms under these tags, of which the second alone has one more.
 fn multi(own: &str) -> Layout {
@@ -143,5 +143,30 @@ fn what_is_about_what_stays_comes_along_and_nothing_else() {
         let files = read_tar(&archive);
         Walk::new(&files);
         assert!(!files.contains_key(&format!("blobs/sha256/{}", sha256_hex(b"of a fallback tag that goes"))));
+    }
+}
+
+#[test]
+fn an_image_that_nothing_leads_to_any_more_is_told_of_by_no_list() {
+    // An index of one platform that is about the image of another one, and goes with it.
+    let mut layout = Layout::default();
+    let children = ["amd64", "arm64"].map(|platform| {
+        let image = image(vec![layer(base(&BUILD))], platform, &[]);
+        layout.put_image(&image, &BUILD)
+    });
+    let about = json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [children[1]], "subject": plain_link(&children[0]),
+    });
+    let about = layout.put(OCI_INDEX, &serde_json::to_vec(&about).unwrap());
+    let third = layout.put_image(&image(vec![layer(zoo(&BUILD))], "arm64", &[]), &BUILD);
+    let outer = put_index(&mut layout, &[children[0].clone(), about, third.clone()]);
+    layout.name(outer, "app:1", &BUILD);
+    for kind in ["oci-archive", "docker-archive"] {
+        let (said, archive) = rewritten(&layout.tar(&BUILD), "", kind, &["--platform", "linux/arm64"]);
+        assert!(said.contains("left out: referrer"), "{said}");
+        assert!(!said.contains(children[1]["digest"].as_str().unwrap()), "{said}");
+        assert!(said.contains(third["digest"].as_str().unwrap()), "{said}");
+        let files = read_tar(&archive);
+        Walk::new(&files);
     }
 }

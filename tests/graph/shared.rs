@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::carriers::{image, layer, rewritten};
 use crate::support::graph;
 use crate::support::layer::base;
-use crate::support::layout::{Layout, OCI_MANIFEST, read_tar};
+use crate::support::layout::{Layout, OCI_MANIFEST, blob_path, read_tar};
 use crate::{BUILD, document, hello, index, put_index, support};
 
 #[test]
@@ -97,4 +97,33 @@ fn places_of_the_old_bytes_of_a_layer_are_not_kept() {
     assert_eq!(new["layers"][0]["urls"], manifest["layers"][0]["urls"]);
     assert_eq!(new["layers"][1].get("urls"), None);
     assert!(said.contains("layers[1].urls"), "{said}");
+}
+
+#[test]
+fn a_layer_that_is_not_here_keeps_the_diff_id_that_each_image_names() {
+    let sha512 = {
+        use sha2::Digest as _;
+        format!("sha512:{}", crate::hex(&sha2::Sha512::digest(base(&BUILD))))
+    };
+    let mut layout = Layout::default();
+    let own = image(vec![layer(base(&BUILD))], "amd64", &[]);
+    let ids = [own.layers[0].diff_id(), sha512];
+    for (number, diff_id) in ids.iter().enumerate() {
+        let mut image = own.clone();
+        image.config = String::from_utf8(image.config).unwrap().replace(&ids[0], diff_id).into_bytes();
+        layout.put_image(&image, &BUILD);
+        let mut manifest: Value = serde_json::from_slice(&image.manifest(&BUILD)).unwrap();
+        manifest["layers"][0]["urls"] = json!(["https://example.org/layer"]);
+        let descriptor = layout.put(OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap());
+        layout.name(descriptor, &format!("app:{number}"), &BUILD);
+    }
+    layout.files.remove(&blob_path(&own.layers[0].digest()));
+    let (_, archive) = rewritten(&layout.tar(&BUILD), "", "oci-archive", &[]);
+    let files = read_tar(&archive);
+    let list = index(&files)["manifests"].as_array().unwrap().clone();
+    let found = list.iter().map(|child| {
+        let config = document(&files, &document(&files, child)["config"]);
+        config["rootfs"]["diff_ids"][0].as_str().unwrap().to_owned()
+    });
+    assert!(found.eq(ids));
 }
