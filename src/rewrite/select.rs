@@ -140,8 +140,12 @@ impl Selection {
             let ids: BTreeSet<Digest> = tagged().map(|image| image.id).collect();
             named = root.children.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect();
             if ids.is_empty() {
-                let tags = docker.iter().flat_map(|image| image.entry.repo_tags.iter().map(String::as_str));
-                let all: Vec<&str> = root.children.iter().flat_map(names).chain(tags).collect();
+                let mut all: Vec<&str> = root.children.iter().flat_map(names).collect();
+                for tag in docker.iter().flat_map(|image| &image.entry.repo_tags) {
+                    if !all.iter().any(|name| is_name(name, tag)) {
+                        all.push(tag);
+                    }
+                }
                 let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
                 return Err(Error::malformed("image name", reference.to_owned(), found));
             }
