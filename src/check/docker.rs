@@ -10,7 +10,7 @@ use super::layers::{Claim, Layers, Named, Work};
 use super::report::{Kind, Place, What};
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::IMAGE_NAME;
-use crate::document::docker::Repositories;
+use crate::document::docker::{Archive, Repositories};
 use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
 use crate::error::{Result, printable};
@@ -46,6 +46,7 @@ impl Checker<'_> {
                 }
             }
         }
+        self.source_times(&place, documents.manifest.as_deref().unwrap_or_default())?;
         self.views_of_tags(&tags);
         self.v1_files(&base_files)?;
         if let Some(bytes) = &documents.repositories {
@@ -96,6 +97,20 @@ impl Checker<'_> {
             self.layers.add(named, claim);
         }
         self.sources(place, image, &of);
+        Ok(())
+    }
+
+    /// What `LayerSources` says of when layers were made, but for those of a base.
+    fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) -> Result<()> {
+        let Ok(archive) = Archive::parse(manifest) else { return Ok(()) };
+        let mut own: BTreeSet<(String, Digest)> = BTreeSet::new();
+        for image in self.docker {
+            let base = base::plan(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?.base_layers;
+            let entry = self.entry_of(image);
+            own.extend(image.config.diff_ids.iter().skip(base).map(|diff_id| (entry.clone(), *diff_id)));
+        }
+        let passes = |number: usize, diff_id: &Digest| !own.contains(&(element_path("", number), *diff_id));
+        self.findings.times(place, archive.times(&passes), self.policy.stamp);
         Ok(())
     }
 
@@ -176,7 +191,7 @@ impl Checker<'_> {
         let has_v1 = all.iter().any(|name| name.strip_suffix("/json").is_some_and(is_v1_id));
         let tags: BTreeSet<&str> =
             self.docker.iter().flat_map(|image| &image.entry.repo_tags).map(|tag| familiar(tag)).collect();
-        let is_whole = self.selection.docker_kept().iter().all(|kept| *kept);
+        let is_whole = self.policy.reference.is_none() && self.selection.docker_kept().iter().all(|kept| *kept);
         for (repository, tag, id) in repositories.tags() {
             let field = member_path(&member_path("", &repository), &tag);
             if has_v1 && self.source.document(&format!("{id}/json"))?.is_none() {

@@ -50,8 +50,8 @@ pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64))
         let what = "manifest.json (an archive of a Docker before 1.10, which no current program loads)";
         return Err(in_file(Error::missing(what)));
     }
-    let mut selection = Selection::named(&graph, policy).map_err(in_file)?;
-    selection.docker(policy, &mut docker).map_err(in_file)?;
+    let mut selection = Selection::named(&graph, &docker, policy).map_err(in_file)?;
+    selection.docker(&graph, policy, &mut docker);
     let mut checker = Checker {
         source,
         policy,

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::list;
-use super::descriptor::{Descriptor, DescriptorEdit, text, texts};
+use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, text, texts};
 use super::json::{Json, Kind, Value, element_path, member_path};
+use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched, WarningKind, moved};
 use crate::digest::Digest;
+use crate::epoch::Stamp;
 use crate::error::{Error, Result};
 
 /// A parsed `manifest.json`.
@@ -37,10 +39,25 @@ pub struct ArchiveEntry {
 pub struct ArchiveEntryEdit<'b> {
     /// Where the config is now.
     pub config: Option<String>,
+    /// The names that stay.
+    pub tags: Option<Vec<String>>,
     /// Where the layers are now, in their order; layers beyond the end of the list stay.
     pub layers: Vec<String>,
     /// For old diff_ids the new ones, and what their descriptors in `LayerSources` become.
     pub sources: BTreeMap<Digest, (Digest, DescriptorEdit<'b>)>,
+    /// The diff_ids of the base image's layers, whose descriptors keep their times.
+    pub base: BTreeSet<Digest>,
+}
+
+/// What changes in `manifest.json` besides its times.
+#[derive(Debug, Clone)]
+pub struct ArchiveEdit<'b> {
+    /// For each image what becomes of its entry; it is removed where that is `None`.
+    pub entries: Vec<Option<ArchiveEntryEdit<'b>>>,
+    /// Old image IDs (sha256 digests of configs) to the new ones.
+    pub images: &'b Moves,
+    /// The IDs of images that are left out, which no other may name as its parent.
+    pub gone: &'b BTreeSet<Digest>,
 }
 
 impl<'a> Archive<'a> {
@@ -61,34 +78,61 @@ impl<'a> Archive<'a> {
         &self.entries
     }
 
-    /// The document with new paths, diff_ids and image IDs; entries whose edit is `None` are removed.
-    ///
-    /// `images` maps the old image IDs (the digests of configs) to the new ones.
-    pub fn patch(&self, edits: &[Option<ArchiveEntryEdit<'_>>], images: &Moves) -> Result<Patched> {
+    /// Every place that holds a time, but for the descriptors of some layers, by the number of the image and the diff_id:
+    /// of images that were not asked for, and of a base.
+    pub fn times(&self, passes: &dyn Fn(usize, &Digest) -> bool) -> Vec<TimeSite> {
+        let mut sites = Vec::new();
+        for (number, entry) in self.json.root().elements().enumerate() {
+            let path = member_path(&element_path("", number), "LayerSources");
+            for member in entry.get_some("LayerSources").into_iter().flat_map(Value::members) {
+                if !member.key.parse().is_ok_and(|diff_id| passes(number, &diff_id)) {
+                    annotation_sites(member.value, &member_path(&path, &member.key), &mut sites);
+                }
+            }
+        }
+        sites.iter().map(Site::public).collect()
+    }
+
+    /// The document with new times, names, paths, diff_ids and image IDs.
+    pub fn patch(&self, stamp: Stamp, edit: &ArchiveEdit<'_>) -> Result<Patched> {
         let root = self.json.root();
-        if edits.len() != self.entries.len() {
-            return Err(Error::mismatch("number of images", self.entries.len(), edits.len()));
+        if edit.entries.len() != self.entries.len() {
+            return Err(Error::mismatch("number of images", self.entries.len(), edit.entries.len()));
         }
         let mut patch = Patch::new(&self.json);
-        for (number, (entry, edit)) in root.elements().zip(edits).enumerate() {
+        let ArchiveEdit { entries, images, gone } = edit;
+        for (number, (entry, edit)) in root.elements().zip(entries).enumerate() {
             let Some(edit) = edit else { continue };
+            if let (Some(field), Some(tags)) = (entry.get("RepoTags"), &edit.tags) {
+                let is_kept = |tag: Value<'_>| tag.as_str().is_none_or(|tag| tags.iter().any(|kept| *kept == tag));
+                let keep: Vec<bool> = field.elements().map(is_kept).collect();
+                patch.edits.retain_elements(field, &keep);
+            }
             if let (Some(field), Some(path)) = (entry.get("Config"), &edit.config) {
                 patch.edits.string(field, path);
             }
             for (field, path) in entry.get("Layers").into_iter().flat_map(Value::elements).zip(&edit.layers) {
                 patch.edits.string(field, path);
             }
-            if let Some(field) = entry.get("Parent")
-                && let Some(new) = field.as_str().and_then(|id| moved(images, &id.parse().ok()?))
-            {
-                patch.edits.string(field, &new.to_string());
+            let parent = entry.get("Parent").and_then(|field| Some((field, field.as_str()?.parse::<Digest>().ok()?)));
+            match parent {
+                Some((_, id)) if gone.contains(&id) => {
+                    patch.edits.retain_members(entry, |member| member.key != "Parent");
+                    patch.warn(member_path(&element_path("", number), "Parent"), WarningKind::ParentGone(id));
+                }
+                Some((field, id)) => {
+                    if let Some(new) = moved(images, &id) {
+                        patch.edits.string(field, &new.to_string());
+                    }
+                }
+                None => {}
             }
             if let Some(sources) = entry.get_some("LayerSources") {
                 let path = member_path(&element_path("", number), "LayerSources");
-                patch.layer_sources(sources, &path, &edit.sources);
+                patch.layer_sources(sources, &path, edit, stamp)?;
             }
         }
-        let keep: Vec<bool> = edits.iter().map(Option::is_some).collect();
+        let keep: Vec<bool> = entries.iter().map(Option::is_some).collect();
         patch.edits.retain_elements(root, &keep);
         patch.finish()
     }
@@ -99,9 +143,10 @@ impl Patch<'_> {
         &mut self,
         sources: Value<'_>,
         path: &str,
-        edits: &BTreeMap<Digest, (Digest, DescriptorEdit<'_>)>,
-    ) {
-        let new_key = |key: &str| key.parse().ok().and_then(|old: Digest| edits.get(&old)).map(|(new, _)| *new);
+        edit: &ArchiveEntryEdit<'_>,
+        stamp: Stamp,
+    ) -> Result<()> {
+        let new_key = |key: &str| key.parse().ok().and_then(|old: Digest| edit.sources.get(&old)).map(|(new, _)| *new);
         // Layers that differed in nothing but time are one layer now, and a key must not occur twice.
         let mut seen = BTreeSet::new();
         let mut first = BTreeSet::new();
@@ -116,10 +161,17 @@ impl Patch<'_> {
         self.edits.retain_members(sources, |member| first.contains(&member.key_span.start));
         for member in sources.members().filter(|member| first.contains(&member.key_span.start)) {
             let Ok(old) = member.key.parse::<Digest>() else { continue };
-            let Some((new, edit)) = edits.get(&old) else { continue };
+            let own_path = member_path(path, &member.key);
+            if !edit.base.contains(&old) {
+                let mut sites = Vec::new();
+                annotation_sites(member.value, &own_path, &mut sites);
+                self.stamp(&sites, stamp)?;
+            }
+            let Some((new, change)) = edit.sources.get(&old) else { continue };
             self.edits.key(&member, &new.to_string());
-            self.descriptor(member.value, &member_path(path, &member.key), edit);
+            self.descriptor(member.value, &own_path, change);
         }
+        Ok(())
     }
 }
 
@@ -185,14 +237,26 @@ impl<'a> Repositories<'a> {
         tags.filter_map(|(name, tag, id)| Some((name, tag, id.as_str()?.into_owned()))).collect()
     }
 
-    /// The document with new IDs for old ones.
-    pub fn patch(&self, ids: &BTreeMap<String, String>) -> Result<Patched> {
+    /// The document with the new ID of each tag, by repository and tag. One that has none is left out, and so is a
+    /// repository of which nothing is left.
+    pub fn patch(&self, ids: &BTreeMap<(String, String), String>) -> Result<Patched> {
         let mut patch = Patch::new(&self.json);
-        for tag in self.json.root().members().flat_map(|repository| repository.value.members()) {
-            if let Some(new) = tag.value.as_str().and_then(|id| ids.get(id.as_ref())) {
-                patch.edits.string(tag.value, new);
+        let mut gone = BTreeSet::new();
+        for repository in self.json.root().members() {
+            let id = |tag: &str| ids.get(&(repository.key.to_string(), tag.to_owned()));
+            let mut tags = repository.value.members().peekable();
+            if tags.peek().is_some() && !tags.any(|tag| id(&tag.key).is_some()) {
+                gone.insert(repository.key.to_string());
+                continue;
+            }
+            patch.edits.retain_members(repository.value, |tag| id(&tag.key).is_some());
+            for tag in repository.value.members() {
+                if let Some(new) = id(&tag.key) {
+                    patch.edits.string(tag.value, new);
+                }
             }
         }
+        patch.edits.retain_members(self.json.root(), |repository| !gone.contains(repository.key.as_ref()));
         patch.finish()
     }
 }

@@ -73,6 +73,17 @@ impl<'a> Edits<'a> {
         self.retain(array, &items)
     }
 
+    /// Puts more elements behind those that an array has.
+    pub fn append_elements(&mut self, array: Value<'_>, elements: &[Vec<u8>]) {
+        let last = array.elements().last();
+        let mut list = elements.join(&b',');
+        if last.is_some() && !list.is_empty() {
+            list.insert(0, b',');
+        }
+        let at = last.map_or(array.span().start + 1, |last| last.span().end);
+        self.replace(at..at, list);
+    }
+
     fn retain(&mut self, container: Value<'_>, items: &[(Range<usize>, bool)]) -> bool {
         let inside = container.span().start + 1..container.span().end.saturating_sub(1);
         let mut kept_end = None;

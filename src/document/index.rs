@@ -3,9 +3,10 @@
 
 use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, read_annotations, text};
-use super::json::{Json, Value, element_path};
+use super::json::{Json, Kind, Value, element_path};
 use super::manifest::not_both;
 use super::times::{Site, TimeSite};
+use super::write::{self, NewDescriptor};
 use super::{Moves, Patch, Patched};
 use crate::epoch::Stamp;
 use crate::error::Result;
@@ -96,6 +97,15 @@ impl<'a> Index<'a> {
             annotation_sites(child, &element_path("manifests", number), &mut sites);
         }
         sites
+    }
+
+    /// The index with some more manifests at its end.
+    pub fn with(&self, more: &[NewDescriptor]) -> Result<Vec<u8>> {
+        let mut patch = Patch::new(&self.json);
+        if let Some(manifests) = self.json.root().get("manifests").filter(|list| list.kind() == Kind::Array) {
+            patch.edits.append_elements(manifests, &write::elements(more)?);
+        }
+        Ok(patch.finish()?.bytes)
     }
 
     /// The index with new times, descriptors and tags.

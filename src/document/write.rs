@@ -85,6 +85,11 @@ pub fn index(manifests: &[NewDescriptor]) -> Result<Vec<u8>> {
     to_vec(&Document { schema_version: 2, media_type: OCI_INDEX, manifests })
 }
 
+/// Descriptors as the elements of a list.
+pub(super) fn elements(descriptors: &[NewDescriptor]) -> Result<Vec<Vec<u8>>> {
+    descriptors.iter().map(to_vec).collect()
+}
+
 /// An entry of a `manifest.json` to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -20,7 +20,7 @@ pub struct DockerImage {
     pub entry: ArchiveEntry,
     /// Its config.
     pub config: ImageConfig,
-    /// The digest of the config: Docker's image ID.
+    /// The digest of the config, of the algorithm that its path promises: by sha256, it is Docker's image ID.
     pub id: Digest,
     /// Its layers, lowest first.
     pub layers: Vec<DockerLayer>,
@@ -38,6 +38,11 @@ pub struct DockerLayer {
 }
 
 impl DockerImage {
+    /// What Docker calls this image.
+    pub fn image_id(&self) -> Digest {
+        Digest::sha256(&self.config.bytes)
+    }
+
     /// All images of an archive; an error if anything is wrong with one.
     pub fn load_all(source: &Source) -> Result<Vec<Self>> {
         let mut problems = Vec::new();
@@ -78,11 +83,10 @@ impl DockerImage {
         };
         let extent = file(&entry.config, "config")?;
         let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;
-        let id = Digest::sha256(&bytes);
+        let claimed = named_digest(&entry.config);
+        let id = Digest::of(claimed.map_or(Algorithm::Sha256, |claimed| claimed.algorithm()), &bytes);
         let in_config = |error: Error| error.in_blob(printable(entry.config.as_bytes()));
-        if let Some(claimed) = named_digest(&entry.config)
-            && claimed != id
-        {
+        if let Some(claimed) = claimed.filter(|claimed| *claimed != id) {
             problems.push(in_config(Error::mismatch("digest", claimed, id)));
         }
         let config = ImageConfig::parse(bytes)

@@ -26,7 +26,7 @@ const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 /// A document or blob that a descriptor leads to.
 #[derive(Debug)]
 pub struct Node {
-    /// Its media type, by the first descriptor that names it or, where that has none, by its content.
+    /// Its media type, by the first descriptor that names it as a document or, where none does, by the first.
     pub media_type: String,
     /// What it is.
     pub body: Body,
@@ -155,7 +155,7 @@ impl Graph {
         queue(&mut pending, &root, 1, "index.json");
         graph.root = Some(root);
         while let Some((link, depth, place)) = pending.pop() {
-            if let Some(known) = graph.nodes.get(&link.digest) {
+            if let Some(known) = graph.nodes.get(&link.digest).filter(|known| !is_misnamed(known, &link)) {
                 graph.same_size(&link, known_size(known), &place, source);
                 continue;
             }
@@ -339,6 +339,16 @@ impl Graph {
             (result, Ok(())) => result,
         }
     }
+}
+
+/// Was a document taken for mere bytes, by a descriptor that did not say what this one says?
+fn is_misnamed(known: &Node, link: &Descriptor) -> bool {
+    let is_document = match media_type::classify(&link.media_type) {
+        Class::Index | Class::Manifest => true,
+        // Its content tells, which has been looked at if that descriptor had no media type either.
+        _ => link.media_type.is_empty() && !known.media_type.is_empty(),
+    };
+    is_document && matches!(known.body, Body::Blob(_))
 }
 
 /// Are these the bytes that a digest names?

@@ -55,13 +55,13 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
     policy.platform.clone_from(&options.platform);
     let mut graph = Graph::load(source)?.sound()?;
     let mut docker = DockerImage::load_all(source)?;
-    let mut selection = Selection::named(&graph, &policy)?;
-    selection.docker(&policy, &mut docker)?;
+    let mut selection = Selection::named(&graph, &docker, &policy)?;
+    selection.docker(&graph, &policy, &mut docker);
 
     let mut layers = Layers::new(source);
     let mut findings = Findings::default();
     let mut images = Vec::new();
-    for found in output::images(&graph).into_iter().filter(|found| selection.keeps(&found.digest)) {
+    for found in output::images(&graph, &selection) {
         let config = found.node.config.as_ref().map_or(found.digest, |config| config.digest);
         let mut image = image(config, found.image, &mut findings)?;
         image.names = found.names;
@@ -75,9 +75,8 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
         }
         images.push(image);
     }
-    // In an archive that is a layout as well, both list the same images.
-    let listed = if images.is_empty() { docker.as_slice() } else { &[] };
-    for found in listed {
+    // In an archive that is a layout as well, both list the same images, but for those that have no name.
+    for found in output::only_in_archive(&graph, &selection, &docker) {
         let mut image = image(found.id, &found.config, &mut findings)?;
         image.names.clone_from(&found.entry.repo_tags);
         for (number, (layer, file)) in image.layers.iter_mut().zip(&found.layers).enumerate() {

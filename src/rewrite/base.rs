@@ -16,7 +16,7 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
     let mut policy = Policy::new(crate::Stamp { epoch: crate::Epoch::new(0)?, rule: crate::Rule::Clamp });
     policy.reference = reference.map(str::to_owned);
     policy.signatures = crate::policy::Signatures::Drop;
-    let selection = super::select::Selection::choose(&graph, &policy).map_err(|e| e.in_file(source.name()))?;
+    let selection = super::select::Selection::choose(&graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
     let of_graph = graph.images().filter(|(digest, _)| selection.keeps(digest)).filter_map(|(_, m)| m.image.as_ref());
     let of_docker = docker.iter().filter(|image| selection.keeps_docker(&policy, image)).map(|image| &image.config);
     for image in of_graph.chain(of_docker) {

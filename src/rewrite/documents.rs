@@ -1,29 +1,28 @@
 //! Documents from the bottom up: config, manifest, index, each with the digests of what it names.
 //!
-//! Order matters where documents name each other across the tree: a subject comes before what refers to it, an
-//! image before the attestation about it.
+//! [`order`] says which comes first where they name each other across the tree.
+
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::digest::{Algorithm, Digest};
-use crate::document::attestation::{Attestation, is_statement_type};
+use crate::digest::Digest;
 use crate::document::config::{BaseHistory, Config};
 use crate::document::convert;
-use crate::document::descriptor::{Descriptor, DescriptorEdit, REFERENCE_DIGEST};
+use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
-use crate::document::manifest::{LayerEdit, Manifest, ManifestEdit};
+use crate::document::manifest::{Manifest, ManifestEdit};
 use crate::document::{Moves, Patched};
+use crate::epoch::Stamp;
 use crate::error::{Error, Result};
-use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Node, extent_of};
+use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Node};
 use crate::image::sink::Content;
 use crate::image::source::Source;
-use crate::media_type::LayerType;
 use crate::policy::{Policy, Signatures};
 use crate::rewrite::layers::{Done, Key, Layers};
+use crate::rewrite::order;
 use crate::rewrite::select::Selection;
-
-/// The largest in-toto statement: an SBOM of a large image is some tens of megabytes.
-const STATEMENT_LIMIT: u64 = 64 << 20;
+use parts::Part;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +34,19 @@ pub struct ImagePlan {
     /// How many history entries are the base's.
     pub base_history: usize,
 }
+
+/// What an image consists of now.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Its config.
+    pub config: Digest,
+    /// Its layers, lowest first.
+    pub layers: Vec<Digest>,
+}
+
+/// A config, the diff_ids that it is to have, and how many of its history entries are the base's: what a config becomes
+/// depends on all three, and manifests that share one may differ in the others.
+type ConfigKey = (Digest, Vec<Digest>, usize);
 
 /// The documents of a run: what they were, and what they are.
 #[derive(Debug)]
@@ -53,8 +65,10 @@ pub struct Documents<'a> {
     pub times: u64,
     /// What somebody should know.
     pub warnings: Vec<String>,
-    /// New documents by the old digest.
+    /// New documents by the old digest, but for configs.
     new: BTreeMap<Digest, Vec<u8>>,
+    configs: BTreeMap<ConfigKey, Vec<u8>>,
+    made: BTreeMap<Digest, Made>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
     to_oci: bool,
@@ -83,6 +97,8 @@ impl<'a> Documents<'a> {
             times: 0,
             warnings: Vec::new(),
             new: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            made: BTreeMap::new(),
             visiting: BTreeSet::new(),
             to_oci,
         }
@@ -92,7 +108,9 @@ impl<'a> Documents<'a> {
     pub fn root(&mut self) -> Result<Option<Vec<u8>>> {
         let Some(root) = &self.graph.root else { return Ok(None) };
         let keep = |number: usize| self.selection.keeps_root(number);
-        let mut wanted = self.order(root, &keep);
+        // A statement may be about anything, wherever that is listed, and can be shared by attestations in several places.
+        let mut wanted = order::before_attestations(self.graph, self.selection);
+        wanted.extend(order::of_index(self.graph, self.selection, root, &keep));
         wanted.extend(root.subject.as_ref().map(|subject| subject.digest));
         self.visit(wanted)?;
         let bytes = self.index(root, &keep, "index.json").map_err(|e| e.in_blob("index.json"))?;
@@ -126,6 +144,11 @@ impl<'a> Documents<'a> {
         self.graph
     }
 
+    /// What becomes of its times.
+    pub fn stamp(&self) -> Stamp {
+        self.policy.stamp
+    }
+
     /// Its layers.
     pub fn layers(&self) -> &'a Layers {
         self.layers
@@ -134,6 +157,12 @@ impl<'a> Documents<'a> {
     /// What is left out.
     pub fn selection(&self) -> &'a Selection {
         self.selection
+    }
+
+    /// What the image of this manifest consists of now: of two images that had a blob in common, one may keep what the
+    /// other has in a new form.
+    pub fn made(&self, manifest: &Digest) -> Result<&Made> {
+        self.made.get(manifest).ok_or_else(|| Error::missing("rewritten image").in_blob(manifest))
     }
 
     /// What a digest is now.
@@ -176,7 +205,9 @@ impl<'a> Documents<'a> {
             }
             pending.push((digest, true));
             let children = match &node.body {
-                Body::Index(index) => self.order(index, &|number| self.keeps_child(index, number)),
+                Body::Index(index) => {
+                    order::of_index(self.graph, self.selection, index, &|number| self.keeps_child(index, number))
+                }
                 _ => Vec::new(),
             };
             pending.extend(children.into_iter().rev().map(|child| (child, false)));
@@ -215,19 +246,6 @@ impl<'a> Documents<'a> {
         index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest))
     }
 
-    /// What an index lists, in the order in which it can be rewritten: what something is about comes before that.
-    fn order(&self, index: &IndexNode, keep: &dyn Fn(usize) -> bool) -> Vec<Digest> {
-        let is_attestation = |digest: &Digest| {
-            let body = self.graph.nodes.get(digest).map(|node| &node.body);
-            matches!(body, Some(Body::Manifest(manifest)) if manifest.attestation)
-        };
-        let kept = || index.children.iter().enumerate().filter(|(number, _)| keep(*number)).map(|(_, child)| child);
-        let about = kept().filter_map(|child| child.annotation(REFERENCE_DIGEST)?.parse().ok());
-        let (last, first): (Vec<Digest>, Vec<Digest>) =
-            about.chain(kept().map(|child| child.digest)).partition(is_attestation);
-        first.into_iter().chain(last).filter(|digest| self.selection.keeps(digest)).collect()
-    }
-
     /// A document that another one names, by its new bytes; nothing if it has not moved.
     fn edit(&self, old: &Descriptor) -> Option<DescriptorEdit<'_>> {
         let bytes = self.new.get(&old.digest)?;
@@ -261,8 +279,7 @@ impl<'a> Documents<'a> {
                 } else {
                     self.diff_ids(image, &plan)?
                 };
-                self.config(descriptor.digest, image, &diff_ids, plan.base_history)?;
-                self.new.get(&descriptor.digest).cloned().map(|bytes| (descriptor.digest.algorithm(), bytes))
+                Some(self.config(descriptor.digest, image, diff_ids, plan.base_history)?)
             }
             (Some(descriptor), None) => {
                 self.pass(descriptor, "config")?;
@@ -271,7 +288,7 @@ impl<'a> Documents<'a> {
             (None, _) => None,
         };
         let edit = ManifestEdit {
-            config: config.as_ref().map(|(algorithm, bytes)| DescriptorEdit::document(*algorithm, bytes)),
+            config: config.as_ref().map(|(digest, bytes)| DescriptorEdit::document(digest.algorithm(), bytes)),
             layers: layers.iter().map(Part::edit).collect(),
             subject: manifest.subject.as_ref().and_then(|subject| self.edit(subject)),
             moves: Some(&self.moves),
@@ -280,21 +297,38 @@ impl<'a> Documents<'a> {
         };
         let patched = Manifest::parse(&manifest.bytes)?.patch(self.policy.stamp, &edit)?;
         self.note(&digest.to_string(), &patched);
+        if let Some((config, _)) = config {
+            let now = |(part, old): (&Part, &Descriptor)| part.digest().unwrap_or(old.digest);
+            let layers = layers.iter().zip(&manifest.layers).map(now).collect();
+            self.made.insert(*digest, Made { config, layers });
+        }
         Ok(patched.bytes)
     }
 
-    /// A config with new times and diff_ids; the digest is the one by which [`Self::moved`] knows it afterwards.
-    pub fn config(&mut self, old: Digest, image: &ImageConfig, diff_ids: &[Digest], base_history: usize) -> Result<()> {
-        if self.new.contains_key(&old) {
-            return Ok(());
+    /// A config with new times and diff_ids, and its digest.
+    pub fn config(
+        &mut self,
+        old: Digest,
+        image: &ImageConfig,
+        diff_ids: Vec<Digest>,
+        base_history: usize,
+    ) -> Result<(Digest, Vec<u8>)> {
+        let key = (old, diff_ids, base_history);
+        if let Some(bytes) = self.configs.get(&key) {
+            return Ok((Digest::of(old.algorithm(), bytes), bytes.clone()));
         }
         let history = BaseHistory { entries: base_history };
         let patched = Config::parse(&image.bytes)
-            .and_then(|config| config.patch(self.policy.stamp, history, diff_ids))
+            .and_then(|config| config.patch(self.policy.stamp, history, &key.1))
             .map_err(|e| e.in_blob(old))?;
         self.note(&old.to_string(), &patched);
-        self.publish(old, patched.bytes);
-        Ok(())
+        let (new, bytes) = (Digest::of(old.algorithm(), &patched.bytes), patched.bytes);
+        if new != old {
+            self.moves.entry(old).or_insert(new);
+        }
+        self.blobs.insert(new, Content::Bytes(bytes.clone()));
+        self.configs.insert(key, bytes.clone());
+        Ok((new, bytes))
     }
 
     /// The new diff_ids of an image.
@@ -307,113 +341,6 @@ impl<'a> Documents<'a> {
     pub fn keep_layer(&mut self, done: &'a Done) {
         if let Some(content) = &done.content {
             self.blobs.entry(done.digest).or_insert_with(|| content.clone());
-        }
-    }
-
-    fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {
-        let Some(image) = &manifest.image else { return Ok(Vec::new()) };
-        let mut parts = Vec::new();
-        for (number, (descriptor, key)) in manifest.layers.iter().zip(&plan.layers).enumerate() {
-            let done = self.layers.done(key, image.diff_id(number)?)?;
-            let media_type = LayerType::parse(&descriptor.media_type)
-                .zip(done.compression)
-                .filter(|(layer, compression)| layer.compression != *compression)
-                .map(|(layer, compression)| layer.with(compression).to_string());
-            if done.digest != descriptor.digest {
-                self.moves.insert(descriptor.digest, done.digest);
-            }
-            parts.push(match (number < plan.base_layers, done.digest == descriptor.digest) {
-                (true, _) => Part::Base,
-                (false, true) => Part::Kept,
-                (false, false) => {
-                    Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id }
-                }
-            });
-            self.keep_layer(done);
-        }
-        Ok(parts)
-    }
-
-    /// The blobs of an attestation, whose statements follow what they are about, or of an artifact, which pass.
-    fn blobs_of(&mut self, manifest: &ManifestNode) -> Result<Vec<Part>> {
-        let mut parts = Vec::new();
-        for descriptor in &manifest.layers {
-            let statement = manifest.attestation && is_statement_type(&descriptor.media_type);
-            let moved = if statement { self.statement(descriptor)? } else { None };
-            parts.push(match moved {
-                Some(bytes) => {
-                    self.publish(descriptor.digest, bytes.clone());
-                    Part::Document(descriptor.digest.algorithm(), bytes)
-                }
-                None => {
-                    self.pass(descriptor, "blob")?;
-                    Part::Kept
-                }
-            });
-        }
-        Ok(parts)
-    }
-
-    /// An in-toto statement about what has moved; `None` if nothing that it is about has.
-    fn statement(&mut self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
-        let Some(extent) = extent_of(self.source, descriptor)? else {
-            return Err(Error::missing("statement").in_blob(descriptor.digest));
-        };
-        let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), STATEMENT_LIMIT)?;
-        let in_blob = |e: Error| e.in_blob(descriptor.digest);
-        let statement = match Attestation::parse(&bytes).map_err(in_blob)? {
-            Attestation::Statement(statement) => statement,
-            // If nothing has moved, what is signed still holds.
-            Attestation::Signed if self.moves.iter().any(|(old, new)| old != new) => {
-                let text =
-                    "an attestation is signed and can't follow what it is about; --attestations drop leaves it out";
-                return Err(in_blob(Error::refused(text)));
-            }
-            Attestation::Signed | Attestation::Other => return Ok(None),
-        };
-        let patched = statement.patch(&self.moves).map_err(in_blob)?;
-        self.note(&descriptor.digest.to_string(), &patched);
-        Ok(patched.changed.then_some(patched.bytes))
-    }
-
-    /// A blob that stays as it is. It has to be there, unless its descriptor says where else it is.
-    fn pass(&mut self, descriptor: &Descriptor, what: &'static str) -> Result<()> {
-        let extent = self.source.blob(&descriptor.digest)?;
-        match extent {
-            Some(extent) if extent.len() != descriptor.size => {
-                Err(Error::mismatch("size", descriptor.size, extent.len()).in_blob(descriptor.digest))
-            }
-            Some(extent) => {
-                self.blobs.insert(descriptor.digest, Content::Source(extent));
-                Ok(())
-            }
-            None if descriptor.data.is_some() || !descriptor.urls.is_empty() => Ok(()),
-            None => Err(Error::missing(what).in_blob(descriptor.digest)),
-        }
-    }
-}
-
-/// What became of a blob that a manifest lists.
-#[derive(Debug)]
-enum Part {
-    Base,
-    Kept,
-    Layer { digest: Digest, size: u64, media_type: Option<String>, diff_id: Digest },
-    Document(Algorithm, Vec<u8>),
-}
-
-impl Part {
-    fn edit(&self) -> LayerEdit<'_> {
-        match self {
-            Self::Base => LayerEdit::Base,
-            Self::Kept => LayerEdit::Kept,
-            Self::Layer { digest, size, media_type, diff_id } => LayerEdit::Moved(DescriptorEdit {
-                blob: Some((*digest, *size)),
-                data: None,
-                media_type: media_type.clone(),
-                rewritten: Some(*diff_id),
-            }),
-            Self::Document(algorithm, bytes) => LayerEdit::Moved(DescriptorEdit::document(*algorithm, bytes)),
         }
     }
 }

@@ -22,8 +22,8 @@ use crate::spool::Spools;
 /// What is to be done with a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
-    /// It is not encoded: base, foreign, opaque.
-    Keep,
+    /// It is not encoded: base, foreign, opaque. Nobody computes the diff_id, so each image keeps the one that it names.
+    Keep(Digest),
     /// It is stamped and encoded so.
     Encode(Compression),
 }
@@ -101,7 +101,11 @@ impl Layers {
             if let Some(content) = content.as_ref().filter(|content| content.len() != size) {
                 return Err(Error::mismatch("size", size, content.len()).in_blob(digest));
             }
-            return Ok(self.keep(action, digest, size, diff_id, content));
+            let key = self.keep(action, digest, size, diff_id, content);
+            if action == Action::Opaque {
+                self.by_blob.entry(digest).or_insert(key);
+            }
+            return Ok(key);
         }
         let declared = match class {
             Class::Layer(layer) => layer.compression,
@@ -128,8 +132,13 @@ impl Layers {
             let content = Content::Source(layer.extent.clone());
             return Ok(self.keep(Action::Base, digest, layer.extent.len(), diff_id, Some(content)));
         }
-        if let Some(key) = layer.digest.and_then(|digest| self.by_blob.get(&digest)) {
-            return Ok(*key);
+        match layer.digest.and_then(|digest| self.by_blob.get(&digest)).copied() {
+            Some(Key { name, work: Work::Keep(_) }) => {
+                let content = Content::Source(layer.extent.clone());
+                return Ok(self.keep(Action::Opaque, name, layer.extent.len(), diff_id, Some(content)));
+            }
+            Some(key) => return Ok(key),
+            None => {}
         }
         let expect = Expect { digest: layer.digest, size: None, diff_id: Some(diff_id) };
         let name = layer.digest.unwrap_or(diff_id);
@@ -137,7 +146,7 @@ impl Layers {
     }
 
     fn keep(&mut self, action: Action, digest: Digest, size: u64, diff_id: Digest, content: Option<Content>) -> Key {
-        let key = Key { name: digest, work: Work::Keep };
+        let key = Key { name: digest, work: Work::Keep(diff_id) };
         let same = |digest| Change { old: digest, new: digest };
         let report = Layer {
             action,

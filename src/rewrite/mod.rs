@@ -4,9 +4,11 @@
 //! [`report`] tells what was done.
 
 pub(crate) mod base;
+mod docker;
 mod documents;
 pub mod early;
 mod layers;
+mod order;
 pub(crate) mod output;
 pub mod report;
 pub(crate) mod select;
@@ -50,8 +52,8 @@ pub fn rewrite(
     source.known_layout().map_err(in_file)?;
     let mut graph = Graph::load(source)?.sound()?;
     let mut docker = DockerImage::load_all(source)?;
-    let mut selection = Selection::choose(&graph, policy).map_err(in_file)?;
-    selection.docker(policy, &mut docker).map_err(in_file)?;
+    let mut selection = Selection::choose(&graph, &docker, policy).map_err(in_file)?;
+    selection.docker(&graph, policy, &mut docker);
     let mut layers = Layers::default();
     let plans = plan(source, policy, &graph, &docker, &selection, &mut layers).map_err(in_file)?;
     total(layers.total());

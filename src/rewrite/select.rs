@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::policy::{Attestations, Platform, Policy, Signatures};
+use crate::rewrite::output;
 
 /// What is left out.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Selection {
     dropped: BTreeSet<Digest>,
     dropped_roots: BTreeSet<usize>,
     docker_kept: Vec<bool>,
+    docker_gone: BTreeSet<Digest>,
+    reference: Option<String>,
     /// What was left out and why, for people.
     pub names: Vec<String>,
 }
@@ -25,25 +28,38 @@ impl Selection {
     /// Does an image of `manifest.json` stay?
     pub fn keeps_docker(&self, policy: &Policy, image: &DockerImage) -> bool {
         let wanted = policy.platform.as_ref().is_none_or(|platform| platform.matches(&image.config.platform()));
-        let named = |reference: &String| image.entry.repo_tags.iter().any(|tag| is_name(tag, reference));
-        wanted && policy.reference.as_ref().is_none_or(named)
+        wanted && policy.reference.as_ref().is_none_or(|reference| is_tagged(image, reference))
     }
 
-    /// Removes the images of `manifest.json` that are left out; an error if that leaves none.
-    pub fn docker(&mut self, policy: &Policy, images: &mut Vec<DockerImage>) -> Result<()> {
+    /// Removes the images of `manifest.json` that are left out, and the names that were not asked for.
+    pub fn docker(&mut self, graph: &Graph, policy: &Policy, images: &mut Vec<DockerImage>) {
         self.docker_kept = images.iter().map(|image| self.keeps_docker(policy, image)).collect();
-        if !images.is_empty() && !self.docker_kept.contains(&true) {
-            let tags = images.iter().flat_map(|image| image.entry.repo_tags.iter().cloned());
-            let all = tags.chain(images.iter().map(|image| image.config.platform().to_string()));
-            let wanted = [policy.reference.clone(), policy.platform.as_ref().map(ToString::to_string)];
-            let wanted: Vec<String> = wanted.into_iter().flatten().collect();
-            return Err(Error::malformed("image", wanted.join(" for "), all.collect::<Vec<_>>().join(", ")));
-        }
         let mut keep = self.docker_kept.iter();
-        for image in images.extract_if(.., |_| keep.next() == Some(&false)) {
+        let gone: Vec<DockerImage> = images.extract_if(.., |_| keep.next() == Some(&false)).collect();
+        let mut still_here = output::configs(graph, self);
+        still_here.extend(images.iter().map(|image| image.id));
+        // What a layout has under another name is not left out.
+        for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
             self.names.push(format!("image {} {}", image.entry.repo_tags.join(" "), image.id));
+            self.docker_gone.insert(image.image_id());
         }
-        Ok(())
+        for image in images {
+            let (kept, gone) =
+                std::mem::take(&mut image.entry.repo_tags).into_iter().partition(|tag| self.keeps_name(tag));
+            let gone: Vec<String> = gone;
+            self.names.extend(gone.iter().map(|tag| format!("name {tag} of image {}", image.id)));
+            image.entry.repo_tags = kept;
+        }
+    }
+
+    /// Does a name stay, of whatever image?
+    pub fn keeps_name(&self, name: &str) -> bool {
+        self.reference.as_ref().is_none_or(|reference| is_name(name, reference))
+    }
+
+    /// The IDs of the images of `manifest.json` that are left out.
+    pub fn docker_gone(&self) -> &BTreeSet<Digest> {
+        &self.docker_gone
     }
 
     /// Which entries of `manifest.json` stay, in their order.
@@ -52,8 +68,8 @@ impl Selection {
     }
 
     /// Chooses; an error if there is a signature and no word on what to do with it, or if nothing would be left.
-    pub fn choose(graph: &Graph, policy: &Policy) -> Result<Self> {
-        let mut selection = Self::wanted(graph, policy)?;
+    pub fn choose(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+        let mut selection = Self::wanted(graph, docker, policy)?;
         selection.signatures(graph, policy.signatures)?;
         if policy.attestations == Attestations::Drop {
             for (digest, manifest) in manifests(graph) {
@@ -67,19 +83,30 @@ impl Selection {
     }
 
     /// Chooses by reference and platform alone: what is asked for, and what is about that.
-    pub fn named(graph: &Graph, policy: &Policy) -> Result<Self> {
-        let mut selection = Self::wanted(graph, policy)?;
+    pub fn named(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+        let mut selection = Self::wanted(graph, docker, policy)?;
         selection.referrers(graph);
         Ok(selection)
     }
 
-    fn wanted(graph: &Graph, policy: &Policy) -> Result<Self> {
-        let mut selection = Self::default();
+    /// In an archive that is a layout as well, either part may list what the other one does not.
+    fn wanted(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+        let mut selection = Self { reference: policy.reference.clone(), ..Self::default() };
         if let Some(reference) = &policy.reference {
-            selection.by_reference(graph, reference)?;
+            selection.by_reference(graph, docker, reference)?;
         }
         if let Some(platform) = &policy.platform {
-            selection.by_platform(graph, platform)?;
+            let is_left = docker.iter().any(|image| selection.keeps_docker(policy, image));
+            selection.by_platform(graph, platform, is_left)?;
+        }
+        let is_left = |image| selection.keeps_docker(policy, image);
+        if !docker.is_empty() && !docker.iter().any(is_left) && !graph.images().any(|(image, _)| selection.keeps(image))
+        {
+            let tags = docker.iter().flat_map(|image| image.entry.repo_tags.iter().cloned());
+            let all = tags.chain(docker.iter().map(|image| image.config.platform().to_string()));
+            let wanted = [policy.reference.clone(), policy.platform.as_ref().map(ToString::to_string)];
+            let wanted: Vec<String> = wanted.into_iter().flatten().collect();
+            return Err(Error::malformed("image", wanted.join(" for "), all.collect::<Vec<_>>().join(", ")));
         }
         Ok(selection)
     }
@@ -100,24 +127,36 @@ impl Selection {
         }
     }
 
-    fn by_reference(&mut self, graph: &Graph, reference: &str) -> Result<()> {
+    fn by_reference(&mut self, graph: &Graph, docker: &[DockerImage], reference: &str) -> Result<()> {
         let Some(root) = &graph.root else { return Ok(()) };
         if root.children.is_empty() {
             return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
         }
-        let named = |child: &Descriptor| names(child).any(|name| is_name(name, reference));
-        let chosen: Vec<_> = root.children.iter().filter(|child| named(child)).collect();
-        if chosen.is_empty() {
-            let all: Vec<&str> = root.children.iter().flat_map(names).collect();
-            let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
-            return Err(Error::malformed("image name", reference.to_owned(), found));
+        let mut named: Vec<bool> =
+            root.children.iter().map(|child| names(child).any(|name| is_name(name, reference))).collect();
+        if !named.contains(&true) {
+            // A name that only `manifest.json` knows is that of an image all the same.
+            let tagged = || docker.iter().filter(|image| is_tagged(image, reference));
+            let ids: BTreeSet<Digest> = tagged().map(|image| image.id).collect();
+            named = root.children.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect();
+            if ids.is_empty() {
+                let mut all: Vec<&str> = root.children.iter().flat_map(names).collect();
+                for tag in docker.iter().flat_map(|image| &image.entry.repo_tags) {
+                    if !all.iter().any(|name| is_name(name, tag)) {
+                        all.push(tag);
+                    }
+                }
+                let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
+                return Err(Error::malformed("image name", reference.to_owned(), found));
+            }
         }
+        let (chosen, mut others): (Vec<_>, Vec<_>) =
+            root.children.iter().enumerate().partition(|(number, _)| named.get(*number) == Some(&true));
         let mut kept = BTreeSet::new();
-        for child in &chosen {
+        for (_, child) in &chosen {
             reach(graph, &child.digest, &mut kept);
         }
         // What is about a chosen image may itself have something about it, wherever it is listed.
-        let mut others: Vec<_> = root.children.iter().enumerate().filter(|(_, child)| !named(child)).collect();
         loop {
             let before = others.len();
             others.retain(|(_, child)| {
@@ -141,7 +180,7 @@ impl Selection {
         Ok(())
     }
 
-    fn by_platform(&mut self, graph: &Graph, platform: &Platform) -> Result<()> {
+    fn by_platform(&mut self, graph: &Graph, platform: &Platform, is_elsewhere: bool) -> Result<()> {
         let mut found = BTreeSet::new();
         let mut left = 0;
         for (digest, manifest) in graph.images() {
@@ -157,7 +196,7 @@ impl Selection {
             }
             found.insert(own.to_string());
         }
-        if left == 0 && !found.is_empty() {
+        if left == 0 && !found.is_empty() && !is_elsewhere {
             let found: Vec<String> = found.into_iter().collect();
             return Err(Error::malformed("platform", platform.to_string(), found.join(", ")));
         }
@@ -271,6 +310,10 @@ pub fn is_name(name: &str, reference: &str) -> bool {
     familiar(name) == familiar(reference)
 }
 
+fn is_tagged(image: &DockerImage, reference: &str) -> bool {
+    image.entry.repo_tags.iter().any(|tag| is_name(tag, reference))
+}
+
 /// A name as Docker shows it: without its own registry and `library/`.
 pub fn familiar(name: &str) -> &str {
     let name = name.strip_prefix("docker.io/").unwrap_or(name);
@@ -311,6 +354,16 @@ fn indexes(graph: &Graph) -> impl Iterator<Item = &[Descriptor]> {
 
 fn subject_of(graph: &Graph, digest: &Digest) -> Option<Digest> {
     graph.nodes.get(digest)?.subject().map(|subject| subject.digest)
+}
+
+fn leads_to_config(graph: &Graph, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
+    let mut below = BTreeSet::new();
+    reach(graph, digest, &mut below);
+    let mut nodes = below.iter().filter_map(|digest| graph.nodes.get(digest));
+    nodes.any(|node| match &node.body {
+        Body::Manifest(manifest) => manifest.config.as_ref().is_some_and(|config| configs.contains(&config.digest)),
+        Body::Index(_) | Body::Blob(_) | Body::Absent => false,
+    })
 }
 
 fn reach(graph: &Graph, digest: &Digest, kept: &mut BTreeSet<Digest>) {

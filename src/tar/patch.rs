@@ -223,7 +223,7 @@ impl Group<'_> {
     /// Appends the payload of a PAX header with its times replaced.
     fn payload(&mut self, extension: Extension<'_>, out: &mut Vec<u8>) -> Payload {
         let start = out.len();
-        let (mut kept, mut removed, mut times) = (0usize, 0usize, 0usize);
+        let (mut kept, mut removed) = (0usize, 0usize);
         for record in extension.records() {
             match self.verdict(extension.kind, &record) {
                 Verdict::Keep => out.extend_from_slice(record.raw),
@@ -234,7 +234,6 @@ impl Group<'_> {
                 }
             }
             kept += 1;
-            times += usize::from(record.time_key().is_some());
         }
         // Of several PAX headers the last replaces the others for Go: an empty one still does so.
         if kept == 0 && removed > 0 && (extension.kind == ExtensionKind::Global || self.pax_headers == 1) {
@@ -242,7 +241,8 @@ impl Group<'_> {
         }
         let payload = out.get(start..).unwrap_or_default();
         let size = payload.len();
-        if payload == extension.payload && (self.stamp.rule == Rule::Clamp || times == 0) {
+        // In set mode a header that never had an mtime comes out as one that has lost it.
+        if payload == extension.payload && self.stamp.rule == Rule::Clamp {
             out.extend_from_slice(extension.padding);
             return Payload::Kept;
         }

@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod attached;
+mod carriers;
 mod choice;
+mod chosen;
 mod links;
 mod public;
 mod random;
+mod shared;
 #[path = "../support/mod.rs"]
 mod support;
 mod walk;

@@ -1,12 +1,13 @@
 //! The documents of `docker save`, and those that are written from nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CLAMP, SET, assert_bytes, digest, fill, hex, moves, stamp, texts};
 use crate::document::descriptor::DescriptorEdit;
-use crate::document::docker::{Archive, ArchiveEntryEdit, Repositories};
+use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositories};
 use crate::document::v1::V1;
-use crate::document::write;
+use crate::document::{Moves, Patched, write};
+use crate::error::Result;
 
 const ARCHIVE: &str = concat!(
     "[ {\"Config\":\"blobs/sha256/{1}\",\"RepoTags\":[\"a:1\",\"b:2\"],\"Layers\":[ \"blobs\\/sha256/{2}\", \"blobs/sha256/{3}\"],\n",
@@ -27,7 +28,13 @@ fn edit<'b>(new: [(char, char); 2]) -> ArchiveEntryEdit<'b> {
         config: Some(format!("blobs/sha256/{}", hex('a'))),
         layers: new.iter().map(|(_, new)| format!("blobs/sha256/{}", hex(*new))).collect(),
         sources: sources.into(),
+        ..ArchiveEntryEdit::default()
     }
+}
+
+fn patch(text: &[u8], entries: Vec<Option<ArchiveEntryEdit<'_>>>, images: &Moves) -> Result<Patched> {
+    let gone = BTreeSet::from([digest('9')]);
+    Archive::parse(text).unwrap().patch(stamp(SET), &ArchiveEdit { entries, images, gone: &gone })
 }
 
 #[test]
@@ -43,8 +50,8 @@ fn an_archive_follows_its_images() {
     assert_eq!((entry.sources[1].0, entry.sources[1].1.size), (digest('3'), 30));
     assert!(parsed.entries()[1].repo_tags.is_empty() && parsed.entries()[1].layers.is_empty());
 
-    let edits = [Some(edit([('2', 'b'), ('3', '3')])), Some(ArchiveEntryEdit::default())];
-    let patched = parsed.patch(&edits, &moves(&[('4', 'c')])).unwrap();
+    let edits = vec![Some(edit([('2', 'b'), ('3', '3')])), Some(ArchiveEntryEdit::default())];
+    let patched = patch(text.as_bytes(), edits, &moves(&[('4', 'c')])).unwrap();
     let expected = ARCHIVE
         .replace("{1}", "{a}")
         .replace("blobs\\/sha256/{2}", "blobs/sha256/{b}")
@@ -54,15 +61,45 @@ fn an_archive_follows_its_images() {
             "\"<b>\":{\"mediaType\":\"gz\",\"size\":99,\"digest\":\"<b>\"}",
         );
     assert_bytes(&patched, &archive(&expected));
-    let same = [Some(edit([('b', 'b'), ('3', '3')])), Some(ArchiveEntryEdit::default())];
-    assert!(!Archive::parse(&patched.bytes).unwrap().patch(&same, &moves(&[('c', 'c')])).unwrap().changed);
+    let same = vec![Some(edit([('b', 'b'), ('3', '3')])), Some(ArchiveEntryEdit::default())];
+    assert!(!patch(&patched.bytes, same, &moves(&[('c', 'c')])).unwrap().changed);
+}
+
+#[test]
+fn an_archive_loses_what_is_left_out() {
+    let text = archive(ARCHIVE).replace(&hex('4'), &hex('9'));
+    let one = ArchiveEntryEdit { tags: Some(vec!["b:2".to_owned()]), ..ArchiveEntryEdit::default() };
+    let patched = patch(text.as_bytes(), vec![Some(one), None], &moves(&[])).unwrap();
+    let (first, _) = text.split_once(",\n  {\"Config").unwrap();
+    let parent = format!(",\n  \"Parent\":\"{}\"", digest('9'));
+    assert_bytes(&patched, &format!("{} ]\n", first.replace(&parent, "").replace("\"a:1\",", "")));
+    assert_eq!(texts(&patched), [format!("[0].Parent: names {}, which was left out; removed", digest('9'))]);
+}
+
+#[test]
+fn times_in_layer_sources_are_stamped() {
+    let created = |text: &str| format!("\"annotations\":{{\"org.opencontainers.image.created\":\"{text}\"}},");
+    let with = |text: &str| archive(ARCHIVE).replace("\"mediaType\"", &format!("{}\"mediaType\"", created(text)));
+    let text = with("2024-01-01T00:00:00Z");
+    let base = BTreeSet::from([digest('2')]);
+    assert_eq!(Archive::parse(text.as_bytes()).unwrap().times(&|_, diff_id| base.contains(diff_id)).len(), 1);
+    let edits = |base| vec![Some(ArchiveEntryEdit { base, ..ArchiveEntryEdit::default() }), None];
+    let patched = patch(text.as_bytes(), edits(base), &moves(&[])).unwrap();
+    let sources = |bytes: &[u8]| -> Vec<_> {
+        let archive = Archive::parse(bytes).unwrap();
+        archive.entries()[0].sources.iter().map(|(_, link)| link.annotations[0].1.clone()).collect()
+    };
+    assert_eq!(sources(&patched.bytes), ["2024-01-01T00:00:00Z", "2023-11-14T22:13:20Z"]);
+    // Of two layers that are one now, the descriptor that goes is not stamped first.
+    let merged = patch(text.as_bytes(), vec![Some(edit([('2', 'b'), ('3', 'b')])), None], &moves(&[])).unwrap();
+    assert_eq!(sources(&merged.bytes), ["2023-11-14T22:13:20Z"]);
 }
 
 #[test]
 fn layers_that_became_one_have_one_source() {
     let text = archive(ARCHIVE);
-    let edits = [Some(edit([('2', 'b'), ('3', 'b')])), None];
-    let patched = Archive::parse(text.as_bytes()).unwrap().patch(&edits, &moves(&[])).unwrap();
+    let edits = vec![Some(edit([('2', 'b'), ('3', 'b')])), None];
+    let patched = patch(text.as_bytes(), edits, &moves(&[])).unwrap();
     let again = Archive::parse(&patched.bytes).unwrap();
     assert_eq!(again.entries().len(), 1);
     assert_eq!(again.entries()[0].layers, [archive("blobs/sha256/{b}"), archive("blobs/sha256/{b}")]);
@@ -89,7 +126,7 @@ fn what_is_wrong_with_an_archive_is_named() {
         assert_eq!(Archive::parse(text.as_bytes()).unwrap_err().to_string(), message);
     }
     assert_eq!(Archive::parse(br#"[{"Config":"x","Parent":""}]"#).unwrap().entries()[0].parent, None);
-    assert!(Archive::parse(b"[]").unwrap().patch(&[None], &moves(&[])).is_err());
+    assert!(patch(b"[]", vec![None], &moves(&[])).is_err());
 }
 
 #[test]
@@ -97,8 +134,13 @@ fn repositories_get_their_new_ids() {
     let text = r#"{"a/b" : {"1":"old" , "latest":"o\u006cd"},"c":{"2":"other"},"d":null}"#;
     let parsed = Repositories::parse(text.as_bytes()).unwrap();
     assert_eq!(parsed.tags()[1], ("a/b".into(), "latest".into(), "old".into()));
-    let patched = parsed.patch(&BTreeMap::from([("old".to_owned(), "new".to_owned())])).unwrap();
+    let id = |repository: &str, tag: &str, id: &str| ((repository.to_owned(), tag.to_owned()), id.to_owned());
+    let all = [id("a/b", "1", "new"), id("a/b", "latest", "new"), id("c", "2", "other")];
+    let patched = parsed.patch(&all.into()).unwrap();
     assert_bytes(&patched, r#"{"a/b" : {"1":"new" , "latest":"new"},"c":{"2":"other"},"d":null}"#);
+    // A tag that names no image any more goes, and a repository of which nothing is left.
+    let patched = parsed.patch(&[id("a/b", "latest", "new")].into()).unwrap();
+    assert_bytes(&patched, r#"{"a/b" : {"latest":"new"},"d":null}"#);
     for bad in ["[]", r#"{"a":"b"}"#, r#"{"a":{"b":5}}"#] {
         assert!(Repositories::parse(bad.as_bytes()).is_err(), "{bad}");
     }

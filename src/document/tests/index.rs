@@ -5,6 +5,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::document::Moves;
 use crate::document::descriptor::{DescriptorEdit, is_fallback_tag_of, moved_tag, split_fallback_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
+use crate::document::write::NewDescriptor;
 
 const INDEX: &str = concat!(
     "{\n  \"schemaVersion\": 2,\n  \"manifests\": [\n",
@@ -65,6 +66,21 @@ fn manifests_are_left_out_with_their_commas() {
             ['1', '2', '3'].iter().zip(&flags).filter(|(_, flag)| !**flag).map(|(c, _)| digest(*c)).collect();
         assert_eq!(left, expected);
         assert_eq!(patched.times, usize::from(!flags[0]), "a manifest that is left out is not stamped");
+    }
+}
+
+#[test]
+fn manifests_are_added_at_the_end() {
+    let more = |count: usize| vec![NewDescriptor::new("m", digest('7'), 70); count];
+    let new = fill(r#"{"mediaType":"m","digest":"<7>","size":70}"#);
+    for (list, expected) in
+        [("[ ]", "[#,# ]"), ("[ {\"digest\":\"<1>\",\"size\":1} ]", "[ {\"digest\":\"<1>\",\"size\":1},#,# ]")]
+    {
+        let text = fill(&format!("{{\"manifests\":{list},\"annotations\":{{}}}}"));
+        let added = Index::parse(text.as_bytes()).unwrap().with(&more(2)).unwrap();
+        let expected = text.replace(&fill(list), &fill(expected).replace('#', &new));
+        assert_eq!(String::from_utf8(added).unwrap(), expected);
+        assert_eq!(Index::parse(text.as_bytes()).unwrap().with(&more(0)).unwrap(), text.as_bytes());
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use super::{CLAMP, SET, digest, moves, stamp};
 use crate::document::attestation::Attestation;
 use crate::document::config::{BaseHistory, Config};
-use crate::document::docker::{Archive, Repositories};
+use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositories};
 use crate::document::edit::Edits;
 use crate::document::index::{Index, IndexEdit};
 use crate::document::json::{Json, Kind, Value};
@@ -119,11 +119,13 @@ fn read_all(bytes: &[u8]) {
         statement.patch(&map).unwrap();
     }
     if let Ok(archive) = Archive::parse(bytes) {
-        let edits = vec![Some(crate::document::docker::ArchiveEntryEdit::default()); archive.entries().len()];
-        archive.patch(&edits, &map).unwrap();
+        let entries = vec![Some(ArchiveEntryEdit::default()); archive.entries().len()];
+        archive.patch(stamp(SET), &ArchiveEdit { entries, images: &map, gone: &[digest('3')].into() }).unwrap();
     }
     if let Ok(repositories) = Repositories::parse(bytes) {
-        assert!(!repositories.patch(&Default::default()).unwrap().changed);
+        let ids = repositories.tags().into_iter().map(|(name, tag, id)| ((name, tag), id)).collect();
+        assert!(!repositories.patch(&ids).unwrap().changed);
+        repositories.patch(&Default::default()).unwrap();
     }
 }
 

@@ -233,6 +233,23 @@ fn extension_headers_are_made_canonical_by_set_alone() {
 }
 
 #[test]
+fn a_pax_header_that_lost_its_mtime_is_as_one_that_never_had_it() {
+    // bsdtar ends the size with a space; what follows the records may be anything.
+    let as_written = |list: &[(&str, &str)]| {
+        let mut header = pax(list);
+        *header.last_mut().unwrap() = b'x';
+        let block = with(*header.first_chunk().unwrap(), 135, b" ");
+        header[..BLOCK].copy_from_slice(&block);
+        stream![header, file(LATE), END]
+    };
+    let xattr = ("SCHILY.xattr.user.a", "v");
+    let canonical = stream![pax(&[xattr]), file(EPOCH), END];
+    becomes(Rule::Set, &as_written(&[("mtime", "1800000000.5"), xattr]), &canonical, "with an mtime");
+    becomes(Rule::Set, &as_written(&[xattr]), &canonical, "without one");
+    becomes(Rule::Clamp, &as_written(&[xattr])[..2 * BLOCK], &as_written(&[xattr])[..2 * BLOCK], "clamp");
+}
+
+#[test]
 fn global_headers() {
     let global = |name: &str, list: &[(&str, &str)], mtime| extension(b'g', name, &records(list), mtime);
     let comment = ("comment", "41b5b3b");

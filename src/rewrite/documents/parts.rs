@@ -1,0 +1,137 @@
+//! The blobs that a manifest lists: layers, statements about images, and what passes as it is.
+
+use super::{Documents, ImagePlan};
+use crate::digest::{Algorithm, Digest};
+use crate::document::attestation::{Attestation, is_statement_type};
+use crate::document::descriptor::{Descriptor, DescriptorEdit};
+use crate::document::manifest::LayerEdit;
+use crate::error::{Error, Result};
+use crate::image::graph::{ManifestNode, extent_of};
+use crate::image::sink::Content;
+use crate::media_type::LayerType;
+
+/// The largest in-toto statement: an SBOM of a large image is some tens of megabytes.
+const STATEMENT_LIMIT: u64 = 64 << 20;
+
+impl Documents<'_> {
+    pub(super) fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {
+        let Some(image) = &manifest.image else { return Ok(Vec::new()) };
+        let mut parts = Vec::new();
+        for (number, (descriptor, key)) in manifest.layers.iter().zip(&plan.layers).enumerate() {
+            let done = self.layers.done(key, image.diff_id(number)?)?;
+            let media_type = LayerType::parse(&descriptor.media_type)
+                .zip(done.compression)
+                .filter(|(layer, compression)| layer.compression != *compression)
+                .map(|(layer, compression)| layer.with(compression).to_string());
+            if done.digest != descriptor.digest {
+                self.moves.insert(descriptor.digest, done.digest);
+            }
+            parts.push(match (number < plan.base_layers, done.digest == descriptor.digest) {
+                (true, _) => Part::Base,
+                (false, true) => Part::Kept,
+                (false, false) => {
+                    Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id }
+                }
+            });
+            self.keep_layer(done);
+        }
+        Ok(parts)
+    }
+
+    /// The blobs of an attestation, whose statements follow what they are about, or of an artifact, which pass.
+    pub(super) fn blobs_of(&mut self, manifest: &ManifestNode) -> Result<Vec<Part>> {
+        let mut parts = Vec::new();
+        for descriptor in &manifest.layers {
+            let statement = manifest.attestation && is_statement_type(&descriptor.media_type);
+            let moved = if statement { self.statement(descriptor)? } else { None };
+            parts.push(match moved {
+                Some(bytes) => {
+                    self.publish(descriptor.digest, bytes.clone());
+                    Part::Document(descriptor.digest.algorithm(), bytes)
+                }
+                None => {
+                    self.pass(descriptor, "blob")?;
+                    Part::Kept
+                }
+            });
+        }
+        Ok(parts)
+    }
+
+    /// An in-toto statement about what has moved; `None` if nothing that it is about has.
+    fn statement(&mut self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
+        let Some(extent) = extent_of(self.source, descriptor)? else {
+            return Err(Error::missing("statement").in_blob(descriptor.digest));
+        };
+        let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), STATEMENT_LIMIT)?;
+        let in_blob = |e: Error| e.in_blob(descriptor.digest);
+        let statement = match Attestation::parse(&bytes).map_err(in_blob)? {
+            Attestation::Statement(statement) => statement,
+            // If nothing has moved, what is signed still holds.
+            Attestation::Signed if self.moves.iter().any(|(old, new)| old != new) => {
+                let text =
+                    "an attestation is signed and can't follow what it is about; --attestations drop leaves it out";
+                return Err(in_blob(Error::refused(text)));
+            }
+            Attestation::Signed | Attestation::Other => return Ok(None),
+        };
+        let patched = statement.patch(&self.moves).map_err(in_blob)?;
+        self.note(&descriptor.digest.to_string(), &patched);
+        Ok(patched.changed.then_some(patched.bytes))
+    }
+
+    /// A blob that stays as it is. It has to be there, unless its descriptor says where else it is.
+    pub(super) fn pass(&mut self, descriptor: &Descriptor, what: &'static str) -> Result<()> {
+        let extent = self.source.blob(&descriptor.digest)?;
+        match extent {
+            Some(extent) if extent.len() != descriptor.size => {
+                Err(Error::mismatch("size", descriptor.size, extent.len()).in_blob(descriptor.digest))
+            }
+            Some(extent) => {
+                self.blobs.insert(descriptor.digest, Content::Source(extent));
+                Ok(())
+            }
+            None if descriptor.data.is_some() || !descriptor.urls.is_empty() => Ok(()),
+            None => Err(Error::missing(what).in_blob(descriptor.digest)),
+        }
+    }
+}
+
+/// What became of a blob that a manifest lists.
+#[derive(Debug)]
+pub enum Part {
+    /// It is the base image's.
+    Base,
+    /// It is as it was.
+    Kept,
+    /// It is a layer that was encoded.
+    Layer { digest: Digest, size: u64, media_type: Option<String>, diff_id: Digest },
+    /// It is this document.
+    Document(Algorithm, Vec<u8>),
+}
+
+impl Part {
+    /// The digest of the blob, where it has another one now.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Base | Self::Kept => None,
+            Self::Layer { digest, .. } => Some(*digest),
+            Self::Document(algorithm, bytes) => Some(Digest::of(*algorithm, bytes)),
+        }
+    }
+
+    /// What its descriptor becomes.
+    pub fn edit(&self) -> LayerEdit<'_> {
+        match self {
+            Self::Base => LayerEdit::Base,
+            Self::Kept => LayerEdit::Kept,
+            Self::Layer { digest, size, media_type, diff_id } => LayerEdit::Moved(DescriptorEdit {
+                blob: Some((*digest, *size)),
+                data: None,
+                media_type: media_type.clone(),
+                rewritten: Some(*diff_id),
+            }),
+            Self::Document(algorithm, bytes) => LayerEdit::Moved(DescriptorEdit::document(*algorithm, bytes)),
+        }
+    }
+}
