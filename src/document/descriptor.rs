@@ -220,18 +220,18 @@ impl Patch<'_> {
         if let (Some(field), Some(media_type)) = (value.get_some("mediaType"), &edit.media_type) {
             self.edits.string(field, media_type);
         }
-        let urls = value.get_some("urls").filter(|urls| urls.elements().next().is_some());
-        let data = value.get_some("data");
-        if let (Some(field), Some(bytes)) = (data, edit.data) {
-            self.edits.string(field, &STANDARD.encode(bytes));
+        match (value.get_some("data"), edit.data) {
+            (Some(field), Some(bytes)) => {
+                self.edits.string(field, &STANDARD.encode(bytes));
+            }
+            (Some(_), None) => {
+                self.edits.retain_members(value, |member| member.key != "data");
+                self.warn(member_path(path, "data"), WarningKind::DataDropped);
+            }
+            (None, _) => {}
         }
-        let is_data_stale = data.is_some() && edit.data.is_none();
-        let gone =
-            [("data", is_data_stale, WarningKind::DataDropped), ("urls", urls.is_some(), WarningKind::UrlsDropped)];
-        // Both at once, since they may stand side by side.
-        self.edits.retain_members(value, |member| !gone.iter().any(|(key, is_gone, _)| *is_gone && member.key == *key));
-        for (key, _, kind) in gone.into_iter().filter(|(_, is_gone, _)| *is_gone) {
-            self.warn(member_path(path, key), kind);
+        if value.get_some("urls").is_some_and(|urls| urls.elements().next().is_some()) {
+            self.warn(member_path(path, "urls"), WarningKind::StaleUrls);
         }
         if let (Some(annotations), Some(diff_id)) = (value.get("annotations"), edit.rewritten) {
             self.rewritten_layer(annotations, &member_path(path, "annotations"), diff_id);

@@ -78,8 +78,9 @@ pub enum WarningKind {
     Dropped,
     /// A `data` field repeated a blob's old bytes, the new ones were not at hand, and it was removed.
     DataDropped,
-    /// Where else a blob could be got, which is only its old bytes: `urls` was removed.
-    UrlsDropped,
+    /// Where else a blob can be got, which is only its old bytes: `urls` was left as it is. Who fetches from there
+    /// compares the digest (OCI image-spec, descriptor.md), and finds the blob missing rather than wrong.
+    StaleUrls,
     /// An image was left out that another one named as its parent, which was removed.
     ParentGone(Digest),
     /// An annotation that restamp does not know contains a digest that has moved, and was left alone.
@@ -97,7 +98,7 @@ impl fmt::Display for WarningKind {
             Self::NotText(text) => write!(f, "{} is not a text; left as it is", printable(text.as_bytes())),
             Self::Dropped => f.write_str("described the layer's old bytes; removed"),
             Self::DataDropped => f.write_str("repeated the blob's old bytes; removed"),
-            Self::UrlsDropped => f.write_str("led to the blob's old bytes; removed"),
+            Self::StaleUrls => f.write_str("leads to the blob's old bytes; left as it is"),
             Self::ParentGone(digest) => write!(f, "names {digest}, which was left out; removed"),
             Self::StaleDigest(digest) => write!(f, "names {digest}, which has another digest now; left as it is"),
             Self::StaleSubject(algorithm) => write!(f, "the {algorithm} digest of a rewritten image; left as it is"),

@@ -65,7 +65,7 @@ fn whole_numbers_are_digits_and_nothing_else() {
 fn what_is_no_json_is_refused_with_its_place() {
     for (bytes, message) in [
         (b"".as_slice(), "offset 0: JSON: expected a value, found the end of the document"),
-        (b"\xef\xbb\xbf{}", "offset 0: JSON: expected no byte order mark (RFC 8259, 8.1), found \u{feff}{}"),
+        (b"\xef\xbb\xbf{}", "offset 0: JSON: expected no byte order mark (RFC 8259, 8.1), found \\u{feff}{}"),
         (b"{} x", "offset 3: JSON: expected the end, found x"),
         (b"[1,]", "[1]: offset 3: JSON: expected a value, found ]"),
         (b"[1 2]", "[0]: offset 3: JSON: expected a comma or a closing bracket, found 2]"),

@@ -222,25 +222,15 @@ fn attestations_are_known_by_annotation_or_type() {
 }
 
 #[test]
-fn what_led_to_the_old_bytes_is_dropped_and_reported() {
-    let (urls, data) = (r#""urls":["https://example.org/1"]"#, r#""data":"AA==""#);
-    for (before, path) in [
-        (format!("{urls},{data},\"digest\":\"<1>\",\"size\":1"), "data, urls"),
-        (format!("\"digest\":\"<1>\",\"size\":1,{data},{urls}"), "data, urls"),
-        (format!("{urls},\"digest\":\"<1>\",\"size\":1"), "urls"),
-    ] {
-        let text = fill(&format!("{{\"layers\":[{{{before}}}]}}"));
-        let change = DescriptorEdit::blob(digest('2'), 1);
-        let edit = ManifestEdit { layers: vec![LayerEdit::Moved(change)], ..ManifestEdit::default() };
-        let patched = Manifest::parse(text.as_bytes()).unwrap().patch(stamp(SET), &edit).unwrap();
-        assert_bytes(&patched, &fill(r#"{"layers":[{"digest":"<2>","size":1}]}"#));
-        let said = |key: &str| match key {
-            "urls" => "layers[0].urls: led to the blob's old bytes; removed",
-            _ => "layers[0].data: repeated the blob's old bytes; removed",
-        };
-        assert_eq!(texts(&patched), path.split(", ").map(said).collect::<Vec<_>>());
-        // A blob that is as it was can still be got there.
-        let kept = Manifest::parse(text.as_bytes()).unwrap().patch(stamp(SET), &ManifestEdit::default()).unwrap();
-        assert!(!kept.changed);
-    }
+fn what_leads_to_the_old_bytes_is_reported() {
+    let text = fill(r#"{"layers":[{"urls":["https://example.org/1"],"digest":"<1>","size":1}]}"#);
+    let change = DescriptorEdit::blob(digest('2'), 1);
+    let edit = ManifestEdit { layers: vec![LayerEdit::Moved(change)], ..ManifestEdit::default() };
+    let manifest = Manifest::parse(text.as_bytes()).unwrap();
+    let patched = manifest.patch(stamp(SET), &edit).unwrap();
+    assert_bytes(&patched, &fill(r#"{"layers":[{"urls":["https://example.org/1"],"digest":"<2>","size":1}]}"#));
+    assert_eq!(texts(&patched), ["layers[0].urls: leads to the blob's old bytes; left as it is"]);
+    // A blob that is as it was can still be got there.
+    let kept = manifest.patch(stamp(SET), &ManifestEdit::default()).unwrap();
+    assert!(!kept.changed && texts(&kept).is_empty());
 }
