@@ -51,8 +51,12 @@ fn what_is_accepted_does_not_count() {
     let policy = "[[accept]]\npath = \"a\"\nreason = \"build number\"\n[[accept]]\nclass = \"time\"\nreason = \"t\"\n[[accept]]\nclass = \"log-or-cache\"\nfield = \"cont*\"\nreason = \"l\"\n[[accept]]\npath = \"gone/**\"\nreason = \"old\"\n";
     let path = write(pair.dir.path(), "policy.toml", policy.as_bytes());
     let shown = pair.run(&["--policy", text(&path)]).expect(0).text();
-    assert!(shown.starts_with("identical\n") && shown.contains("accepted: 1 (build number)"), "{shown}");
+    assert!(
+        shown.starts_with("identical but for what is accepted\n") && shown.contains("accepted: 1 (build number)"),
+        "{shown}"
+    );
     assert!(shown.contains("unused rule: path gone/** (old)"), "{shown}");
+    assert_eq!(pair.json(&["--policy", text(&path)])["verdict"], "accepted");
     let bad = write(pair.dir.path(), "bad.toml", b"[[accept]]\npath = \"a\"\n");
     pair.run(&["--policy", text(&bad)]).expect_error(&["bad.toml", "reason"]);
 }

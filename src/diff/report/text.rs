@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::fold::{Group, explanations, groups};
+use super::window::shown;
 use crate::causes::Class;
-use crate::diff::model::{Difference, Report, Value, Verdict};
+use crate::diff::model::{Difference, Report, Verdict};
 use crate::error::printable;
 
 /// How it is printed.
@@ -59,7 +60,7 @@ impl Printer<'_, '_> {
         let report = self.report;
         let verdict = report.verdict();
         let color = match verdict {
-            Verdict::Identical | Verdict::SameAfterRestamping => GREEN,
+            Verdict::Identical | Verdict::Accepted | Verdict::SameAfterRestamping => GREEN,
             Verdict::Explainable => YELLOW,
             Verdict::Different => RED,
         };
@@ -162,7 +163,7 @@ impl Printer<'_, '_> {
                 && group.class != Class::Time
                 && let Some(first) = rest.members.first().filter(|first| !first.path.is_empty())
             {
-                let _ = write!(line, ", first {}", first.printable_path());
+                let _ = write!(line, ", first {}", printable(&first.path));
             }
             self.line(&line);
         }
@@ -173,7 +174,7 @@ impl Printer<'_, '_> {
         let place = self.report.place(difference);
         let mut line = format!("{label} ");
         if !difference.path.is_empty() {
-            let path = self.paint(&difference.printable_path(), BOLD);
+            let path = self.paint(&printable(&difference.path), BOLD);
             let _ = write!(line, "{path} ");
         }
         let _ = write!(line, "{} in {}", printable(difference.field.as_bytes()), place.part);
@@ -183,9 +184,8 @@ impl Printer<'_, '_> {
         match &difference.values {
             [None, None] => {}
             [a, b] => {
-                let text =
-                    |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-                let _ = write!(line, ": {} -> {}", text(a), text(b));
+                let [a, b] = shown([a.as_ref(), b.as_ref()]);
+                let _ = write!(line, ": {a} -> {b}");
             }
         }
         if let Some(note) = &difference.note {
