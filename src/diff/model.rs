@@ -1,7 +1,7 @@
 //! What a comparison finds, as plain data. Nothing here compares or prints.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use crate::causes::{Cause, Class};
@@ -244,6 +244,8 @@ pub(super) struct Findings {
     pub(super) notes: Vec<String>,
     /// Pairs of indexes that were compared; `None` is `index.json`.
     pub(super) indexes: HashSet<[Option<Digest>; 2]>,
+    /// Which manifest of B goes with one of A: what names the one there names the other here.
+    pub(super) partners: BTreeMap<Digest, Digest>,
 }
 
 impl Findings {
@@ -256,6 +258,12 @@ impl Findings {
     /// A difference.
     pub(super) fn push(&mut self, difference: Difference) {
         self.differences.push(difference);
+    }
+
+    /// Do two digests name what is compared as a pair?
+    pub(super) fn are_partners(&self, digests: [Option<Digest>; 2]) -> bool {
+        let [Some(a), Some(b)] = digests else { return false };
+        self.partners.get(&a) == Some(&b)
     }
 
     /// How many there are so far: to see whether a comparison has found anything.
