@@ -9,8 +9,9 @@ use super::model::{Difference, Part, Place, Value};
 use super::view::{Attached, Image, View};
 use crate::causes::Class;
 use crate::digest::{Algorithm, Digest};
+use crate::document::attestation::{self, Attestation, is_statement_type};
 use crate::document::descriptor::Descriptor;
-use crate::document::json::{Json, MAX_DOCUMENT, Value as JsonValue, element_path};
+use crate::document::json::{Json, MAX_DOCUMENT, Value as JsonValue, element_path, member_path};
 use crate::epoch::Instant;
 use crate::error::Result;
 use crate::image::graph::extent_of;
@@ -68,7 +69,7 @@ impl Comparison<'_> {
 
     fn pair_of(&mut self, label: &str, a: &Attached, b: &Attached) -> Result<()> {
         if a.digest == b.digest {
-            return Ok(());
+            return self.same(label, [a, b]);
         }
         let place = self.attached_place(label, [Some(a), Some(b)]);
         let (Some(left), Some(right)) = (self.views[0].manifest(&a.digest), self.views[1].manifest(&b.digest)) else {
@@ -109,6 +110,34 @@ impl Comparison<'_> {
                     self.findings.push(Difference::new(Class::Content, place, "config", values));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// What both sources have says the same of both images, and so is wrong of one of them where they differ.
+    fn same(&mut self, label: &str, pair: [&Attached; 2]) -> Result<()> {
+        let Some(manifest) = self.views[0].manifest(&pair[0].digest) else { return Ok(()) };
+        let subject = manifest.subject.iter().map(|subject| ("subject.digest".to_owned(), subject.digest));
+        let mut named: Vec<(String, Digest)> = subject.collect();
+        for layer in manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type)) {
+            let Some(text) = document(self.views[0], layer)? else { continue };
+            if let Ok(Attestation::Statement(statement)) = Attestation::parse(&text) {
+                let digests = |subject: &attestation::Subject| {
+                    let path = member_path(&subject.path, "digest");
+                    subject.digests.iter().map(|digest| (path.clone(), *digest)).collect::<Vec<_>>()
+                };
+                named.extend(statement.subjects().iter().flat_map(digests));
+            }
+        }
+        named.retain(|(_, digest)| self.findings.partners.get(digest).is_some_and(|partner| partner != digest));
+        if named.is_empty() {
+            return Ok(());
+        }
+        let place = self.attached_place(label, pair.map(Some));
+        for (field, digest) in named {
+            let values = [(); 2].map(|()| Some(Value::text(digest.to_string())));
+            let difference = Difference::new(Class::Content, place, field, values);
+            self.findings.push(difference.note("B says the same as A, of an image that is another one in B"));
         }
         Ok(())
     }
@@ -198,7 +227,7 @@ fn predicate_class(predicate_type: &str) -> Class {
     };
     if is_of(&"https://slsa.dev/provenance") {
         Class::LogOrCache
-    } else if INVENTORIES.iter().any(|family| is_of(&family)) {
+    } else if INVENTORIES.iter().any(is_of) {
         Class::PackageDb
     } else {
         Class::Content

@@ -62,6 +62,36 @@ fn what_is_accepted_does_not_count() {
 }
 
 #[test]
+fn long_values_and_names_are_never_shown_as_equal() {
+    let long = "x".repeat(700);
+    let first = image(vec![tar(&[file("a", "1")])]);
+    let config = |from: &str, to: &str| with_config(&first, from, to);
+    let [a, b] = ["1", "2"].map(|word| config(r#""maintainer":"x""#, &format!(r#""maintainer":"{long}{word}{long}""#)));
+    let pair = Pair::images(&a, &b);
+    let one = &pair.json(&[])["differences"][0];
+    assert_eq!(one["a"], format!("\"{long}1{long}\""));
+    assert_eq!(one["b"], format!("\"{long}2{long}\""));
+    let shown = pair.run(&[]).expect(1).text();
+    let line = shown.lines().find(|line| line.contains("maintainer")).unwrap();
+    assert!(line.len() < 700 && line.contains("x1x") && line.contains("x2x"), "{line}");
+    // Keys and paths too.
+    let key = |end: &str| config(r#""maintainer":"x""#, &format!(r#""{long}.{end}":"x""#));
+    let found = Pair::images(&key("1"), &key("2")).found(&[]);
+    let fields: Vec<_> = found.iter().map(|(_, _, field)| field.as_str()).collect();
+    assert_eq!(fields, ["1", "2"].map(|end| format!("config.Labels[\"{long}.{end}\"]")).each_ref().map(String::as_str));
+    let path = |end: &str| format!("{}/{}/{end}", "d".repeat(150), "e".repeat(90));
+    let pair =
+        Pair::layers(&[file(&path("1"), "1"), file(&path("2"), "1")], &[file(&path("1"), "2"), file(&path("2"), "2")]);
+    let report = pair.json(&[]);
+    let all = report["differences"].as_array().unwrap();
+    let paths: Vec<_> = all.iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, [path("1"), path("2")]);
+    assert!(all.iter().all(|one| one.get("path_hex").is_none()), "{report:#}");
+    let shown = pair.run(&[]).expect(1).text();
+    assert!(shown.contains(&path("1")) && shown.contains(&path("2")), "{shown}");
+}
+
+#[test]
 fn names_of_an_image_never_reach_the_terminal_or_page_raw() {
     let evil = "x\x1b[31m\n<script>alert(1)</script>\u{202e}\"'&";
     let [a, b] = ["1", "2"].map(|text| {

@@ -6,7 +6,7 @@ use super::fold::{Group, explanations, groups};
 use super::window::shown;
 use crate::causes::Class;
 use crate::diff::model::{Difference, Report, Verdict};
-use crate::error::printable;
+use crate::error::{printable, printable_whole};
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -174,10 +174,11 @@ impl Printer<'_, '_> {
         let place = self.report.place(difference);
         let mut line = format!("{label} ");
         if !difference.path.is_empty() {
-            let path = self.paint(&printable(&difference.path), BOLD);
+            let path = self.paint(&difference.printable_path(), BOLD);
             let _ = write!(line, "{path} ");
         }
-        let _ = write!(line, "{} in {}", printable(difference.field.as_bytes()), place.part);
+        // Whole, as the name of a label is not less than its value.
+        let _ = write!(line, "{} in {}", printable_whole(difference.field.as_bytes()), place.part);
         if with_image && !place.image.is_empty() {
             let _ = write!(line, " of {}", place.image);
         }
