@@ -227,8 +227,17 @@ impl std::error::Error for Error {}
 pub fn printable(bytes: &[u8]) -> String {
     const LONGEST: usize = 200;
     let cut = &bytes[..bytes.len().min(LONGEST)];
-    let mut text = String::with_capacity(cut.len());
-    for chunk in cut.utf8_chunks() {
+    let mut text = printable_whole(cut);
+    if cut.len() < bytes.len() {
+        text.push('…');
+    }
+    text
+}
+
+/// As [`printable`], however long it is: for what has to be told from others by its text.
+pub fn printable_whole(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             if c.is_control() || is_invisible(c) {
                 text.extend(c.escape_default());
@@ -239,9 +248,6 @@ pub fn printable(bytes: &[u8]) -> String {
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
-    }
-    if cut.len() < bytes.len() {
-        text.push('…');
     }
     text
 }

@@ -129,7 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         };
         out.write_all(shown.as_bytes()).and_then(|()| out.flush()).context("cannot write the report")?;
     }
-    let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Identical };
+    let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Accepted };
     Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })
 }
 

@@ -2,44 +2,41 @@
 
 use super::align::{align, by_position};
 use super::documents::Subject;
-use super::json::{Compared, compare};
-use super::model::{Difference, Value};
+use super::json::{Change, Compared, elements};
 use crate::causes::Class;
-use crate::document::json::{Value as JsonValue, element_path};
+use crate::document::json::Value;
 
 /// Entries of the history, paired by their command.
-pub(super) fn history<'j>(subject: &mut Subject<'_>, a: JsonValue<'j>, b: JsonValue<'j>, compared: &mut Compared<'j>) {
-    let entries = |root: JsonValue<'j>| -> Vec<JsonValue<'j>> {
-        root.get("history").into_iter().flat_map(JsonValue::elements).collect()
+pub(super) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], compared: &mut Compared<'j>) {
+    let [a, b] = lists;
+    let keys = |list: Value<'j>| -> Vec<_> {
+        let key = |entry: Value<'j>| {
+            (entry.get("created_by").and_then(Value::as_str), entry.get("empty_layer").and_then(Value::as_bool))
+        };
+        list.elements().map(key).collect()
     };
-    let (left, right) = (entries(a), entries(b));
-    let key = |entry: &JsonValue<'j>| {
-        (entry.get("created_by").and_then(JsonValue::as_str), entry.get("empty_layer").and_then(JsonValue::as_bool))
-    };
-    let keys = |entries: &[JsonValue<'j>]| entries.iter().map(key).collect::<Vec<_>>();
-    for (i, j) in align(&keys(&left), &keys(&right), &mut by_position) {
-        let path = element_path("history", i.or(j).unwrap_or(0));
-        match (i.and_then(|i| left.get(i)), j.and_then(|j| right.get(j))) {
-            (Some(x), Some(y)) => {
-                let mut found = Compared::default();
-                compare(*x, *y, &path, &|_| false, &mut found);
-                compared.is_respelled |= found.is_respelled;
-                for change in &found.changes {
-                    let is_time = change.path.to_ascii_lowercase().ends_with(".created");
-                    // Whether a step has a layer, and what is in it, is told by the layers.
-                    let is_idle = change.is_of_nothing() || change.path.ends_with(".empty_layer");
-                    let class = match (is_time, is_idle) {
-                        (true, _) => Class::Time,
-                        (false, true) => Class::Format,
-                        (false, false) => Class::Content,
-                    };
-                    subject.push(class, &change.path, change);
-                }
-            }
-            (x, y) => {
-                let values = [x, y].map(|entry| entry.map(|entry| Value::bytes(entry.raw())));
-                subject.findings.push(Difference::new(Class::Content, subject.place, path, values));
-            }
-        }
+    let pairs = align(&keys(a), &keys(b), &mut by_position);
+    let mut found = Compared::default();
+    elements(a, b, &pairs, "history", &|path, values| is_lone_step(path, values), &mut found);
+    compared.is_respelled |= found.is_respelled;
+    // A step that only one side has is one difference.
+    let steps = [a, b].map(|list| list.elements().collect::<Vec<_>>());
+    for (i, j) in pairs.iter().filter(|(i, j)| i.is_none() || j.is_none()) {
+        let value = |side: usize, number: &Option<usize>| steps.get(side)?.get((*number)?).copied();
+        let path = crate::document::json::element_path("history", i.or(*j).unwrap_or(0));
+        found.changes.push(Change { path, values: [value(0, i), value(1, j)] });
     }
+    for change in &found.changes {
+        subject.push(change, class);
+    }
+}
+
+/// Is this an entry of the list itself, on one side alone?
+fn is_lone_step(path: &str, values: [Option<Value<'_>>; 2]) -> bool {
+    path.ends_with(']') && path.matches(['[', '.']).count() == 1 && values.iter().any(Option::is_none)
+}
+
+fn class(change: &Change<'_>) -> Class {
+    // Whether a step has a layer, and what is in it, is told by the layers.
+    if change.is_of_nothing() || change.path.ends_with("].empty_layer") { Class::Format } else { Class::Content }
 }

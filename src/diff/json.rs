@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::align::{Pair, align, by_position};
 use crate::document::json::{Json, Kind, Value, element_path, member_path};
 
 /// A value that is not the same on both sides.
@@ -13,10 +14,49 @@ pub(super) struct Change<'j> {
     pub(super) values: [Option<Value<'j>>; 2],
 }
 
+/// Objects whose members Go's encoder leaves out where they are nothing. A member of a map, a variable or a label say,
+/// tells something by being there, and so does an element of a list.
+const STRUCTS: [&str; 14] = [
+    "",
+    "config",
+    "config.Healthcheck",
+    "container_config",
+    "descriptor",
+    "descriptor.platform",
+    "history",
+    "layers",
+    "layers.platform",
+    "manifests",
+    "manifests.platform",
+    "rootfs",
+    "subject",
+    "subject.platform",
+];
+
+/// It has a default that is not nothing, so that Docker tells its absence from a zero.
+const WITH_DEFAULT: &str = "config.StopTimeout";
+
 impl Change<'_> {
-    /// Is one side absent, and the other what Go's encoder writes for nothing? (`null`, `""`, `0`, `false`, `[]`, `{}`)
+    /// Is one side absent, and the other what Go's encoder leaves out? (`null`, `""`, `0`, `false`, `[]`, `{}`)
     pub(super) fn is_of_nothing(&self) -> bool {
-        self.values.iter().flatten().all(|value| is_nothing(*value))
+        self.is_in_struct() && self.values.iter().flatten().all(|value| is_nothing(*value))
+    }
+
+    fn is_in_struct(&self) -> bool {
+        let holder = match self.path.strip_suffix("\"]") {
+            Some(inner) => inner.rsplit_once("[\"").map(|(holder, _)| holder),
+            None if self.path.ends_with(']') => None,
+            None => Some(self.path.rsplit_once('.').map_or("", |(holder, _)| holder)),
+        };
+        // `layers[2].platform` as `layers.platform`: which one it is does not matter.
+        let general = holder.map(|holder| match holder.split_once('[') {
+            Some((list, rest)) => match rest.split_once(']') {
+                Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("{list}{rest}"),
+                _ => holder.to_owned(),
+            },
+            None => holder.to_owned(),
+        });
+        self.path != WITH_DEFAULT && general.is_some_and(|general| STRUCTS.contains(&general.as_str()))
     }
 }
 
@@ -34,122 +74,152 @@ fn is_nothing(value: Value<'_>) -> bool {
 pub(super) struct Compared<'j> {
     /// What differs, in the order of the left document, what only the right one has behind it.
     pub(super) changes: Vec<Change<'j>>,
-    /// Is something equal but spelled in another way: escapes, numbers, the order of keys?
+    /// Is something equal but written in another way: white space, escapes, the order of keys?
+    ///
+    /// Every byte of both documents is part of a change, of what was passed over, of what is equal, or told by this.
     pub(super) is_respelled: bool,
 }
 
-/// Compares two values; members for which `skip` is true are passed over.
-pub(super) fn compare<'j>(a: Value<'j>, b: Value<'j>, path: &str, skip: &dyn Fn(&str) -> bool, out: &mut Compared<'j>) {
-    if skip(path) || a.raw() == b.raw() {
+/// Says of a path and what stands there whether it is told elsewhere.
+pub(super) type Told<'f> = dyn Fn(&str, [Option<Value<'_>>; 2]) -> bool + 'f;
+
+/// Compares two documents; values for which `told` is true are passed over.
+pub(super) fn documents<'j>(a: &'j Json<'j>, b: &'j Json<'j>, told: &Told<'_>, out: &mut Compared<'j>) {
+    let frame = |json: &Json<'j>| {
+        let (bytes, span) = (json.bytes(), json.root().span());
+        [bytes.get(..span.start), bytes.get(span.end..)].map(|piece| piece.unwrap_or_default().to_vec())
+    };
+    out.is_respelled |= frame(a) != frame(b);
+    compare(a.root(), b.root(), "", told, out);
+}
+
+/// Compares two values; those for which `told` is true are passed over.
+pub(super) fn compare<'j>(a: Value<'j>, b: Value<'j>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
+    if a.raw() == b.raw() || told(path, [Some(a), Some(b)]) {
         return;
     }
     match (a.kind(), b.kind()) {
-        (Kind::Object, Kind::Object) => objects(Some(a), Some(b), path, skip, out),
-        (Kind::Array, Kind::Array) => arrays(a, b, path, skip, out),
+        (Kind::Object, Kind::Object) => objects(Some(a), Some(b), path, told, out),
+        (Kind::Array, Kind::Array) => arrays(a, b, path, told, out),
         (Kind::String, Kind::String) if a.as_str() == b.as_str() => out.is_respelled = true,
         _ => out.changes.push(Change { path: path.to_owned(), values: [Some(a), Some(b)] }),
     }
 }
 
-fn objects<'j>(
-    a: Option<Value<'j>>,
-    b: Option<Value<'j>>,
-    path: &str,
-    skip: &dyn Fn(&str) -> bool,
-    out: &mut Compared<'j>,
-) {
-    let members = |value: Option<Value<'j>>| value.into_iter().flat_map(Value::members);
-    let right: BTreeMap<String, Value<'j>> = members(b).map(|member| (member.key.into_owned(), member.value)).collect();
+fn objects<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
+    let members = |value: Option<Value<'j>>| value.into_iter().flat_map(Value::members).enumerate();
+    let right: BTreeMap<String, (usize, Value<'j>)> =
+        members(b).map(|(number, member)| (member.key.into_owned(), (number, member.value))).collect();
     let mut known = BTreeSet::new();
-    let mut order = Vec::new();
-    for member in members(a) {
+    let mut pairs = Vec::new();
+    for (number, member) in members(a) {
         let path = member_path(path, &member.key);
         match right.get(member.key.as_ref()) {
-            Some(other) => {
-                compare(member.value, *other, &path, skip, out);
-                order.push(member.key.clone().into_owned());
+            Some((other, value)) => {
+                compare(member.value, *value, &path, told, out);
+                pairs.push((number, *other));
             }
-            None => one_sided(Some(member.value), None, &path, skip, out),
+            None => one_sided(Some(member.value), None, &path, told, out),
         }
         known.insert(member.key.into_owned());
     }
-    let mut common = order.iter();
-    for member in members(b) {
-        if known.contains(member.key.as_ref()) {
-            out.is_respelled |= common.next().is_some_and(|key| *key != member.key);
-        } else {
-            one_sided(None, Some(member.value), &member_path(path, &member.key), skip, out);
-        }
+    for (_, member) in members(b).filter(|(_, member)| !known.contains(member.key.as_ref())) {
+        one_sided(None, Some(member.value), &member_path(path, &member.key), told, out);
+    }
+    if let (Some(a), Some(b)) = (a, b) {
+        out.is_respelled |= !pairs.is_sorted_by_key(|(_, other)| *other);
+        spacing(a, b, &pairs, out);
     }
 }
 
 /// A member that only one side has; of an object every member of its own.
-fn one_sided<'j>(
-    a: Option<Value<'j>>,
-    b: Option<Value<'j>>,
-    path: &str,
-    skip: &dyn Fn(&str) -> bool,
-    out: &mut Compared<'j>,
-) {
-    if skip(path) {
+fn one_sided<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
+    if told(path, [a, b]) {
         return;
     }
     let is_full = |value: Value<'_>| value.kind() == Kind::Object && value.members().next().is_some();
     if a.or(b).is_some_and(is_full) {
-        objects(a, b, path, skip, out);
+        objects(a, b, path, told, out);
     } else {
         out.changes.push(Change { path: path.to_owned(), values: [a, b] });
     }
 }
 
-fn arrays<'j>(a: Value<'j>, b: Value<'j>, path: &str, skip: &dyn Fn(&str) -> bool, out: &mut Compared<'j>) {
-    let (left, right): (Vec<_>, Vec<_>) = (a.elements().collect(), b.elements().collect());
-    let keys = |values: &[Value<'j>]| values.iter().map(|value| value.raw()).collect::<Vec<_>>();
+fn arrays<'j>(a: Value<'j>, b: Value<'j>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
+    let keys = |value: Value<'j>| value.elements().map(Value::raw).collect::<Vec<_>>();
+    let (left, right) = (keys(a), keys(b));
     let pairs = if left.len() == right.len() {
         (0..left.len()).map(|number| (Some(number), Some(number))).collect()
     } else {
-        super::align::align(&keys(&left), &keys(&right), &mut super::align::by_position)
+        align(&left, &right, &mut by_position)
     };
+    elements(a, b, &pairs, path, told, out);
+}
+
+/// Compares two arrays whose elements are paired already.
+pub(super) fn elements<'j>(
+    a: Value<'j>,
+    b: Value<'j>,
+    pairs: &[Pair],
+    path: &str,
+    told: &Told<'_>,
+    out: &mut Compared<'j>,
+) {
+    let (left, right): (Vec<_>, Vec<_>) = (a.elements().collect(), b.elements().collect());
     for (i, j) in pairs {
         let (x, y) = (i.and_then(|i| left.get(i)).copied(), j.and_then(|j| right.get(j)).copied());
-        let path = element_path(path, i.or(j).unwrap_or(0));
+        let path = element_path(path, i.or(*j).unwrap_or(0));
         match (x, y) {
-            (Some(x), Some(y)) => compare(x, y, &path, skip, out),
-            (x, y) => one_sided(x, y, &path, skip, out),
+            (Some(x), Some(y)) => compare(x, y, &path, told, out),
+            (None, None) => {}
+            (x, y) => one_sided(x, y, &path, told, out),
         }
     }
+    let both: Vec<_> = pairs.iter().filter_map(|(i, j)| Some(((*i)?, (*j)?))).collect();
+    spacing(a, b, &both, out);
 }
 
-/// Are the tokens of both documents written with the same white space, as far as their first lines show?
-pub(super) fn same_spacing(a: &Json<'_>, b: &Json<'_>) -> bool {
-    let habit = |json: &Json<'_>| {
-        let bytes = json.bytes();
-        let head: Vec<u8> = bytes.iter().skip(1).take(8).copied().take_while(u8::is_ascii_whitespace).collect();
-        let colon = bytes.windows(2).find(|pair| pair.first() == Some(&b':')).is_some_and(|pair| pair.ends_with(b" "));
-        let tail = bytes.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-        (head, colon, tail)
-    };
-    habit(a) == habit(b)
-}
-
-/// Do two documents differ in nothing but digests and numbers? Then what they name differs, not how they are written.
-pub(super) fn only_digests_differ(a: &[u8], b: &[u8]) -> bool {
-    masked(a) == masked(b)
-}
-
-/// Every run of hexadecimal digits that is as long as a digest, and every run of decimal digits, as one character.
-fn masked(bytes: &[u8]) -> Vec<u8> {
-    const DIGEST: usize = 64;
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let decimal = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let run = if hex >= DIGEST { hex } else { decimal };
-        out.push(if run > 0 { b'0' } else { *first });
-        rest = if run > 0 { rest.get(run..).unwrap_or_default() } else { tail };
+/// Compares what stands between the parts of two containers, of which these are each other's.
+///
+/// The first and the last part have other neighbours than those between them: what surrounds a part that only one side
+/// has is its own.
+pub(super) fn spacing<'j>(a: Value<'j>, b: Value<'j>, pairs: &[(usize, usize)], out: &mut Compared<'j>) {
+    let (x, y) = (Tokens::of(a), Tokens::of(b));
+    let is_empty = [&x, &y].map(|tokens| tokens.before.is_empty());
+    let same_ends = x.before.first() == y.before.first() && x.end == y.end;
+    out.is_respelled |= is_empty[0] == is_empty[1] && !same_ends;
+    for (i, j) in pairs {
+        out.is_respelled |= x.keys.get(*i) != y.keys.get(*j);
+        out.is_respelled |= *i > 0 && *j > 0 && x.before.get(*i) != y.before.get(*j);
     }
-    out
+}
+
+/// The bytes of a container that are in none of its values.
+struct Tokens<'j> {
+    /// In front of each part, after the one before it.
+    before: Vec<&'j [u8]>,
+    /// The key of each member, up to its value; nothing in an array.
+    keys: Vec<&'j [u8]>,
+    /// Behind the last part.
+    end: &'j [u8],
+}
+
+impl<'j> Tokens<'j> {
+    fn of(container: Value<'j>) -> Self {
+        let (raw, span) = (container.raw(), container.span());
+        let piece = |from: usize, to: usize| {
+            raw.get(from.saturating_sub(span.start)..to.saturating_sub(span.start)).unwrap_or_default()
+        };
+        let members = container.members().map(|member| (member.key_span.start, member.value.span()));
+        let elements = container.elements().map(|value| (value.span().start, value.span()));
+        let (mut before, mut keys, mut at) = (Vec::new(), Vec::new(), span.start + 1);
+        for (start, value) in members.chain(elements) {
+            before.push(piece(at, start));
+            keys.push(piece(start, value.start));
+            at = value.end;
+        }
+        Self { before, keys, end: piece(at, span.end.saturating_sub(1)) }
+    }
 }
 
 #[cfg(test)]
@@ -159,17 +229,53 @@ mod tests {
     fn paths(a: &str, b: &str) -> (Vec<String>, bool) {
         let (a, b) = (Json::parse(a.as_bytes()).unwrap(), Json::parse(b.as_bytes()).unwrap());
         let mut out = Compared::default();
-        compare(a.root(), b.root(), "", &|path| path == "skipped", &mut out);
+        documents(&a, &b, &|path, _| path == "skipped", &mut out);
         (out.changes.into_iter().map(|change| change.path).collect(), out.is_respelled)
     }
 
     #[test]
-    fn digests_are_no_spelling() {
-        let differ = |a: &str, b: &str| !only_digests_differ(a.as_bytes(), b.as_bytes());
-        let [x, y] = [("a", 12), ("9", 345)].map(|(c, n)| format!(r#"{{"d":"sha256:{}","s":{n}}}"#, c.repeat(64)));
-        assert!(!differ(&x, &y));
-        assert!(differ("[1,2]", "[1, 2]"));
-        assert!(differ("[\"abc\"]", "[\"abd\"]"));
+    fn what_is_left_between_known_differences_is_spelling() {
+        for (a, b) in [
+            (r#"{"a":1,"b":{"c":2}}"#, r#"{"a":3,"b":{"c": 2}}"#),
+            (r#"{"a":1,"b":[1,2]}"#, r#"{"a":3,"b":[1, 2]}"#),
+            (r#"{"a":1,"b":[1,2]}"#, r#"{"a":3,"b":[1,2 ]}"#),
+            (r#"{"a":1,"b":{}}"#, r#"{"a":3,"b":{ }}"#),
+            (r#"{"a":1}"#, "{\"a\":3}\n"),
+            (r#"{"a":1}"#, r#"{"\u0061":3}"#),
+            (r#"{"skipped":1,"a":2}"#, r#"{"skipped":3 ,"a":2}"#),
+            (r#"{"x":1,"a":2,"b":2}"#, r#"{"a":2, "b":2}"#),
+        ] {
+            assert!(paths(a, b).1, "{a} {b}");
+        }
+        for (a, b) in [
+            (r#"{ "a": 1, "b": 2 }"#, r#"{ "b": 2 }"#),
+            ("{\n  \"a\": 1,\n  \"b\": [\n    1\n  ]\n}", "{\n  \"b\": [\n    2,\n    3\n  ]\n}"),
+            (r#"{"a": {}}"#, r#"{"a": {"b": 1}}"#),
+        ] {
+            assert!(!paths(a, b).1, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn only_what_an_encoder_leaves_out_is_nothing() {
+        let is_nothing = |path: &str, value: &str| {
+            let json = Json::parse(value.as_bytes()).unwrap();
+            Change { path: path.to_owned(), values: [None, Some(json.root())] }.is_of_nothing()
+        };
+        for path in ["author", "config.Env", "history[3].comment", "[\"os.features\"]", "layers[0].platform.variant"] {
+            assert!(is_nothing(path, "null") && is_nothing(path, "\"\"") && !is_nothing(path, "1"), "{path}");
+        }
+        for path in [
+            "config.ExposedPorts[\"22/tcp\"]",
+            "config.Volumes[\"/x\"]",
+            "config.Labels.x",
+            "annotations[\"x.y\"]",
+            "config.Cmd[1]",
+            "config.StopTimeout",
+            "config.Labels[\"x\"].config[\"y\"]",
+        ] {
+            assert!(!is_nothing(path, "\"\""), "{path}");
+        }
     }
 
     #[test]

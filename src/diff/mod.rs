@@ -2,7 +2,7 @@
 //!
 //! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
 //! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
-//! are compared value by value (`documents.rs`, `history.rs`, `json.rs`). Of layers that are not the same, every entry
+//! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`; `json.rs` and `dates.rs` below). Of layers that are not the same, every entry
 //! becomes one compact record (`record.rs`); they are paired by content and history (`layers.rs`, `pairing.rs`,
 //! `align.rs`), then field by field (`entries.rs`, `moved.rs`). Only contents that differ are read a second time
 //! (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top of each other. `commands.rs` names causes
@@ -15,12 +15,15 @@
 mod align;
 mod commands;
 mod contents;
+mod dates;
 mod documents;
 mod entries;
 pub mod filter;
 mod history;
+mod index;
 mod json;
 mod layers;
+mod listing;
 mod look;
 pub mod model;
 mod moved;
@@ -91,6 +94,7 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
     total(sizes.fold(0, u64::saturating_add));
     let mut comparison =
         Comparison { views, options, pool, findings: Findings::default(), done: HashSet::new(), kept: 0 };
+    comparison.note_partners(&pairs);
     for pair in &pairs {
         let label = label(pair.iter().flatten().next().copied());
         match pair {
@@ -101,6 +105,7 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
     }
     if !options.rootfs {
         comparison.loose()?;
+        comparison.listings()?;
     }
     Ok(finish(comparison, sources.map(|source| source.name().to_owned())))
 }
@@ -120,14 +125,22 @@ fn label(image: Option<&Image>) -> String {
     }
 }
 
-/// Pairs images: the same platform and a common name first, then the same platform, then what is left over.
+/// Pairs images: the same platform and a common name first, then the same platform, then what is left over. Of several
+/// that fit, those that are the same go together.
 fn pair_images<'i>(a: &'i [Image], b: &'i [Image]) -> Vec<[Option<&'i Image>; 2]> {
     let mut partner: BTreeMap<usize, usize> = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    let rounds: [&dyn Fn(&Image, &Image) -> bool; 3] = [
-        &|x, y| x.platform == y.platform && x.names.iter().any(|name| y.names.contains(name)),
+    let is_named_alike = |x: &Image, y: &Image| x.names.iter().any(|name| y.names.contains(name));
+    let is_same = |x: &Image, y: &Image| match (x.manifest, y.manifest) {
+        (Some(x), Some(y)) => x == y,
+        _ => x.config_digest == y.config_digest,
+    };
+    let rounds: [&dyn Fn(&Image, &Image) -> bool; 5] = [
+        &|x, y| is_same(x, y) && is_named_alike(x, y),
+        &|x, y| x.platform == y.platform && is_named_alike(x, y),
+        &|x, y| is_same(x, y),
         &|x, y| x.platform == y.platform,
-        &|x, y| x.names.is_empty() && y.names.is_empty() || x.names.iter().any(|name| y.names.contains(name)),
+        &|x, y| x.names.is_empty() && y.names.is_empty() || is_named_alike(x, y),
     ];
     for fits in rounds {
         for (i, x) in a.iter().enumerate().filter(|(i, _)| !partner.contains_key(i)).collect::<Vec<_>>() {
@@ -150,7 +163,7 @@ fn pair_images<'i>(a: &'i [Image], b: &'i [Image]) -> Vec<[Option<&'i Image>; 2]
 
 impl Comparison<'_> {
     fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
-        documents::chains(&mut self.findings, label, self.views, images)?;
+        index::chains(&mut self.findings, label, self.views, images)?;
         self.attached(label, images)?;
         documents::configs(&mut self.findings, label, images)?;
         let pairs = self.layers(label, images)?;

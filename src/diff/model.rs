@@ -1,13 +1,13 @@
 //! What a comparison finds, as plain data. Nothing here compares or prints.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use crate::causes::{Cause, Class};
 use crate::digest::Digest;
 use crate::epoch::Instant;
-use crate::error::printable;
+use crate::error::printable_whole;
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
@@ -41,6 +41,8 @@ pub struct Accepted {
 pub enum Verdict {
     /// Nothing differs.
     Identical,
+    /// All that differs is what somebody accepts.
+    Accepted,
     /// Only what rewriting both with the same options makes equal.
     SameAfterRestamping,
     /// Only differences of boring classes: all but [`Class::Content`].
@@ -53,6 +55,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Identical => "identical",
+            Self::Accepted => "identical but for what is accepted",
             Self::SameAfterRestamping => "same after restamping",
             Self::Explainable => "explainable",
             Self::Different => "different",
@@ -68,7 +71,7 @@ impl Report {
             _ if difference.restamps => Verdict::SameAfterRestamping,
             _ => Verdict::Explainable,
         });
-        worst.max().unwrap_or(Verdict::Identical)
+        worst.max().unwrap_or(if self.accepted.is_empty() { Verdict::Identical } else { Verdict::Accepted })
     }
 
     /// Where a difference stands.
@@ -135,9 +138,9 @@ pub enum Value {
 }
 
 impl Value {
-    /// Bytes of an image, made printable.
+    /// Bytes of an image, made printable, all of them: a report that cuts two values may show them as equal.
     pub fn bytes(bytes: &[u8]) -> Self {
-        Self::Text(printable(bytes).into())
+        Self::Text(printable_whole(bytes).into())
     }
 
     /// A number or name of restamp's own.
@@ -183,9 +186,11 @@ pub struct Difference {
 impl Difference {
     /// A difference with nothing but its place, field and values.
     pub fn new(class: Class, place: usize, field: impl Into<Cow<'static, str>>, values: [Option<Value>; 2]) -> Self {
+        // Rewriting sets a time that there is, and adds none.
+        let is_on_both = values.iter().all(Option::is_some) || values.iter().all(Option::is_none);
         Self {
             class,
-            restamps: class == Class::Time,
+            restamps: class == Class::Time && is_on_both,
             place,
             path: Box::default(),
             field: field.into(),
@@ -225,9 +230,9 @@ impl Difference {
         self
     }
 
-    /// The entry's path, printable.
+    /// The entry's path, printable and whole.
     pub fn printable_path(&self) -> String {
-        printable(&self.path)
+        printable_whole(&self.path)
     }
 }
 
@@ -239,6 +244,8 @@ pub(super) struct Findings {
     pub(super) notes: Vec<String>,
     /// Pairs of indexes that were compared; `None` is `index.json`.
     pub(super) indexes: HashSet<[Option<Digest>; 2]>,
+    /// Which manifest of B goes with one of A: what names the one there names the other here.
+    pub(super) partners: BTreeMap<Digest, Digest>,
 }
 
 impl Findings {
@@ -251,6 +258,12 @@ impl Findings {
     /// A difference.
     pub(super) fn push(&mut self, difference: Difference) {
         self.differences.push(difference);
+    }
+
+    /// Do two digests name what is compared as a pair?
+    pub(super) fn are_partners(&self, digests: [Option<Digest>; 2]) -> bool {
+        let [Some(a), Some(b)] = digests else { return false };
+        self.partners.get(&a) == Some(&b)
     }
 
     /// How many there are so far: to see whether a comparison has found anything.

@@ -1,6 +1,6 @@
 //! A source as a list of images, whatever it is carried in: what pairing and comparing need to know of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::Extent;
 use crate::digest::Digest;
@@ -8,7 +8,7 @@ use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
 use crate::error::{Error, Result, printable};
 use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph, ImageConfig, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
 use crate::image::source::Source;
 use crate::media_type::LayerType;
 use crate::policy::Platform;
@@ -63,6 +63,14 @@ pub(super) struct Attached {
     pub(super) is_attestation: bool,
 }
 
+/// A place where an index lists something.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    /// The names by which it is reached.
+    pub(super) names: Vec<String>,
+    pub(super) link: Link,
+}
+
 /// A source with its images.
 #[derive(Debug)]
 pub(super) struct View<'s> {
@@ -71,6 +79,10 @@ pub(super) struct View<'s> {
     pub(super) images: Vec<Image>,
     /// Artifacts that are about nothing that is here.
     pub(super) loose: Vec<Attached>,
+    /// All that indexes list and that is no index, in its order.
+    pub(super) listed: Vec<Listed>,
+    /// What of it is no manifest: blobs, empty indexes, and what is not here.
+    pub(super) others: Vec<Listed>,
 }
 
 impl<'s> View<'s> {
@@ -78,7 +90,8 @@ impl<'s> View<'s> {
     pub(super) fn load(source: &'s Source, reference: Option<&str>, platform: Option<&Platform>) -> Result<Self> {
         let graph = Graph::load(source)?.sound()?;
         let docker = DockerImage::load_all(source)?;
-        let mut view = Self { source, graph, images: Vec::new(), loose: Vec::new() };
+        let mut view =
+            Self { source, graph, images: Vec::new(), loose: Vec::new(), listed: Vec::new(), others: Vec::new() };
         view.walk().map_err(|e| e.in_file(source.name()))?;
         view.docker(&docker).map_err(|e| e.in_file(source.name()))?;
         view.choose(reference, platform).map_err(|e| e.in_file(source.name()))?;
@@ -121,13 +134,20 @@ impl<'s> View<'s> {
         let mut images: Vec<Image> = Vec::new();
         let mut about: Vec<(Digest, Attached)> = Vec::new();
         let mut loose = Vec::new();
+        let (mut listed, mut others): (Vec<Listed>, Vec<Listed>) = Default::default();
+        let mut seen_others = BTreeSet::new();
         let mut seen_indexes: BTreeMap<Digest, usize> = BTreeMap::new();
         while let Some(links) = pending.pop() {
             let Some(link) = links.last().map(|link| link.descriptor.clone()) else { continue };
             let names = links.first().into_iter().flat_map(|link| select::names(&link.descriptor)).map(str::to_owned);
             let names: Vec<String> = names.collect();
-            match self.graph.nodes.get(&link.digest).map(|node| &node.body) {
-                Some(Body::Index(index)) if links.len() < MAX_DEPTH => {
+            let body = self.graph.nodes.get(&link.digest).map(|node| &node.body);
+            let leads_on = |index: &IndexNode| links.len() < MAX_DEPTH && !index.children.is_empty();
+            if !matches!(body, Some(Body::Index(index)) if leads_on(index)) {
+                listed.extend(links.last().map(|link| Listed { names: names.clone(), link: link.clone() }));
+            }
+            match body {
+                Some(Body::Index(index)) if leads_on(index) => {
                     // The same index under two names adds names; more often than that it says nothing new.
                     let times = seen_indexes.entry(link.digest).or_insert(0);
                     *times += 1;
@@ -155,7 +175,8 @@ impl<'s> View<'s> {
                         }
                     }
                 }
-                _ => {}
+                _ if !seen_others.insert(link.digest) => {}
+                _ => others.extend(links.last().map(|link| Listed { names, link: link.clone() })),
             }
         }
         for (subject, attached) in about {
@@ -169,6 +190,7 @@ impl<'s> View<'s> {
             image.names.dedup();
         }
         (self.images, self.loose) = (images, loose);
+        (self.listed, self.others) = (listed, others);
         Ok(())
     }
 
@@ -245,6 +267,7 @@ impl<'s> View<'s> {
         if let Some(reference) = reference {
             let all: Vec<String> = self.images.iter().flat_map(|image| image.names.iter().cloned()).collect();
             self.images.retain(|image| image.names.iter().any(|name| select::is_name(name, reference)));
+            self.others.retain(|other| other.names.iter().any(|name| select::is_name(name, reference)));
             if self.images.is_empty() {
                 let found =
                     if all.is_empty() { "none with a name".to_owned() } else { printable(all.join(", ").as_bytes()) };
@@ -254,6 +277,19 @@ impl<'s> View<'s> {
         if let Some(platform) = platform {
             let all: Vec<String> = self.images.iter().map(|image| image.platform.to_string()).collect();
             self.images.retain(|image| platform.matches(&image.platform));
+            let is_of = |other: &Listed| {
+                let of = other.link.descriptor.platform.as_ref();
+                of.is_none_or(|of| {
+                    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+                    let of = Platform {
+                        os: text(&of.os),
+                        architecture: text(&of.architecture),
+                        variant: of.variant.clone(),
+                    };
+                    platform.matches(&of)
+                })
+            };
+            self.others.retain(is_of);
             if self.images.is_empty() {
                 return Err(Error::malformed("platform", platform.to_string(), printable(all.join(", ").as_bytes())));
             }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, printable, printable_whole};
 
 mod parser;
 use parser::Parser;
@@ -302,7 +302,8 @@ pub fn member_path(object: &str, key: &str) -> String {
     match (plain, object.is_empty()) {
         (true, true) => key.to_owned(),
         (true, false) => format!("{object}.{key}"),
-        (false, _) => format!("{object}[\"{}\"]", printable(key.as_bytes())),
+        // In full: two long keys that are not the same must not have one path.
+        (false, _) => format!("{object}[\"{}\"]", printable_whole(key.as_bytes())),
     }
 }
 

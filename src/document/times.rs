@@ -30,6 +30,26 @@ pub enum TimeKind {
     Seconds,
 }
 
+impl TimeKind {
+    /// What a text in such a place says.
+    pub fn read(self, text: &str) -> Reading {
+        match self {
+            Self::Created => read_created(text).map_or(Reading::Malformed, Reading::at),
+            Self::Date => read_date(text),
+            Self::Seconds => read_seconds(text),
+        }
+    }
+
+    /// The kind of place that a label or annotation is, if this key is one of a time.
+    pub fn of_key(key: &str) -> Option<Self> {
+        match key {
+            REWRITTEN => Some(Self::Seconds),
+            key if DATE_KEYS.contains(&key) => Some(Self::Date),
+            _ => None,
+        }
+    }
+}
+
 /// What a text says of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
@@ -93,12 +113,7 @@ impl Site<'_> {
     }
 
     fn reading(&self) -> Reading {
-        match (self.value.as_str(), self.kind) {
-            (None, _) => Reading::Malformed,
-            (Some(text), TimeKind::Created) => read_created(&text).map_or(Reading::Malformed, Reading::at),
-            (Some(text), TimeKind::Date) => read_date(&text),
-            (Some(text), TimeKind::Seconds) => read_seconds(&text),
-        }
+        self.value.as_str().map_or(Reading::Malformed, |text| self.kind.read(&text))
     }
 
     pub(super) fn public(&self) -> TimeSite {
@@ -145,11 +160,7 @@ pub(super) fn created_sites<'j>(object: Value<'j>, path: &str, sites: &mut Vec<S
 /// Collects the times in a map of labels or annotations, if there is one.
 pub(super) fn label_sites<'j>(labels: Option<Value<'j>>, path: &str, sites: &mut Vec<Site<'j>>) {
     for member in labels.into_iter().flat_map(Value::members) {
-        let kind = match member.key.as_ref() {
-            REWRITTEN => TimeKind::Seconds,
-            key if DATE_KEYS.contains(&key) => TimeKind::Date,
-            _ => continue,
-        };
+        let Some(kind) = TimeKind::of_key(&member.key) else { continue };
         if !member.value.is_null() {
             sites.push(Site { path: member_path(path, &member.key), kind, value: member.value });
         }

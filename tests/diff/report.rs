@@ -51,10 +51,44 @@ fn what_is_accepted_does_not_count() {
     let policy = "[[accept]]\npath = \"a\"\nreason = \"build number\"\n[[accept]]\nclass = \"time\"\nreason = \"t\"\n[[accept]]\nclass = \"log-or-cache\"\nfield = \"cont*\"\nreason = \"l\"\n[[accept]]\npath = \"gone/**\"\nreason = \"old\"\n";
     let path = write(pair.dir.path(), "policy.toml", policy.as_bytes());
     let shown = pair.run(&["--policy", text(&path)]).expect(0).text();
-    assert!(shown.starts_with("identical\n") && shown.contains("accepted: 1 (build number)"), "{shown}");
+    assert!(
+        shown.starts_with("identical but for what is accepted\n") && shown.contains("accepted: 1 (build number)"),
+        "{shown}"
+    );
     assert!(shown.contains("unused rule: path gone/** (old)"), "{shown}");
+    assert_eq!(pair.json(&["--policy", text(&path)])["verdict"], "accepted");
     let bad = write(pair.dir.path(), "bad.toml", b"[[accept]]\npath = \"a\"\n");
     pair.run(&["--policy", text(&bad)]).expect_error(&["bad.toml", "reason"]);
+}
+
+#[test]
+fn long_values_and_names_are_never_shown_as_equal() {
+    let long = "x".repeat(700);
+    let first = image(vec![tar(&[file("a", "1")])]);
+    let config = |from: &str, to: &str| with_config(&first, from, to);
+    let [a, b] = ["1", "2"].map(|word| config(r#""maintainer":"x""#, &format!(r#""maintainer":"{long}{word}{long}""#)));
+    let pair = Pair::images(&a, &b);
+    let one = &pair.json(&[])["differences"][0];
+    assert_eq!(one["a"], format!("\"{long}1{long}\""));
+    assert_eq!(one["b"], format!("\"{long}2{long}\""));
+    let shown = pair.run(&[]).expect(1).text();
+    let line = shown.lines().find(|line| line.contains("maintainer")).unwrap();
+    assert!(line.len() < 700 && line.contains("x1x") && line.contains("x2x"), "{line}");
+    // Keys and paths too.
+    let key = |end: &str| config(r#""maintainer":"x""#, &format!(r#""{long}.{end}":"x""#));
+    let found = Pair::images(&key("1"), &key("2")).found(&[]);
+    let fields: Vec<_> = found.iter().map(|(_, _, field)| field.as_str()).collect();
+    assert_eq!(fields, ["1", "2"].map(|end| format!("config.Labels[\"{long}.{end}\"]")).each_ref().map(String::as_str));
+    let path = |end: &str| format!("{}/{}/{end}", "d".repeat(150), "e".repeat(90));
+    let pair =
+        Pair::layers(&[file(&path("1"), "1"), file(&path("2"), "1")], &[file(&path("1"), "2"), file(&path("2"), "2")]);
+    let report = pair.json(&[]);
+    let all = report["differences"].as_array().unwrap();
+    let paths: Vec<_> = all.iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, [path("1"), path("2")]);
+    assert!(all.iter().all(|one| one.get("path_hex").is_none()), "{report:#}");
+    let shown = pair.run(&[]).expect(1).text();
+    assert!(shown.contains(&path("1")) && shown.contains(&path("2")), "{shown}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::window::shown;
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Part, Report, Value};
 use crate::epoch::Instant;
@@ -65,14 +66,11 @@ impl Group<'_> {
         }
         let side = |side: usize| {
             let first = self.members.first().and_then(|d| d.values.get(side)?.as_ref());
-            let same = self.members.iter().all(|d| d.values.get(side).and_then(Option::as_ref) == first);
-            (same, first.map(ToString::to_string))
+            (self.members.iter().all(|d| d.values.get(side).and_then(Option::as_ref) == first), first)
         };
         match (side(0), side(1)) {
             ((true, None), (true, None)) => String::new(),
-            ((true, a), (true, b)) => {
-                format!("{} -> {}", a.unwrap_or("nothing".into()), b.unwrap_or("nothing".into()))
-            }
+            ((true, a), (true, b)) => shown([a, b]).join(" -> "),
             _ if !has(0) && self.members.iter().all(|d| d.values[0].is_none()) => "only in B".to_owned(),
             _ if !has(1) && self.members.iter().all(|d| d.values[1].is_none()) => "only in A".to_owned(),
             _ => String::new(),

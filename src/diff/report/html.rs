@@ -110,13 +110,14 @@ fn part_name(classes: &BTreeSet<Class>) -> String {
 fn header(page: &mut String, report: &Report) {
     let verdict = report.verdict();
     let class = match verdict {
-        Verdict::Identical => "identical",
+        Verdict::Identical | Verdict::Accepted => "identical",
         Verdict::SameAfterRestamping => "same-after-restamping",
         Verdict::Explainable => "explainable",
         Verdict::Different => "different",
     };
     let meaning = match verdict {
         Verdict::Identical => "nothing differs",
+        Verdict::Accepted => "nothing differs but what somebody accepts",
         Verdict::SameAfterRestamping => "rewriting both with the same options makes them equal",
         Verdict::Explainable => "they differ, but in nothing of the class content",
         Verdict::Different => "something differs that runs, is read, or is granted",

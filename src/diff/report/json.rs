@@ -4,7 +4,7 @@
 //! {
 //!   "schema": 1,
 //!   "a": "first.tar", "b": "second.tar",
-//!   "verdict": "identical | same-after-restamping | explainable | different",
+//!   "verdict": "identical | accepted | same-after-restamping | explainable | different",
 //!   "counts": {"content": 1, "time": 14000},
 //!   "explanations": ["…"],
 //!   "differences": [{
@@ -25,7 +25,8 @@
 //!
 //! `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What stands
 //! inside an archive has the archive's path, `!`, and the path in it. `path` is made printable; `path_hex` has the
-//! bytes where that changed them.
+//! bytes where that changed them. Neither paths nor values are cut. The verdict `accepted` is that of images which
+//! differ in nothing but what somebody accepts.
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::fold::{Group, explanations, groups};
+use super::window::shown;
 use crate::causes::Class;
-use crate::diff::model::{Difference, Report, Value, Verdict};
-use crate::error::printable;
+use crate::diff::model::{Difference, Report, Verdict};
+use crate::error::{printable, printable_whole};
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +60,7 @@ impl Printer<'_, '_> {
         let report = self.report;
         let verdict = report.verdict();
         let color = match verdict {
-            Verdict::Identical | Verdict::SameAfterRestamping => GREEN,
+            Verdict::Identical | Verdict::Accepted | Verdict::SameAfterRestamping => GREEN,
             Verdict::Explainable => YELLOW,
             Verdict::Different => RED,
         };
@@ -164,7 +165,7 @@ impl Printer<'_, '_> {
                 && group.class != Class::Time
                 && let Some(first) = rest.members.first().filter(|first| !first.path.is_empty())
             {
-                let _ = write!(line, ", first {}", first.printable_path());
+                let _ = write!(line, ", first {}", printable(&first.path));
             }
             self.line(&line);
         }
@@ -178,16 +179,16 @@ impl Printer<'_, '_> {
             let path = self.paint(&difference.printable_path(), BOLD);
             let _ = write!(line, "{path} ");
         }
-        let _ = write!(line, "{} in {}", printable(difference.field.as_bytes()), place.part);
+        // Whole, as the name of a label is not less than its value.
+        let _ = write!(line, "{} in {}", printable_whole(difference.field.as_bytes()), place.part);
         if with_image && !place.image.is_empty() {
             let _ = write!(line, " of {}", place.image);
         }
         match &difference.values {
             [None, None] => {}
             [a, b] => {
-                let text =
-                    |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-                let _ = write!(line, ": {} -> {}", text(a), text(b));
+                let [a, b] = shown([a.as_ref(), b.as_ref()]);
+                let _ = write!(line, ": {a} -> {b}");
             }
         }
         if let Some(note) = &difference.note {
