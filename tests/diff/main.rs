@@ -4,6 +4,7 @@
 
 mod entries;
 mod formats;
+mod hidden;
 mod images;
 mod layers;
 mod made;
