@@ -18,6 +18,9 @@ pub use table::{CAUSES, GZIP_FILE};
 const STANDING: [&str; 8] =
     ["tmp", "var/tmp", "var/log", "run/log", "var/cache", "var/backups", "var/lib/dpkg", "var/lib/rpm"];
 
+/// How globs begin whose rest stands for random characters.
+const MADE_UP: &str = "**/tmp";
+
 /// What kind of difference it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,11 +118,13 @@ impl Cause {
 
 /// The cause that a path tells of, if it is a known one. The path may begin with `/` or `./`.
 pub fn find(path: &[u8]) -> Option<&'static Cause> {
-    static TABLE: LazyLock<(GlobSet, Vec<&'static Cause>)> = LazyLock::new(table);
+    static TABLE: LazyLock<(GlobSet, Vec<(&'static str, &'static Cause)>)> = LazyLock::new(table);
     let path = relative(path);
     let (globs, rows) = &*TABLE;
-    let first = globs.matches(OsStr::from_bytes(path)).into_iter().min()?;
-    rows.get(first).copied()
+    let mut fitting = globs.matches(OsStr::from_bytes(path));
+    fitting.sort_unstable();
+    let mut fitting = fitting.into_iter().filter_map(|at| rows.get(at));
+    fitting.find(|(glob, _)| !glob.starts_with(MADE_UP) || has_made_up_name(path)).map(|(_, cause)| *cause)
 }
 
 /// The cause of a folder that only one of two images has: that of whatever would stand in it.
@@ -162,6 +167,16 @@ pub fn by_id(id: &str) -> Option<&'static Cause> {
     CAUSES.iter().find(|cause| cause.id == id)
 }
 
+/// Does a part of the path look like what mktemp and its like make up? Words such as `tmp_storage` do not: among that
+/// many random characters there is a digit or a capital letter, nearly always.
+fn has_made_up_name(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').filter_map(|part| part.strip_prefix(b"tmp")).any(|rest| {
+        let rest = rest.strip_prefix(b".").unwrap_or(rest);
+        rest.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            && rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+    })
+}
+
 fn relative(mut path: &[u8]) -> &[u8] {
     while let Some(rest) = path.strip_prefix(b"/").or_else(|| path.strip_prefix(b"./")) {
         path = rest;
@@ -170,7 +185,7 @@ fn relative(mut path: &[u8]) -> &[u8] {
 }
 
 /// All globs in the order of the table, and the row of each.
-fn table() -> (GlobSet, Vec<&'static Cause>) {
+fn table() -> (GlobSet, Vec<(&'static str, &'static Cause)>) {
     let mut globs = GlobSet::builder();
     let mut rows = Vec::new();
     for cause in CAUSES {
@@ -178,7 +193,7 @@ fn table() -> (GlobSet, Vec<&'static Cause>) {
             // That every glob of the table is one is tested below.
             if let Ok(glob) = GlobBuilder::new(path).literal_separator(true).build() {
                 globs.add(glob);
-                rows.push(cause);
+                rows.push((*path, cause));
             }
         }
     }
@@ -267,6 +282,20 @@ mod tests {
         assert_eq!(id("usr/local/share/man/de/index.db"), Some("man-db"));
         assert_eq!(id("usr/share/fonts/truetype/.uuid"), Some("font-cache"));
         assert_eq!(id("opt/tmpab3_x9kz"), Some("mktemp"));
+        for path in [
+            "usr/bin/tmpl_engine",
+            "opt/app/tmp_storage",
+            "srv/tmp.d/tmp.conf-extra",
+            "root/.composer/vendor/bin/tool",
+            "root/.m2/settings.xml",
+            "root/.gradle/gradle.properties",
+            "root/.cache/ms-playwright/chromium/chrome",
+            "var/lib/dpkg/info/openssl.postinst",
+            "var/lib/dpkg/statoverride",
+            "var/lib/pacman/local/x-1/install",
+        ] {
+            assert_eq!(id(path), None, "{path}");
+        }
         for path in ["srv/shop/index.db", "srv/shop/.uuid", "usr/lib/tmpfiles-extra"] {
             assert_eq!(id(path), None, "{path}");
         }

@@ -142,7 +142,7 @@ pub static CAUSES: &[Cause] = &[
     ),
     row(
         "apk-scripts",
-        Class::PackageDb,
+        Class::Content,
         &["lib/apk/db/scripts.tar", "lib/apk/db/scripts.tar.gz", "usr/lib/apk/db/scripts.tar*"],
         "apk's archive of install scripts, whose entries have the time of the installation",
         "apk-tools 2.14.5 and later with SOURCE_DATE_EPOCH set, or install in the base image only",
@@ -157,7 +157,17 @@ pub static CAUSES: &[Cause] = &[
     row(
         "dpkg-status",
         Class::PackageDb,
-        &["var/lib/dpkg/**", "var/lib/apt/extended_states"],
+        &[
+            // Not the scripts of packages, which run, and not what sets the modes of files.
+            "var/lib/dpkg/status",
+            "var/lib/dpkg/available",
+            "var/lib/dpkg/lock*",
+            "var/lib/dpkg/alternatives/*",
+            "var/lib/dpkg/triggers/*",
+            "var/lib/dpkg/info/*.list",
+            "var/lib/dpkg/info/*.md5sums",
+            "var/lib/apt/extended_states",
+        ],
         "dpkg's database",
         "pin versions, or install from a dated snapshot of the archive",
     ),
@@ -171,7 +181,7 @@ pub static CAUSES: &[Cause] = &[
     row(
         "pacman-db",
         Class::PackageDb,
-        &["var/lib/pacman/local/**"],
+        &["var/lib/pacman/local/*/desc", "var/lib/pacman/local/*/files", "var/lib/pacman/local/*/mtree"],
         "pacman's database, which holds times of installation",
         "install in the base image only",
     ),
@@ -241,7 +251,7 @@ pub static CAUSES: &[Cause] = &[
     row(
         "java-cache",
         Class::LogOrCache,
-        &["root/.m2/**", "root/.gradle/**"],
+        &["root/.m2/repository/**", "root/.gradle/caches/**", "root/.gradle/daemon/**"],
         "caches of Maven or Gradle",
         "build in a stage of its own and copy the result, or a cache mount",
     ),
@@ -255,7 +265,7 @@ pub static CAUSES: &[Cause] = &[
     row(
         "php-cache",
         Class::LogOrCache,
-        &["root/.composer/**", "root/.pearrc", "usr/local/lib/php/.registry/**", "tmp/pear/**"],
+        &["root/.composer/cache/**", "root/.pearrc", "usr/local/lib/php/.registry/**", "tmp/pear/**"],
         "caches and the registry of composer or pear",
         "composer install --no-cache, and rm -rf /tmp/pear in the same RUN",
     ),
@@ -284,7 +294,20 @@ pub static CAUSES: &[Cause] = &[
     row(
         "home-cache",
         Class::LogOrCache,
-        &["root/.cache/**", "home/*/.cache/**", "root/.wget-hsts", "root/.*_history", "root/.viminfo", "root/.lesshst"],
+        &[
+            "root/.cache/mesa/**",
+            "root/.cache/mesa_shader_cache/**",
+            "root/.cache/fontconfig/**",
+            "root/.cache/ccache/**",
+            "root/.cache/matplotlib/**",
+            "root/.cache/composer/**",
+            "home/*/.cache/mesa/**",
+            "home/*/.cache/fontconfig/**",
+            "root/.wget-hsts",
+            "root/.*_history",
+            "root/.viminfo",
+            "root/.lesshst",
+        ],
         "a cache or history in a home directory",
         "remove it in the RUN that writes it",
     ),

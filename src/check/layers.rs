@@ -288,7 +288,7 @@ fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut Lis
                     toc.push(bytes, &mut |entry, field, time| toc_time(job, entry, field, time, limit, list));
                 }
             }
-            Event::Rest(_) => {}
+            Event::Map(_) | Event::Padding(_) | Event::Rest(_) => {}
         }
         Ok(())
     })?;

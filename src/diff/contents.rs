@@ -125,13 +125,21 @@ fn put(comparison: &mut Comparison<'_>, at: usize, found: Vec<Inside>, kept: Opt
         let mut difference = template.clone();
         // A cause that says more than "content" holds unless it is known to be only time.
         difference.class = match (inside.class, template.cause) {
-            (Class::Content, Some(cause)) => cause.class,
+            // Of what is in an archive only contents are what the cause speaks of, never modes, owners or links.
+            (Class::Content, Some(cause)) if matches!(&*inside.field, "content" | "entry" | "member") => cause.class,
             (class, _) => class,
         };
         if *inside.path != *template.path || inside.field != "content" {
             difference.values = inside.values;
         }
-        difference.path = inside.path.into();
+        let mut path = inside.path;
+        let mut archives = Vec::new();
+        for (at, byte) in path.iter_mut().enumerate().skip(template.path.len()).filter(|(_, byte)| **byte == 0) {
+            *byte = b'!';
+            archives.push(at);
+        }
+        difference.path = path.into();
+        difference.archives = archives.into();
         difference.field = inside.field;
         if difference.field == look::GZIP_MTIME {
             difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));

@@ -1,17 +1,24 @@
 //! Two lists of entries, paired by path, and every field of each pair.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::align::in_order;
+use super::links::Links;
 use super::model::{Difference, Findings, Value};
 use super::moved::Moved;
-use super::record::{Record, Records, normal};
+use super::path::normal;
+use super::record::{Record, Records};
 use crate::causes::{self, Class};
+use crate::tar::Field;
 
 /// PAX records that nobody who unpacks an image reads.
 const IDLE_KEYS: [&[u8]; 7] =
     [b"comment", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink", b"RHT.security.selinux", b"hdrcharset", b"charset"];
+
+/// The bits of a mode that a file has when it is unpacked, and those of them that let it run or run as its owner.
+const PERMISSIONS: i64 = 0o7777;
+const EXECUTABLE: i64 = 0o111;
+const SET_ID: i64 = 0o6000;
 
 /// Two files of the same path whose contents differ, to be looked into.
 #[derive(Debug, Clone)]
@@ -86,30 +93,9 @@ pub(super) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 
     comparer.open
 }
 
-/// What hard links of a layer lead to.
-struct Links<'r> {
-    by_path: HashMap<&'r [u8], &'r Record>,
-}
-
-impl<'r> Links<'r> {
-    fn new(records: &'r Records) -> Self {
-        let has_links = records.entries.iter().any(Record::is_hard_link);
-        let all = records.entries.iter().filter(|record| has_links && !record.is_hard_link());
-        Self { by_path: all.map(|record| (record.path(), record)).collect() }
-    }
-
-    fn content(&self, record: &Record) -> Option<[u8; 32]> {
-        if record.is_hard_link() && record.content.is_none() {
-            self.by_path.get(normal(&record.link))?.content
-        } else {
-            record.content
-        }
-    }
-}
-
-struct Comparer<'f, 'r> {
-    findings: &'f mut Findings,
-    place: usize,
+pub(super) struct Comparer<'f, 'r> {
+    pub(super) findings: &'f mut Findings,
+    pub(super) place: usize,
     depth: Depth,
     links: [Links<'r>; 2],
     open: Open,
@@ -145,14 +131,14 @@ impl Comparer<'_, '_> {
 
     /// What a file has when it is unpacked.
     fn meaning(&mut self, a: &Record, b: &Record) {
-        if a.meta.kind != b.meta.kind && !(a.is_file() && b.is_file()) {
-            if self.is_link_turned(a, b) {
-                return;
-            }
+        let is_turned = a.is_hard_link() && b.is_file() || a.is_file() && b.is_hard_link();
+        if is_turned {
+            self.link_turned(a, b);
+        } else if a.meta.kind != b.meta.kind && !(a.is_file() && b.is_file()) && !(a.is_folder() && b.is_folder()) {
             self.push(Class::Content, a, "type", [a, b].map(|record| Value::text(record.kind_name())));
             return;
         }
-        if a.meta.mode != b.meta.mode {
+        if (a.meta.mode ^ b.meta.mode) & PERMISSIONS != 0 {
             self.push(Class::Content, a, "mode", [a, b].map(|record| Value::text(format!("{:04o}", record.meta.mode))));
         }
         if a.meta.uid != b.meta.uid {
@@ -161,11 +147,12 @@ impl Comparer<'_, '_> {
         if a.meta.gid != b.meta.gid {
             self.push(Class::Content, a, "gid", [a, b].map(|record| Value::text(record.meta.gid.to_string())));
         }
-        let is_link = matches!(a.meta.kind, b'1' | b'2');
-        let target =
-            |record: &Record| if record.is_hard_link() { normal(&record.link).to_vec() } else { record.link.to_vec() };
+        let is_link = matches!(a.meta.kind, b'1' | b'2') && !is_turned;
+        let target = |record: &Record| {
+            if record.is_hard_link() { normal(&record.link).into_owned() } else { record.link.to_vec() }
+        };
         if is_link && target(a) != target(b) {
-            let class = if a.is_hard_link() && self.same_content(a, b) { Class::Order } else { Class::Content };
+            let class = if a.is_hard_link() && self.same_file(a, b) { Class::Order } else { Class::Content };
             self.push(class, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
         }
         if a.meta.device != b.meta.device {
@@ -175,27 +162,47 @@ impl Comparer<'_, '_> {
                 self.push(class, a, "device", [a, b].map(text));
             }
         }
-        self.pax(a, b);
+        // Tar programs give attributes to the file alone, not to links to it.
+        if !is_turned || !a.pax.is_empty() && !b.pax.is_empty() {
+            self.pax(a, b);
+        }
+        if is_turned {
+            return;
+        }
+        if a.sparse_size != b.sparse_size && a.content == b.content && a.size == b.size {
+            let text = |record: &Record| record.sparse_size.map_or("none".to_owned(), |size| size.to_string());
+            self.push(Class::Content, a, "size of the sparse file", [a, b].map(|record| Value::text(text(record))));
+        }
         if a.content != b.content || a.is_file() && a.size != b.size {
             self.content(a, b);
         }
     }
 
-    /// Is one a hard link and the other the file, with the same content behind it?
-    fn is_link_turned(&mut self, a: &Record, b: &Record) -> bool {
-        let is_turned = (a.is_hard_link() && b.is_file() || a.is_file() && b.is_hard_link()) && self.same_content(a, b);
-        if is_turned {
-            let class = if self.depth == Depth::Stream { Class::Order } else { Class::Format };
-            let at = self.push(class, a, "hard link", [a, b].map(|record| Value::text(record.kind_name())));
-            if let Some(difference) = self.findings.differences.get_mut(at) {
-                difference.note = Some("the same content, once as a file and once as a hard link to it".into());
-            }
+    /// One is a hard link and the other a file.
+    fn link_turned(&mut self, a: &Record, b: &Record) {
+        let values = [a, b].map(|record| Value::text(record.kind_name()));
+        let link = if a.is_hard_link() { a } else { b };
+        let class = match self.depth {
+            _ if !self.same_file(a, b) || has_xattrs(link) => Class::Content,
+            Depth::Stream => Class::Order,
+            Depth::Files => Class::Format,
+        };
+        if class == Class::Content {
+            self.push(class, a, "type", values);
+            return;
         }
-        is_turned
+        let at = self.push(class, a, "hard link", values);
+        if let Some(difference) = self.findings.differences.get_mut(at) {
+            difference.note = Some("the same content, once as a file and once as a hard link to it".into());
+        }
     }
 
-    fn same_content(&self, a: &Record, b: &Record) -> bool {
-        self.links[0].content(a) == self.links[1].content(b)
+    /// Do both lead to a file, and are those the same in all but their names? What lies in a lower layer is not known.
+    fn same_file(&self, a: &Record, b: &Record) -> bool {
+        let (Some(x), Some(y)) = (self.links[0].file(a), self.links[1].file(b)) else { return false };
+        let attributes =
+            |record: &Record| (record.meta.mode & PERMISSIONS, record.meta.uid, record.meta.gid, record.sparse_size);
+        x.content == y.content && x.size == y.size && attributes(x) == attributes(y) && meaningful(x) == meaningful(y)
     }
 
     fn content(&mut self, a: &Record, b: &Record) {
@@ -210,7 +217,8 @@ impl Comparer<'_, '_> {
         if let Some(difference) = self.findings.differences.get_mut(at) {
             difference.cause = cause;
         }
-        if a.is_file() && b.is_file() {
+        // Of a sparse file the bytes in the layer are not those of the file.
+        if a.is_file() && b.is_file() && !a.is_sparse() && !b.is_sparse() {
             let (numbers, sizes) = ([a.number, b.number], [a.size, b.size]);
             self.open.wanted.push(Wanted { difference: at, numbers, sizes });
         }
@@ -249,7 +257,11 @@ impl Comparer<'_, '_> {
         if a.raw_name() != b.raw_name() {
             self.push(Class::Format, a, "name", [a, b].map(|record| Value::bytes(record.raw_name())));
         }
-        if a.meta.kind != b.meta.kind && a.is_file() && b.is_file() {
+        let is_alike = a.is_file() && b.is_file() || a.is_folder() && b.is_folder();
+        if (a.meta.mode ^ b.meta.mode) & !PERMISSIONS != 0 {
+            self.push(Class::Format, a, "mode", [a, b].map(|record| Value::text(format!("{:04o}", record.meta.mode))));
+        }
+        if a.meta.kind != b.meta.kind && is_alike {
             self.push(Class::Format, a, "type", [a, b].map(|record| Value::text(record.kind_name())));
         }
         // Runtimes take the numbers and leave the names.
@@ -270,6 +282,15 @@ impl Comparer<'_, '_> {
                 Value::text(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
             };
             self.push(Class::Format, a, "extension headers", [a, b].map(list));
+        } else if a.residue.0 != b.residue.0 && a.pax == b.pax && a.raw_name() == b.raw_name() && a.link == b.link {
+            let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
+            let text = "written in another way: owner, mode, order or spelling of records";
+            self.findings.push(difference.at(a.path()).note(text));
+        }
+        if a.residue.1 != b.residue.1 {
+            let difference = Difference::new(Class::Format, self.place, "padding", [None, None]);
+            self.findings
+                .push(difference.at(a.path()).note("what fills up the last block differs, and is not all zeros"));
         }
     }
 
@@ -297,8 +318,11 @@ impl Comparer<'_, '_> {
                 let values = [value(a), value(b)];
                 // A header of its own for a time: that there is one more is told by the time it holds.
                 if values[0] != values[1] && !(field.is_of_extension() && values.iter().any(Option::is_none)) {
-                    self.findings
-                        .push(Difference::new(Class::Time, self.place, field.to_string(), values).at(a.path()));
+                    // Rewriting adds no time, and of those in PAX records takes out the mtime alone.
+                    let restamps =
+                        values.iter().all(Option::is_some) || matches!(field, Field::Pax { key: "mtime", .. });
+                    let difference = Difference::new(Class::Time, self.place, field.to_string(), values);
+                    self.findings.push(difference.at(a.path()).restamps(restamps));
                 }
             }
         }
@@ -309,11 +333,11 @@ impl Comparer<'_, '_> {
     }
 
     fn one_sided(&mut self, record: &Record, side: usize) -> usize {
-        let is_folder = record.meta.kind == b'5';
+        let is_folder = record.is_folder();
         let cause = if is_folder { causes::find_folder(record.path()) } else { causes::find(record.path()) };
         let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let is_whiteout = base.starts_with(b".wh.");
-        let class = cause.map_or(Class::Content, |cause| cause.class);
+        let class = cause.filter(|_| is_harmless(record)).map_or(Class::Content, |cause| cause.class);
         let text = if is_whiteout {
             "whiteout".to_owned()
         } else if record.is_file() {
@@ -333,62 +357,21 @@ impl Comparer<'_, '_> {
         }
         at
     }
-
-    fn order(&mut self, pairs: &[[Option<&Record>; 2]]) {
-        let mut common: Vec<(u32, u32, &[u8])> = pairs
-            .iter()
-            .filter_map(|pair| match pair {
-                [Some(a), Some(b)] => Some((a.number, b.number, a.path())),
-                _ => None,
-            })
-            .collect();
-        common.sort_unstable_by_key(|(a, _, _)| *a);
-        let sequence: Vec<usize> = common.iter().map(|(_, b, _)| *b as usize).collect();
-        let moved = sequence.len() - in_order(&sequence);
-        if moved == 0 {
-            return;
-        }
-        let mut sorted = sequence.clone();
-        sorted.sort_unstable();
-        let first = sequence.iter().zip(&sorted).position(|(a, b)| a != b).and_then(|at| common.get(at));
-        let path = first.map_or(&b""[..], |(_, _, path)| path);
-        let note = format!(
-            "{moved} of {} entries stand elsewhere, the first is {}",
-            common.len(),
-            crate::error::printable(path)
-        );
-        let difference = Difference::new(Class::Order, self.place, "order of entries", [None, None]);
-        self.findings.push(difference.note(note));
-    }
-
-    fn stream(&mut self, layers: [&Records; 2]) {
-        let [a, b] = layers;
-        if a.globals != b.globals {
-            let text = |records: &Records| {
-                let all = records.globals.iter().map(|(key, value)| [&**key, b"=", value].concat());
-                let all: Vec<Vec<u8>> = all.collect();
-                (!all.is_empty()).then(|| Value::bytes(&all.join(&b' ')))
-            };
-            self.findings.push(Difference::new(Class::Format, self.place, "global PAX header", [text(a), text(b)]));
-        }
-        if a.rest != b.rest && !is_blocking(layers) {
-            let text = |records: &Records| {
-                let what = if records.rest.1 == 0 { "zeros" } else { "not all zero" };
-                Some(Value::text(format!("{} bytes, {what}", records.rest.0)))
-            };
-            self.findings.push(Difference::new(Class::Format, self.place, "end of archive", [text(a), text(b)]));
-        }
-    }
 }
 
-/// Do the zeros at the end merely fill up a record of 20 blocks, as tar writes them? Then their number follows from
-/// what is before them.
-fn is_blocking(layers: [&Records; 2]) -> bool {
-    const RECORD: u64 = 20 * 512;
-    layers.iter().all(|records| {
-        let size = records.facts.as_ref().map(|facts| facts.uncompressed_size);
-        records.rest.1 == 0 && records.rest.0 < RECORD && size.is_some_and(|size| size.is_multiple_of(RECORD))
-    })
+/// Attributes that are not merely kept: no tar program's notes to itself.
+fn meaningful(record: &Record) -> Vec<&(Box<[u8]>, Box<[u8]>)> {
+    record.pax.iter().filter(|(key, _)| !IDLE_KEYS.contains(&&**key)).collect()
+}
+
+fn has_xattrs(record: &Record) -> bool {
+    record.pax.iter().any(|(key, _)| key.windows(7).any(|part| part == b".xattr."))
+}
+
+/// A cause speaks of what is in files: not of something that can be run, that grants rights or leads elsewhere.
+fn is_harmless(record: &Record) -> bool {
+    let is_plain = if record.is_folder() { true } else { record.is_file() && record.meta.mode & EXECUTABLE == 0 };
+    is_plain && record.meta.mode & SET_ID == 0 && !has_xattrs(record)
 }
 
 fn hex(hash: &[u8]) -> String {

@@ -153,7 +153,7 @@ fn fits_path(glob: &GlobMatcher, difference: &Difference) -> bool {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let path = &difference.path;
-    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'!').map(|(at, _)| at).chain([path.len()]);
+    let ends = difference.archives.iter().copied().chain([path.len()]);
     !path.is_empty()
         && ends.into_iter().any(|end| glob.is_match(OsStr::from_bytes(path.get(..end).unwrap_or_default())))
 }
@@ -180,11 +180,20 @@ mod tests {
         let all = vec![
             at(Class::Time, "a", "mtime"),
             at(Class::Content, "var/log/x/y", "content"),
-            at(Class::Content, "var/log/x.gz!z", "content"),
+            Difference { archives: [12].into(), ..at(Class::Content, "var/log/x.gz!z", "content") },
             at(Class::Content, "var/lib", "content"),
         ];
         assert_eq!(left(&filter, all).0, 1);
         assert!(filter.ignore_class("mood").is_err());
+    }
+
+    #[test]
+    fn a_name_with_an_exclamation_mark_is_no_archive() {
+        let mut filter = Filter::default();
+        filter.ignore_path("opt/x").unwrap();
+        let inside = Difference { archives: [5].into(), ..at(Class::Content, "opt/x!y", "content") };
+        assert_eq!(left(&filter, vec![inside]).0, 0);
+        assert_eq!(left(&filter, vec![at(Class::Content, "opt/x!y", "content")]).0, 1);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) const GZIP_MTIME: &str = "gzip MTIME";
 /// Something that differs inside a file, or the file itself.
 #[derive(Debug)]
 pub(super) struct Inside {
-    /// The file's path, and those in archives behind `!`.
+    /// The file's path, and those in archives behind a zero each.
     pub(super) path: Vec<u8>,
     pub(super) class: Class,
     pub(super) field: Cow<'static, str>,
@@ -243,8 +243,7 @@ impl Looker<'_> {
         }
         scanned.map_err(|_| Stop::Unreadable)?;
         self.members -= contents.len();
-        reader.complete();
-        Ok((reader.records, contents))
+        Ok((reader.finish(), contents))
     }
 }
 
@@ -256,9 +255,11 @@ fn embedded(path: &[u8], difference: Difference) -> Inside {
     Inside { path: inner, class, field: difference.field, values: difference.values, note, preview: None }
 }
 
-/// `a.tar!b`
+/// The path of what is in an archive. A zero stands between both, which no name of an entry holds: `!` may be a part
+/// of a name.
 fn join(path: &[u8], member: &[u8]) -> Vec<u8> {
-    [path, b"!", member].concat()
+    let member: Vec<u8> = member.iter().map(|byte| if *byte == 0 { b'?' } else { *byte }).collect();
+    [path, b"\0", &member].concat()
 }
 
 fn is_tar(bytes: &[u8]) -> bool {

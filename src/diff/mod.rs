@@ -23,15 +23,19 @@ mod history;
 mod index;
 mod json;
 mod layers;
+mod links;
 mod listing;
 mod look;
 pub mod model;
 mod moved;
 mod pairing;
+mod path;
 mod record;
 pub mod report;
+mod residue;
 mod rootfs;
 mod statement;
+mod stream;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -173,7 +177,7 @@ impl Comparison<'_> {
     fn rootfs(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         let ids = images.map(|image| image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<Digest>>());
         if ids[0] == ids[1] {
-            return Ok(());
+            return self.verify(images);
         }
         let mut trees = Vec::new();
         for (side, image) in images.into_iter().enumerate() {

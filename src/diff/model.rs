@@ -169,6 +169,8 @@ pub struct Difference {
     pub place: usize,
     /// The entry in a layer (raw bytes; what is in an archive follows its name and `!`); empty in documents.
     pub path: Box<[u8]>,
+    /// Where in the path those of the archives end that it leads into.
+    pub archives: Box<[usize]>,
     /// Which field of it; in documents the path in the JSON.
     pub field: Cow<'static, str>,
     /// The value on both sides; `None` where there is none.
@@ -193,6 +195,7 @@ impl Difference {
             restamps: class == Class::Time && is_on_both,
             place,
             path: Box::default(),
+            archives: Box::default(),
             field: field.into(),
             values,
             cause: None,

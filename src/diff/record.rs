@@ -1,9 +1,15 @@
 //! One compact record per entry of a layer: all that is compared, and nothing else is kept in memory.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::path::{bounds, normal};
+use super::residue;
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::epoch::Instant;
@@ -41,6 +47,8 @@ pub(super) struct Record {
     raw: Box<[u8]>,
     /// Where in `raw` the path begins and ends: without `./`, `/` and a slash at the end.
     path: (u32, u32),
+    /// The path where it is no part of `raw`: `a//b`, `a/../b`.
+    folded: Option<Box<[u8]>>,
     pub(super) meta: Arc<Meta>,
     pub(super) mtime: Instant,
     /// The other times, those of extension headers included.
@@ -49,8 +57,14 @@ pub(super) struct Record {
     pub(super) pax: PaxRecords,
     /// The hash of the names of PAX headers, which may hold a process id.
     pub(super) extension_names: u64,
+    /// The hash of what of the extension headers belongs to no field, and of the padding behind the content unless it
+    /// is all zeros.
+    pub(super) residue: (u64, u64),
+    /// The size with all holes filled, of a sparse file.
+    pub(super) sparse_size: Option<u64>,
     pub(super) size: u64,
-    /// The BLAKE3 hash of the content; `None` where there is none. Every byte is hashed for the diff_id already, so that
+    /// The BLAKE3 hash of the content; `None` where there is none. That of a sparse file begins with its map, so that
+    /// it equals no other file's. Every byte is hashed for the diff_id already, so that
     /// this is a second time: SHA-256 would nearly double the cost of comparing plain layers.
     pub(super) content: Option<[u8; 32]>,
     /// Its number in the layer.
@@ -60,7 +74,8 @@ pub(super) struct Record {
 impl Record {
     /// The path, without `./` and `/` before it and without a slash behind it.
     pub(super) fn path(&self) -> &[u8] {
-        self.raw.get(self.path.0 as usize..self.path.1 as usize).unwrap_or_default()
+        let part = || self.raw.get(self.path.0 as usize..self.path.1 as usize).unwrap_or_default();
+        self.folded.as_deref().unwrap_or_else(part)
     }
 
     /// The name as it stands in the stream.
@@ -70,7 +85,17 @@ impl Record {
 
     /// Has it content of its own, in any of the ways that tar knows?
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.meta.kind, b'0' | 0 | b'7' | b'S')
+        matches!(self.meta.kind, b'0' | 0 | b'7' | b'S') && !self.is_folder()
+    }
+
+    /// Is it a directory? In v7 that is a file whose name ends in a slash.
+    pub(super) fn is_folder(&self) -> bool {
+        self.meta.kind == b'5' || self.meta.kind == 0 && self.raw.ends_with(b"/")
+    }
+
+    /// Is it a sparse file, in any of the four ways?
+    pub(super) fn is_sparse(&self) -> bool {
+        self.sparse_size.is_some()
     }
 
     /// Is it a hard link to another entry?
@@ -92,6 +117,7 @@ impl Record {
     pub(super) fn kind_name(&self) -> &'static str {
         match self.meta.kind {
             b'0' | b'7' | b'S' => "file",
+            0 if self.is_folder() => "old directory",
             0 => "old file",
             b'1' => "hard link",
             b'2' => "symlink",
@@ -104,41 +130,18 @@ impl Record {
     }
 }
 
-/// The path without `./` and `/` before it and without slashes behind it.
-pub(super) fn normal(name: &[u8]) -> &[u8] {
-    let (start, end) = bounds(name);
-    name.get(start..end).unwrap_or_default()
-}
-
-fn bounds(name: &[u8]) -> (usize, usize) {
-    let (mut start, mut end) = (0, name.len());
-    loop {
-        let rest = name.get(start..end).unwrap_or_default();
-        if rest.starts_with(b"./") {
-            start += 2;
-        } else if rest.starts_with(b"/") {
-            start += 1;
-        } else {
-            break;
-        }
-    }
-    while end > start && name.get(end - 1) == Some(&b'/') {
-        end -= 1;
-    }
-    if name.get(start..end) == Some(b".") {
-        end = start;
-    }
-    (start, end)
-}
-
 /// A layer that was read.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) entries: Vec<Record>,
     /// The PAX records of global headers that are no times, in their order.
     pub(super) globals: Vec<(Box<[u8]>, Box<[u8]>)>,
+    /// The times of global headers, in their order.
+    pub(super) global_times: Vec<(Field, Instant)>,
+    /// A hash of what of global headers, and of extension headers that no entry follows, belongs to no field.
+    pub(super) residue: u64,
     /// Bytes behind the first block of the end marker, and a hash of them unless all are zero.
-    pub(super) rest: (u64, u64),
+    pub(super) rest: (u64, Option<[u8; 32]>),
     pub(super) facts: Option<Facts>,
 }
 
@@ -149,9 +152,9 @@ pub(super) fn read(extent: &Extent, expect: &Expect, pool: &Pool) -> Result<Reco
         reader.event(&event);
         Ok(())
     })?;
-    reader.complete();
-    reader.records.facts = Some(facts);
-    Ok(reader.records)
+    let mut records = reader.finish();
+    records.facts = Some(facts);
+    Ok(records)
 }
 
 /// Builds records from events.
@@ -160,7 +163,9 @@ pub(super) struct Reader {
     pub(super) records: Records,
     known: HashSet<Arc<Meta>>,
     hasher: Option<Box<blake3::Hasher>>,
-    rest: DefaultHasher,
+    has_rest: bool,
+    padding: Option<Box<blake3::Hasher>>,
+    rest: blake3::Hasher,
 }
 
 impl Reader {
@@ -173,25 +178,38 @@ impl Reader {
                 let record = self.record(entry, number);
                 self.records.entries.push(record);
                 self.hasher = (entry.size() > 0).then(Default::default);
+                if let Some(map) = sparse_map(entry) {
+                    self.hasher.get_or_insert_default().update(&map);
+                }
             }
-            Event::Content(bytes) => {
+            Event::Map(bytes) | Event::Content(bytes) => {
                 if let Some(hasher) = &mut self.hasher {
                     hasher.update(bytes);
                 }
             }
+            Event::Padding(bytes) => {
+                if self.padding.is_some() || bytes.iter().any(|byte| *byte != 0) {
+                    self.padding.get_or_insert_default().update(bytes);
+                }
+            }
             Event::Global(entry) => {
+                self.complete();
+                self.loose(entry);
+                let times = entry.times().filter_map(|site| Some((site.field, site.value?)));
+                self.records.global_times.extend(times);
                 let records = entry.extensions().flat_map(|extension| extension.records());
                 let others = records.filter(|record| record.time_key().is_none());
                 self.records.globals.extend(others.map(|record| (record.key.into(), short(record.value))));
             }
-            Event::End(_) => self.complete(),
+            Event::End(entry) => {
+                self.complete();
+                self.loose(entry);
+            }
             Event::Rest(bytes) => {
-                let (length, hash) = &mut self.records.rest;
+                let length = &mut self.records.rest.0;
                 *length = length.saturating_add(bytes.len() as u64);
-                if bytes.iter().any(|byte| *byte != 0) {
-                    bytes.hash(&mut self.rest);
-                    *hash = self.rest.finish();
-                }
+                self.rest.update(bytes);
+                self.has_rest |= bytes.iter().any(|byte| *byte != 0);
             }
         }
     }
@@ -200,6 +218,26 @@ impl Reader {
     pub(super) fn complete(&mut self) {
         if let (Some(hasher), Some(last)) = (self.hasher.take(), self.records.entries.last_mut()) {
             last.content = Some(*hasher.finalize().as_bytes());
+        }
+        if let (Some(hasher), Some(last)) = (self.padding.take(), self.records.entries.last_mut()) {
+            last.residue.1 = number_of(&hasher);
+        }
+    }
+
+    /// Ends the layer.
+    pub(super) fn finish(mut self) -> Records {
+        self.complete();
+        self.records.rest.1 = self.has_rest.then(|| *self.rest.finalize().as_bytes());
+        self.records
+    }
+
+    /// Headers that belong to no entry.
+    fn loose(&mut self, entry: &Entry) {
+        let own = residue::of_extensions(entry);
+        if own != 0 {
+            let mut hasher = DefaultHasher::new();
+            (self.records.residue, own).hash(&mut hasher);
+            self.records.residue = hasher.finish();
         }
     }
 
@@ -220,15 +258,22 @@ impl Reader {
             .filter(|record| record.time_key().is_none() && !repeats_header(record.key))
             .map(|record| (Box::from(record.key), short(record.value)))
             .collect();
+        one_name_for_xattrs(entry, &mut pax);
         pax.sort_by(|a: &(Box<[u8]>, _), b| a.0.cmp(&b.0));
         Record {
             path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),
+            folded: match normal(&name) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(path) => Some(path.into()),
+            },
             raw: name.into(),
             meta: self.meta(entry),
             mtime: entry.mtime(),
             times,
             link: entry.link_name().into(),
             pax: pax.into(),
+            residue: (residue::of_extensions(entry), 0),
+            sparse_size: sparse_map(entry).map(|_| entry.sparse_size().unwrap_or(entry.size())),
             extension_names: if has_names { names.finish() } else { 0 },
             size: entry.size(),
             content: None,
@@ -247,7 +292,7 @@ impl Reader {
             device: entry.device(),
             format: entry.format(),
             extensions: entry.extensions().map(|extension| extension.kind).collect(),
-            spelling: spelling(entry),
+            spelling: residue::spelling(entry),
         };
         if let Some(known) = self.known.get(&meta) {
             return Arc::clone(known);
@@ -270,46 +315,39 @@ fn short(value: &[u8]) -> Box<[u8]> {
     format!("{} bytes, {}", value.len(), Digest::sha256(value)).into_bytes().into()
 }
 
-/// What of a header block is neither a name, a size, a time nor the checksum, hashed.
-fn spelling(entry: &Entry) -> u64 {
-    let Some(header) = entry.header() else { return 0 };
-    let mut block = *header.block();
-    // Name; size and mtime and checksum, which stand side by side; link name.
-    let mut blank = vec![0..100, 124..156, 157..257];
-    blank.push(match entry.format() {
-        Format::Ustar | Format::Star => 345..500,
-        Format::Gnu => 345..369,
-        Format::V7 => 0..0,
-    });
-    for range in blank {
-        if let Some(field) = block.get_mut(range) {
-            field.fill(0);
+/// libarchive's own name for an extended attribute, with its value in base64. Where it stands beside Schily's, readers
+/// differ about which one counts.
+fn one_name_for_xattrs(entry: &Entry, pax: &mut [(Box<[u8]>, Box<[u8]>)]) {
+    for record in entry.pax_records() {
+        let Some(name) = record.key.strip_prefix(b"LIBARCHIVE.xattr.") else { continue };
+        let key = [b"SCHILY.xattr.", name].concat();
+        let text = record.value.trim_ascii_end();
+        let text = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+        let is_alone = !name.contains(&b'%') && !pax.iter().any(|(other, _)| **other == *key);
+        if let (true, Ok(value)) = (is_alone, STANDARD_NO_PAD.decode(text))
+            && let Some(own) = pax.iter_mut().find(|(other, _)| **other == *record.key)
+        {
+            *own = (key.into(), short(&value));
         }
     }
-    let mut hasher = DefaultHasher::new();
-    block.hash(&mut hasher);
-    hasher.finish()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_the_same_however_it_is_written() {
-        for (name, path) in [
-            ("a/b", "a/b"),
-            ("./a/b/", "a/b"),
-            ("/a//b", "a//b"),
-            ("././a", "a"),
-            ("./", ""),
-            (".", ""),
-            ("/", ""),
-            ("", ""),
-            (".wh.x", ".wh.x"),
-            ("..", ".."),
-        ] {
-            assert_eq!(normal(name.as_bytes()), path.as_bytes(), "{name}");
+/// The map of a sparse file as far as its headers hold it, the size of the whole file included: the block of old GNU
+/// tar, or the records of PAX. In PAX 1.0 the rest of the map begins the content.
+fn sparse_map(entry: &Entry) -> Option<Vec<u8>> {
+    let mut map = Vec::new();
+    for record in entry.pax_records() {
+        // The name is the entry's.
+        if record.key.starts_with(b"GNU.sparse.") && record.key != b"GNU.sparse.name" {
+            map.extend_from_slice(record.raw);
         }
     }
+    if let Some(header) = entry.header().filter(|header| header.kind() == b'S') {
+        map.extend_from_slice(header.block().get(386..495).unwrap_or_default());
+    }
+    (!map.is_empty()).then_some(map)
+}
+
+fn number_of(hasher: &blake3::Hasher) -> u64 {
+    hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }

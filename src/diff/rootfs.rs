@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::record::{Record, Records, normal};
+use super::path::{ancestors, normal};
+use super::record::{Record, Records};
 
 /// Hides what lower layers have in its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -30,7 +31,7 @@ pub(super) fn hidden(path: &[u8]) -> Option<Hidden> {
     let slash = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     let (folder, base) = path.split_at_checked(slash)?;
     if base == OPAQUE {
-        return Some(Hidden::Below(normal(folder).to_vec()));
+        return Some(Hidden::Below(normal(folder).into_owned()));
     }
     // Other names of this form are AUFS's own and hide nothing.
     if base.starts_with(b".wh..wh.") {
@@ -59,11 +60,12 @@ impl Tree {
                 continue;
             }
             if record.is_hard_link()
-                && let Some((_, target)) = self.files.get(normal(&record.link))
+                && let Some((_, target)) = self.files.get(&*normal(&record.link))
             {
                 (record.content, record.size) = (target.content, target.size);
             }
-            if record.meta.kind != b'5' {
+            // The root is a directory, whatever a layer says.
+            if !record.is_folder() && !record.path().is_empty() {
                 let path = record.path().to_vec();
                 self.remove_below(&path);
             }
@@ -71,8 +73,13 @@ impl Tree {
         }
     }
 
-    /// Would a whiteout hide anything here?
+    /// Would a whiteout hide anything here? Where a link leads elsewhere it may.
     pub(super) fn has(&self, hidden: &Hidden) -> bool {
+        let (Hidden::Below(path) | Hidden::Path(path)) = hidden;
+        let is_link = |path: &[u8]| self.files.get(path).is_some_and(|(_, record)| record.meta.kind == b'2');
+        if ancestors(path).any(is_link) || matches!(hidden, Hidden::Below(folder) if is_link(folder)) {
+            return true;
+        }
         match hidden {
             Hidden::Below(folder) => self.below(folder).next().is_some(),
             Hidden::Path(path) => self.files.contains_key(path.as_slice()) || self.below(path).next().is_some(),

@@ -14,8 +14,12 @@ pub enum Event<'a> {
     Entry(&'a Entry),
     /// A global PAX header.
     Global(&'a Entry),
+    /// A block of the last entry's sparse map, beyond what its header holds.
+    Map(&'a [u8]),
     /// A piece of the last entry's content, without padding.
     Content(&'a [u8]),
+    /// A piece of what fills up the last block of the last entry's content.
+    Padding(&'a [u8]),
     /// The end marker, or the end of a layer without one. The extension headers in it, if there are any, belong to
     /// no entry.
     End(&'a Entry),
@@ -77,10 +81,14 @@ impl Scanner {
                         visit(Event::Rest(passed))?;
                         continue;
                     }
-                    let content = split_off(&mut &*passed, self.content);
+                    let mut passed: &[u8] = passed;
+                    let content = split_off(&mut passed, self.content);
                     self.content -= content.len() as u64;
                     if !content.is_empty() {
                         visit(Event::Content(content))?;
+                    }
+                    if !passed.is_empty() {
+                        visit(Event::Padding(passed))?;
                     }
                 }
             }
@@ -98,8 +106,7 @@ impl Scanner {
                 visit(Event::End(framer.entry()))
             }
             Step::More if *is_ended => visit(Event::Rest(fed)),
-            // The sparse map of the entry that was shown.
-            Step::More => Ok(()),
+            Step::More => visit(Event::Map(fed)),
         }
     }
 

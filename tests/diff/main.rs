@@ -5,6 +5,7 @@
 mod documents;
 mod entries;
 mod formats;
+mod hidden;
 mod images;
 mod layers;
 mod made;

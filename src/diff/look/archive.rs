@@ -34,7 +34,13 @@ type Members = BTreeMap<(Vec<u8>, usize), Member>;
 impl Looker<'_> {
     pub(super) fn zip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
         let (left, right) = (self.read_zip(a)?, self.read_zip(b)?);
+        let before = self.found.len();
         self.members_of(path, &left, &right, depth, dos_time);
+        // Where a member is missing it is content already.
+        let is_same_list = left.len() == right.len() && left.keys().all(|key| right.contains_key(key));
+        if is_same_list && self.found.len() > before && skeleton(a) != skeleton(b) {
+            self.push(path, Class::Content, "bytes that are neither times nor contents of members", [None, None]);
+        }
         Ok(())
     }
 
@@ -123,9 +129,15 @@ impl Looker<'_> {
             let size = std::str::from_utf8(field(48, 58)).ok().and_then(|text| text.parse::<usize>().ok());
             let (content, behind) = size.and_then(|size| behind.split_at_checked(size)).ok_or(Stop::Unreadable)?;
             self.spend(content.len() as u64)?;
+            let time = field(16, 28);
+            let is_time = time.iter().all(u8::is_ascii_digit);
+            // A newline, as a rule; that there is one follows from the size.
+            let padding = behind.get(..content.len() % 2).filter(|byte| *byte != b"\n").unwrap_or_default();
+            let end = header.get(58..).unwrap_or_default();
+            let other = if is_time { &[][..] } else { time };
             let member = Member {
-                time: field(16, 28).to_vec(),
-                fields: header.get(28..48).unwrap_or_default().to_vec(),
+                time: if is_time { time.to_vec() } else { Vec::new() },
+                fields: [header.get(28..48).unwrap_or_default(), end, padding, other].concat(),
                 content: content.to_vec(),
                 stored: Vec::new(),
                 number: 0,
@@ -178,6 +190,60 @@ impl<'a> ZipEntry<'a> {
         let start = self.local + 30 + short(local, 26)? + short(local, 28)?;
         bytes.get(start..start.checked_add(self.compressed)?)
     }
+}
+
+/// All of a zip but times, contents of members, and what follows from those: sizes, checksums, places. One piece per
+/// header, and one of the bytes that belong to none; sorted, as the order of members is compared by itself.
+fn skeleton(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let blanked = |range: std::ops::Range<usize>, blank: &[std::ops::Range<usize>], flags: usize| {
+        let mut header = bytes.get(range)?.to_vec();
+        for range in blank {
+            header.get_mut(range.clone())?.fill(0);
+        }
+        // Which level was chosen.
+        *header.get_mut(flags)? &= !6;
+        Some(header)
+    };
+    let (mut pieces, mut known) = (Vec::new(), Vec::new());
+    let mut at = zip_directory(bytes)?;
+    while let Some(entry) = ZipEntry::read(bytes, at) {
+        let name = short(bytes, at + 28)?;
+        let extra = short(bytes, at + 30)?;
+        let comment = bytes.get(at + 46 + name + extra..entry.next)?;
+        let header = blanked(at..at + 46, &[6..8, 10..28, 30..32, 42..46], 8)?;
+        pieces.push([&header, entry.name, &entry.other_extra, comment].concat());
+        known.push(at..entry.next);
+        let local = entry.local;
+        let header = blanked(local..local.checked_add(30)?, &[4..6, 8..26, 28..30], 6)?;
+        let behind_name = local + 30 + short(bytes, local + 26)?;
+        let start = behind_name + short(bytes, local + 28)?;
+        let (_, extra) = split_extra(bytes.get(behind_name..start)?);
+        pieces.push([&header, bytes.get(local + 30..behind_name)?, &extra].concat());
+        let mut end = start.checked_add(entry.compressed)?;
+        // A descriptor behind the data (4.3.9) repeats what the directory says.
+        let facts = bytes.get(at + 16..at + 28)?;
+        for mark in [&b"PK\x07\x08"[..], b""] {
+            let descriptor = [mark, facts].concat();
+            if bytes.get(end..).is_some_and(|rest| rest.starts_with(&descriptor)) {
+                end += descriptor.len();
+                break;
+            }
+        }
+        known.push(local..end);
+        at = entry.next;
+    }
+    pieces.push(bytes.get(at..at + 8)?.to_vec());
+    known.push(at..at + ZIP_END_LENGTH);
+    known.sort_by_key(|range| range.start);
+    let (mut rest, mut from) = (Vec::new(), 0);
+    for range in known {
+        rest.extend_from_slice(bytes.get(from..range.start).unwrap_or_default());
+        from = from.max(range.end);
+    }
+    rest.extend_from_slice(bytes.get(from..)?);
+    pieces.push(rest);
+    pieces.sort();
+    Some(pieces)
 }
 
 fn short(bytes: &[u8], at: usize) -> Option<usize> {

@@ -7,11 +7,11 @@ use crate::epoch::Instant;
 
 /// The difference of two files, if it is one of time alone.
 pub(super) fn timestamps(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
-    let name = path.rsplit(|byte| matches!(byte, b'/' | b'!')).next().unwrap_or_default();
+    let name = path.rsplit(|byte| matches!(byte, b'/' | 0)).next().unwrap_or_default();
     if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
         return pyc(path, a, b);
     }
-    if matches!(name, b"shadow" | b"shadow-") {
+    if matches!(path, b"etc/shadow" | b"etc/shadow-") {
         return shadow(path, a, b);
     }
     None
@@ -45,10 +45,15 @@ fn shadow(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
             fields.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, field)| field.clone()).collect::<Vec<_>>()
         };
         let day = |fields: &[Vec<u8>]| fields.get(2).cloned().unwrap_or_default();
-        if others(x) != others(y) || ![day(x), day(y)].iter().all(|day| day.iter().all(u8::is_ascii_digit)) {
+        if others(x) != others(y) {
             return None;
         }
         if day(x) != day(y) {
+            // No day, and day 0, mean something else: that passwords do not age, or have to be changed now.
+            let is_day = |day: &[u8]| day.iter().all(u8::is_ascii_digit) && day.iter().any(|digit| *digit != b'0');
+            if ![day(x), day(y)].iter().all(|day| is_day(day)) {
+                return None;
+            }
             days = [Some(Value::bytes(&day(x))), Some(Value::bytes(&day(y)))];
         }
     }
@@ -83,5 +88,8 @@ mod tests {
         assert!(timestamps(b"etc/shadow", base, later).is_some());
         assert!(timestamps(b"etc/shadow", base, other).is_none());
         assert!(timestamps(b"etc/passwd", base, later).is_none());
+        assert!(timestamps(b"srv/app/shadow", base, later).is_none());
+        let now = b"root:*:0:0:99999:7:::\nbin:!:19000::::::\n";
+        assert!(timestamps(b"etc/shadow", base, now).is_none());
     }
 }

@@ -161,6 +161,11 @@ fn files(cause: &str, b: &Build) -> Vec<Sample> {
         "dpkg-status" => vec![
             line("var/lib/dpkg/status", "Package: jq\nVersion:"),
             line("var/lib/dpkg/info/jq.md5sums", "usr/bin/jq"),
+            line("var/lib/dpkg/info/jq.list", "/usr/bin/jq"),
+            line("var/lib/dpkg/available", "Package: jq"),
+            line("var/lib/dpkg/lock-frontend", "pid"),
+            line("var/lib/dpkg/alternatives/awk", "auto"),
+            line("var/lib/dpkg/triggers/File", "/usr/share/man"),
             line("var/lib/apt/extended_states", "Package: libjq1\nAuto-Installed: 1"),
         ],
         "rpm-db" => ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/rpmdb.sqlite"]
@@ -168,7 +173,11 @@ fn files(cause: &str, b: &Build) -> Vec<Sample> {
             .map(sqlite)
             .collect(),
         "pacman-db" => {
-            vec![file("var/lib/pacman/local/jq-1.8-1/desc", format!("%NAME%\njq\n\n%INSTALLDATE%\n{}\n", b.seconds))]
+            vec![
+                file("var/lib/pacman/local/jq-1.8-1/desc", format!("%NAME%\njq\n\n%INSTALLDATE%\n{}\n", b.seconds)),
+                line("var/lib/pacman/local/jq-1.8-1/files", "usr/bin/jq"),
+                binary("var/lib/pacman/local/jq-1.8-1/mtree"),
+            ]
         }
         "pip-direct-url" => {
             let folder = "usr/lib/python3/site-packages/app-1.0.dist-info";
@@ -234,6 +243,7 @@ fn files(cause: &str, b: &Build) -> Vec<Sample> {
         "java-cache" => vec![
             file("root/.m2/repository/x/1/_remote.repositories", format!("#{time}\n")),
             binary("root/.gradle/caches/8.1/fileHashes/fileHashes.bin"),
+            log("root/.gradle/daemon/8.1/daemon-1.out.log"),
         ],
         "java-keystore" => {
             ["etc/ssl/certs/java/cacerts", "opt/jdk/lib/security/cacerts", "etc/pki/ca-trust/extracted/java/cacerts"]
@@ -265,6 +275,12 @@ fn files(cause: &str, b: &Build) -> Vec<Sample> {
         "home-cache" => vec![
             binary("root/.cache/mesa/x"),
             binary("home/app/.cache/mesa/x"),
+            binary("root/.cache/mesa_shader_cache/x"),
+            binary("root/.cache/fontconfig/x"),
+            binary("root/.cache/ccache/x"),
+            binary("root/.cache/matplotlib/x"),
+            binary("root/.cache/composer/x"),
+            binary("home/app/.cache/fontconfig/x"),
             log("root/.wget-hsts"),
             log("root/.bash_history"),
             log("root/.viminfo"),

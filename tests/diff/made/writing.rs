@@ -67,7 +67,7 @@ fn streams() -> Vec<Made> {
     vec![
         stream("format-end", [plain(), [plain(), vec![0; 3 * BLOCK]].concat()], &["format - layer0 - end of archive"]),
         stream("format-global-header", [global("a"), global("b")], &["format - layer0 - global PAX header"]),
-        stream("format-padding", [padding(0), padding(1)], &["format - layer0 - diff_id"]),
+        stream("format-padding", [padding(0), padding(1)], &["format - layer0 f padding"]),
     ]
 }
 
