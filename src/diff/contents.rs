@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use super::entries::Wanted;
 use super::layers::Comparison;
@@ -77,7 +78,7 @@ pub(super) fn look_into(comparison: &mut Comparison<'_>, jobs: Vec<Job>, extents
 
 fn read_batch(comparison: &mut Comparison<'_>, batch: &[(Job, bool)], extents: &[Vec<Extent>; 2]) -> Result<()> {
     let first = comparison.kept;
-    let paths: Vec<Box<[u8]>> = batch
+    let paths: Vec<Arc<[u8]>> = batch
         .iter()
         .map(|(job, _)| comparison.findings.differences.get(job.difference).map(|d| d.path.clone()).unwrap_or_default())
         .collect();
@@ -165,7 +166,7 @@ fn put(comparison: &mut Comparison<'_>, at: usize, found: Vec<Inside>, kept: Opt
 fn fetch(
     comparison: &Comparison<'_>,
     batch: &[(Job, bool)],
-    paths: &[Box<[u8]>],
+    paths: &[Arc<[u8]>],
     first: u32,
     side: usize,
     extents: &[Vec<Extent>; 2],

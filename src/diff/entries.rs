@@ -103,7 +103,7 @@ pub(super) struct Comparer<'f, 'r> {
 
 impl Comparer<'_, '_> {
     fn push(&mut self, class: Class, record: &Record, field: &'static str, values: [Value; 2]) -> usize {
-        let difference = Difference::new(class, self.place, field, values.map(Some)).at(record.path());
+        let difference = Difference::new(class, self.place, field, values.map(Some)).at(record.shared_path());
         self.findings.push(difference);
         self.findings.count() - 1
     }
@@ -125,7 +125,7 @@ impl Comparer<'_, '_> {
         if is_silent && a.meta.spelling != b.meta.spelling {
             let text = "written in another way: padding of numbers, or bytes that have no meaning";
             let difference = Difference::new(Class::Format, self.place, "header", [None, None]);
-            self.findings.push(difference.at(a.path()).note(text));
+            self.findings.push(difference.at(a.shared_path()).note(text));
         }
     }
 
@@ -149,11 +149,11 @@ impl Comparer<'_, '_> {
         }
         let is_link = matches!(a.meta.kind, b'1' | b'2') && !is_turned;
         let target = |record: &Record| {
-            if record.is_hard_link() { normal(&record.link).into_owned() } else { record.link.to_vec() }
+            if record.is_hard_link() { normal(&record.rare().link).into_owned() } else { record.rare().link.to_vec() }
         };
         if is_link && target(a) != target(b) {
             let class = if a.is_hard_link() && self.same_file(a, b) { Class::Order } else { Class::Content };
-            self.push(class, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
+            self.push(class, a, "link target", [a, b].map(|record| Value::bytes(&record.rare().link)));
         }
         if a.meta.device != b.meta.device {
             let class = if matches!(a.meta.kind, b'3' | b'4') { Class::Content } else { Class::Format };
@@ -163,14 +163,14 @@ impl Comparer<'_, '_> {
             }
         }
         // Tar programs give attributes to the file alone, not to links to it.
-        if !is_turned || !a.pax.is_empty() && !b.pax.is_empty() {
+        if !is_turned || !a.rare().pax.is_empty() && !b.rare().pax.is_empty() {
             self.pax(a, b);
         }
         if is_turned {
             return;
         }
-        if a.sparse_size != b.sparse_size && a.content == b.content && a.size == b.size {
-            let text = |record: &Record| record.sparse_size.map_or("none".to_owned(), |size| size.to_string());
+        if a.rare().sparse_size != b.rare().sparse_size && a.content == b.content && a.size == b.size {
+            let text = |record: &Record| record.rare().sparse_size.map_or("none".to_owned(), |size| size.to_string());
             self.push(Class::Content, a, "size of the sparse file", [a, b].map(|record| Value::text(text(record))));
         }
         if a.content != b.content || a.is_file() && a.size != b.size {
@@ -200,8 +200,9 @@ impl Comparer<'_, '_> {
     /// Do both lead to a file, and are those the same in all but their names? What lies in a lower layer is not known.
     fn same_file(&self, a: &Record, b: &Record) -> bool {
         let (Some(x), Some(y)) = (self.links[0].file(a), self.links[1].file(b)) else { return false };
-        let attributes =
-            |record: &Record| (record.meta.mode & PERMISSIONS, record.meta.uid, record.meta.gid, record.sparse_size);
+        let attributes = |record: &Record| {
+            (record.meta.mode & PERMISSIONS, record.meta.uid, record.meta.gid, record.rare().sparse_size)
+        };
         x.content == y.content && x.size == y.size && attributes(x) == attributes(y) && meaningful(x) == meaningful(y)
     }
 
@@ -225,11 +226,12 @@ impl Comparer<'_, '_> {
     }
 
     fn pax(&mut self, a: &Record, b: &Record) {
-        if a.pax == b.pax {
+        if a.rare().pax == b.rare().pax {
             return;
         }
         // Of several records of one key the last counts.
-        let records = |record: &Record| -> BTreeMap<Box<[u8]>, Box<[u8]>> { record.pax.iter().cloned().collect() };
+        let records =
+            |record: &Record| -> BTreeMap<Box<[u8]>, Box<[u8]>> { record.rare().pax.iter().cloned().collect() };
         let sides = [records(a), records(b)];
         let keys: BTreeSet<&Box<[u8]>> = sides.iter().flat_map(BTreeMap::keys).collect();
         for key in keys {
@@ -248,7 +250,7 @@ impl Comparer<'_, '_> {
                 None => format!("PAX {}", crate::error::printable(key)),
             };
             let values = values.map(|value| value.map(|value| Value::bytes(&value)));
-            self.findings.push(Difference::new(class, self.place, field, values).at(a.path()));
+            self.findings.push(Difference::new(class, self.place, field, values).at(a.shared_path()));
         }
     }
 
@@ -271,8 +273,8 @@ impl Comparer<'_, '_> {
         if a.meta.gname != b.meta.gname {
             self.push(Class::Format, a, "gname", [a, b].map(|record| Value::bytes(&record.meta.gname)));
         }
-        if a.meta.kind == b.meta.kind && !matches!(a.meta.kind, b'1' | b'2') && a.link != b.link {
-            self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.link)));
+        if a.meta.kind == b.meta.kind && !matches!(a.meta.kind, b'1' | b'2') && a.rare().link != b.rare().link {
+            self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.rare().link)));
         }
         if a.meta.format != b.meta.format {
             self.push(Class::Format, a, "dialect", [a, b].map(|record| Value::text(record.dialect_name())));
@@ -282,15 +284,20 @@ impl Comparer<'_, '_> {
                 Value::text(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
             };
             self.push(Class::Format, a, "extension headers", [a, b].map(list));
-        } else if a.residue.0 != b.residue.0 && a.pax == b.pax && a.raw_name() == b.raw_name() && a.link == b.link {
+        } else if a.rare().residue.0 != b.rare().residue.0
+            && a.rare().pax == b.rare().pax
+            && a.raw_name() == b.raw_name()
+            && a.rare().link == b.rare().link
+        {
             let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
             let text = "written in another way: owner, mode, order or spelling of records";
-            self.findings.push(difference.at(a.path()).note(text));
+            self.findings.push(difference.at(a.shared_path()).note(text));
         }
-        if a.residue.1 != b.residue.1 {
+        if a.rare().residue.1 != b.rare().residue.1 {
             let difference = Difference::new(Class::Format, self.place, "padding", [None, None]);
-            self.findings
-                .push(difference.at(a.path()).note("what fills up the last block differs, and is not all zeros"));
+            self.findings.push(
+                difference.at(a.shared_path()).note("what fills up the last block differs, and is not all zeros"),
+            );
         }
     }
 
@@ -300,12 +307,14 @@ impl Comparer<'_, '_> {
             let all = record.meta.extensions.iter().filter(|kind| **kind != crate::tar::ExtensionKind::Pax);
             all.copied().collect::<Vec<_>>()
         };
-        a.pax == b.pax && others(a) == others(b) && (a.mtime != b.mtime || a.times != b.times)
+        a.rare().pax == b.rare().pax
+            && others(a) == others(b)
+            && (a.mtime != b.mtime || a.rare().times != b.rare().times)
     }
 
     fn times(&mut self, a: &Record, b: &Record) {
-        if a.times != b.times {
-            let fields = a.times.iter().chain(b.times.iter()).map(|(field, _)| *field);
+        if a.rare().times != b.rare().times {
+            let fields = a.rare().times.iter().chain(b.rare().times.iter()).map(|(field, _)| *field);
             let mut known = Vec::new();
             for field in fields {
                 if known.contains(&field) {
@@ -313,7 +322,7 @@ impl Comparer<'_, '_> {
                 }
                 known.push(field);
                 let value = |record: &Record| {
-                    record.times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
+                    record.rare().times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
                 };
                 let values = [value(a), value(b)];
                 // A header of its own for a time: that there is one more is told by the time it holds.
@@ -322,13 +331,13 @@ impl Comparer<'_, '_> {
                     let restamps =
                         values.iter().all(Option::is_some) || matches!(field, Field::Pax { key: "mtime", .. });
                     let difference = Difference::new(Class::Time, self.place, field.to_string(), values);
-                    self.findings.push(difference.at(a.path()).restamps(restamps));
+                    self.findings.push(difference.at(a.shared_path()).restamps(restamps));
                 }
             }
         }
-        if a.extension_names != b.extension_names && a.meta.extensions == b.meta.extensions {
+        if a.rare().extension_names != b.rare().extension_names && a.meta.extensions == b.meta.extensions {
             let difference = Difference::new(Class::Time, self.place, "name of the PAX header", [None, None]);
-            self.findings.push(difference.at(a.path()).note("it holds the process id of tar, as a rule"));
+            self.findings.push(difference.at(a.shared_path()).note("it holds the process id of tar, as a rule"));
         }
     }
 
@@ -349,7 +358,7 @@ impl Comparer<'_, '_> {
         if let Some(value) = values.get_mut(side) {
             *value = Some(Value::text(text));
         }
-        let difference = Difference::new(class, self.place, "entry", values).at(record.path()).cause(cause);
+        let difference = Difference::new(class, self.place, "entry", values).at(record.shared_path()).cause(cause);
         self.findings.push(difference);
         let at = self.findings.count() - 1;
         if is_whiteout && self.depth == Depth::Stream {
@@ -361,11 +370,11 @@ impl Comparer<'_, '_> {
 
 /// Attributes that are not merely kept: no tar program's notes to itself.
 fn meaningful(record: &Record) -> Vec<&(Box<[u8]>, Box<[u8]>)> {
-    record.pax.iter().filter(|(key, _)| !IDLE_KEYS.contains(&&**key)).collect()
+    record.rare().pax.iter().filter(|(key, _)| !IDLE_KEYS.contains(&&**key)).collect()
 }
 
 fn has_xattrs(record: &Record) -> bool {
-    record.pax.iter().any(|(key, _)| key.windows(7).any(|part| part == b".xattr."))
+    record.rare().pax.iter().any(|(key, _)| key.windows(7).any(|part| part == b".xattr."))
 }
 
 /// A cause speaks of what is in files: not of something that can be run, that grants rights or leads elsewhere.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::causes::{Cause, Class};
 use crate::digest::Digest;
@@ -168,7 +169,7 @@ pub struct Difference {
     /// The part of the images, an index into [`Report::places`].
     pub place: usize,
     /// The entry in a layer (raw bytes; what is in an archive follows its name and `!`); empty in documents.
-    pub path: Box<[u8]>,
+    pub path: Arc<[u8]>,
     /// Where in the path those of the archives end that it leads into.
     pub archives: Box<[usize]>,
     /// Which field of it; in documents the path in the JSON.
@@ -194,7 +195,7 @@ impl Difference {
             class,
             restamps: class == Class::Time && is_on_both,
             place,
-            path: Box::default(),
+            path: Arc::default(),
             archives: Box::default(),
             field: field.into(),
             values,
@@ -207,7 +208,7 @@ impl Difference {
 
     /// With the path of an entry.
     #[must_use]
-    pub fn at(mut self, path: &[u8]) -> Self {
+    pub fn at(mut self, path: impl Into<Arc<[u8]>>) -> Self {
         self.path = path.into();
         self
     }

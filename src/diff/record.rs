@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -40,17 +40,30 @@ pub(super) struct Meta {
 /// PAX records that are no times and repeat no field of the header, sorted by key.
 pub(super) type PaxRecords = Box<[(Box<[u8]>, Box<[u8]>)]>;
 
-/// An entry.
+/// An entry. A layer may have hundreds of thousands of them, so what few have stands apart.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// The name as it stands in the stream.
-    raw: Box<[u8]>,
+    /// The name as it stands in the stream; differences share it.
+    raw: Arc<[u8]>,
     /// Where in `raw` the path begins and ends: without `./`, `/` and a slash at the end.
     path: (u32, u32),
-    /// The path where it is no part of `raw`: `a//b`, `a/../b`.
-    folded: Option<Box<[u8]>>,
     pub(super) meta: Arc<Meta>,
     pub(super) mtime: Instant,
+    rare: Option<Box<Rare>>,
+    pub(super) size: u64,
+    /// The BLAKE3 hash of the content; `None` where there is none. That of a sparse file begins with its map, so that
+    /// it equals no other file's. Every byte is hashed for the diff_id already, so that
+    /// this is a second time: SHA-256 would nearly double the cost of comparing plain layers.
+    pub(super) content: Option<[u8; 32]>,
+    /// Its number in the layer.
+    pub(super) number: u32,
+}
+
+/// What most entries do not have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Rare {
+    /// The path where it is no part of the name: `a//b`, `a/../b`.
+    folded: Option<Box<[u8]>>,
     /// The other times, those of extension headers included.
     pub(super) times: Box<[(Field, Instant)]>,
     pub(super) link: Box<[u8]>,
@@ -62,20 +75,25 @@ pub(super) struct Record {
     pub(super) residue: (u64, u64),
     /// The size with all holes filled, of a sparse file.
     pub(super) sparse_size: Option<u64>,
-    pub(super) size: u64,
-    /// The BLAKE3 hash of the content; `None` where there is none. That of a sparse file begins with its map, so that
-    /// it equals no other file's. Every byte is hashed for the diff_id already, so that
-    /// this is a second time: SHA-256 would nearly double the cost of comparing plain layers.
-    pub(super) content: Option<[u8; 32]>,
-    /// Its number in the layer.
-    pub(super) number: u32,
 }
 
 impl Record {
     /// The path, without `./` and `/` before it and without a slash behind it.
     pub(super) fn path(&self) -> &[u8] {
         let part = || self.raw.get(self.path.0 as usize..self.path.1 as usize).unwrap_or_default();
-        self.folded.as_deref().unwrap_or_else(part)
+        self.rare().folded.as_deref().unwrap_or_else(part)
+    }
+
+    /// The same, for a difference to keep: not copied where it is the whole name.
+    pub(super) fn shared_path(&self) -> Arc<[u8]> {
+        let path = self.path();
+        if path.len() == self.raw.len() { Arc::clone(&self.raw) } else { path.into() }
+    }
+
+    /// What most entries do not have.
+    pub(super) fn rare(&self) -> &Rare {
+        static NONE: LazyLock<Rare> = LazyLock::new(Rare::default);
+        self.rare.as_deref().unwrap_or(&NONE)
     }
 
     /// The name as it stands in the stream.
@@ -95,7 +113,7 @@ impl Record {
 
     /// Is it a sparse file, in any of the four ways?
     pub(super) fn is_sparse(&self) -> bool {
-        self.sparse_size.is_some()
+        self.rare().sparse_size.is_some()
     }
 
     /// Is it a hard link to another entry?
@@ -220,7 +238,7 @@ impl Reader {
             last.content = Some(*hasher.finalize().as_bytes());
         }
         if let (Some(hasher), Some(last)) = (self.padding.take(), self.records.entries.last_mut()) {
-            last.residue.1 = number_of(&hasher);
+            last.rare.get_or_insert_default().residue.1 = number_of(&hasher);
         }
     }
 
@@ -260,21 +278,24 @@ impl Reader {
             .collect();
         one_name_for_xattrs(entry, &mut pax);
         pax.sort_by(|a: &(Box<[u8]>, _), b| a.0.cmp(&b.0));
-        Record {
-            path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),
+        let rare = Rare {
             folded: match normal(&name) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(path) => Some(path.into()),
             },
-            raw: name.into(),
-            meta: self.meta(entry),
-            mtime: entry.mtime(),
             times,
             link: entry.link_name().into(),
             pax: pax.into(),
             residue: (residue::of_extensions(entry), 0),
             sparse_size: sparse_map(entry).map(|_| entry.sparse_size().unwrap_or(entry.size())),
             extension_names: if has_names { names.finish() } else { 0 },
+        };
+        Record {
+            path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),
+            raw: name.into(),
+            meta: self.meta(entry),
+            mtime: entry.mtime(),
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
             size: entry.size(),
             content: None,
             number,

@@ -60,7 +60,7 @@ impl Tree {
                 continue;
             }
             if record.is_hard_link()
-                && let Some((_, target)) = self.files.get(&*normal(&record.link))
+                && let Some((_, target)) = self.files.get(&*normal(&record.rare().link))
             {
                 (record.content, record.size) = (target.content, target.size);
             }
