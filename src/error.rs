@@ -229,13 +229,7 @@ pub fn printable(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(LONGEST)];
     let mut text = String::with_capacity(cut.len());
     for chunk in cut.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-                text.extend(c.escape_default());
-            } else {
-                text.push(c);
-            }
-        }
+        text.push_str(&escaped(chunk.valid()));
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
@@ -244,6 +238,23 @@ pub fn printable(bytes: &[u8]) -> String {
         text.push('…');
     }
     text
+}
+
+/// A line of any length made fit for a terminal: what would steer it, or look like a line of its own, is escaped.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if steers(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    Cow::Owned(line)
 }
 
 #[cfg(test)]
@@ -270,5 +281,7 @@ mod tests {
     fn printable_hides_no_control_character() {
         assert_eq!(printable(b"a\nb\x1b[31m\xff"), "a\\nb\\u{1b}[31m\\xff");
         assert_eq!(printable("x\u{202e}y".as_bytes()), "x\\u{202e}y");
+        assert_eq!(escaped("a\nb\u{9b}"), "a\\nb\\u{9b}");
+        assert_eq!(escaped(&"a".repeat(300)), "a".repeat(300));
     }
 }

@@ -23,7 +23,7 @@ use crate::rewrite::layers::{Done, Key, Layers};
 use crate::rewrite::select::Selection;
 
 /// The largest in-toto statement: an SBOM of a large image is some tens of megabytes.
-const STATEMENT_LIMIT: u64 = 64 << 20;
+pub(super) const STATEMENT_LIMIT: u64 = 64 << 20;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
 #[derive(Debug, Clone, Default)]
