@@ -322,6 +322,8 @@ pub struct Growing {
     state: Mutex<Growth>,
     changed: Condvar,
     stopped: AtomicBool,
+    /// Does nobody need what is still to come?
+    draining: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -334,7 +336,13 @@ struct Growth {
 impl Growing {
     /// An empty spool in this file.
     pub fn new(file: File) -> Arc<Self> {
-        Arc::new(Self { file, state: Mutex::default(), changed: Condvar::new(), stopped: AtomicBool::new(false) })
+        Arc::new(Self {
+            file,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        })
     }
 
     /// Fills it from a reader to its end; readers learn of an error, too.
@@ -352,6 +360,11 @@ impl Growing {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// Asks the filling thread to read on to the end, but to keep nothing more of what comes.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
     fn copy_from(&self, reader: &mut dyn Read) -> Result<u64> {
         let mut buffer = vec![0; CHUNK];
         let mut len = 0;
@@ -365,6 +378,9 @@ impl Growing {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::io("cannot read", error)),
             };
+            if self.draining.load(Ordering::Relaxed) {
+                continue;
+            }
             self.file.write_all_at(&buffer[..count], len).map_err(|e| Error::io("cannot spool the input", e))?;
             len += count as u64;
             self.state.lock().unwrap_or_else(PoisonError::into_inner).len = len;
@@ -446,6 +462,22 @@ mod tests {
         growing.fill(&mut (&b"abc"[..]).chain(&b"defg"[..])).unwrap();
         assert_eq!(reader.join().unwrap().unwrap(), "defg");
         assert_eq!(growing.wait_for_end().unwrap(), 7);
+    }
+
+    #[test]
+    fn what_nobody_needs_is_read_and_not_kept() {
+        let growing = Growing::new(tempfile::tempfile().unwrap());
+        let mut rest = std::io::repeat(0).take(10 * CHUNK as u64);
+        struct Draining<'g>(&'g Growing);
+        impl Read for Draining<'_> {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                self.0.drain();
+                Ok(0)
+            }
+        }
+        growing.fill(&mut (&b"image"[..]).chain(Draining(&growing)).chain(&mut rest)).unwrap();
+        assert_eq!(rest.limit(), 0);
+        assert_eq!(growing.wait_for_end().unwrap(), 5);
     }
 
     #[test]

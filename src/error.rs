@@ -238,18 +238,29 @@ pub fn printable(bytes: &[u8]) -> String {
 pub fn printable_whole(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() || is_invisible(c) {
-                text.extend(c.escape_default());
-            } else {
-                text.push(c);
-            }
-        }
+        text.push_str(&escaped(chunk.valid()));
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
     }
     text
+}
+
+/// A line of any length made fit for a terminal: what would steer it, or look like a line of its own, is escaped.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() || is_invisible(c);
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if steers(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    Cow::Owned(line)
 }
 
 /// Characters that show nothing, end a line or turn the direction of writing (Unicode's format characters that occur
@@ -284,5 +295,7 @@ mod tests {
         for c in ['\u{202e}', '\u{200b}', '\u{2028}', '\u{feff}'] {
             assert_eq!(printable(format!("x{c}y").as_bytes()), format!("x\\u{{{:x}}}y", u32::from(c)));
         }
+        assert_eq!(escaped("a\nb\u{9b}"), "a\\nb\\u{9b}");
+        assert_eq!(escaped(&"a".repeat(300)), "a".repeat(300));
     }
 }

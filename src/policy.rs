@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::digest::Digest;
+use crate::document::config::History;
 use crate::epoch::Stamp;
 use crate::error::{Error, Result};
 use crate::media_type::Compression;
@@ -61,8 +62,8 @@ pub struct BaseImage {
     pub platform: Platform,
     /// Its layers, uncompressed.
     pub diff_ids: Vec<Digest>,
-    /// How many history entries it has, and so how many of the image's first ones are its.
-    pub history: usize,
+    /// Its history: as far as an image's begins like that, it is the base's.
+    pub history: Vec<History>,
 }
 
 /// How rewritten layers are compressed.

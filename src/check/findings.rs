@@ -106,7 +106,14 @@ impl Findings {
 
     /// The times of a document that are not what they should be.
     pub fn times(&mut self, place: &Arc<Place>, sites: Vec<TimeSite>, stamp: Stamp) {
-        for site in sites.into_iter().filter(|site| !site.accepted_by(stamp)) {
+        for site in sites {
+            if site.accepted_by(stamp) {
+                if site.is_left_by(stamp) {
+                    let text = format!("{:?} can't be read as a time, so nothing tells if it is late", site.text);
+                    self.note(place, Kind::NotATime, &site.path, text);
+                }
+                continue;
+            }
             let finding = match site.reading {
                 Reading::Malformed => Finding::new(place, Kind::NotATime, format!("{:?} is not a time", site.text)),
                 _ => Finding::new(place, Kind::Time, site.text),

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use super::Checker;
 use super::layers::{Claim, Named, Work};
 use super::report::{Kind, Place, What};
+use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::attestation::is_statement_type;
+use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
-use crate::media_type::{Class, LayerType, classify};
+use crate::image::source::DOCUMENT_LIMIT;
+use crate::media_type::{Class, Compression, LayerType, OCI_ARTIFACT, classify};
 use crate::rewrite::base;
 use crate::rewrite::select::{familiar, names};
 
@@ -129,14 +132,20 @@ impl Checker<'_> {
         };
         let parsed = Manifest::parse(&manifest.bytes)?;
         self.findings.times(place, parsed.times(plan.base_layers), self.policy.stamp);
-        self.schema_version(place, &manifest.bytes);
+        // The artifact manifests that OCI once had are of no version, and have no config.
+        let is_artifact = parsed.media_type().as_deref() == Some(OCI_ARTIFACT);
+        if !is_artifact {
+            self.schema_version(place, &manifest.bytes);
+        }
         if let Some(subject) = &manifest.subject {
             self.subject(place, subject)?;
         }
         match &manifest.config {
             Some(config) => self.config_of(place, manifest, config, plan.base_history, of)?,
+            None if is_artifact => {}
             None => self.findings.fault(place, Kind::Missing, "config", "is missing"),
         }
+        self.hidden_layers(place, manifest);
         for (number, layer) in manifest.layers.iter().enumerate() {
             let is_base = number < plan.base_layers;
             let diff_id = manifest.image.as_ref().and_then(|image| image.diff_ids.get(number).copied());
@@ -179,10 +188,13 @@ impl Checker<'_> {
     ) -> Result<()> {
         self.data(place, layer);
         let is_image = manifest.image.is_some();
+        let is_encrypted = layer.media_type.contains("+encrypted");
         let (what, work, compression) = match LayerType::parse(&layer.media_type) {
             Some(layer) if is_image => (What::Layer, Work::Scan, Some(layer.compression)),
+            // A rewrite takes it for a layer, too.
+            None if manifest.is_image() && layer.media_type.is_empty() => (What::Layer, Work::Scan, None),
             // Nobody but who has the key can look into that.
-            None if is_image && !layer.media_type.contains("+encrypted") => (What::Blob, Work::Unpack, None),
+            None if is_image && !is_encrypted => (What::Blob, Work::Unpack, None),
             _ => (What::Blob, Work::Hash, None),
         };
         let own = self.findings.place(what, &layer.digest.to_string(), of);
@@ -195,7 +207,43 @@ impl Checker<'_> {
         };
         let statement = is_statement_type(&layer.media_type);
         let is_judged = manifest.is_image() && !is_base && !statement;
+        if is_judged && what == What::Blob && layer.urls.is_empty() {
+            self.opaque(place, layer, is_encrypted);
+        }
         self.blob(place, own, layer, work, claim, is_judged)
+    }
+
+    /// Something in the place of a layer, times in which nobody can compare with the epoch.
+    fn opaque(&mut self, place: &Arc<Place>, layer: &Descriptor, is_encrypted: bool) {
+        let field = format!("{}.mediaType", layer.path);
+        if is_encrypted {
+            self.findings.note(place, Kind::MediaType, &field, "the layer is encrypted, so its times are not checked");
+            return;
+        }
+        let text = format!("{:?} is no layer, so times in it are neither stamped nor checked", layer.media_type);
+        // A signature, say, has no times of files; what is a tar after all does.
+        if extent_of(self.source, layer).ok().flatten().is_some_and(|extent| is_like_layer(&extent)) {
+            self.findings.fault(place, Kind::MediaType, &field, text);
+        } else {
+            self.findings.note(place, Kind::MediaType, &field, text);
+        }
+    }
+
+    /// A manifest that has layers but is no image: an artifact may be meant so, an image is broken.
+    fn hidden_layers(&mut self, place: &Arc<Place>, manifest: &ManifestNode) {
+        let Some(config) = manifest.config.as_ref().filter(|_| manifest.hides_layers()) else { return };
+        // What is wrong with a config that claims to be one was found when it was read.
+        if matches!(classify(&config.media_type), Class::Config) {
+            return;
+        }
+        let said = format!("{:?}", config.media_type);
+        let text = "is not one of an image, so times in it and in the layers are neither stamped nor checked";
+        let is_like_one = extent_of(self.source, config).ok().flatten().is_some_and(|extent| is_image_config(&extent));
+        if is_like_one || config.media_type.is_empty() {
+            self.findings.fault(place, Kind::MediaType, "config", format!("{said} {text}"));
+        } else {
+            self.findings.note(place, Kind::MediaType, "config", format!("{said} {text}"));
+        }
     }
 
     /// A blob that a manifest names: is it there, has it that size? The rest is found when it is read.
@@ -230,6 +278,19 @@ impl Checker<'_> {
         self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);
         Ok(())
     }
+}
+
+/// Is it a tar, compressed or not, by its first bytes (POSIX.1-2017, pax, "ustar Interchange Format": the magic)?
+fn is_like_layer(extent: &Extent) -> bool {
+    let mut head = [0; 262];
+    let count = extent.head(&mut head).unwrap_or(0);
+    let head = &head[..count];
+    Compression::sniff(head) != Compression::None || head.ends_with(b"ustar")
+}
+
+/// Has it the layers of an image, whatever it is called?
+fn is_image_config(extent: &Extent) -> bool {
+    extent.bytes(DOCUMENT_LIMIT).is_ok_and(|bytes| Config::parse(&bytes).is_ok_and(|config| config.is_image()))
 }
 
 /// The number in `manifests[3].annotations…`.

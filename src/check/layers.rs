@@ -9,10 +9,10 @@ use super::findings::{Findings, List};
 use super::report::{Finding, KEPT, Kind, Level, Place};
 use super::toc::Toc;
 use crate::blob::Extent;
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::{Algorithm, Digest};
 use crate::epoch::{Instant, Rule, Stamp};
 use crate::error::{self, Error, Result, printable};
-use crate::layer::{Decoder, Event, Expect, Pool, scan};
+use crate::layer::{Event, Expect, Pool, measure, scan};
 use crate::media_type::Compression;
 use crate::tar::{Entry, Field};
 
@@ -251,24 +251,9 @@ fn hash(job: &Job) -> Result<()> {
 
 /// A blob in the place of a layer that is none, such as an in-toto statement.
 fn unpack(job: &Job, pool: &Pool) -> Result<Content> {
-    let expect = expectation(job);
-    let mut hasher = Hasher::new(expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm()));
-    let mut decoder = Decoder::new(Box::new(job.extent.reader()?), &expect)?;
-    let mut buffer = vec![0; crate::blob::CHUNK];
-    loop {
-        pool.check()?;
-        let count = decoder.fill(&mut buffer)?;
-        match buffer.get(..count) {
-            Some(bytes) if count > 0 => hasher.update(bytes),
-            _ => break,
-        }
-    }
-    Ok(Content {
-        diff_id: hasher.finish(),
-        uncompressed_size: decoder.bytes_out(),
-        compression: decoder.compression(),
-        entries: 0,
-    })
+    let facts = measure(&job.extent, &expectation(job), pool)?;
+    let (diff_id, uncompressed_size) = (facts.diff_id, facts.uncompressed_size);
+    Ok(Content { diff_id, uncompressed_size, compression: facts.compression, entries: 0 })
 }
 
 fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut List) -> Result<Option<Content>> {

@@ -67,6 +67,7 @@ pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64))
     checker.graph().map_err(in_file)?;
     checker.docker().map_err(in_file)?;
     checker.archive().map_err(in_file)?;
+    checker.no_image();
     for error in graph.problems.iter().chain(&problems) {
         checker.findings.error(error);
     }
@@ -105,6 +106,15 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
+    /// Nothing at all is no image of which a timestamp could be right.
+    fn no_image(&mut self) {
+        let is_empty = self.graph.root.as_ref().is_none_or(|root| root.children.is_empty());
+        if self.checked.images == 0 && is_empty && self.graph.problems.is_empty() && self.docker.is_empty() {
+            let place = self.findings.place(report::What::Index, "index.json", "");
+            self.findings.fault(&place, Kind::Missing, "manifests", "there is no image in it");
+        }
+    }
+
     /// A config, whichever of the two views it is found by.
     fn config(&mut self, place: &Arc<Place>, image: &ImageConfig, layers: usize, base_history: usize) -> Result<()> {
         let config = Config::parse(&image.bytes).map_err(|e| e.in_blob(&place.name))?;

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::{Context, Result};
 use restamp::check::check;
 use restamp::check::report::{Finding, Kind, Level, Report};
+use restamp::error::escaped;
 use restamp::image::source::Source;
 use restamp::policy::{Platform, Policy};
 use restamp::{Epoch, Stamp};
@@ -95,8 +96,8 @@ fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut impl Write) -> i
         let Some(first) = group.first() else { continue };
         let of = if first.place.of.is_empty() { String::new() } else { format!(" ({})", first.place.of) };
         match first.place.what.name() {
-            what if first.place.name.contains(':') => writeln!(out, "{what} {}{of}:", first.place.name)?,
-            _ => writeln!(out, "{}{of}:", first.place.name)?,
+            what if first.place.name.contains(':') => line(out, &format!("{what} {}{of}:", first.place.name))?,
+            _ => line(out, &format!("{}{of}:", first.place.name))?,
         }
         let mut counts: HashMap<Sort<'_>, usize> = HashMap::new();
         for finding in group {
@@ -111,7 +112,7 @@ fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut impl Write) -> i
             // One more line tells as much as the line that says that there is one more.
             if verbose || *number <= FOLD || rest == 1 {
                 let note = if finding.level == Level::Note { "note: " } else { "" };
-                writeln!(out, "  {note}{}", finding.message())?;
+                line(out, &format!("  {note}{}", finding.message()))?;
             } else if *number == FOLD + 1 {
                 let field = finding.field.as_deref().filter(|_| finding.entry.is_some()).unwrap_or("this kind");
                 writeln!(out, "  … and {} more of {field}", thousands(rest as u64))?;
@@ -120,6 +121,11 @@ fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut impl Write) -> i
     }
     sum(report, stamp.epoch, out)?;
     out.flush()
+}
+
+/// A line with text from the image, which must not steer the terminal.
+fn line(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{}", escaped(text))
 }
 
 /// What is folded together: findings of a kind, and where entries have several times, of a field.

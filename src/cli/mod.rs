@@ -6,6 +6,7 @@ mod diff;
 mod epoch;
 mod inspect;
 mod progress;
+mod report_file;
 mod rewrite;
 mod running;
 mod signals;
@@ -66,7 +67,8 @@ pub fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             if !is_broken_pipe(&error) {
-                eprintln!("restamp: error: {error:#}");
+                let text = format!("{error:#}");
+                eprintln!("restamp: error: {}", restamp::error::escaped(&text));
             }
             ExitCode::from(FAILED)
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use restamp::error::escaped;
 use restamp::image::location::{Kind, Location, Where};
 use restamp::image::sink::{self, Target};
 use restamp::layer::Cache;
@@ -13,9 +14,10 @@ use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Encoding, Platform, Policy, Signatures};
 use restamp::rewrite::report::{Action, Report};
 use restamp::rewrite::{early, rewrite};
-use restamp::spool::{Output, Spools, folder_of};
+use restamp::spool::folder_of;
 
 use super::epoch::EpochArguments;
+use super::report_file::ReportFile;
 use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Rewrite the timestamps of an image
@@ -151,21 +153,26 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         (Where::Stdio, false) if kind == Kind::Oci => {
             bail!("a layout in a directory can't go to standard output: use oci-archive:-")
         }
-        (Where::Stdio, false) => Some(Target::Stdout),
+        (Where::Stdio, false) => {
+            running::open_stdout()?;
+            Some(Target::Stdout)
+        }
         (Where::Path(path), false) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
     };
-    let report_file = arguments.report.as_deref().map(|path| open_report(path, &spools)).transpose()?;
+    let touched = [destination.as_path().filter(|_| target.is_some()), location.as_path()];
+    let report_file = arguments.report.as_deref().map(|path| ReportFile::open(path, &touched, &spools)).transpose()?;
     let (image, mut report) =
         rewrite(&source, &policy, kind, &pool, &spools, early, &|total| progress.set_total(total))?;
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
-    if let Some(target) = &target {
-        sink::write(&image, target, policy.stamp.epoch, &spools)?;
+    // Written before the image is there and named after: either both are, or neither.
+    let report_file = report_file.map(|file| file.write(&report)).transpose()?;
+    match &target {
+        Some(target) => sink::write(&image, target, policy.stamp.epoch, &spools)?,
+        None => sink::verify(&image).map_err(|e| e.in_file(source.name()))?,
     }
     drop(progress);
-    if let Some((path, file)) = report_file {
-        write_report(path, file, &report)?;
-    }
+    report_file.map_or(Ok(()), ReportFile::publish)?;
     if !arguments.running.quiet {
         summary(&report, arguments.verbose);
     }
@@ -235,38 +242,15 @@ fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBu
 }
 
 /// A device or FIFO, beside which nothing should be made.
-fn is_special(path: &Path) -> bool {
+pub(super) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-}
-
-/// Opened before the work: a report that can't be written is no news for after it.
-fn open_report<'a>(path: &'a Path, spools: &Spools) -> Result<(&'a Path, Option<Output>)> {
-    if path == Path::new("-") || is_special(path) {
-        return Ok((path, None));
-    }
-    let file = spools.output_file(path).with_context(|| format!("cannot write the report {}", path.display()))?;
-    Ok((path, Some(file)))
-}
-
-fn write_report(path: &Path, file: Option<Output>, report: &Report) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(report)?;
-    text.push(b'\n');
-    let failed = || format!("cannot write the report {}", path.display());
-    match file {
-        Some(mut output) => {
-            output.file_mut()?.write_all(&text).with_context(failed)?;
-            output.rename_to(path).with_context(failed)
-        }
-        // Standard output may carry the image.
-        None if path == Path::new("-") => io::stderr().write_all(&text).with_context(failed),
-        None => fs::write(path, text).with_context(failed),
-    }
 }
 
 fn summary(report: &Report, verbose: bool) {
     let mut out = io::stderr().lock();
     let mut line = |text: String| {
-        let _ = writeln!(out, "{text}");
+        // Names and warnings hold text from the image, which must not steer the terminal.
+        let _ = writeln!(out, "{}", escaped(&text));
     };
     for image in &report.images {
         let change = image.manifest.as_ref().unwrap_or(&image.config);

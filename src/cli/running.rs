@@ -12,6 +12,7 @@ use restamp::layer::{Cache, Pool};
 use restamp::policy::Base;
 use restamp::rewrite::base_images;
 use restamp::spool::Spools;
+use rustix::fs::{OFlags, Stat};
 
 use super::progress::{Progress, Style};
 
@@ -48,6 +49,9 @@ impl Running {
     /// Sets up a run. Temporary files are made in `folder` unless an option or `None` says otherwise; from here on a
     /// signal removes them.
     pub fn start(&self, folder: Option<PathBuf>, cache: Option<Cache>) -> Result<Workshop> {
+        if let Some(folder) = self.tmp_dir.as_deref().filter(|folder| !folder.is_dir()) {
+            bail!("--tmp-dir {}: there is no such directory", folder.display());
+        }
         let spools = Spools::new(self.tmp_dir.clone().or(folder).unwrap_or_else(std::env::temp_dir));
         super::signals::clean_up_on_signal(&spools)?;
         let cpus = || thread::available_parallelism().map_or(1, usize::from);
@@ -89,6 +93,25 @@ impl BaseArguments {
             (None, None) => Base::default(),
         })
     }
+}
+
+/// An error if nobody is there to take what goes to standard output.
+///
+/// Where a descriptor is closed when a program begins, the standard library opens `/dev/null` in its place, for reading
+/// and writing: a shell's `>/dev/null` is for writing alone.
+pub fn open_stdout() -> Result<()> {
+    let stdout = io::stdout();
+    let null = rustix::fs::stat("/dev/null").ok().filter(|null| is_same(null, rustix::fs::fstat(&stdout)));
+    let is_closed =
+        null.is_some() && rustix::fs::fcntl_getfl(&stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
+    if is_closed {
+        bail!("standard output is closed: give DEST, or pipe the image on");
+    }
+    Ok(())
+}
+
+fn is_same(file: &Stat, other: rustix::io::Result<Stat>) -> bool {
+    other.is_ok_and(|other| (file.st_dev, file.st_ino) == (other.st_dev, other.st_ino))
 }
 
 /// Parses SOURCE; a terminal holds no image.

@@ -206,7 +206,7 @@ impl Unzstd {
 pub(super) fn not_another(what: &'static str, found: &[u8], offset: u64) -> Error {
     let head = found.get(..found.len().min(8)).unwrap_or_default();
     let found = if head.iter().all(|&byte| byte == 0) { "zero bytes".to_owned() } else { printable(head) };
-    Error::malformed("compressed layer", format!("a {what} or the end"), found).at_offset(offset)
+    Error::malformed("compressed data", format!("a {what} or the end"), found).at_offset(offset)
 }
 
 /// The error for a blob that ends too early.

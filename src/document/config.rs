@@ -24,7 +24,7 @@ pub struct Config<'a> {
 /// An entry of `history`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Where it stands: a base image's entries are compared by their bytes.
+    /// Where it stands.
     pub span: Range<usize>,
     /// Does it stand for no layer?
     pub empty_layer: bool,
@@ -32,6 +32,13 @@ pub struct History {
     pub created: Option<String>,
     /// What was run.
     pub created_by: Option<String>,
+}
+
+impl History {
+    /// Do both tell of the same step, run at the same time? Where they stand does not matter.
+    pub fn is_same_step(&self, other: &Self) -> bool {
+        (self.empty_layer, &self.created, &self.created_by) == (other.empty_layer, &other.created, &other.created_by)
+    }
 }
 
 /// How much of an image is its base's, and stays byte for byte as it is.

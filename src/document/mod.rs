@@ -72,6 +72,8 @@ pub struct Warning {
 pub enum WarningKind {
     /// A label or annotation that should hold a time held this instead, and is the epoch now.
     NotATime(String),
+    /// A label or annotation that should hold a time held this instead, and was left alone, as it may be an early one.
+    UnreadTime(String),
     /// A label or annotation holds something else than text, and was left alone.
     NotText(String),
     /// An annotation described the old bytes of a rewritten layer and was removed.
@@ -95,6 +97,9 @@ impl fmt::Display for WarningKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotATime(text) => write!(f, "{:?} is not a time; it is the epoch now", printable(text.as_bytes())),
+            Self::UnreadTime(text) => {
+                write!(f, "{:?} can't be read as a time; left as it is", printable(text.as_bytes()))
+            }
             Self::NotText(text) => write!(f, "{} is not a text; left as it is", printable(text.as_bytes())),
             Self::Dropped => f.write_str("described the layer's old bytes; removed"),
             Self::DataDropped => f.write_str("repeated the blob's old bytes; removed"),

@@ -81,6 +81,8 @@ pub struct TimeSite {
     pub kind: TimeKind,
     /// What stands there; a value that is no string as its JSON text.
     pub text: String,
+    /// Is that a string?
+    pub is_text: bool,
     /// What that means.
     pub reading: Reading,
 }
@@ -94,8 +96,17 @@ impl TimeSite {
                 Rule::Set => first.cmp_epoch(stamp.epoch).is_le() && last.cmp_epoch(stamp.epoch).is_ge(),
             },
             Reading::Nothing => true,
-            Reading::Malformed => false,
+            Reading::Malformed => self.is_left_by(stamp),
         }
+    }
+
+    /// Is this a text that the stamp can do nothing about? Clamping leaves what it can't read; a `created` that can't
+    /// be read is an error.
+    pub fn is_left_by(&self, stamp: Stamp) -> bool {
+        stamp.rule == Rule::Clamp
+            && self.kind != TimeKind::Created
+            && self.reading == Reading::Malformed
+            && self.is_text
     }
 }
 
@@ -118,7 +129,8 @@ impl Site<'_> {
 
     pub(super) fn public(&self) -> TimeSite {
         let (kind, reading) = (self.kind, self.reading());
-        TimeSite { path: self.path.clone(), kind, text: self.text().into_owned(), reading }
+        let is_text = self.value.kind() == Kind::String;
+        TimeSite { path: self.path.clone(), kind, text: self.text().into_owned(), is_text, reading }
     }
 
     /// Writes what the stamp makes of the time that stands here; was that a change?
@@ -135,6 +147,11 @@ impl Site<'_> {
             }
             Reading::Malformed if self.value.kind() != Kind::String => {
                 warnings.push(warn(WarningKind::NotText(self.text().into_owned())));
+                return Ok(false);
+            }
+            // It may be any time, an earlier one too, and clamping makes none later.
+            Reading::Malformed if stamp.rule == Rule::Clamp => {
+                warnings.push(warn(WarningKind::UnreadTime(self.text().into_owned())));
                 return Ok(false);
             }
             Reading::Malformed => warnings.push(warn(WarningKind::NotATime(self.text().into_owned()))),
@@ -271,7 +288,10 @@ impl Scanner<'_> {
         let hours = i64::from(self.number(2)?);
         self.skip(b":");
         let minutes = i64::from(self.number(2)?);
-        self.0.is_empty().then_some(sign * (hours * 3600 + minutes * 60))
+        // Go's `Time.String` has the name of the zone behind its offset, which says all that counts.
+        let is_name = |name: &[u8]| name.len() >= 3 && name.iter().all(u8::is_ascii_uppercase);
+        let is_end = self.0.is_empty() || self.0.strip_prefix(b" ").is_some_and(is_name);
+        is_end.then_some(sign * (hours * 3600 + minutes * 60))
     }
 
     /// Takes exactly that many digits.

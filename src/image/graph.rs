@@ -11,10 +11,12 @@ use crate::document::attestation;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, Platform};
 use crate::document::index::Index;
+use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
+use crate::image::data;
 use crate::image::source::{DOCUMENT_LIMIT, Source};
-use crate::media_type::{self, Class, OCI_ARTIFACT};
+use crate::media_type::{self, Class, LayerType, OCI_ARTIFACT};
 
 /// Indexes may be nested this deep.
 pub const MAX_DEPTH: usize = 64;
@@ -92,6 +94,11 @@ impl ManifestNode {
     /// Is it an image, with layers that can be rewritten?
     pub fn is_image(&self) -> bool {
         self.image.is_some() && !self.attestation
+    }
+
+    /// Are there layers in it that nobody looks into, as nothing says that it is an image?
+    pub fn hides_layers(&self) -> bool {
+        self.image.is_none() && self.layers.iter().any(|layer| LayerType::parse(&layer.media_type).is_some())
     }
 }
 
@@ -194,6 +201,9 @@ impl Graph {
     /// The graph, if nothing is wrong with it; else the first thing that is.
     pub fn sound(mut self) -> Result<Self> {
         self.problems.append(&mut self.incomplete);
+        if self.problems.is_empty() {
+            data::all_true(&self)?;
+        }
         if self.problems.is_empty() { Ok(self) } else { Err(self.problems.swap_remove(0)) }
     }
 
@@ -306,6 +316,10 @@ impl Graph {
             None => None,
         };
         let node = ManifestNode { bytes, config, image, layers, subject, artifact_type, attestation };
+        if node.hides_layers() {
+            let text = "its config is not one of an image: times in that and in its layers are left as they are";
+            self.notes.push(format!("{}: {text}", link.digest));
+        }
         if let Some(image) = &node.image
             && image.diff_ids.len() != node.layers.len()
         {
@@ -317,7 +331,9 @@ impl Graph {
     }
 
     fn config(&mut self, source: &Source, link: &Descriptor) -> Result<Option<ImageConfig>> {
-        if media_type::classify(&link.media_type) != Class::Config {
+        // As a manifest without a media type does, such a config tells by its content what it is.
+        let is_untyped = link.media_type.is_empty();
+        if media_type::classify(&link.media_type) != Class::Config && !is_untyped {
             return Ok(None);
         }
         let Some(extent) = extent_of(source, link)? else {
@@ -327,9 +343,15 @@ impl Graph {
             let error = Error::mismatch("size", link.size, extent.len()).at_entry(&link.path);
             self.problem(error, &link.digest, source);
         }
+        if is_untyped && extent.len() > DOCUMENT_LIMIT {
+            return Ok(None);
+        }
         let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(link.digest))?;
-        self.held += bytes.len() as u64;
         let verified = verify(&bytes, &link.digest);
+        if is_untyped && verified.is_ok() && Json::parse(&bytes).is_err() {
+            return Ok(None);
+        }
+        self.held += bytes.len() as u64;
         match (ImageConfig::parse(bytes).map_err(|e| e.in_blob(link.digest)), verified) {
             (Ok(config), Err(error)) => {
                 self.problem(error, &link.digest, source);
@@ -352,7 +374,7 @@ fn is_misnamed(known: &Node, link: &Descriptor) -> bool {
 }
 
 /// Are these the bytes that a digest names?
-fn verify(bytes: &[u8], digest: &Digest) -> Result<()> {
+pub(super) fn verify(bytes: &[u8], digest: &Digest) -> Result<()> {
     let found = Digest::of(digest.algorithm(), bytes);
     if found == *digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
 }
@@ -361,7 +383,7 @@ fn verify(bytes: &[u8], digest: &Digest) -> Result<()> {
 pub fn extent_of(source: &Source, link: &Descriptor) -> Result<Option<Extent>> {
     match source.blob(&link.digest)? {
         Some(extent) => Ok(Some(extent)),
-        None => Ok(link.decoded_data().transpose()?.map(Extent::of_bytes)),
+        None => Ok(data::verified(link)?.map(Extent::of_bytes)),
     }
 }
 
@@ -376,7 +398,6 @@ fn known_size(node: &Node) -> Option<u64> {
 
 /// Descriptors of old tools have no media type: what has `manifests` is an index, what has a `config` a manifest.
 fn by_content(bytes: &[u8]) -> Class {
-    use crate::document::json::Json;
     let Ok(json) = Json::parse(bytes) else { return Class::Other };
     let root = json.root();
     if root.get("manifests").is_some() {

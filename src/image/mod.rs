@@ -1,12 +1,16 @@
 //! Where images live, and how their blobs hang together.
 //!
 //! [`location`] names an image, [`source`] opens it whatever its carrier, [`graph`] follows its descriptors,
-//! [`docker`] reads what only `docker save` has, [`sink`] writes an image.
+//! [`docker`] reads what only `docker save` has, [`sink`] writes an image to a [`target`], [`folder`] knows what may be
+//! replaced by one.
 //! Nothing here looks inside a layer.
 
 pub mod archive;
+mod data;
 pub mod docker;
+pub mod folder;
 pub mod graph;
 pub mod location;
 pub mod sink;
 pub mod source;
+pub mod target;

@@ -5,16 +5,19 @@
 //! and no consumer takes it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
-use crate::image::location::Kind;
+use crate::image::folder;
 use crate::spool::Spools;
+
+pub use crate::image::target::Target;
 
 /// Two zero blocks end a tar (POSIX.1-2017, pax).
 const END_MARKER: [u8; 2 * crate::tar::BLOCK] = [0; 2 * crate::tar::BLOCK];
@@ -74,77 +77,6 @@ fn cannot_write(error: io::Error) -> Error {
     Error::io("cannot write", error)
 }
 
-/// Where an image is written to.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// An archive under this name, which is replaced in one step where it exists.
-    File(PathBuf),
-    /// A directory; `replace` an OCI image layout that is there.
-    Folder {
-        /// Its final name.
-        path: PathBuf,
-        /// May a layout that exists be replaced?
-        replace: bool,
-    },
-    /// An archive on standard output.
-    Stdout,
-    /// A device or FIFO, written like a pipe.
-    Stream(PathBuf),
-}
-
-impl Target {
-    /// What a path of this kind is written as; an error where it is in the way.
-    pub fn new(path: &Path, kind: Kind, force: bool) -> Result<Self> {
-        let metadata = match fs::metadata(path) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::io("cannot look at the destination", error).in_file(path.display())),
-        };
-        let folder = crate::spool::folder_of(path);
-        if metadata.is_none() && !folder.is_dir() {
-            let error = Error::malformed(
-                "destination",
-                format!("a name in a directory ({})", folder.display()),
-                "no directory",
-            );
-            return Err(error.in_file(path.display()));
-        }
-        let wrong = |expected: &'static str, found: &str| {
-            Err(Error::malformed("destination", expected, found).in_file(path.display()))
-        };
-        match (kind, metadata) {
-            (Kind::Oci, None) => Ok(Self::Folder { path: path.to_owned(), replace: false }),
-            (Kind::Oci, Some(metadata)) if metadata.is_dir() => {
-                let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-                if empty {
-                    return Ok(Self::Folder { path: path.to_owned(), replace: false });
-                }
-                let layout = path.join("index.json").is_file() || path.join("oci-layout").is_file();
-                match (force, layout) {
-                    (true, true) => {
-                        let path = fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?;
-                        Ok(Self::Folder { path, replace: true })
-                    }
-                    (true, false) => {
-                        wrong("an OCI image layout that --force may replace", "a directory of something else")
-                    }
-                    (false, _) => {
-                        wrong("a new or empty directory (--force replaces an OCI image layout)", "a non-empty one")
-                    }
-                }
-            }
-            (Kind::Oci, Some(_)) => wrong("a directory", "a file; use oci-archive: for an archive"),
-            (_, Some(metadata)) if metadata.is_dir() => {
-                wrong("a file", "a directory; use oci: for a layout in a directory")
-            }
-            (_, Some(metadata)) if !metadata.is_file() => Ok(Self::Stream(path.to_owned())),
-            // A link stays a link: what it points to is replaced.
-            (_, Some(_)) => Ok(Self::File(fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?)),
-            (_, None) => Ok(Self::File(path.to_owned())),
-        }
-    }
-}
-
 /// Writes an image, complete or not at all (a stream aside, which is then cut off).
 pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> Result<()> {
     match target {
@@ -159,8 +91,21 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
         }
         Target::Folder { path, replace } => {
             let output = spools.output_folder(path)?;
+            // Who may look into the directory that is replaced may look into the new one, while it is made as well.
+            let mode = fs::metadata(path).map(|old| old.permissions().mode()).ok();
+            let set_mode = |mode| {
+                let set = fs::set_permissions(output.path(), Permissions::from_mode(mode));
+                set.map_err(|e| cannot_write(e).in_file(path.display()))
+            };
+            mode.map_or(Ok(()), |mode| set_mode(mode | 0o700))?;
             write_folder(image, output.path()).map_err(|e| e.in_file(path.display()))?;
-            if *replace { output.exchange_with(path) } else { output.rename_to(path) }
+            mode.map_or(Ok(()), set_mode)?;
+            if !*replace {
+                return output.rename_to(path);
+            }
+            // Once more: it was a while ago.
+            folder::nothing_but_layout(path)?;
+            output.exchange_with(path)
         }
         Target::Stdout => {
             // The raw descriptor: std's own buffer would copy every chunk once more.
@@ -178,6 +123,16 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
                 .map_err(|e| e.in_file(path.display()))
         }
     }
+}
+
+/// Reads all that a write would copy from the source, and verifies it as that would.
+pub fn verify(image: &Image) -> Result<()> {
+    for (digest, content) in &image.blobs {
+        if let Content::Source(extent) = content {
+            extent.copy_verified(digest, &mut io::sink())?;
+        }
+    }
+    Ok(())
 }
 
 /// Directories of the layout that hold blobs, in order: `blobs`, `blobs/sha256`, …
@@ -299,11 +254,15 @@ fn pad(out: &mut impl Write, size: u64) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::location::Kind;
     use std::io::Read;
 
     fn image() -> Image {
         let mut image = Image {
-            documents: vec![("oci-layout", b"{}".to_vec()), ("index.json", b"{}".to_vec())],
+            documents: vec![
+                ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+                ("index.json", b"{}".to_vec()),
+            ],
             ..Image::default()
         };
         for (algorithm, bytes) in

@@ -1,8 +1,8 @@
 //! Opening an image, whatever it is carried in: a directory, a file, a pipe, compressed as a whole or not.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::blob::{Extent, Growing, read_full};
 use crate::decode::{Decoder, Expect};
@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::document::json::Json;
 use crate::error::{Error, Result, printable};
 use crate::image::archive::Archive;
+use crate::image::folder;
 use crate::image::location::{Kind, Location, Where};
 use crate::media_type::Compression;
 use crate::spool::Spools;
@@ -182,34 +183,13 @@ impl Source {
         extent.map(|extent| extent.bytes(DOCUMENT_LIMIT)).transpose().map_err(|e| e.in_blob(printable(name.as_bytes())))
     }
 
-    /// Names of all files, sorted.
+    /// Names of all files, sorted; of what is deeper in a directory than a layout goes, those of its folders.
     pub fn files(&self) -> Result<Vec<String>> {
         match &self.store {
             Store::Archive(archive) => Ok(archive.files().map(str::to_owned).collect()),
-            Store::Folder(folder) => {
-                let mut names = Vec::new();
-                list(folder, "", 3, &mut names)?;
-                names.sort();
-                Ok(names)
-            }
+            Store::Folder(path) => folder::files(path),
         }
     }
-}
-
-/// Files below a folder, at most `depth` folders deep: `blobs/<algorithm>/<hex>` is as deep as a layout goes.
-fn list(folder: &Path, prefix: &str, depth: u32, names: &mut Vec<String>) -> Result<()> {
-    let failed = |e| Error::io("cannot list", e).in_file(folder.display());
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        let kind = entry.file_type().map_err(failed)?;
-        if !kind.is_dir() {
-            names.push(name);
-        } else if depth > 1 {
-            list(&entry.path(), &format!("{name}/"), depth - 1, names)?;
-        }
-    }
-    Ok(())
 }
 
 /// Indexes an archive; what can't be read at any offset is spooled.
@@ -248,8 +228,9 @@ fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrive
         let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), arrived);
         // What follows the end marker is read all the same: the program that writes into this pipe must not be
         // killed by closing it. It may be once it is known that its archive is of no use.
-        if indexed.is_err() {
-            growing.stop();
+        match &indexed {
+            Ok(_) => growing.drain(),
+            Err(_) => growing.stop(),
         }
         let filled = filler.join().unwrap_or_else(|_| Err(Error::refused("the thread that reads the input died")));
         // A reading error explains an index that stops short, not the other way round.

@@ -2,7 +2,7 @@
 //!
 //! A layer is read as a blob of whatever compression (the `decode` room), verified against its digest, size and
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
-//! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] only reads (`scan.rs`). The work of a
+//! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] and [`measure`] only read (`scan.rs`). The work of a
 //! whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A [`Cache`] (`cache.rs`)
 //! may spare them the content of large files, and the run a whole layer (`recall.rs`).
 //!
@@ -26,7 +26,7 @@ pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
 pub use pipeline::{Outcome, Spec, Written, rewrite};
 pub use pool::Pool;
-pub use scan::{Event, scan};
+pub use scan::{Event, measure, scan};
 
 use std::io::Read;
 

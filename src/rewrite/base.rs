@@ -16,11 +16,12 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
     let mut policy = Policy::new(crate::Stamp { epoch: crate::Epoch::new(0)?, rule: crate::Rule::Clamp });
     policy.reference = reference.map(str::to_owned);
     policy.signatures = crate::policy::Signatures::Drop;
-    let selection = super::select::Selection::choose(&graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
+    let selection =
+        super::select::Selection::choose(source, &graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
     let of_graph = graph.images().filter(|(digest, _)| selection.keeps(digest)).filter_map(|(_, m)| m.image.as_ref());
     let of_docker = docker.iter().filter(|image| selection.keeps_docker(&policy, image)).map(|image| &image.config);
     for image in of_graph.chain(of_docker) {
-        let history = Config::parse(&image.bytes).map_err(|e| e.in_file(source.name()))?.history().len();
+        let history = Config::parse(&image.bytes).map_err(|e| e.in_file(source.name()))?.history().to_vec();
         found.push(BaseImage { platform: image.platform(), diff_ids: image.diff_ids.clone(), history });
     }
     if found.is_empty() {
@@ -51,14 +52,8 @@ pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
             // Of several tags the one that reaches furthest.
             candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
             if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
-                let layers = base.diff_ids.len();
-                // A base may have gained history since; what stands for an own layer is never its.
-                let own = Config::parse(&image.bytes)?.entries_of_layers(layers);
-                return Ok(ImagePlan {
-                    base_layers: layers,
-                    base_history: base.history.min(own),
-                    ..ImagePlan::default()
-                });
+                let (base_layers, base_history) = (base.diff_ids.len(), shared_entries(base, image)?);
+                return Ok(ImagePlan { base_layers, base_history, ..ImagePlan::default() });
             }
             Err(parting(candidates[0], image))
         }
@@ -99,6 +94,19 @@ fn entries_through(image: &ImageConfig, layers: usize) -> Result<usize> {
         0 => 0,
         _ => filled.nth(layers - 1).map_or(config.history().len(), |(number, _)| number + 1),
     })
+}
+
+/// History entries that are the base's: those up to its last layer, and what follows them in both.
+///
+/// A base may have gained history since the image was built on it, and tools that write it anew space it otherwise,
+/// so the steps behind the last layer are compared one by one, and by what they say. What stands for an own layer is
+/// never the base's.
+fn shared_entries(base: &BaseImage, image: &ImageConfig) -> Result<usize> {
+    let layers = base.diff_ids.len();
+    let config = Config::parse(&image.bytes)?;
+    let (sure, most) = (entries_through(image, layers)?, config.entries_of_layers(layers));
+    let between = config.history().iter().zip(&base.history).take(most).skip(sure);
+    Ok(sure + between.take_while(|(own, base)| own.is_same_step(base)).count())
 }
 
 /// An encoding level that no codec of this run could take is an error before any work is done.

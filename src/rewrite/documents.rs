@@ -23,6 +23,7 @@ use crate::rewrite::layers::{Done, Key, Layers};
 use crate::rewrite::order;
 use crate::rewrite::select::Selection;
 use parts::Part;
+pub(super) use parts::STATEMENT_LIMIT;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
 #[derive(Debug, Clone, Default)]

@@ -1,13 +1,13 @@
 //! The layers of a run: which have to be encoded, each distinct one once, and what became of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::Descriptor;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, printable};
 use crate::image::docker::DockerLayer;
 use crate::image::graph::extent_of;
 use crate::image::sink::Content;
@@ -22,8 +22,8 @@ use crate::spool::Spools;
 /// What is to be done with a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
-    /// It is not encoded: base, foreign, opaque. Nobody computes the diff_id, so each image keeps the one that it names.
-    Keep(Digest),
+    /// It is not encoded: base, foreign, opaque.
+    Keep,
     /// It is stamped and encoded so.
     Encode(Compression),
 }
@@ -36,6 +36,32 @@ enum Work {
 pub struct Key {
     name: Digest,
     work: Work,
+    /// Images that say different things of a layer can't all be right: each is verified on its own, and where nobody
+    /// reads the layer, each keeps what it says.
+    diff_id: Digest,
+}
+
+/// A layer that stays as it is, but for which its image has to tell the truth.
+#[derive(Debug)]
+struct Proof {
+    extent: Extent,
+    expect: Expect,
+    place: String,
+}
+
+/// What a thread takes up next.
+#[derive(Debug)]
+enum Task {
+    Encode(Key, Job),
+    Prove(Proof),
+}
+
+impl Task {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Encode(_, Job { extent, .. }) | Self::Prove(Proof { extent, .. }) => extent.len(),
+        }
+    }
 }
 
 /// A layer that is to be encoded.
@@ -70,9 +96,12 @@ pub struct Done {
 #[derive(Debug, Default)]
 pub struct Layers {
     jobs: BTreeMap<Key, Job>,
+    proofs: BTreeMap<Key, Proof>,
     done: BTreeMap<Key, Done>,
     /// What the descriptors of an index ask for, so that `manifest.json` asks for the same.
     by_blob: BTreeMap<Digest, Key>,
+    /// What somebody should know, each once.
+    pub warnings: BTreeSet<String>,
 }
 
 impl Layers {
@@ -87,9 +116,12 @@ impl Layers {
     ) -> Result<Key> {
         let class = classify(&descriptor.media_type);
         let extent = extent_of(source, descriptor)?;
+        // What has no media type is what the config says of it: the layer of that diff_id.
+        let is_untyped = descriptor.media_type.is_empty();
+        let is_layer = matches!(class, Class::Layer(_)) || is_untyped;
         let action = match (class, &extent) {
-            (Class::Layer(_), Some(_)) if base => Some(Action::Base),
-            (Class::Layer(_), Some(_)) => None,
+            (_, Some(_)) if is_layer && base => Some(Action::Base),
+            (_, Some(_)) if is_layer => None,
             (Class::Layer(LayerType { foreign: true, .. }), None) => Some(Action::Foreign),
             (_, None) if !descriptor.urls.is_empty() => Some(Action::Foreign),
             (_, Some(_)) => Some(Action::Opaque),
@@ -104,14 +136,18 @@ impl Layers {
             let key = self.keep(action, digest, size, diff_id, content);
             if action == Action::Opaque {
                 self.by_blob.entry(digest).or_insert(key);
+                if !base {
+                    let kind = printable(descriptor.media_type.as_bytes());
+                    self.warnings.insert(format!("{digest}: times in it are left as they are: {kind} is no layer"));
+                }
             }
             return Ok(key);
         }
+        let Some(extent) = extent else { return Err(Error::missing("layer").in_blob(digest)) };
         let declared = match class {
             Class::Layer(layer) => layer.compression,
-            _ => Compression::None,
+            _ => sniff(&extent)?,
         };
-        let Some(extent) = extent else { return Err(Error::missing("layer").in_blob(digest)) };
         let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
         let key = self.encode(policy, digest, declared, extent, expect, digest.to_string())?;
         self.by_blob.insert(digest, key);
@@ -120,9 +156,7 @@ impl Layers {
 
     /// Plans a layer that `manifest.json` names.
     pub fn plan_docker(&mut self, policy: &Policy, layer: &DockerLayer, diff_id: Digest, base: bool) -> Result<Key> {
-        let mut head = [0; 4];
-        let count = layer.extent.head(&mut head)?;
-        let compression = Compression::sniff(&head[..count]);
+        let compression = sniff(&layer.extent)?;
         if base {
             let digest = match (layer.digest, compression) {
                 (Some(digest), _) => digest,
@@ -132,13 +166,14 @@ impl Layers {
             let content = Content::Source(layer.extent.clone());
             return Ok(self.keep(Action::Base, digest, layer.extent.len(), diff_id, Some(content)));
         }
-        match layer.digest.and_then(|digest| self.by_blob.get(&digest)).copied() {
-            Some(Key { name, work: Work::Keep(_) }) => {
+        let known = layer.digest.and_then(|digest| self.by_blob.get(&digest)).copied();
+        match known {
+            Some(Key { name, work: Work::Keep, .. }) => {
                 let content = Content::Source(layer.extent.clone());
                 return Ok(self.keep(Action::Opaque, name, layer.extent.len(), diff_id, Some(content)));
             }
-            Some(key) => return Ok(key),
-            None => {}
+            Some(key) if key.diff_id == diff_id => return Ok(key),
+            _ => {}
         }
         let expect = Expect { digest: layer.digest, size: None, diff_id: Some(diff_id) };
         let name = layer.digest.unwrap_or(diff_id);
@@ -146,7 +181,14 @@ impl Layers {
     }
 
     fn keep(&mut self, action: Action, digest: Digest, size: u64, diff_id: Digest, content: Option<Content>) -> Key {
-        let key = Key { name: digest, work: Work::Keep(diff_id) };
+        let key = Key { name: digest, work: Work::Keep, diff_id };
+        // What is not compressed is verified while it is copied, and foreign bytes are not here.
+        if let (Action::Base, Some(Content::Source(extent))) = (action, &content)
+            && digest != diff_id
+        {
+            let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
+            self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
+        }
         let same = |digest| Change { old: digest, new: digest };
         let report = Layer {
             action,
@@ -173,7 +215,8 @@ impl Layers {
         place: String,
     ) -> Result<Key> {
         let compression = policy.encoding.compression.unwrap_or(as_it_was);
-        let key = Key { name, work: Work::Encode(compression) };
+        let diff_id = expect.diff_id.unwrap_or(name);
+        let key = Key { name, work: Work::Encode(compression), diff_id };
         if let Some(job) = self.jobs.get(&key) {
             // The same bytes under another descriptor: both have to tell the truth about them.
             if job.expect.size.is_some() && expect.size.is_some() && job.expect.size != expect.size {
@@ -190,7 +233,8 @@ impl Layers {
 
     /// Bytes of all blobs that are to be read.
     pub fn total(&self) -> u64 {
-        self.jobs.values().map(|job| job.extent.len()).sum()
+        let proofs = self.proofs.values().map(|proof| proof.extent.len());
+        self.jobs.values().map(|job| job.extent.len()).chain(proofs).fold(0, u64::saturating_add)
     }
 
     /// Does the work, several layers side by side.
@@ -206,9 +250,11 @@ impl Layers {
                 }
             }
         }
-        let mut queue: Vec<(Key, Job)> = std::mem::take(&mut self.jobs).into_iter().collect();
+        let jobs = std::mem::take(&mut self.jobs).into_iter().map(|(key, job)| Task::Encode(key, job));
+        let mut queue: Vec<Task> =
+            jobs.chain(std::mem::take(&mut self.proofs).into_values().map(Task::Prove)).collect();
         // The largest first, so that no long one is left to run alone at the end.
-        queue.sort_by_key(|(key, job)| (std::cmp::Reverse(job.extent.len()), *key));
+        queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
         let workers = pool.jobs().min(queue.len());
         let queue = Mutex::new(VecDeque::from(queue));
         let done = Mutex::new(BTreeMap::new());
@@ -219,20 +265,21 @@ impl Layers {
                     loop {
                         // A statement of its own: the lock must be gone while the work is done.
                         let next = lock(&queue).pop_front();
-                        let Some((key, job)) = next else { break };
-                        match run_one(&job, pool, spools) {
-                            Ok(outcome) => {
+                        let Some(task) = next else { break };
+                        let result = match task {
+                            Task::Encode(key, job) => run_one(&job, pool, spools).map(|outcome| {
                                 lock(&done).insert(key, outcome);
+                            }),
+                            Task::Prove(proof) => prove(&proof, pool),
+                        };
+                        if let Err(error) = result {
+                            lock(&queue).clear();
+                            let mut failed = lock(&failed);
+                            // The first cause; layers that were stopped because of it are not news.
+                            if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) {
+                                *failed = Some(error);
                             }
-                            Err(error) => {
-                                lock(&queue).clear();
-                                let mut failed = lock(&failed);
-                                // The first cause; layers that were stopped because of it are not news.
-                                if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) {
-                                    *failed = Some(error);
-                                }
-                                pool.cancel();
-                            }
+                            pool.cancel();
                         }
                     }
                 });
@@ -260,6 +307,16 @@ impl Layers {
     pub fn reports(&self) -> Vec<Layer> {
         self.done.values().map(|done| done.report.clone()).collect()
     }
+}
+
+fn sniff(extent: &Extent) -> Result<Compression> {
+    let mut head = [0; 4];
+    let count = extent.head(&mut head)?;
+    Ok(Compression::sniff(&head[..count]))
+}
+
+fn prove(proof: &Proof, pool: &Pool) -> Result<()> {
+    layer::measure(&proof.extent, &proof.expect, pool).map(|_| ()).map_err(|e| e.in_blob(&proof.place))
 }
 
 fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {

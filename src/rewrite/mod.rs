@@ -13,11 +13,11 @@ pub(crate) mod output;
 pub mod report;
 pub(crate) mod select;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::docker::DockerImage;
+use crate::image::docker::{DockerImage, used_paths};
 use crate::image::graph::Graph;
 use crate::image::location::Kind;
 use crate::image::sink;
@@ -52,13 +52,16 @@ pub fn rewrite(
     source.known_layout().map_err(in_file)?;
     let mut graph = Graph::load(source)?.sound()?;
     let mut docker = DockerImage::load_all(source)?;
-    let mut selection = Selection::choose(&graph, &docker, policy).map_err(in_file)?;
+    let mut selection = Selection::choose(source, &graph, &docker, policy).map_err(in_file)?;
+    // What a deselected image is made of is left out with that, and no stray file.
+    let used: BTreeSet<String> = used_paths(&docker).into_iter().map(str::to_owned).collect();
     selection.docker(&graph, policy, &mut docker);
     let mut layers = Layers::default();
     let plans = plan(source, policy, &graph, &docker, &selection, &mut layers).map_err(in_file)?;
     total(layers.total());
     layers.run(pool, spools, early).map_err(in_file)?;
     let mut warnings = std::mem::take(&mut graph.notes);
+    warnings.extend(std::mem::take(&mut layers.warnings));
     let to_oci = source.kind() == Kind::DockerArchive && kind != Kind::DockerArchive;
     let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, to_oci);
     let root = documents.root().map_err(in_file)?;
@@ -66,7 +69,7 @@ pub fn rewrite(
     warnings.append(&mut documents.warnings);
     warnings.extend(finished.warnings);
     let mut dropped = selection.names.clone();
-    dropped.extend(output::unreferenced(source, &graph, &docker)?);
+    dropped.extend(output::unreferenced(source, &graph, &used)?);
     let report = Report {
         schema: SCHEMA,
         epoch: policy.stamp.epoch.seconds(),

@@ -7,7 +7,7 @@ use crate::document::descriptor::{Descriptor, IMAGE_NAME, REF_NAME};
 use crate::document::index::Index;
 use crate::document::write::{self, NewDescriptor, NewPlatform};
 use crate::error::Result;
-use crate::image::docker::{DockerImage, used_paths};
+use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::image::location::Kind;
 use crate::image::sink::Content;
@@ -248,13 +248,13 @@ pub(super) fn sniff(content: &Content) -> Result<Compression> {
 }
 
 /// Files that nothing refers to, and which are therefore left out.
-pub fn unreferenced(source: &Source, graph: &Graph, docker: &[DockerImage]) -> Result<Vec<String>> {
+pub fn unreferenced(source: &Source, graph: &Graph, used: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut known: BTreeSet<String> = graph.reachable().iter().map(Digest::path).collect();
     known.extend(["oci-layout", "index.json"].map(str::to_owned));
     if source.docker().is_some() {
         known.extend(["manifest.json", "repositories"].map(str::to_owned));
     }
-    known.extend(used_paths(docker).into_iter().map(|path| source.resolved(path)));
+    known.extend(used.iter().map(|path| source.resolved(path)));
     let is_v1 = |name: &String| ["/VERSION", "/json", "/layer.tar"].iter().any(|end| name.ends_with(end));
     let unknown = source.files()?.into_iter().filter(|name| !known.contains(name));
     let (v1, others): (Vec<String>, Vec<String>) = unknown.partition(is_v1);

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::digest::Digest;
-use crate::document::attestation::{Suspect, signature_kind};
+use crate::document::attestation::{Attestation, Suspect, is_statement_type, signature_kind};
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, is_fallback_tag_of};
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
+use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode, extent_of};
+use crate::image::source::Source;
 use crate::policy::{Attestations, Platform, Policy, Signatures};
+use crate::rewrite::documents::STATEMENT_LIMIT;
 use crate::rewrite::output;
 
 /// What is left out.
@@ -68,9 +70,9 @@ impl Selection {
     }
 
     /// Chooses; an error if there is a signature and no word on what to do with it, or if nothing would be left.
-    pub fn choose(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+    pub fn choose(source: &Source, graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
         let mut selection = Self::wanted(graph, docker, policy)?;
-        selection.signatures(graph, policy.signatures)?;
+        // First: with what is left out anyway goes its signature.
         if policy.attestations == Attestations::Drop {
             for (digest, manifest) in manifests(graph) {
                 if manifest.attestation && selection.dropped.insert(*digest) {
@@ -78,8 +80,32 @@ impl Selection {
                 }
             }
         }
+        selection.signatures(graph, policy.signatures)?;
+        if policy.signatures == Signatures::Drop {
+            selection.signed_attestations(source, graph);
+        }
         selection.referrers(graph);
         Ok(selection)
+    }
+
+    /// Leaves out attestations that are DSSE envelopes, which nothing but their content tells.
+    fn signed_attestations(&mut self, source: &Source, graph: &Graph) {
+        for (digest, manifest) in manifests(graph) {
+            if !manifest.attestation || !self.keeps(digest) {
+                continue;
+            }
+            // What can't be read here is an error when it is rewritten.
+            let is_signed = |layer: &Descriptor| {
+                let bytes =
+                    extent_of(source, layer).ok().flatten().and_then(|extent| extent.bytes(STATEMENT_LIMIT).ok());
+                bytes.is_some_and(|bytes| matches!(Attestation::parse(&bytes), Ok(Attestation::Signed)))
+            };
+            let mut statements = manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type));
+            if statements.any(is_signed) {
+                self.dropped.insert(*digest);
+                self.names.push(format!("DSSE envelope {digest}"));
+            }
+        }
     }
 
     /// Chooses by reference and platform alone: what is asked for, and what is about that.
@@ -206,7 +232,8 @@ impl Selection {
     fn signatures(&mut self, graph: &Graph, rule: Signatures) -> Result<()> {
         let mut found: Vec<(String, Option<Digest>)> = Vec::new();
         let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
-        let tagged: Vec<_> = roots.filter(|(number, _)| self.keeps_root(*number)).collect();
+        let is_kept = |number: usize, child: &Descriptor| self.keeps_root(number) && self.keeps(&child.digest);
+        let tagged: Vec<_> = roots.filter(|(number, child)| is_kept(*number, child)).collect();
         for (number, child) in &tagged {
             if let Some(kind) = signature_kind(Suspect { tag: child.ref_name(), ..Suspect::default() }) {
                 let name = format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest);

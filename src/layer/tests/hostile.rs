@@ -137,7 +137,7 @@ fn what_follows_the_last_member_is_an_error() {
                 assert!(text.contains("found the end of the blob"), "{text}");
                 continue;
             }
-            let expected = format!("offset {}: compressed layer: expected a {what} or the end, found ", blob.len());
+            let expected = format!("offset {}: compressed data: expected a {what} or the end, found ", blob.len());
             assert!(text.starts_with(&expected), "{text}");
         }
         let twice = [&blob[..], &blob[..]].concat();

@@ -11,7 +11,7 @@ use crate::image::sink::Content;
 use crate::media_type::LayerType;
 
 /// The largest in-toto statement: an SBOM of a large image is some tens of megabytes.
-const STATEMENT_LIMIT: u64 = 64 << 20;
+pub(in crate::rewrite) const STATEMENT_LIMIT: u64 = 64 << 20;
 
 impl Documents<'_> {
     pub(super) fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {

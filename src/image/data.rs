@@ -1,0 +1,42 @@
+//! `data`: a blob that its descriptor carries itself (OCI image-spec, descriptor.md).
+//!
+//! Some consumers take it, others the blob that lies beside it, so both have to be what the digest says.
+
+use std::fmt::Display;
+
+use crate::document::descriptor::Descriptor;
+use crate::document::json::member_path;
+use crate::error::{Error, Result};
+use crate::image::graph::{Body, Graph, verify};
+
+/// The blob in a descriptor's `data`, where there is such a field; it has to be the one that is named.
+pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
+    let Some(data) = link.decoded_data().transpose()? else { return Ok(None) };
+    let in_data = |e: Error| e.at_entry(member_path(&link.path, "data"));
+    if data.len() as u64 != link.size {
+        return Err(in_data(Error::mismatch("size", link.size, data.len())));
+    }
+    verify(&data, &link.digest).map_err(in_data)?;
+    Ok(Some(data))
+}
+
+/// An error if any `data` of a graph is not the blob that it stands for.
+pub(super) fn all_true(graph: &Graph) -> Result<()> {
+    if let Some(root) = &graph.root {
+        all_of("index.json", root.children.iter().chain(&root.subject))?;
+    }
+    for (digest, node) in &graph.nodes {
+        match &node.body {
+            Body::Index(index) => all_of(digest, index.children.iter().chain(&index.subject))?,
+            Body::Manifest(manifest) => {
+                all_of(digest, manifest.config.iter().chain(&manifest.layers).chain(&manifest.subject))?;
+            }
+            Body::Blob(_) | Body::Absent => {}
+        }
+    }
+    Ok(())
+}
+
+fn all_of<'d>(place: impl Display, links: impl IntoIterator<Item = &'d Descriptor>) -> Result<()> {
+    links.into_iter().try_for_each(|link| verified(link).map(|_| ())).map_err(|error| error.in_blob(place))
+}
