@@ -2,11 +2,12 @@
 //!
 //! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
 //! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
-//! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`; `json.rs` and `dates.rs` below). Of layers that are not the same, every entry
-//! becomes one compact record (`record.rs`); they are paired by content and history (`layers.rs`, `pairing.rs`,
-//! `align.rs`), then field by field (`entries.rs`, `moved.rs`). Only contents that differ are read a second time
-//! (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top of each other. `commands.rs` names causes
-//! by the command of a layer, `filter.rs` takes out what somebody accepts.
+//! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
+//! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;
+//! `path.rs` and `residue.rs` read names and what belongs to no field); they are paired by content and history
+//! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `links.rs`, `moved.rs`, `stream.rs`). Only
+//! contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top
+//! of each other. `commands.rs` names causes by the command of a layer, `filter.rs` takes out what somebody accepts.
 //! [`report`] makes text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
