@@ -63,7 +63,10 @@ impl Comparer<'_, '_> {
             let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
             self.findings.push(difference.note(text));
         }
-        if a.rest != b.rest && !is_blocking(layers) {
+        // Another number of zeros that fill up a record is no news beside what made the number another; but where all
+        // else goes away when both are rewritten, it stays.
+        let follows = || self.findings.differences.iter().any(|other| other.place == self.place && !other.restamps);
+        if a.rest != b.rest && !(is_blocking(layers) && follows()) {
             let text = |records: &Records| {
                 let what = if records.rest.1.is_none() { "zeros" } else { "not all zero" };
                 Some(Value::text(format!("{} bytes, {what}", records.rest.0)))

@@ -122,3 +122,23 @@ fn a_whiteout_through_a_link_may_hide_something() {
     let with = |entries: &[Entry]| image(vec![lower(), tar(&[&[file("b", "1")], entries].concat())]);
     Pair::images(&with(&[]), &with(&[file("l/.wh.a", "")])).expect(&[("content", "l/.wh.a", "entry")]);
 }
+
+#[test]
+fn zeros_at_the_end_that_rewriting_leaves_are_told_of() {
+    let blocked = |entries: &[Entry]| {
+        let mut tar = tar(entries);
+        tar.resize(tar.len().next_multiple_of(20 * 512), 0);
+        tar
+    };
+    let time = T.to_string() + ".5";
+    let exact = blocked(&[Entry::file("a", "1", T).pax("mtime", &time)]);
+    let whole = blocked(&[Entry::file("a", "1", T)]);
+    let pair = Pair::images(&image(vec![exact]), &image(vec![whole.clone()]));
+    assert_eq!(pair.json(&[])["verdict"], "explainable");
+    let found = pair.found(&[]);
+    assert!(found.iter().any(|(class, _, field)| (class.as_str(), field.as_str()) == ("format", "end of archive")));
+    // Where content differs, their number follows from that.
+    let other = blocked(&[Entry::file("a", "2".repeat(600), T)]);
+    let found = Pair::images(&image(vec![whole]), &image(vec![other])).found(&[]);
+    assert_eq!(found, [("content".to_owned(), "a".to_owned(), "content".to_owned())]);
+}
