@@ -334,6 +334,22 @@ fn history_of_own_layers_is_stamped_whatever_the_base_has() {
 }
 
 #[test]
+fn own_steps_behind_the_base_are_stamped_however_many_the_base_has() {
+    // The base ends with a step that makes no layer; so does what was built on it, but with one of its own.
+    let dir = scratch();
+    let (mut image, _) = on_base(dir.path());
+    let mut config: serde_json::Value = serde_json::from_slice(&image.config).unwrap();
+    let own = serde_json::json!({"created": Build::FIRST.date(9), "created_by": "ENV OWN=1", "empty_layer": true});
+    config["history"].as_array_mut().unwrap().insert(1, own);
+    image.config = serde_json::to_vec(&config).unwrap();
+    let base = format!("oci:{}", text(&dir.path().join("base")));
+    let out = filter(&Layout::of(&image, &Build::FIRST).tar(&Build::FIRST), &["--base", &base]);
+    let history = judge::walk(&read_tar(&out)).configs[0]["history"].clone();
+    assert_eq!(history[0]["created"], Build::FIRST.date(0));
+    assert_eq!(history[1]["created"], support::EPOCH_DATE);
+}
+
+#[test]
 fn what_is_no_base_of_the_image_is_refused() {
     let dir = scratch();
     let (image, _) = on_base(dir.path());

@@ -220,29 +220,35 @@ impl Checker<'_> {
             self.findings.note(place, Kind::MediaType, &field, "the layer is encrypted, so its times are not checked");
             return;
         }
-        let text = format!("{:?} is no layer, so times in it are neither stamped nor checked", layer.media_type);
-        // A signature, say, has no times of files; what is a tar after all does.
-        if extent_of(self.source, layer).ok().flatten().is_some_and(|extent| is_like_layer(&extent)) {
+        // What is attached to images by such manifests, signatures and lists of parts, is of no time.
+        let Ok(Some(extent)) = extent_of(self.source, layer) else { return };
+        if is_like_layer(&layer.media_type, &extent) {
+            let text = format!("{:?} is no layer, so times in it are neither stamped nor checked", layer.media_type);
             self.findings.fault(place, Kind::MediaType, &field, text);
-        } else {
-            self.findings.note(place, Kind::MediaType, &field, text);
         }
     }
 
     /// A manifest that has layers but is no image: an artifact may be meant so, an image is broken.
     fn hidden_layers(&mut self, place: &Arc<Place>, manifest: &ManifestNode) {
         let Some(config) = manifest.config.as_ref().filter(|_| manifest.hides_layers()) else { return };
-        // What is wrong with a config that claims to be one was found when it was read.
-        if matches!(classify(&config.media_type), Class::Config) {
+        let Ok(Some(extent)) = extent_of(self.source, config) else { return };
+        let is_image = extent
+            .bytes(DOCUMENT_LIMIT)
+            .ok()
+            .and_then(|bytes| Config::parse(&bytes).map(|config| config.is_image()).ok());
+        let is_typed = classify(&config.media_type) == Class::Config;
+        // That it can't be read was told when it was.
+        if is_typed && is_image != Some(false) {
             return;
         }
-        let said = format!("{:?}", config.media_type);
-        let text = "is not one of an image, so times in it and in the layers are neither stamped nor checked";
-        let is_like_one = extent_of(self.source, config).ok().flatten().is_some_and(|extent| is_image_config(&extent));
-        if is_like_one || config.media_type.is_empty() {
-            self.findings.fault(place, Kind::MediaType, "config", format!("{said} {text}"));
+        let text = format!(
+            "{:?} is not one of an image, so times in it and in the layers are neither stamped nor checked",
+            config.media_type
+        );
+        if is_typed || is_image == Some(true) || config.media_type.is_empty() {
+            self.findings.fault(place, Kind::MediaType, "config", text);
         } else {
-            self.findings.note(place, Kind::MediaType, "config", format!("{said} {text}"));
+            self.findings.note(place, Kind::MediaType, "config", text);
         }
     }
 
@@ -280,17 +286,13 @@ impl Checker<'_> {
     }
 }
 
-/// Is it a tar, compressed or not, by its first bytes (POSIX.1-2017, pax, "ustar Interchange Format": the magic)?
-fn is_like_layer(extent: &Extent) -> bool {
+/// Is a blob, by its name or its first bytes, a layer of a kind that nobody knows here?
+fn is_like_layer(media_type: &str, extent: &Extent) -> bool {
     let mut head = [0; 262];
     let count = extent.head(&mut head).unwrap_or(0);
-    let head = &head[..count];
-    Compression::sniff(head) != Compression::None || head.ends_with(b"ustar")
-}
-
-/// Has it the layers of an image, whatever it is called?
-fn is_image_config(extent: &Extent) -> bool {
-    extent.bytes(DOCUMENT_LIMIT).is_ok_and(|bytes| Config::parse(&bytes).is_ok_and(|config| config.is_image()))
+    let head = head.get(..count).unwrap_or_default();
+    let is_tar = head.get(257..) == Some(b"ustar");
+    is_tar || media_type.contains("layer") || Compression::sniff(head) != Compression::None
 }
 
 /// The number in `manifests[3].annotations…`.

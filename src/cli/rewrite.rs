@@ -153,10 +153,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         (Where::Stdio, false) if kind == Kind::Oci => {
             bail!("a layout in a directory can't go to standard output: use oci-archive:-")
         }
-        (Where::Stdio, false) => {
-            running::open_stdout()?;
-            Some(Target::Stdout)
-        }
+        (Where::Stdio, false) => Some(Target::Stdout),
         (Where::Path(path), false) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
     };
     let touched = [destination.as_path().filter(|_| target.is_some()), location.as_path()];

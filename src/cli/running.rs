@@ -12,7 +12,6 @@ use restamp::layer::{Cache, Pool};
 use restamp::policy::Base;
 use restamp::rewrite::base_images;
 use restamp::spool::Spools;
-use rustix::fs::{OFlags, Stat};
 
 use super::progress::{Progress, Style};
 
@@ -93,25 +92,6 @@ impl BaseArguments {
             (None, None) => Base::default(),
         })
     }
-}
-
-/// An error if nobody is there to take what goes to standard output.
-///
-/// Where a descriptor is closed when a program begins, the standard library opens `/dev/null` in its place, for reading
-/// and writing: a shell's `>/dev/null` is for writing alone.
-pub fn open_stdout() -> Result<()> {
-    let stdout = io::stdout();
-    let null = rustix::fs::stat("/dev/null").ok().filter(|null| is_same(null, rustix::fs::fstat(&stdout)));
-    let is_closed =
-        null.is_some() && rustix::fs::fcntl_getfl(&stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
-    if is_closed {
-        bail!("standard output is closed: give DEST, or pipe the image on");
-    }
-    Ok(())
-}
-
-fn is_same(file: &Stat, other: rustix::io::Result<Stat>) -> bool {
-    other.is_ok_and(|other| (file.st_dev, file.st_ino) == (other.st_dev, other.st_ino))
 }
 
 /// Parses SOURCE; a terminal holds no image.

@@ -176,6 +176,10 @@ fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
                 let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
                 position += read as u64;
                 let step = framer.feed(&buffer[..read])?;
+                // The marker's second block was the last that matters, however much is behind it.
+                if ended {
+                    break;
+                }
                 ended |= matches!(step, Step::End) && read == count;
                 if matches!(step, Step::Entry | Step::Global | Step::End) {
                     seen(step, framer.entry(), position)?;

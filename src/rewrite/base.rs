@@ -10,7 +10,7 @@ use crate::rewrite::documents::ImagePlan;
 
 /// Reads what a rewrite has to know of a base image.
 pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseImage>> {
-    let graph = Graph::load(source)?.sound()?;
+    let graph = Graph::load(source)?.sound().map_err(|e| e.in_file(source.name()))?;
     let docker = DockerImage::load_all(source)?;
     let mut found = Vec::new();
     let mut policy = Policy::new(crate::Stamp { epoch: crate::Epoch::new(0)?, rule: crate::Rule::Clamp });

@@ -50,7 +50,7 @@ pub fn rewrite(
     check_level(policy)?;
     let in_file = |e: Error| e.in_file(source.name());
     source.known_layout().map_err(in_file)?;
-    let mut graph = Graph::load(source)?.sound()?;
+    let mut graph = Graph::load(source)?.sound().map_err(in_file)?;
     let mut docker = DockerImage::load_all(source)?;
     let mut selection = Selection::choose(source, &graph, &docker, policy).map_err(in_file)?;
     // What a deselected image is made of is left out with that, and no stray file.

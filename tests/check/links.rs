@@ -205,3 +205,14 @@ fn the_layout_itself() {
     layout.files.remove("oci-layout");
     only(&layout.tar(&BUILD), "layout", "oci-layout", &["missing"]);
 }
+
+#[test]
+fn an_artifact_manifest_needs_no_version_and_no_config() {
+    let Made { mut layout, manifest, .. } = Edits::default().make();
+    let blob = layout.put("x/blob", b"blob");
+    let media_type = "application/vnd.oci.artifact.manifest.v1+json";
+    let artifact = json!({"mediaType": media_type, "artifactType": "x/y", "blobs": [blob], "subject": manifest});
+    let artifact = layout.put(media_type, &serde_json::to_vec(&artifact).unwrap());
+    layout.manifests.push(artifact);
+    assert!(faults(&layout.tar(&BUILD)).is_empty());
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::made::Edits;
 use crate::support::layer::{Family, Layer, Packing, app, base};
 use crate::support::layout::{Image, Layout, blob_path};
 use crate::support::{self, Build, archives, graph, hello, pipe, run, scratch, text, write, zoo};
@@ -157,4 +158,16 @@ fn a_broken_link_is_named() {
             assert!(said.contains(short), "{what}: no {short} in {said}");
         }
     }
+}
+
+#[test]
+fn a_label_that_clamping_can_t_read_is_a_note() {
+    let label =
+        |config: &mut Value| config["config"]["Labels"]["build-date"] = json!("Wed, 01 Jan 2020 00:00:00 +0000");
+    let made = Edits { config: &label, ..Edits::default() }.tar();
+    pipe(["check", "--epoch", "1700000000", "-"], &made).expect(1);
+    let clamped = pipe(["rewrite", "--clamp", "--epoch", "1700000000"], &made).expect(0);
+    assert!(clamped.stderr.contains("can't be read as a time"), "{}", clamped.stderr);
+    let found = pipe(["check", "--clamp", "--epoch", "1700000000", "-"], &clamped.stdout).expect(0);
+    assert!(found.text().contains("note: config.Labels"), "{}", found.text());
 }

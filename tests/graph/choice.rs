@@ -125,4 +125,21 @@ fn a_statement_that_is_signed_is_no_statement_to_be_changed() {
     layout.name(outer, "hello:1", &BUILD);
     refused(&layout, &[], &["is signed", "--attestations drop"]);
     told(&layout, &["--attestations", "drop"]);
+    let (said, files) = told(&layout, &["--signatures", "drop"]);
+    assert!(said.contains("left out: DSSE envelope sha256:"), "{said}");
+    Walk::new(&files);
+    // Where its type says that it is signed, what leaves out all attestations leaves it out as well.
+    let mut layout = Layout::default();
+    let image = layout.put_image(&hello(), &BUILD);
+    let mut attestation = graph::put_attestation(&mut layout, &image, Attestation::New, &BUILD);
+    let mut manifest = document(&layout.files, &attestation);
+    manifest["layers"][0]["mediaType"] = json!("application/vnd.in-toto+dsse");
+    let annotations = attestation["annotations"].take();
+    attestation = layout.put(OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap());
+    attestation["annotations"] = annotations;
+    let outer = put_index(&mut layout, &[image, attestation]);
+    layout.name(outer, "hello:1", &BUILD);
+    refused(&layout, &[], &["DSSE envelope", "--signatures drop"]);
+    let (said, _) = told(&layout, &["--attestations", "drop"]);
+    assert!(said.contains("left out: attestation sha256:"), "{said}");
 }
