@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 6 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
 //! | 5 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
-//! | 4 | [`image`] | where images live ([`image::location`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
+//! | 4 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
 //! | 4 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
 //! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
 //! | 3 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |

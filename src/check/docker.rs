@@ -16,10 +16,10 @@ use crate::document::v1::V1;
 use crate::error::{Result, printable};
 use crate::image::docker::{DockerImage, blob_digest};
 use crate::image::graph::{Body, Graph};
+use crate::image::names::familiar;
 use crate::image::source::Source;
 use crate::media_type::LayerType;
 use crate::rewrite::base;
-use crate::rewrite::select::familiar;
 
 impl Checker<'_> {
     /// Everything of `docker save`.

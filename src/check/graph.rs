@@ -15,10 +15,10 @@ use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::names::{familiar, names};
 use crate::image::source::DOCUMENT_LIMIT;
 use crate::media_type::{Class, Compression, LayerType, OCI_ARTIFACT, classify};
 use crate::rewrite::base;
-use crate::rewrite::select::{familiar, names};
 
 /// The version of the layout that there is (OCI image-spec, image-layout.md).
 const LAYOUT_VERSION: &str = "1.0.0";

@@ -23,7 +23,7 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
     let place = Place { image: label.to_owned(), part: Part::Index, digests, about: String::new() };
     let mut names = [Vec::new(), Vec::new()];
     for (own, image) in names.iter_mut().zip(images) {
-        own.extend(image.names.iter().map(|name| crate::rewrite::select::familiar(name).to_owned()));
+        own.extend(image.names.iter().map(|name| crate::image::names::familiar(name).to_owned()));
     }
     let place = findings.place(place);
     // A layout may name an image by a tag alone where an archive of Docker's has the whole name.

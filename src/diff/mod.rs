@@ -44,10 +44,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::causes::Class;
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
+use crate::image::names::familiar;
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Platform;
-use crate::rewrite::select;
 use entries::Depth;
 use filter::Filter;
 use layers::Comparison;
@@ -124,7 +124,7 @@ fn platform(image: &Image) -> String {
 fn label(image: Option<&Image>) -> String {
     let Some(image) = image else { return String::new() };
     // `app:1` says more than the `1` that a layout has beside it.
-    match image.names.iter().map(|name| select::familiar(name)).min_by_key(|name| !name.contains(':')) {
+    match image.names.iter().map(|name| familiar(name)).min_by_key(|name| !name.contains(':')) {
         Some(name) => format!("{} {}", printable(name.as_bytes()), platform(image)),
         None => platform(image),
     }

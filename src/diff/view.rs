@@ -9,10 +9,10 @@ use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
 use crate::error::{Error, Result, printable};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::names::{is_name, names};
 use crate::image::source::Source;
 use crate::media_type::LayerType;
 use crate::policy::Platform;
-use crate::rewrite::select;
 
 /// A descriptor on the way from `index.json` to an image, and the document it stands in.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ impl<'s> View<'s> {
         let mut seen_indexes: BTreeMap<Digest, usize> = BTreeMap::new();
         while let Some(links) = pending.pop() {
             let Some(link) = links.last().map(|link| link.descriptor.clone()) else { continue };
-            let names = links.first().into_iter().flat_map(|link| select::names(&link.descriptor)).map(str::to_owned);
+            let names = links.first().into_iter().flat_map(|link| names(&link.descriptor)).map(str::to_owned);
             let names: Vec<String> = names.collect();
             let body = self.graph.nodes.get(&link.digest).map(|node| &node.body);
             let leads_on = |index: &IndexNode| links.len() < MAX_DEPTH && !index.children.is_empty();
@@ -266,8 +266,8 @@ impl<'s> View<'s> {
     fn choose(&mut self, reference: Option<&str>, platform: Option<&Platform>) -> Result<()> {
         if let Some(reference) = reference {
             let all: Vec<String> = self.images.iter().flat_map(|image| image.names.iter().cloned()).collect();
-            self.images.retain(|image| image.names.iter().any(|name| select::is_name(name, reference)));
-            self.others.retain(|other| other.names.iter().any(|name| select::is_name(name, reference)));
+            self.images.retain(|image| image.names.iter().any(|name| is_name(name, reference)));
+            self.others.retain(|other| other.names.iter().any(|name| is_name(name, reference)));
             if self.images.is_empty() {
                 let found =
                     if all.is_empty() { "none with a name".to_owned() } else { printable(all.join(", ").as_bytes()) };

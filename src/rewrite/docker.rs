@@ -8,11 +8,11 @@ use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositori
 use crate::document::write::{self, NewArchiveEntry};
 use crate::error::{Error, Result, printable};
 use crate::image::docker::DockerImage;
+use crate::image::names::{familiar, is_name, tag_of};
 use crate::image::sink::Content;
 use crate::media_type::{Class, LayerType, classify};
 use crate::rewrite::documents::{Documents, ImagePlan, Made};
-use crate::rewrite::output::{Finished, Found, images, sniff, tag_of};
-use crate::rewrite::select::{familiar, is_name};
+use crate::rewrite::output::{Finished, Found, images, sniff};
 
 /// An image as `manifest.json` lists it.
 #[derive(Debug)]

@@ -10,13 +10,14 @@ use crate::error::Result;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::image::location::Kind;
+use crate::image::names::{full_name, names, tag_of};
 use crate::image::sink::Content;
 use crate::image::source::Source;
 use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST};
 use crate::rewrite::docker::{self, Entry};
 use crate::rewrite::documents::{Documents, ImagePlan};
 use crate::rewrite::report::{Change, Image};
-use crate::rewrite::select::{Selection, names, platform_of};
+use crate::rewrite::select::{Selection, platform_of};
 
 /// What goes beside the blobs.
 #[derive(Debug, Default)]
@@ -204,23 +205,6 @@ fn new_manifests<'d>(
         }
     }
     Ok(list)
-}
-
-/// The tag in a full name: `registry:5000/app:v1` has `v1`, `v1` alone and a digest have none.
-pub(super) fn tag_of(name: &str) -> Option<&str> {
-    let (repository, tag) = name.rsplit_once(':')?;
-    (!repository.is_empty() && !repository.contains('@') && !tag.contains('/')).then_some(tag)
-}
-
-/// A name with its registry, as containerd wants it.
-fn full_name(tag: &str) -> String {
-    let first = tag.split('/').next().unwrap_or_default();
-    let registry = tag.contains('/') && (first.contains(['.', ':']) || first == "localhost");
-    match (registry, tag.contains('/')) {
-        (true, _) => tag.to_owned(),
-        (false, true) => format!("docker.io/{tag}"),
-        (false, false) => format!("docker.io/library/{tag}"),
-    }
 }
 
 fn new_platform(config: &ImageConfig) -> Option<NewPlatform> {

@@ -9,6 +9,7 @@ use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode, extent_of};
+use crate::image::names::{is_name, names};
 use crate::image::source::Source;
 use crate::policy::{Attestations, Platform, Policy, Signatures};
 use crate::rewrite::documents::STATEMENT_LIMIT;
@@ -326,25 +327,8 @@ impl Selection {
     }
 }
 
-/// The names that a descriptor in `index.json` gives its image.
-pub fn names(child: &Descriptor) -> impl Iterator<Item = &str> {
-    let full = child.annotation("io.containerd.image.name");
-    full.into_iter().chain(child.ref_name())
-}
-
-/// Do these two name the same image? Docker shortens what is on its own registry.
-pub fn is_name(name: &str, reference: &str) -> bool {
-    familiar(name) == familiar(reference)
-}
-
 fn is_tagged(image: &DockerImage, reference: &str) -> bool {
     image.entry.repo_tags.iter().any(|tag| is_name(tag, reference))
-}
-
-/// A name as Docker shows it: without its own registry and `library/`.
-pub fn familiar(name: &str) -> &str {
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    name.strip_prefix("library/").unwrap_or(name)
 }
 
 /// The platform of an image, as its config says.
