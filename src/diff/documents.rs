@@ -40,6 +40,16 @@ impl Subject<'_> {
         self.findings.push(Difference::new(class, self.place, change.path.clone(), values).restamps(restamps));
     }
 
+    /// All changes of a manifest or index.
+    pub(super) fn manifest(mut self, compared: &Compared<'_>) {
+        for change in &compared.changes {
+            self.push(change, manifest_class);
+        }
+        if compared.is_respelled {
+            self.spelling();
+        }
+    }
+
     /// That the documents are written in another way, besides what was found.
     pub(super) fn spelling(&mut self) {
         let difference = Difference::new(Class::Format, self.place, "spelling", [None, None]);
@@ -199,13 +209,7 @@ pub(super) fn manifests(
             layer(*x, *y, &element_path("layers", i.or(*j).unwrap_or(0)), &mut compared);
         }
     }
-    let mut subject = Subject { findings, place, document: Document::Manifest };
-    for change in &compared.changes {
-        subject.push(change, manifest_class);
-    }
-    if compared.is_respelled {
-        subject.spelling();
-    }
+    Subject { findings, place, document: Document::Manifest }.manifest(&compared);
     Ok(())
 }
 

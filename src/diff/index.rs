@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::align::Pair;
 use super::dates::Document;
-use super::documents::{Subject, is_consequence, lists, manifest_class};
+use super::documents::{Subject, is_consequence, lists};
 use super::json::{Change, Compared, compare, documents, elements};
 use super::model::{Difference, Findings, Part, Place, Value};
 use super::view::{Image, Link, View};
@@ -80,13 +80,7 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
             document([x, y], &mut compared);
         }
     }
-    let mut subject = Subject { findings, place, document: Document::Manifest };
-    for change in &compared.changes {
-        subject.push(change, manifest_class);
-    }
-    if compared.is_respelled {
-        subject.spelling();
-    }
+    Subject { findings, place, document: Document::Manifest }.manifest(&compared);
     Ok(())
 }
 
