@@ -321,16 +321,21 @@ fn the_layers_and_history_of_the_base_stay_as_they_are() {
     }
 }
 
+#[track_caller]
+fn only_the_first_step_is_kept(dir: &Path, image: &Image) {
+    let base = format!("oci:{}", text(&dir.join("base")));
+    let out = filter(&Layout::of(image, &Build::FIRST).tar(&Build::FIRST), &["--base", &base]);
+    let history = judge::walk(&read_tar(&out)).configs[0]["history"].clone();
+    assert_eq!(history[0]["created"], Build::FIRST.date(0));
+    assert_eq!(history[1]["created"], support::EPOCH_DATE);
+}
+
 #[test]
 fn history_of_own_layers_is_stamped_whatever_the_base_has() {
     // The base has an entry more than the image has for the layers of the base.
     let dir = scratch();
     let (image, _) = on_base(dir.path());
-    let base = format!("oci:{}", text(&dir.path().join("base")));
-    let out = filter(&Layout::of(&image, &Build::FIRST).tar(&Build::FIRST), &["--base", &base]);
-    let history = judge::walk(&read_tar(&out)).configs[0]["history"].clone();
-    assert_eq!(history[0]["created"], Build::FIRST.date(0));
-    assert_eq!(history[1]["created"], support::EPOCH_DATE);
+    only_the_first_step_is_kept(dir.path(), &image);
 }
 
 #[test]
@@ -342,11 +347,7 @@ fn own_steps_behind_the_base_are_stamped_however_many_the_base_has() {
     let own = serde_json::json!({"created": Build::FIRST.date(9), "created_by": "ENV OWN=1", "empty_layer": true});
     config["history"].as_array_mut().unwrap().insert(1, own);
     image.config = serde_json::to_vec(&config).unwrap();
-    let base = format!("oci:{}", text(&dir.path().join("base")));
-    let out = filter(&Layout::of(&image, &Build::FIRST).tar(&Build::FIRST), &["--base", &base]);
-    let history = judge::walk(&read_tar(&out)).configs[0]["history"].clone();
-    assert_eq!(history[0]["created"], Build::FIRST.date(0));
-    assert_eq!(history[1]["created"], support::EPOCH_DATE);
+    only_the_first_step_is_kept(dir.path(), &image);
 }
 
 #[test]
