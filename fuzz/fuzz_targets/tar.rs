@@ -38,9 +38,8 @@ fn patch(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, bool)> {
             want => {
                 let most = if let Want::Content { remaining, .. } = want { remaining } else { u64::MAX };
                 let n = left.min(piece).min(usize::try_from(most).unwrap_or(usize::MAX));
-                let mut passed = stream[at..at + n].to_vec();
-                patcher.pass(&mut passed);
-                out.extend(passed);
+                patcher.pass(n as u64);
+                out.extend_from_slice(&stream[at..at + n]);
                 at += n;
             }
         }

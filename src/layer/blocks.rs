@@ -34,9 +34,9 @@ impl Blocks {
         self.hasher.is_none()
     }
 
-    /// The next block, hashed for the diff_id: the caller may change it. None at the end, or when reading failed,
+    /// The next block, hashed for the diff_id. None at the end, or when reading failed,
     /// which the caller need not tell apart: [`read`] returns the error then, whatever the caller does.
-    pub(super) fn next(&mut self) -> Option<&mut [u8]> {
+    pub(super) fn next(&mut self) -> Option<&[u8]> {
         if !self.current.is_empty() {
             // Fails only when the reader has gone, which is no concern of ours.
             let _ = self.free.send(std::mem::take(&mut self.current));
@@ -46,7 +46,7 @@ impl Blocks {
             return None;
         };
         self.current = block;
-        let bytes = self.current.get_mut(..len)?;
+        let bytes = self.current.get(..len)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }

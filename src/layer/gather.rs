@@ -12,15 +12,15 @@ pub(super) struct Gather {
 impl Gather {
     /// Takes up to `n` bytes off the front; the slice when it is complete. Nothing is copied where it lies in one
     /// block.
-    pub(super) fn take<'s, 'b: 's>(&'s mut self, n: usize, bytes: &mut &'b mut [u8]) -> Option<&'s [u8]> {
+    pub(super) fn take<'s, 'b: 's>(&'s mut self, n: usize, bytes: &mut &'b [u8]) -> Option<&'s [u8]> {
         if std::mem::take(&mut self.is_complete) {
             self.pending.clear();
         }
         if self.pending.is_empty() && bytes.len() >= n {
-            return Some(split_off_mut(bytes, n as u64));
+            return Some(split_off(bytes, n as u64));
         }
         let missing = n.saturating_sub(self.pending.len());
-        self.pending.extend_from_slice(split_off_mut(bytes, missing as u64));
+        self.pending.extend_from_slice(split_off(bytes, missing as u64));
         self.is_complete = self.pending.len() >= n;
         self.is_complete.then_some(&self.pending)
     }
@@ -44,14 +44,6 @@ pub(super) fn passes(want: Want) -> u64 {
 pub(super) fn split_off<'a>(bytes: &mut &'a [u8], n: u64) -> &'a [u8] {
     let n = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
     let (head, tail) = bytes.split_at_checked(n).unwrap_or_default();
-    *bytes = tail;
-    head
-}
-
-/// The same for bytes that may be changed.
-pub(super) fn split_off_mut<'a>(bytes: &mut &'a mut [u8], n: u64) -> &'a mut [u8] {
-    let n = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
-    let (head, tail) = std::mem::take(bytes).split_at_mut_checked(n).unwrap_or_default();
     *bytes = tail;
     head
 }

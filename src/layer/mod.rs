@@ -14,6 +14,7 @@ mod cache;
 mod chunks;
 mod form1;
 mod gather;
+mod patch;
 mod pipeline;
 mod pool;
 mod recall;

@@ -27,19 +27,20 @@ use std::io::Write;
 use std::sync::Arc;
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::epoch::Stamp;
 use crate::error::{Error, Result};
-use crate::layer::blocks::{self, Blocks, joined};
-use crate::layer::chunks::{Chunk, Chunks, Kept};
-use crate::layer::form1::{Output, Run};
-use crate::layer::gather::{Gather, passes, split_off_mut};
+use crate::layer::blocks::{self, joined};
+use crate::layer::chunks::{Chunk, Kept};
+use crate::layer::form1::Output;
+use crate::layer::gather::{Gather, passes, split_off};
+use crate::layer::patch::patch;
 use crate::layer::recall::{Plan, Recall};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
-use crate::tar::{Patcher, Stats, Step, Want};
+use crate::tar::{Patcher, Want};
 
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
@@ -155,7 +156,7 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
                             patcher.feed(fed, &mut out)?;
                         }
                     }
-                    want => patcher.pass(split_off_mut(&mut bytes, passes(want))),
+                    want => patcher.pass(split_off(&mut bytes, passes(want)).len() as u64),
                 }
             }
             if patcher.stats().changed {
@@ -177,58 +178,6 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
         }
         facts => Ok(facts),
     }
-}
-
-/// The patch thread: takes the old stream, gives out the chunks of the new one.
-fn patch(
-    blocks: &mut Blocks,
-    spec: &Spec,
-    pool: &Pool,
-    chunks: Sender<Chunk>,
-    hashes: Vec<Digest>,
-) -> Result<(Stats, Option<Digest>)> {
-    let mut patcher = Patcher::new(spec.stamp);
-    let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
-    let mut chunks = Chunks::new(spec.output, pool, chunks, diff_id, hashes);
-    let (mut gather, mut out) = (Gather::default(), Vec::new());
-    let mut is_fresh_content = true;
-    while let Some(block) = blocks.next() {
-        let mut bytes = block;
-        while !bytes.is_empty() {
-            match patcher.want() {
-                Want::Feed(n) => {
-                    is_fresh_content = true;
-                    let Some(fed) = gather.take(n, &mut bytes) else { break };
-                    let step = patcher.feed(fed, &mut out)?;
-                    chunks.headers(step, &mut out)?;
-                }
-                want => {
-                    if std::mem::take(&mut is_fresh_content) {
-                        chunks.begin(match want {
-                            Want::Content { total, .. } => Run::Content { total },
-                            _ => Run::Rest,
-                        })?;
-                    }
-                    let passed = split_off_mut(&mut bytes, passes(want));
-                    patcher.pass(passed);
-                    chunks.put(passed)?;
-                }
-            }
-        }
-        if chunks.is_closed() {
-            // The writer has failed, and says why.
-            return Ok((patcher.stats(), None));
-        }
-    }
-    let rest = gather.rest();
-    if !rest.is_empty() {
-        let step = patcher.feed(rest, &mut out)?;
-        chunks.headers(step, &mut out)?;
-    }
-    patcher.end(&mut out)?;
-    chunks.headers(Step::More, &mut out)?;
-    chunks.finish()?;
-    Ok((patcher.stats(), chunks.into_diff_id()))
 }
 
 /// What the calling thread has written, and the digests as far as it has computed them.

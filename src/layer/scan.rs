@@ -3,7 +3,7 @@
 use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::layer::blocks;
-use crate::layer::gather::{Gather, passes, split_off, split_off_mut};
+use crate::layer::gather::{Gather, passes, split_off};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::tar::{Entry, Framer, Stats, Step, Want};
 
@@ -70,7 +70,7 @@ struct Scanner {
 type Visit<'a> = &'a mut dyn FnMut(Event<'_>) -> Result<()>;
 
 impl Scanner {
-    fn push(&mut self, mut bytes: &mut [u8], visit: Visit<'_>) -> Result<()> {
+    fn push(&mut self, mut bytes: &[u8], visit: Visit<'_>) -> Result<()> {
         while !bytes.is_empty() {
             match self.framer.want() {
                 Want::Feed(n) => {
@@ -84,13 +84,12 @@ impl Scanner {
                     }
                 }
                 want => {
-                    let passed = &*split_off_mut(&mut bytes, passes(want));
+                    let mut passed = split_off(&mut bytes, passes(want));
                     self.framer.pass(passed.len() as u64);
                     if want == Want::Rest {
                         visit(Event::Rest(passed))?;
                         continue;
                     }
-                    let mut passed: &[u8] = passed;
                     let content = split_off(&mut passed, self.content);
                     self.content -= content.len() as u64;
                     if !content.is_empty() {

@@ -99,18 +99,17 @@ fn layer(size: usize, seed: u64) -> Vec<u8> {
 
 /// What the patcher alone makes of a stream.
 fn patched(tar: &[u8], stamp: Stamp) -> Vec<u8> {
-    let (mut patcher, mut out, mut bytes) = (Patcher::new(stamp), vec![], tar.to_vec());
-    let mut bytes = &mut bytes[..];
+    let (mut patcher, mut out, mut bytes) = (Patcher::new(stamp), vec![], tar);
     while !bytes.is_empty() {
         let n = match patcher.want() {
             Want::Feed(n) => n,
             want => gather::passes(want) as usize,
         };
-        let taken = gather::split_off_mut(&mut bytes, n as u64);
+        let taken = gather::split_off(&mut bytes, n as u64);
         if matches!(patcher.want(), Want::Feed(_)) {
             patcher.feed(taken, &mut out).unwrap();
         } else {
-            patcher.pass(taken);
+            patcher.pass(taken.len() as u64);
             out.extend_from_slice(taken);
         }
     }

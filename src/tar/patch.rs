@@ -102,10 +102,10 @@ impl Patcher {
         Ok(step)
     }
 
-    /// Content, or what follows the end marker, goes by. It is not changed: the one member whose content holds
+    /// `n` bytes of content, or of what follows the end marker, go by. They are not changed: the one member whose content holds
     /// times is asked for with [`Want::Feed`].
-    pub fn pass(&mut self, bytes: &mut [u8]) {
-        self.framer.pass(bytes.len() as u64);
+    pub fn pass(&mut self, n: u64) {
+        self.framer.pass(n);
     }
 
     /// Says that the stream has ended, and appends to `out` what was held back.

@@ -104,9 +104,8 @@ fn patch_in_pieces(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>
             want @ (Want::Content { .. } | Want::Rest) => {
                 let limit = if let Want::Content { remaining, .. } = want { remaining as usize } else { rest.len() };
                 let (bytes, behind) = rest.split_at(piece.min(limit).min(rest.len()));
-                let mut bytes = bytes.to_vec();
-                patcher.pass(&mut bytes);
-                out.extend(bytes);
+                patcher.pass(bytes.len() as u64);
+                out.extend_from_slice(bytes);
                 rest = behind;
             }
         }
