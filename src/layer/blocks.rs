@@ -22,6 +22,8 @@ pub(super) struct Blocks {
     full: Receiver<(Vec<u8>, usize)>,
     free: Sender<Vec<u8>>,
     current: Vec<u8>,
+    /// Is the blob not compressed?
+    is_plain: bool,
     /// None where the hash of the blob is that of the uncompressed bytes, or where that is known.
     hasher: Option<Hasher>,
     /// Was the end seen? Blocks that nobody took are not in the hash.
@@ -32,6 +34,11 @@ impl Blocks {
     /// Is there nothing to be hashed, so that [`next`](Self::next) has little to do?
     pub(super) fn are_hashed(&self) -> bool {
         self.hasher.is_none()
+    }
+
+    /// Is the blob the stream itself?
+    pub(super) fn are_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// The next block, hashed for the diff_id. None at the end, or when reading failed,
@@ -82,7 +89,7 @@ pub(super) fn read<R>(
     for _ in 0..BLOCKS {
         let _ = free.send(vec![0; BLOCK]);
     }
-    let mut blocks = Blocks { full, free, current: Vec::new(), hasher, is_used_up: false };
+    let mut blocks = Blocks { full, free, current: Vec::new(), is_plain, hasher, is_used_up: false };
     let (read, worked, hasher, is_used_up) = thread::scope(|scope| {
         let decoder = &mut decoder;
         let reader = thread::Builder::new()

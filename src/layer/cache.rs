@@ -1,8 +1,9 @@
 //! Compressed chunks kept between runs, by content.
 //!
 //! The chunks of a large file are a function of its content alone (`form1.rs`): when the same image is restamped with
-//! a new epoch, they are the same, and only headers and small files have to be compressed again. With the same epoch
-//! all chunks are the same, and a layer can be put together from them (`recall.rs`).
+//! a new epoch, they are the same, and only headers and small files have to be compressed again; nor need the old layer
+//! be inflated (`replay.rs`). With the same epoch all chunks are the same, and a layer can be put together from them
+//! (`recall.rs`).
 //!
 //! An entry is the file `form1-gzip-5/ab/cdef…`: form, codec and level, and the SHA-256 of the uncompressed chunk.
 //! It holds the compressed chunk and a BLAKE3 hash over the entry's name and that. An entry that does not add up, for
@@ -17,7 +18,8 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
@@ -28,7 +30,7 @@ use crate::layer::form1::{FORM, Output};
 
 /// No compressed chunk is larger: twice the longest, with what a codec may add to it.
 const LARGEST_CHUNK: usize = 17 << 20;
-/// No record is larger: that of a layer of 64 GiB is 5 MiB.
+/// No record is larger: that of a layer of 64 GiB is 15 MiB at most.
 const LARGEST_RECORD: usize = 16 << 20;
 /// The hash at the end of an entry.
 const TRAILER: usize = blake3::OUT_LEN;
@@ -36,12 +38,26 @@ const TRAILER: usize = blake3::OUT_LEN;
 /// A directory of compressed chunks.
 #[derive(Debug)]
 pub struct Cache {
-    dir: PathBuf,
-    max: u64,
-    /// Bytes in it as far as is known: other processes may add to it as well.
-    size: Mutex<u64>,
+    store: Arc<Store>,
+    /// What was there at the start is counted while the work goes on: there may be very much.
+    counting: Option<JoinHandle<()>>,
     hits: AtomicU64,
     misses: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Store {
+    dir: PathBuf,
+    max: u64,
+    size: Mutex<Size>,
+}
+
+#[derive(Debug, Default)]
+struct Size {
+    /// Bytes as far as is known: other processes may add to it as well.
+    bytes: u64,
+    /// Is what was there at the start among them?
+    is_counted: bool,
 }
 
 impl Cache {
@@ -49,11 +65,14 @@ impl Cache {
     pub fn open(dir: &Path, max: u64) -> Result<Self> {
         let failed = |error| Error::io("cannot open the cache", error).in_file(dir.display());
         fs::create_dir_all(dir).map_err(failed)?;
-        let cache =
-            Self { dir: dir.to_owned(), max, size: Mutex::new(0), hits: AtomicU64::new(0), misses: AtomicU64::new(0) };
-        let size = cache.entries().map_err(failed)?.iter().map(|entry| entry.size).sum();
-        cache.add(size);
-        Ok(cache)
+        let store = Arc::new(Store { dir: dir.to_owned(), max, size: Mutex::default() });
+        store.is_readable().map_err(failed)?;
+        let counted = Arc::clone(&store);
+        let counting = thread::Builder::new()
+            .name("cache".to_owned())
+            .spawn(move || counted.count())
+            .map_err(|error| Error::io("cannot start a thread", error))?;
+        Ok(Self { store, counting: Some(counting), hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
     /// How many chunks were found.
@@ -78,13 +97,7 @@ impl Cache {
         chunk: &[u8],
         encode: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<(Vec<u8>, Digest)> {
-        // No codec makes more than a little more of a chunk than it is.
-        let most = chunk.len() + chunk.len() / 8 + 1024;
-        let get = |hash| {
-            let found = self.get(&name(output, hash), most)?;
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            Some((found, hash))
-        };
+        let get = |hash| Some((self.known(output, hash, chunk.len())?, hash));
         if let Some(found) = known.and_then(get) {
             return Ok(found);
         }
@@ -94,23 +107,46 @@ impl Cache {
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let compressed = encode()?;
-        self.put(&name(output, hash), &compressed);
+        self.store.put(&name(output, hash), &compressed);
         Ok((compressed, hash))
+    }
+
+    /// The compressed form of a chunk of this size with this SHA-256, if it is here.
+    pub(super) fn known(&self, output: Output, hash: Digest, size: usize) -> Option<Vec<u8>> {
+        // No codec makes more than a little more of a chunk than it is.
+        let found = self.store.get(&name(output, hash), size + size / 8 + 1024)?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(found)
     }
 
     /// What is kept under a name that is no hash of a chunk.
     pub(super) fn record(&self, output: Output, key: &str) -> Option<Vec<u8>> {
-        self.get(&name(output, Digest::sha256(key.as_bytes())), LARGEST_RECORD)
+        self.store.get(&name(output, Digest::sha256(key.as_bytes())), LARGEST_RECORD)
     }
 
     /// Keeps a record under such a name, instead of what is there.
     pub(super) fn put_record(&self, output: Output, key: &str, record: &[u8]) {
-        self.put(&name(output, Digest::sha256(key.as_bytes())), record);
+        self.store.put(&name(output, Digest::sha256(key.as_bytes())), record);
     }
 
     /// The compressed form of a chunk with this SHA-256.
     pub(super) fn chunk(&self, output: Output, hash: Digest) -> Option<Vec<u8>> {
-        self.get(&name(output, hash), LARGEST_CHUNK)
+        self.store.get(&name(output, hash), LARGEST_CHUNK)
+    }
+}
+
+impl Drop for Cache {
+    /// The limit holds at the end of a run, however short that was.
+    fn drop(&mut self) {
+        if let Some(counting) = self.counting.take() {
+            let _ = counting.join();
+        }
+    }
+}
+
+impl Store {
+    fn is_readable(&self) -> std::io::Result<()> {
+        fs::read_dir(&self.dir).map(drop)
     }
 
     fn get(&self, name: &str, most: usize) -> Option<Vec<u8>> {
@@ -146,21 +182,32 @@ impl Cache {
         Some((content.len() + TRAILER) as u64)
     }
 
+    /// Counts what was there at the start. What is added meanwhile may count twice: [`trim`](Self::trim) looks again.
+    fn count(&self) {
+        let bytes = self.entries().unwrap_or_default().iter().map(|entry| entry.size).sum();
+        self.size.lock().unwrap_or_else(PoisonError::into_inner).is_counted = true;
+        self.add(bytes);
+    }
+
     /// Notes that bytes were added, and makes room if there are too many.
     fn add(&self, bytes: u64) {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
-        *size = size.saturating_add(bytes);
-        if *size > self.max
+        size.bytes = size.bytes.saturating_add(bytes);
+        if size.is_counted
+            && size.bytes > self.max
             && let Ok(left) = self.trim()
         {
-            *size = left;
+            size.bytes = left;
         }
     }
 
-    /// Deletes what was used least recently until a tenth is free; how many bytes are left.
+    /// If there really is too much, deletes what was used least recently until a tenth is free; how many bytes are left.
     fn trim(&self) -> std::io::Result<u64> {
         let mut entries = self.entries()?;
         let mut size = entries.iter().map(|entry| entry.size).sum();
+        if size <= self.max {
+            return Ok(size);
+        }
         entries.sort_by_key(|entry| entry.used);
         for entry in entries {
             if size <= self.max - self.max / 10 {
@@ -242,7 +289,7 @@ mod tests {
     }
 
     fn files(cache: &Cache) -> Vec<PathBuf> {
-        cache.entries().unwrap().into_iter().map(|entry| entry.path).collect()
+        cache.store.entries().unwrap().into_iter().map(|entry| entry.path).collect()
     }
 
     #[test]
@@ -321,15 +368,16 @@ mod tests {
         for i in 8..11 {
             get(&cache, &chunk(i), &[i; 1000]);
         }
-        let size: u64 = cache.entries().unwrap().iter().map(|entry| entry.size).sum();
+        let size: u64 = cache.store.entries().unwrap().iter().map(|entry| entry.size).sum();
         assert!(size <= 10_000, "{size}");
         assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 1000], "used not long ago");
         assert_eq!(get(&cache, &chunk(1), b"gone"), b"gone");
         assert!(dir.path().join("mine").exists() && dir.path().join("other/ab/mine").exists());
         assert!(dir.path().join("form1-gzip-5/mine").exists() && dir.path().join("form1-gzip-5/long/mine").exists());
         // A smaller limit holds from the start.
+        drop(Cache::open(dir.path(), 3000).unwrap());
         let cache = Cache::open(dir.path(), 3000).unwrap();
-        assert!(cache.entries().unwrap().iter().map(|entry| entry.size).sum::<u64>() <= 3000);
+        assert!(cache.store.entries().unwrap().iter().map(|entry| entry.size).sum::<u64>() <= 3000);
         assert!(!files(&cache).is_empty());
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::digest::{Digest, Hasher};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::Pool;
 use crate::layer::form1::{Cutter, Encoder, Output, Run};
 use crate::layer::gather::split_off;
 use crate::layer::pool::Permit;
+use crate::layer::replay::Loaded;
 use crate::media_type::Compression;
 use crate::tar::Step;
 
@@ -55,6 +56,8 @@ pub(super) struct Kept {
     pub(super) hash: Digest,
     /// Is it a piece of a large file, and so the same at every epoch?
     pub(super) is_large: bool,
+    /// Its size, uncompressed.
+    pub(super) size: u64,
 }
 
 /// What a chunk takes of the budget: the compressed bytes are expected to be half as many at most. Where they are more,
@@ -106,10 +109,42 @@ impl<'a> Chunks<'a> {
             let taken = split_off(&mut bytes, self.cutter.room());
             chunk.extend_from_slice(taken);
             if self.cutter.add(taken.len() as u64) {
-                self.close(self.cutter.is_large())?;
+                self.close(self.is_large())?;
             }
         }
         Ok(())
+    }
+
+    /// Is the current run content of a large file?
+    pub(super) fn is_large(&self) -> bool {
+        self.cutter.is_large()
+    }
+
+    /// Takes all of a chunk of a large file, where the cache has its compressed form: `load` gives out both.
+    pub(super) fn put_known(&mut self, hash: Digest, size: u64, load: impl FnOnce() -> Result<Loaded>) -> Result<()> {
+        // A record that fits the blob fits the cuts.
+        if self.current.is_some() || !self.is_large() || size > self.cutter.room() || !self.cutter.add(size) {
+            return Err(Error::mismatch("cut", "the end of a chunk", size));
+        }
+        self.pool.check()?;
+        self.is_empty = false;
+        let mut permit = self.pool.acquire(permitted(usize::try_from(size).unwrap_or(usize::MAX)));
+        let Loaded { bytes, compressed } = load()?;
+        if let Some(hasher) = &mut self.diff_id {
+            hasher.update(&bytes);
+        }
+        permit.resize(bytes.capacity() as u64 + compressed.capacity() as u64 + OVERHEAD);
+        let for_output = permit.split(compressed.capacity() as u64);
+        let kept = Some(Kept { hash, is_large: true, size });
+        let compressed = Compressed { bytes: compressed, kept, _permit: for_output };
+        let (sender, receiver) = bounded(1);
+        let _ = sender.send(Ok(compressed));
+        self.send(Chunk { bytes: Arc::new(bytes), compressed: Some(receiver), _permit: permit });
+        Ok(())
+    }
+
+    fn send(&mut self, chunk: Chunk) {
+        self.is_closed |= self.sender.send(chunk).is_err();
     }
 
     /// Sends the current chunk off. Is it a piece of a large file?
@@ -132,7 +167,7 @@ impl<'a> Chunks<'a> {
             let known = if is_large { self.hashes.next() } else { None };
             compress(self.output, self.pool, Arc::clone(&bytes), is_large, known, for_output)
         });
-        self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
+        self.send(Chunk { bytes, compressed, _permit: permit });
         Ok(())
     }
 
@@ -178,7 +213,7 @@ fn compress(
         let made = run.check().and_then(|()| match run.cache() {
             Some(cache) => {
                 let (bytes, hash) = cache.get_or(output, known, &chunk, || encode(output, &chunk))?;
-                Ok((bytes, Some(Kept { hash, is_large })))
+                Ok((bytes, Some(Kept { hash, is_large, size: chunk.len() as u64 })))
             }
             None => Ok((encode(output, &chunk)?, None)),
         });

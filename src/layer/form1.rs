@@ -43,7 +43,7 @@
 
 use crate::error::{Error, Result};
 use crate::media_type::Compression;
-use libdeflater::{CompressionLvl, Compressor};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::fmt;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
@@ -109,6 +109,11 @@ impl Output {
             Compression::None | Compression::Gzip => (MIB, 256 * KIB),
             Compression::Zstd => (4 * MIB, MIB),
         }
+    }
+
+    /// No chunk is longer.
+    pub(super) fn longest_chunk(self) -> usize {
+        usize::try_from(2 * self.sizes().0).unwrap_or(usize::MAX)
     }
 
     /// The size that few chunks are above: what a chunk of less than T may still take before the next headers.
@@ -270,6 +275,43 @@ impl Encoder {
                 Ok(buffer)
             }
         }
+    }
+}
+
+/// Takes chunks that an [`Encoder`] has made apart again, one after the other.
+pub(super) enum ChunkDecoder {
+    Gzip(Decompressor),
+    Zstd(zstd::bulk::Decompressor<'static>),
+}
+
+impl ChunkDecoder {
+    pub(super) fn new(output: Output) -> Result<Self> {
+        Ok(match output.compression {
+            Compression::None | Compression::Gzip => Self::Gzip(Decompressor::new()),
+            Compression::Zstd => Self::Zstd(
+                zstd::bulk::Decompressor::new().map_err(|error| Error::io("cannot set up decompression", error))?,
+            ),
+        })
+    }
+
+    /// Writes the chunk's `size` bytes to `bytes`, over what is there. It is an error if there are more or fewer.
+    pub(super) fn decode(&mut self, chunk: &[u8], size: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        let failed = |error| Error::io("cannot decompress", error);
+        match self {
+            Self::Gzip(decompressor) => {
+                // What a used buffer holds need not be cleared first.
+                bytes.resize(size, 0);
+                let len =
+                    decompressor.gzip_decompress(chunk, bytes).map_err(|error| failed(std::io::Error::other(error)))?;
+                bytes.truncate(len);
+            }
+            Self::Zstd(decompressor) => {
+                bytes.clear();
+                bytes.reserve(size);
+                decompressor.decompress_to_buffer(chunk, bytes).map_err(failed)?;
+            }
+        }
+        if bytes.len() == size { Ok(()) } else { Err(Error::mismatch("size of a chunk", size, bytes.len())) }
     }
 }
 

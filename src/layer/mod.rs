@@ -4,7 +4,8 @@
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
 //! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] and [`measure`] only read (`scan.rs`).
 //! The work of a whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A
-//! [`Cache`] (`cache.rs`) may spare them the content of large files, and the run a whole layer (`recall.rs`).
+//! [`Cache`] (`cache.rs`) may spare them the content of large files and the inflating (`replay.rs`), and the run a whole
+//! layer (`recall.rs`).
 //!
 //! What never enters: images, manifests, media types, where blobs are kept, the environment. A layer does not know
 //! which image it is of, and the caller adds that to the errors.
@@ -18,6 +19,7 @@ mod patch;
 mod pipeline;
 mod pool;
 mod recall;
+mod replay;
 mod scan;
 #[cfg(test)]
 mod tests;

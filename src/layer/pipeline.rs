@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Where the input is plain, one hash is both its digest and its diff_id, and the patch thread takes over the hash of
-//! the new diff_id.
+//! the new diff_id. So it does where the cache has the old stream: the read thread then only hashes the blob, and others
+//! take the stream from the cache, chunks of large files in both forms (`replay.rs`).
 //!
 //! # Why nothing waits for ever
 //!
@@ -17,8 +18,9 @@
 //! in a compressing thread, or (c) waiting to be written. (b): the tasks block on nothing. (c): the chunk waits for
 //! earlier chunks of its own layer only; they were closed before it was begun, so they are in (b) or (c) too, and the
 //! first of them is in (b) or can be written. (a): the patch thread needs no further permit to complete the chunk (a
-//! chunk that outgrows its permit enlarges it without waiting), only the reader, who needs none at all. So, layers side
-//! by side or not, as long as a permit is out, one of its holders gets on, and the waiting patch threads are served.
+//! chunk that outgrows its permit enlarges it without waiting, and one that the cache has is complete when it is
+//! begun), only the reader, who needs none at all. So, layers side by side or not, as long as a permit is out, one of
+//! its holders gets on, and the waiting patch threads are served.
 //!
 //! A stage that fails drops its end of the channels; its neighbours notice when they next send or receive, and stop.
 
@@ -36,8 +38,9 @@ use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::{Chunk, Kept};
 use crate::layer::form1::Output;
 use crate::layer::gather::{Gather, passes, split_off};
-use crate::layer::patch::patch;
+use crate::layer::patch::{self, Patched};
 use crate::layer::recall::{Plan, Recall};
+use crate::layer::replay::Progress;
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
 use crate::tar::{Patcher, Want};
@@ -101,41 +104,97 @@ pub fn rewrite(
     {
         return Ok(outcome);
     }
-    let (outcome, chunks) = match unchanged(source, expect, spec, pool)? {
-        Some(facts) => (Outcome::Unchanged(facts), Vec::new()),
-        None => encoded(source, expect, spec, pool, recall.as_ref().and_then(Recall::plan), create()?)?,
-    };
-    if let Some(recall) = &recall {
-        recall.keep(&outcome, &chunks);
+    if let Some(facts) = unchanged(source, expect, spec, pool)? {
+        let outcome = Outcome::Unchanged(facts);
+        if let Some(recall) = &recall {
+            recall.keep(&outcome, &[]);
+        }
+        return Ok(outcome);
     }
+    let Some(recall) = recall else {
+        let Made { facts, written, .. } = encoded(source, expect, spec, pool, None, create()?)?;
+        return Ok(Outcome::Rewritten(facts, written));
+    };
+    let Made { facts, written, kept } = match replayed(source, expect, spec, pool, &recall, create) {
+        Some(made) => made,
+        None => encoded(source, expect, spec, pool, Some(&recall), create()?)?,
+    };
+    let outcome = Outcome::Rewritten(facts, written);
+    recall.keep(&outcome, &kept);
     Ok(outcome)
 }
 
-/// Writes the new blob; also what its chunks are to the cache.
+/// A new blob, and what its chunks are to the cache.
+pub(super) struct Made {
+    pub(super) facts: Facts,
+    pub(super) written: Written,
+    kept: Vec<Kept>,
+}
+
+/// Makes the new blob out of the old one.
 fn encoded(
     source: &dyn Source,
     expect: &Expect,
     spec: &Spec,
     pool: &Pool,
-    plan: Option<Plan>,
+    recall: Option<&Recall<'_>>,
     file: File,
-) -> Result<(Outcome, Vec<Kept>)> {
-    let (known, hashes) = plan.map_or((None, Vec::new()), |plan| (Some(plan.diff_id), plan.chunks));
-    let ((written, chunks), facts) = blocks::read(source, expect, spec.diff_id_algorithm, known, pool, |blocks| {
-        let (sender, receiver) = bounded(QUEUE);
-        let is_hashed = blocks.are_hashed();
-        thread::scope(|scope| {
-            let patching = thread::Builder::new()
-                .name("patch".to_owned())
-                .spawn_scoped(scope, move || patch(blocks, spec, pool, sender, hashes))
-                .map_err(|error| Error::io("cannot start a thread", error))?;
-            let written = write(file, spec, pool, is_hashed, receiver);
-            let (stats, diff_id) = joined(patching.join())?;
-            Ok((written?.complete(diff_id)?, stats))
-        })
-    })?;
+) -> Result<Made> {
+    let plan = recall.and_then(Recall::plan);
+    let known = plan.as_ref().map(|plan| plan.facts.diff_id);
+    let hashes = plan.map(Plan::into_hashes).unwrap_or_default();
+    let ((written, kept, recording), facts) =
+        blocks::read(source, expect, spec.diff_id_algorithm, known, pool, |blocks| {
+            let (sender, receiver) = bounded(QUEUE);
+            let is_hashed = blocks.are_hashed();
+            let tape = recall.filter(|_| !blocks.are_plain()).map(Recall::tape);
+            thread::scope(|scope| {
+                let patching = thread::Builder::new()
+                    .name("patch".to_owned())
+                    .spawn_scoped(scope, move || patch::read(blocks, spec, pool, sender, hashes, tape))
+                    .map_err(|error| Error::io("cannot start a thread", error))?;
+                let new = write(file, spec, pool, is_hashed, receiver);
+                let Patched { stats, diff_id, recording } = joined(patching.join())?;
+                let (written, kept) = new?.complete(diff_id)?;
+                Ok(((written, kept, recording), stats))
+            })
+        })?;
     let facts = facts.ok_or_else(stopped)?;
-    Ok((Outcome::Rewritten(facts, written), chunks))
+    if let Some(recall) = recall {
+        recall.keep_plan(&facts, recording.pieces(&kept));
+    }
+    Ok(Made { facts, written, kept })
+}
+
+/// Makes the new blob out of what the cache has of the old one, while that is verified. None where anything is amiss: the
+/// old blob is read then, and what is wrong with it, if it is that, is the error that it is without a cache.
+pub(super) fn replayed(
+    source: &dyn Source,
+    expect: &Expect,
+    spec: &Spec,
+    pool: &Pool,
+    recall: &Recall<'_>,
+    create: &dyn Fn() -> Result<File>,
+) -> Option<Made> {
+    let plan = recall.plan().filter(|plan| plan.is_whole() && recall.fits(expect, &plan.facts))?;
+    let file = create().ok()?;
+    let progress = Progress::new(pool, plan.facts.size, plan.facts.uncompressed_size);
+    let made = thread::scope(|scope| {
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        let verifying = named("hash").spawn_scoped(scope, || recall.verify(source, pool)).ok()?;
+        let (sender, receiver) = bounded(QUEUE);
+        let replay = recall.replay(scope, &plan, pool, &progress).ok()?;
+        let patching = named("patch").spawn_scoped(scope, || patch::played(replay, spec, pool, sender)).ok()?;
+        let new = write(file, spec, pool, true, receiver);
+        let (patched, verified) = (joined(patching.join()).ok()?, joined(verifying.join()).ok()?);
+        let (written, kept) = new.ok()?.complete(patched.diff_id).ok()?;
+        let facts = Facts { stats: patched.stats, ..plan.facts.clone() };
+        (verified == facts.size).then_some(Made { facts, written, kept })
+    });
+    if made.is_none() {
+        progress.take_back();
+    }
+    made
 }
 
 /// Reads a layer that may keep its blob until a byte of it would change; the facts if none does.

@@ -1,7 +1,8 @@
 //! What a run before this one has found out about a layer, kept in the cache under the digest of its blob.
 //!
-//! - A **plan**: the diff_id, and the SHA-256 of every chunk of a large file. With a new epoch these are the same, and
-//!   need not be computed again.
+//! - A **plan**: what the layer was found to be, and the pieces of its stream, of which the chunks of large files are the
+//!   same at every epoch. With a new epoch the stream is played from the cache (`replay.rs`) instead of being inflated.
+//!   Where the blob is the stream itself, the plan has only the SHA-256 of those chunks: they need not be computed again.
 //! - An **outcome** for the same stamp: the chunks that make up the new blob, as when several images have a base in common
 //!   and each is a run of its own; or that nothing in the layer changes, which under the clamp rule holds for every
 //!   later epoch as well.
@@ -12,12 +13,16 @@
 use std::fs::File;
 use std::io::Write;
 
+use std::thread::Scope;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
 use crate::epoch::Rule;
 use crate::error::{Error, Result};
 use crate::layer::chunks::Kept;
+use crate::layer::replay::{Piece, Progress, Replay, Tape};
 use crate::layer::{Cache, Expect, Facts, Outcome, Pool, Source, Spec, Written};
 use crate::media_type::Compression;
 use crate::tar::Stats;
@@ -33,16 +38,37 @@ pub(super) struct Recall<'a> {
 }
 
 /// What does not depend on the stamp.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) diff_id: Digest,
-    /// The SHA-256 of the chunks of large files, in order.
-    pub(super) chunks: Vec<Digest>,
+    /// What the layer was found to be; but for `stats`, which are of the stamp of that time.
+    pub(super) facts: Facts,
+    pieces: Vec<Piece>,
 }
 
-/// [`Outcome`], as it is kept.
+impl Plan {
+    /// The SHA-256 of the chunks of large files, in order.
+    pub(super) fn into_hashes(self) -> Vec<Digest> {
+        let chunk = |piece| if let Piece::Chunk { hash, .. } = piece { Some(hash) } else { None };
+        self.pieces.into_iter().filter_map(chunk).collect()
+    }
+
+    /// Do the pieces make up the whole stream?
+    pub(super) fn is_whole(&self) -> bool {
+        self.pieces.iter().try_fold(0_u64, |sum, piece| sum.checked_add(piece.size()))
+            == Some(self.facts.uncompressed_size)
+    }
+}
+
+/// [`Plan`], as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
-struct Saved {
+struct SavedPlan {
+    old: Old,
+    pieces: Vec<Piece>,
+}
+
+/// [`Facts`], as they are kept; the digest is in the name of the record.
+#[derive(Debug, Serialize, Deserialize)]
+struct Old {
     compression: String,
     size: u64,
     diff_id: Digest,
@@ -51,6 +77,30 @@ struct Saved {
     stamped: u64,
     changed: bool,
     gzip_mtime: Option<u32>,
+}
+
+impl Old {
+    fn new(facts: &Facts) -> Self {
+        let Facts { compression, size, diff_id, uncompressed_size, stats, gzip_mtime, .. } = *facts;
+        let Stats { entries, stamped, changed } = stats;
+        let compression = compression.name().to_owned();
+        Self { compression, size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime }
+    }
+
+    fn facts(self, digest: Digest) -> Option<Facts> {
+        let Self { size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, .. } = self;
+        let compression = [Compression::None, Compression::Gzip, Compression::Zstd]
+            .into_iter()
+            .find(|compression| compression.name() == self.compression)?;
+        let stats = Stats { entries, stamped, changed };
+        Some(Facts { compression, digest, size, diff_id, uncompressed_size, stats, gzip_mtime })
+    }
+}
+
+/// [`Outcome`], as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    old: Old,
     /// The new blob; none where the layer keeps the one it has.
     new: Option<New>,
     /// The epoch, in seconds since 1970.
@@ -77,7 +127,35 @@ impl<'a> Recall<'a> {
 
     /// The plan, if there is one.
     pub(super) fn plan(&self) -> Option<Plan> {
-        serde_json::from_slice(&self.cache.record(self.spec.output, &self.plan_key())?).ok()
+        let SavedPlan { old, pieces } = self.load(&self.plan_key())?;
+        Some(Plan { facts: old.facts(self.blob)?, pieces })
+    }
+
+    /// Keeps a plan.
+    pub(super) fn keep_plan(&self, facts: &Facts, pieces: Vec<Piece>) {
+        self.put(&self.plan_key(), &SavedPlan { old: Old::new(facts), pieces });
+    }
+
+    /// To record the stream with.
+    pub(super) fn tape(&self) -> Tape<'a> {
+        Tape::new(self.cache, self.spec.output)
+    }
+
+    /// Plays the stream of a plan that is whole.
+    pub(super) fn replay<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        plan: &'s Plan,
+        pool: &'s Pool,
+        progress: &'s Progress<'s>,
+    ) -> Result<Replay<'s>> {
+        Replay::start(scope, pool, self.cache, self.spec.output, &plan.pieces, progress)
+    }
+
+    /// Is what was found what is expected now?
+    pub(super) fn fits(&self, expect: &Expect, facts: &Facts) -> bool {
+        expect.size.is_none_or(|size| size == facts.size)
+            && expect.diff_id.is_none_or(|diff_id| diff_id == facts.diff_id)
     }
 
     fn plan_key(&self) -> String {
@@ -103,21 +181,12 @@ impl<'a> Recall<'a> {
         create: &dyn Fn() -> Result<File>,
     ) -> Option<Outcome> {
         let epoch = self.spec.stamp.epoch.seconds();
-        let load = |key: String| serde_json::from_slice::<Saved>(&self.cache.record(self.spec.output, &key)?).ok();
-        let unchanged = || load(self.outcome_key(None)).filter(|saved| saved.epoch <= epoch && saved.new.is_none());
+        let unchanged =
+            || self.load::<Saved>(&self.outcome_key(None)).filter(|saved| saved.epoch <= epoch && saved.new.is_none());
         let saved = self.spec.keep_unchanged.then(unchanged).flatten();
-        let saved = saved.or_else(|| load(self.outcome_key(Some(epoch))))?;
-        let fits = |wanted: Option<Digest>, is: Digest| wanted.is_none_or(|wanted| wanted == is);
-        if expect.size.is_some_and(|size| size != saved.size) || !fits(expect.diff_id, saved.diff_id) {
-            return None;
-        }
-        let compression = [Compression::None, Compression::Gzip, Compression::Zstd]
-            .into_iter()
-            .find(|compression| compression.name() == saved.compression)?;
-        self.verify(source, pool).ok().filter(|size| *size == saved.size)?;
-        let Saved { size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, new, .. } = saved;
-        let stats = Stats { entries, stamped, changed };
-        let facts = Facts { compression, digest: self.blob, size, diff_id, uncompressed_size, stats, gzip_mtime };
+        let Saved { old, new, .. } = saved.or_else(|| self.load(&self.outcome_key(Some(epoch))))?;
+        let facts = old.facts(self.blob).filter(|facts| self.fits(expect, facts))?;
+        self.verify(source, pool).ok().filter(|size| *size == facts.size)?;
         let Some(New { digest, size, diff_id, uncompressed_size, chunks }) = new else {
             pool.add_bytes_read(facts.size);
             return Some(Outcome::Unchanged(facts));
@@ -146,7 +215,7 @@ impl<'a> Recall<'a> {
     }
 
     /// Reads the blob; its size, if it has the digest it should have.
-    fn verify(&self, source: &dyn Source, pool: &Pool) -> Result<u64> {
+    pub(super) fn verify(&self, source: &dyn Source, pool: &Pool) -> Result<u64> {
         let (mut reader, mut hasher) = (source.open()?, Hasher::new(self.blob.algorithm()));
         let (mut buffer, mut size) = (vec![0; BLOCK], 0);
         loop {
@@ -165,7 +234,7 @@ impl<'a> Recall<'a> {
         }
     }
 
-    /// Keeps what became of the layer, and the plan.
+    /// Keeps what became of the layer.
     pub(super) fn keep(&self, outcome: &Outcome, kept: &[Kept]) {
         let epoch = self.spec.stamp.epoch.seconds();
         let (facts, new) = match outcome {
@@ -173,23 +242,15 @@ impl<'a> Recall<'a> {
             Outcome::Rewritten(facts, Written { digest, size, diff_id, uncompressed_size, .. }) => {
                 let (digest, size, diff_id, uncompressed_size) = (*digest, *size, *diff_id, *uncompressed_size);
                 let chunks = kept.iter().map(|chunk| chunk.hash).collect();
-                self.put(
-                    &self.plan_key(),
-                    &Plan {
-                        diff_id: facts.diff_id,
-                        chunks: kept.iter().filter(|chunk| chunk.is_large).map(|chunk| chunk.hash).collect(),
-                    },
-                );
                 (facts, Some(New { digest, size, diff_id, uncompressed_size, chunks }))
             }
         };
         let key = self.outcome_key(new.is_some().then_some(epoch));
-        let Stats { entries, stamped, changed } = facts.stats;
-        let Facts { compression, size, diff_id, uncompressed_size, gzip_mtime, .. } = *facts;
-        let compression = compression.name().to_owned();
-        let saved =
-            Saved { compression, size, diff_id, uncompressed_size, entries, stamped, changed, gzip_mtime, new, epoch };
-        self.put(&key, &saved);
+        self.put(&key, &Saved { old: Old::new(facts), new, epoch });
+    }
+
+    fn load<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        serde_json::from_slice(&self.cache.record(self.spec.output, key)?).ok()
     }
 
     fn put(&self, key: &str, record: &impl Serialize) {
