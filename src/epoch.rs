@@ -147,6 +147,16 @@ pub enum Rule {
     Clamp,
 }
 
+impl Rule {
+    /// `set` or `clamp`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Clamp => "clamp",
+        }
+    }
+}
+
 /// An epoch and the rule by which it is applied: all that a stamped place depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {

@@ -9,8 +9,9 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 6 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 5 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
+//! | 7 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 6 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
+//! | 5 | [`selection`] | which images, and what of them, a verb is about: names, platforms, referrers, the base |
 //! | 4 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
 //! | 4 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
 //! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
@@ -55,6 +56,7 @@ pub mod layer;
 pub mod media_type;
 pub mod policy;
 pub mod rewrite;
+pub mod selection;
 pub mod spool;
 pub mod tar;
 

@@ -19,7 +19,7 @@ use crate::image::graph::{Body, Graph};
 use crate::image::names::familiar;
 use crate::image::source::Source;
 use crate::media_type::LayerType;
-use crate::rewrite::base;
+use crate::selection::base;
 
 impl Checker<'_> {
     /// Everything of `docker save`.
@@ -70,15 +70,15 @@ impl Checker<'_> {
         base_files: &mut BTreeSet<String>,
     ) -> Result<()> {
         let of = image.entry.repo_tags.first().map_or_else(|| image.id.to_string(), |tag| familiar(tag).to_owned());
-        let plan = base::plan(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        let share = base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
         self.checked.images += u64::from(is_only_here);
         if self.seen.insert(image.id) {
             let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
             let place = self.findings.place(What::Config, &name, &of);
-            self.config(&place, &image.config, image.entry.layers.len(), plan.base_history)?;
+            self.config(&place, &image.config, image.entry.layers.len(), share.history)?;
         }
         for (number, path) in image.entry.layers.iter().enumerate() {
-            let is_base = number < plan.base_layers;
+            let is_base = number < share.layers;
             let file = self.source.resolved(path.trim_start_matches("./"));
             if is_base {
                 base_files.insert(file.clone());
@@ -105,7 +105,7 @@ impl Checker<'_> {
         let Ok(archive) = Archive::parse(manifest) else { return Ok(()) };
         let mut own: BTreeSet<(String, Digest)> = BTreeSet::new();
         for image in self.docker {
-            let base = base::plan(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?.base_layers;
+            let base = base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?.layers;
             let entry = self.entry_of(image);
             own.extend(image.config.diff_ids.iter().skip(base).map(|diff_id| (entry.clone(), *diff_id)));
         }

@@ -18,7 +18,7 @@ use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
 use crate::image::names::{familiar, names};
 use crate::image::source::DOCUMENT_LIMIT;
 use crate::media_type::{Class, Compression, LayerType, OCI_ARTIFACT, classify};
-use crate::rewrite::base;
+use crate::selection::base;
 
 /// The version of the layout that there is (OCI image-spec, image-layout.md).
 const LAYOUT_VERSION: &str = "1.0.0";
@@ -123,15 +123,15 @@ impl Checker<'_> {
     }
 
     fn manifest(&mut self, place: &Arc<Place>, digest: &Digest, manifest: &ManifestNode, of: &str) -> Result<()> {
-        let plan = match &manifest.image {
+        let share = match &manifest.image {
             Some(image) if manifest.is_image() => {
                 self.checked.images += 1;
-                base::plan(&self.policy.base, image).map_err(|e| e.in_blob(digest))?
+                base::share(&self.policy.base, image).map_err(|e| e.in_blob(digest))?
             }
             _ => Default::default(),
         };
         let parsed = Manifest::parse(&manifest.bytes)?;
-        self.findings.times(place, parsed.times(plan.base_layers), self.policy.stamp);
+        self.findings.times(place, parsed.times(share.layers), self.policy.stamp);
         // The artifact manifests that OCI once had are of no version, and have no config.
         let is_artifact = parsed.media_type().as_deref() == Some(OCI_ARTIFACT);
         if !is_artifact {
@@ -141,13 +141,13 @@ impl Checker<'_> {
             self.subject(place, subject)?;
         }
         match &manifest.config {
-            Some(config) => self.config_of(place, manifest, config, plan.base_history, of)?,
+            Some(config) => self.config_of(place, manifest, config, share.history, of)?,
             None if is_artifact => {}
             None => self.findings.fault(place, Kind::Missing, "config", "is missing"),
         }
         self.hidden_layers(place, manifest);
         for (number, layer) in manifest.layers.iter().enumerate() {
-            let is_base = number < plan.base_layers;
+            let is_base = number < share.layers;
             let diff_id = manifest.image.as_ref().and_then(|image| image.diff_ids.get(number).copied());
             self.layer(place, manifest, layer, diff_id, is_base, &format!("{of}, layer {number}"))?;
         }

@@ -30,8 +30,7 @@ use crate::image::graph::{Graph, ImageConfig};
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Policy;
-use crate::rewrite::report::rule_name;
-use crate::rewrite::select::Selection;
+use crate::selection::Selection;
 use findings::Findings;
 use layers::Layers;
 use report::{Checked, Kind, Place, Report, SCHEMA};
@@ -81,7 +80,7 @@ pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64))
         schema: SCHEMA,
         source: report::Source { name: source.name().to_owned(), kind: source.kind() },
         epoch: policy.stamp.epoch.seconds(),
-        rule: rule_name(policy.stamp),
+        rule: policy.stamp.rule.name(),
         checked,
         total,
         findings,

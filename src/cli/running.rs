@@ -10,7 +10,7 @@ use restamp::image::location::{Location, Where};
 use restamp::image::source::Source;
 use restamp::layer::{Cache, Pool};
 use restamp::policy::Base;
-use restamp::rewrite::base_images;
+use restamp::selection::base::base_images;
 use restamp::spool::Spools;
 
 use super::progress::{Progress, Style};

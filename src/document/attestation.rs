@@ -11,6 +11,9 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Result, printable};
 use crate::media_type::{DOCKER_ATTESTATION, IN_TOTO};
 
+/// The largest in-toto statement that is read: an SBOM of a large image is some tens of megabytes.
+pub const STATEMENT_LIMIT: u64 = 64 << 20;
+
 /// What a blob that may be a statement is.
 #[derive(Debug)]
 pub enum Attestation<'a> {

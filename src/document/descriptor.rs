@@ -298,18 +298,18 @@ pub fn is_fallback_tag_of(tag: &str, digest: &Digest) -> bool {
         .is_some_and(|(algorithm, hex, _)| algorithm == digest.algorithm() && digest.hex().starts_with(hex))
 }
 
+/// Whose fallback tag this is, of sorted digests: `first_from` gives out the first that is not below its argument. Where
+/// the tag is cut to the length of a tag, that is the first which begins like it.
+pub fn fallback_tag_target(tag: &str, first_from: impl FnOnce(&Digest) -> Option<Digest>) -> Option<Digest> {
+    let (algorithm, hex, _) = split_fallback_tag(tag)?;
+    let lowest = Digest::from_hex(algorithm, &format!("{hex:0<width$}", width = 2 * algorithm.size()))?;
+    first_from(&lowest).filter(|digest| is_fallback_tag_of(tag, digest))
+}
+
 /// A fallback tag of something that has moved, with its new digest.
 pub fn moved_tag(tag: &str, moves: &Moves) -> Option<String> {
-    let (algorithm, hex, suffix) = split_fallback_tag(tag)?;
-    let old = match Digest::from_hex(algorithm, hex) {
-        Some(old) => old,
-        // A cut one: the first digest that begins like this.
-        None => {
-            let lowest = Digest::from_hex(algorithm, &format!("{hex:0<width$}", width = 2 * algorithm.size()))?;
-            let (old, _) = moves.range(lowest..).next()?;
-            Some(*old).filter(|old| is_fallback_tag_of(tag, old))?
-        }
-    };
+    let (_, hex, suffix) = split_fallback_tag(tag)?;
+    let old = fallback_tag_target(tag, |lowest| moves.range(*lowest..).next().map(|(old, _)| *old))?;
     let new = moved(moves, &old)?;
     let new_hex = new.hex();
     Some(format!("{}-{}{suffix}", new.algorithm().name(), new_hex.get(..hex.len()).unwrap_or(&new_hex)))

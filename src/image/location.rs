@@ -29,6 +29,15 @@ impl Kind {
     }
 }
 
+/// A carrier and its name.
+#[derive(Debug, serde::Serialize)]
+pub struct Carrier {
+    /// As it was given.
+    pub name: String,
+    /// `oci`, `oci-archive` or `docker-archive`
+    pub kind: Kind,
+}
+
 /// A path, or the standard stream of the direction in question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Where {

@@ -7,7 +7,7 @@ use crate::document::attestation::{Suspect, signature_kind};
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, split_fallback_tag};
 use crate::image::graph::{Body, Graph, ManifestNode};
 use crate::inspect::report::{Attached, AttachedKind};
-use crate::rewrite::select::Selection;
+use crate::selection::Selection;
 
 /// The annotation by which BuildKit says what a statement is.
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";

@@ -21,12 +21,11 @@ use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig};
+use crate::image::location::Carrier;
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::{Platform, Policy};
-use crate::rewrite::output;
-use crate::rewrite::report::Carrier;
-use crate::rewrite::select::Selection;
+use crate::selection::{Selection, images};
 use findings::Findings;
 use layers::Layers;
 use report::{DocumentTime, Image, ImageLayer, Report, SCHEMA, Span, Time};
@@ -61,7 +60,7 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
     let mut layers = Layers::new(source);
     let mut findings = Findings::default();
     let mut images = Vec::new();
-    for found in output::images(&graph, &selection) {
+    for found in images::images(&graph, &selection) {
         let config = found.node.config.as_ref().map_or(found.digest, |config| config.digest);
         let mut image = image(config, found.image, &mut findings)?;
         image.names = found.names;
@@ -76,7 +75,7 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
         images.push(image);
     }
     // In an archive that is a layout as well, both list the same images, but for those that have no name.
-    for found in output::only_in_archive(&graph, &selection, &docker) {
+    for found in images::only_in_archive(&graph, &selection, &docker) {
         let mut image = image(found.id, &found.config, &mut findings)?;
         image.names.clone_from(&found.entry.repo_tags);
         for (number, (layer, file)) in image.layers.iter_mut().zip(&found.layers).enumerate() {

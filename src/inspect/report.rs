@@ -27,10 +27,10 @@ use crate::causes::Class;
 use crate::digest::Digest;
 use crate::document::descriptor::Platform;
 use crate::epoch::Instant;
+use crate::image::location::Carrier;
 use crate::inspect::form::Form;
 use crate::inspect::histogram::Histogram;
 use crate::media_type::Compression;
-use crate::rewrite::report::Carrier;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;

@@ -19,7 +19,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
-use crate::epoch::Rule;
 use crate::error::{Error, Result};
 use crate::layer::chunks::Kept;
 use crate::layer::replay::{Piece, Progress, Replay, Tape};
@@ -165,7 +164,7 @@ impl<'a> Recall<'a> {
     /// With an epoch, the outcome for that; without, that nothing changes.
     fn outcome_key(&self, epoch: Option<u64>) -> String {
         let Spec { stamp, keep_unchanged, digest_algorithm, diff_id_algorithm, .. } = self.spec;
-        let rule = if stamp.rule == Rule::Set { "set" } else { "clamp" };
+        let rule = stamp.rule.name();
         let epoch = epoch.map_or_else(|| "unchanged".to_owned(), |epoch| epoch.to_string());
         let (digest, diff_id) = (digest_algorithm.name(), diff_id_algorithm.name());
         format!("outcome {} {rule} {epoch} keep:{keep_unchanged} {digest} {diff_id}", self.blob)

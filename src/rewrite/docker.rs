@@ -12,7 +12,8 @@ use crate::image::names::{familiar, is_name, tag_of};
 use crate::image::sink::Content;
 use crate::media_type::{Class, LayerType, classify};
 use crate::rewrite::documents::{Documents, ImagePlan, Made};
-use crate::rewrite::output::{Finished, Found, images, sniff};
+use crate::rewrite::output::{Finished, sniff};
+use crate::selection::images::{Found, images};
 
 /// An image as `manifest.json` lists it.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Entry {
 /// Rewrites an image of `manifest.json`.
 pub fn rewrite(documents: &mut Documents<'_>, image: &DockerImage, plan: &ImagePlan) -> Result<Entry> {
     let diff_ids = documents.diff_ids(&image.config, plan)?;
-    let (config, bytes) = documents.config(image.id, &image.config, diff_ids, plan.base_history)?;
+    let (config, bytes) = documents.config(image.id, &image.config, diff_ids, plan.base.history)?;
     // `Parent` names an image by the ID that Docker gives it, whatever the name of its file is.
     let (old, new) = (image.image_id(), Digest::sha256(&bytes));
     if old != new {
@@ -105,7 +106,7 @@ fn entry_edit(
             let compression = documents.blobs.get(blob).map_or(Ok(layer.compression), sniff)?;
             edit.media_type = Some(layer.with(compression).to_string());
         }
-        if number < plan.base_layers {
+        if number < plan.base.layers {
             base.insert(*old);
         }
         sources.insert(*old, (new, edit));

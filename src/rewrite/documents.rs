@@ -21,19 +21,17 @@ use crate::image::source::Source;
 use crate::policy::{Policy, Signatures};
 use crate::rewrite::layers::{Done, Key, Layers};
 use crate::rewrite::order;
-use crate::rewrite::select::Selection;
+use crate::selection::Selection;
+use crate::selection::base::Share;
 use parts::Part;
-pub(super) use parts::STATEMENT_LIMIT;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
 #[derive(Debug, Clone, Default)]
 pub struct ImagePlan {
     /// Its layers.
     pub layers: Vec<Key>,
-    /// How many of them are the base's.
-    pub base_layers: usize,
-    /// How many history entries are the base's.
-    pub base_history: usize,
+    /// How much of it is the base's.
+    pub base: Share,
 }
 
 /// What an image consists of now.
@@ -280,7 +278,7 @@ impl<'a> Documents<'a> {
                 } else {
                     self.diff_ids(image, &plan)?
                 };
-                Some(self.config(descriptor.digest, image, diff_ids, plan.base_history)?)
+                Some(self.config(descriptor.digest, image, diff_ids, plan.base.history)?)
             }
             (Some(descriptor), None) => {
                 self.pass(descriptor, "config")?;

@@ -3,36 +3,33 @@
 //! [`plan`](rewrite) what each layer becomes, do all layers at once, then write the documents from the bottom up.
 //! [`report`] tells what was done.
 
-pub(crate) mod base;
 mod docker;
 mod documents;
 pub mod early;
 mod layers;
 mod order;
-pub(crate) mod output;
+mod output;
 pub mod report;
-pub(crate) mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
+use crate::document::config::Config;
 use crate::error::{Error, Result};
 use crate::image::docker::{DockerImage, used_paths};
-use crate::image::graph::Graph;
-use crate::image::location::Kind;
+use crate::image::graph::{Graph, ImageConfig};
+use crate::image::location::{Carrier, Kind};
 use crate::image::sink;
 use crate::image::source::Source;
 use crate::layer::{FORM, Output, Pool};
 use crate::media_type::Compression;
 use crate::policy::Policy;
+use crate::selection::{Selection, base};
 use crate::spool::Spools;
 use documents::{Documents, ImagePlan};
 use early::Early;
 use layers::Layers;
-use report::{Carrier, Form, Report, SCHEMA, rule_name};
-use select::Selection;
-
-pub use base::{base_images, check_level};
+use report::{Form, Report, SCHEMA};
 
 /// Rewrites an image. Nothing is published: the result is to be written with [`sink::write`].
 ///
@@ -73,7 +70,7 @@ pub fn rewrite(
     let report = Report {
         schema: SCHEMA,
         epoch: policy.stamp.epoch.seconds(),
-        rule: rule_name(policy.stamp),
+        rule: policy.stamp.rule.name(),
         form: form(policy)?,
         source: Carrier { name: source.name().to_owned(), kind: source.kind() },
         destination: Carrier { name: String::new(), kind },
@@ -109,25 +106,47 @@ fn plan(
     let mut plans = Plans::default();
     for (digest, manifest) in graph.images().filter(|(digest, _)| selection.keeps(digest)) {
         let Some(image) = &manifest.image else { continue };
-        base::history_fits(image).map_err(|e| e.in_blob(digest))?;
-        let mut planned = base::plan(&policy.base, image).map_err(|e| e.in_blob(digest))?;
+        history_fits(image).map_err(|e| e.in_blob(digest))?;
+        let base = base::share(&policy.base, image).map_err(|e| e.in_blob(digest))?;
+        let mut planned = ImagePlan { base, layers: Vec::new() };
         for (number, descriptor) in manifest.layers.iter().enumerate() {
-            let key = layers.plan(source, policy, descriptor, image.diff_id(number)?, number < planned.base_layers);
+            let key = layers.plan(source, policy, descriptor, image.diff_id(number)?, number < base.layers);
             planned.layers.push(key.map_err(|e| e.in_blob(digest))?);
         }
         plans.graph.insert(*digest, planned);
     }
     for image in docker {
-        base::history_fits(&image.config).map_err(|e| e.in_blob(image.id))?;
-        let mut planned = base::plan(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        history_fits(&image.config).map_err(|e| e.in_blob(image.id))?;
+        let base = base::share(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        let mut planned = ImagePlan { base, layers: Vec::new() };
         for (number, layer) in image.layers.iter().enumerate() {
-            let base = number < planned.base_layers;
-            let key = layers.plan_docker(policy, layer, image.config.diff_id(number)?, base);
+            let key = layers.plan_docker(policy, layer, image.config.diff_id(number)?, number < base.layers);
             planned.layers.push(key.map_err(|e| e.in_blob(&layer.path))?);
         }
         plans.docker.push(planned);
     }
     Ok(plans)
+}
+
+/// Docker refuses an image whose history tells of more layers than there are; fewer are fine.
+fn history_fits(image: &ImageConfig) -> Result<()> {
+    let config = Config::parse(&image.bytes)?;
+    let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
+    let layers = image.diff_ids.len();
+    if filled > layers {
+        let expected = format!("at most {layers} that are not empty_layer, the number of layers");
+        return Err(Error::malformed("number of history entries", expected, filled).at_entry("history"));
+    }
+    Ok(())
+}
+
+/// An encoding level that no codec of this run could take is an error before any work is done.
+pub fn check_level(policy: &Policy) -> Result<()> {
+    match (policy.encoding.compression, policy.encoding.level) {
+        (None, Some(_)) => Err(Error::refused("--compression-level needs --compression gzip or --compression zstd")),
+        (Some(compression), level) => crate::layer::Output::new(compression, level).map(|_| ()),
+        (None, None) => Ok(()),
+    }
 }
 
 fn form(policy: &Policy) -> Result<Form> {

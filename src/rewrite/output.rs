@@ -8,16 +8,16 @@ use crate::document::index::Index;
 use crate::document::write::{self, NewDescriptor, NewPlatform};
 use crate::error::Result;
 use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
+use crate::image::graph::{Graph, ImageConfig};
 use crate::image::location::Kind;
-use crate::image::names::{full_name, names, tag_of};
+use crate::image::names::{full_name, tag_of};
 use crate::image::sink::Content;
 use crate::image::source::Source;
 use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST};
 use crate::rewrite::docker::{self, Entry};
 use crate::rewrite::documents::{Documents, ImagePlan};
 use crate::rewrite::report::{Change, Image};
-use crate::rewrite::select::{Selection, platform_of};
+use crate::selection::images::{Found, configs, images, platform_of};
 
 /// What goes beside the blobs.
 #[derive(Debug, Default)]
@@ -73,77 +73,6 @@ pub fn finish(
         finished.warnings.push("there is no image in it".to_owned());
     }
     Ok(finished)
-}
-
-/// An image that `index.json` leads to.
-#[derive(Debug)]
-pub struct Found<'g> {
-    /// Its manifest.
-    pub digest: Digest,
-    /// Its own names, or those of the index that it is in.
-    pub names: Vec<String>,
-    /// The manifest.
-    pub node: &'g ManifestNode,
-    /// The config.
-    pub image: &'g ImageConfig,
-}
-
-/// The images of a layout that stay, each once, in the order of the indexes.
-pub fn images<'g>(graph: &'g Graph, selection: &Selection) -> Vec<Found<'g>> {
-    let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
-    let kept = roots.filter(|(number, _)| selection.keeps_root(*number)).map(|(_, child)| child);
-    images_below(graph, selection, kept)
-}
-
-/// The images that `manifest.json` lists and no index leads to.
-pub fn only_in_archive<'d>(graph: &Graph, selection: &Selection, docker: &'d [DockerImage]) -> Vec<&'d DockerImage> {
-    let by_config = configs(graph, selection);
-    docker.iter().filter(|image| !by_config.contains(&image.id)).collect()
-}
-
-/// The configs of the images of a layout that stay.
-pub(super) fn configs(graph: &Graph, selection: &Selection) -> BTreeSet<Digest> {
-    images(graph, selection).iter().filter_map(|image| Some(image.node.config.as_ref()?.digest)).collect()
-}
-
-/// The images below some descriptors, each once, in their order.
-fn images_below<'g>(
-    graph: &'g Graph,
-    selection: &Selection,
-    children: impl DoubleEndedIterator<Item = &'g Descriptor>,
-) -> Vec<Found<'g>> {
-    let mut found: Vec<Found<'g>> = Vec::new();
-    let mut pending: Vec<(&Descriptor, Vec<String>)> = Vec::new();
-    let own = |child: &Descriptor, inherited: &[String]| -> Vec<String> {
-        let own: Vec<String> = names(child).map(str::to_owned).collect();
-        if own.is_empty() { inherited.to_vec() } else { own }
-    };
-    pending.extend(children.rev().map(|child| (child, own(child, &[]))));
-    let mut seen = BTreeSet::new();
-    while let Some((child, names)) = pending.pop() {
-        let kept = graph.nodes.get(&child.digest).filter(|_| selection.keeps(&child.digest));
-        match kept.map(|node| &node.body) {
-            Some(Body::Index(index)) if seen.insert((child.digest, names.clone())) => {
-                pending.extend(index.children.iter().rev().map(|child| (child, own(child, &names))));
-            }
-            Some(Body::Manifest(node)) if node.is_image() => {
-                match found.iter_mut().find(|f| f.digest == child.digest) {
-                    Some(known) => {
-                        let new: Vec<String> = names.into_iter().filter(|name| !known.names.contains(name)).collect();
-                        known.names.extend(new);
-                    }
-                    None => found.extend(node.image.as_ref().map(|image| Found {
-                        digest: child.digest,
-                        names,
-                        node,
-                        image,
-                    })),
-                }
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 fn graph_image(documents: &Documents<'_>, found: &Found<'_>) -> Result<Image> {

@@ -5,8 +5,7 @@
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::epoch::{Rule, Stamp};
-use crate::image::location::Kind;
+use crate::image::location::Carrier;
 use crate::media_type::Compression;
 use crate::policy::Platform;
 
@@ -42,15 +41,6 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Nothing was written, by request.
     pub dry_run: bool,
-}
-
-/// A carrier and its name.
-#[derive(Debug, Serialize)]
-pub struct Carrier {
-    /// As it was given.
-    pub name: String,
-    /// `oci`, `oci-archive` or `docker-archive`
-    pub kind: Kind,
 }
 
 /// The canonical form.
@@ -125,12 +115,4 @@ pub struct Layer {
     pub entries: Option<u64>,
     /// Entries in which a time changed.
     pub stamped: Option<u64>,
-}
-
-/// The name of a rule.
-pub fn rule_name(stamp: Stamp) -> &'static str {
-    match stamp.rule {
-        Rule::Set => "set",
-        Rule::Clamp => "clamp",
-    }
 }

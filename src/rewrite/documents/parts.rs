@@ -2,16 +2,13 @@
 
 use super::{Documents, ImagePlan};
 use crate::digest::{Algorithm, Digest};
-use crate::document::attestation::{Attestation, is_statement_type};
+use crate::document::attestation::{Attestation, STATEMENT_LIMIT, is_statement_type};
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::manifest::LayerEdit;
 use crate::error::{Error, Result};
 use crate::image::graph::{ManifestNode, extent_of};
 use crate::image::sink::Content;
 use crate::media_type::LayerType;
-
-/// The largest in-toto statement: an SBOM of a large image is some tens of megabytes.
-pub(in crate::rewrite) const STATEMENT_LIMIT: u64 = 64 << 20;
 
 impl Documents<'_> {
     pub(super) fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {
@@ -26,7 +23,7 @@ impl Documents<'_> {
             if done.digest != descriptor.digest {
                 self.moves.insert(descriptor.digest, done.digest);
             }
-            parts.push(match (number < plan.base_layers, done.digest == descriptor.digest) {
+            parts.push(match (number < plan.base.layers, done.digest == descriptor.digest) {
                 (true, _) => Part::Base,
                 (false, true) => Part::Kept,
                 (false, false) => {

@@ -6,7 +6,7 @@ use crate::image::docker::DockerImage;
 use crate::image::graph::{Graph, ImageConfig};
 use crate::image::source::Source;
 use crate::policy::{Base, BaseImage, Policy};
-use crate::rewrite::documents::ImagePlan;
+use crate::selection::Selection;
 
 /// Reads what a rewrite has to know of a base image.
 pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseImage>> {
@@ -16,8 +16,7 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
     let mut policy = Policy::new(crate::Stamp { epoch: crate::Epoch::new(0)?, rule: crate::Rule::Clamp });
     policy.reference = reference.map(str::to_owned);
     policy.signatures = crate::policy::Signatures::Drop;
-    let selection =
-        super::select::Selection::choose(source, &graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
+    let selection = Selection::choose(source, &graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
     let of_graph = graph.images().filter(|(digest, _)| selection.keeps(digest)).filter_map(|(_, m)| m.image.as_ref());
     let of_docker = docker.iter().filter(|image| selection.keeps_docker(&policy, image)).map(|image| &image.config);
     for image in of_graph.chain(of_docker) {
@@ -31,15 +30,24 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
 }
 
 /// How much of an image is the base's.
-pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// How many of its layers, from the lowest.
+    pub layers: usize,
+    /// How many of its history entries, from the first.
+    pub history: usize,
+}
+
+/// How much of an image is the base's, as the policy says.
+pub fn share(base: &Base, image: &ImageConfig) -> Result<Share> {
     match base {
-        Base::None => Ok(ImagePlan::default()),
+        Base::None => Ok(Share::default()),
         Base::Layers(count) => {
             if *count > image.diff_ids.len() {
                 let expected = format!("at most {}, the number of layers", image.diff_ids.len());
                 return Err(Error::malformed("--base-layers", expected, count));
             }
-            Ok(ImagePlan { base_layers: *count, base_history: entries_through(image, *count)?, ..ImagePlan::default() })
+            Ok(Share { layers: *count, history: entries_through(image, *count)? })
         }
         Base::Images(bases) => {
             let platform = image.platform();
@@ -52,24 +60,11 @@ pub(crate) fn plan(base: &Base, image: &ImageConfig) -> Result<ImagePlan> {
             // Of several tags the one that reaches furthest.
             candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
             if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
-                let (base_layers, base_history) = (base.diff_ids.len(), shared_entries(base, image)?);
-                return Ok(ImagePlan { base_layers, base_history, ..ImagePlan::default() });
+                return Ok(Share { layers: base.diff_ids.len(), history: shared_entries(base, image)? });
             }
             Err(parting(candidates[0], image))
         }
     }
-}
-
-/// Docker refuses an image whose history tells of more layers than there are; fewer are fine.
-pub(super) fn history_fits(image: &ImageConfig) -> Result<()> {
-    let config = Config::parse(&image.bytes)?;
-    let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
-    let layers = image.diff_ids.len();
-    if filled > layers {
-        let expected = format!("at most {layers} that are not empty_layer, the number of layers");
-        return Err(Error::malformed("number of history entries", expected, filled).at_entry("history"));
-    }
-    Ok(())
 }
 
 /// Where a base image and an image part.
@@ -107,13 +102,4 @@ fn shared_entries(base: &BaseImage, image: &ImageConfig) -> Result<usize> {
     let (sure, most) = (entries_through(image, layers)?, config.entries_of_layers(layers));
     let between = config.history().iter().zip(&base.history).take(most).skip(sure);
     Ok(sure + between.take_while(|(own, base)| own.is_same_step(base)).count())
-}
-
-/// An encoding level that no codec of this run could take is an error before any work is done.
-pub fn check_level(policy: &Policy) -> Result<()> {
-    match (policy.encoding.compression, policy.encoding.level) {
-        (None, Some(_)) => Err(Error::refused("--compression-level needs --compression gzip or --compression zstd")),
-        (Some(compression), level) => crate::layer::Output::new(compression, level).map(|_| ()),
-        (None, None) => Ok(()),
-    }
 }

@@ -1,0 +1,192 @@
+//! The selection room: which images, and what of them, a verb is about.
+//!
+//! A carrier may hold many images. What is asked for by name ([`Selection`], `reference.rs`) and by platform stays, what is
+//! about that (`referrers.rs`) stays with it, and signatures (`signatures.rs`) and attestations as the policy has it; the
+//! rest is left out, and named. [`images`](images::images) lists what stays. How much of an image is its base's is a
+//! choice, too (`base.rs`).
+//!
+//! What never enters: what becomes of that which stays.
+
+pub mod base;
+pub mod images;
+mod reference;
+mod referrers;
+mod signatures;
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Body, Graph, ManifestNode};
+use crate::image::names::is_name;
+use crate::image::source::Source;
+use crate::policy::{Attestations, Platform, Policy, Signatures};
+use images::platform_of;
+
+/// What is left out.
+#[derive(Debug, Default)]
+pub struct Selection {
+    dropped: BTreeSet<Digest>,
+    dropped_roots: BTreeSet<usize>,
+    docker_kept: Vec<bool>,
+    docker_gone: BTreeSet<Digest>,
+    reference: Option<String>,
+    /// What was left out and why, for people.
+    pub names: Vec<String>,
+}
+
+impl Selection {
+    /// Does an image of `manifest.json` stay?
+    pub fn keeps_docker(&self, policy: &Policy, image: &DockerImage) -> bool {
+        let wanted = policy.platform.as_ref().is_none_or(|platform| platform.matches(&image.config.platform()));
+        wanted && policy.reference.as_ref().is_none_or(|reference| is_tagged(image, reference))
+    }
+
+    /// Removes the images of `manifest.json` that are left out, and the names that were not asked for.
+    pub fn docker(&mut self, graph: &Graph, policy: &Policy, images: &mut Vec<DockerImage>) {
+        self.docker_kept = images.iter().map(|image| self.keeps_docker(policy, image)).collect();
+        let mut keep = self.docker_kept.iter();
+        let gone: Vec<DockerImage> = images.extract_if(.., |_| keep.next() == Some(&false)).collect();
+        let mut still_here = images::configs(graph, self);
+        still_here.extend(images.iter().map(|image| image.id));
+        // What a layout has under another name is not left out.
+        for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
+            self.names.push(format!("image {} {}", image.entry.repo_tags.join(" "), image.id));
+            self.docker_gone.insert(image.image_id());
+        }
+        for image in images {
+            let (kept, gone) =
+                std::mem::take(&mut image.entry.repo_tags).into_iter().partition(|tag| self.keeps_name(tag));
+            let gone: Vec<String> = gone;
+            self.names.extend(gone.iter().map(|tag| format!("name {tag} of image {}", image.id)));
+            image.entry.repo_tags = kept;
+        }
+    }
+
+    /// Does a name stay, of whatever image?
+    pub fn keeps_name(&self, name: &str) -> bool {
+        self.reference.as_ref().is_none_or(|reference| is_name(name, reference))
+    }
+
+    /// The IDs of the images of `manifest.json` that are left out.
+    pub fn docker_gone(&self) -> &BTreeSet<Digest> {
+        &self.docker_gone
+    }
+
+    /// Which entries of `manifest.json` stay, in their order.
+    pub fn docker_kept(&self) -> &[bool] {
+        &self.docker_kept
+    }
+
+    /// Chooses; an error if there is a signature and no word on what to do with it, or if nothing would be left.
+    pub fn choose(source: &Source, graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+        let mut selection = Self::wanted(graph, docker, policy)?;
+        // First: with what is left out anyway goes its signature.
+        if policy.attestations == Attestations::Drop {
+            for (digest, manifest) in manifests(graph) {
+                if manifest.attestation && selection.dropped.insert(*digest) {
+                    selection.names.push(format!("attestation {digest}"));
+                }
+            }
+        }
+        selection.signatures(graph, policy.signatures)?;
+        if policy.signatures == Signatures::Drop {
+            selection.signed_attestations(source, graph);
+        }
+        selection.referrers(graph);
+        Ok(selection)
+    }
+
+    /// Chooses by reference and platform alone: what is asked for, and what is about that.
+    pub fn named(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+        let mut selection = Self::wanted(graph, docker, policy)?;
+        selection.referrers(graph);
+        Ok(selection)
+    }
+
+    /// In an archive that is a layout as well, either part may list what the other one does not.
+    fn wanted(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
+        let mut selection = Self { reference: policy.reference.clone(), ..Self::default() };
+        if let Some(reference) = &policy.reference {
+            selection.by_reference(graph, docker, reference)?;
+        }
+        if let Some(platform) = &policy.platform {
+            let is_left = docker.iter().any(|image| selection.keeps_docker(policy, image));
+            selection.by_platform(graph, platform, is_left)?;
+        }
+        let is_left = |image| selection.keeps_docker(policy, image);
+        if !docker.is_empty() && !docker.iter().any(is_left) && !graph.images().any(|(image, _)| selection.keeps(image))
+        {
+            let tags = docker.iter().flat_map(|image| image.entry.repo_tags.iter().cloned());
+            let all = tags.chain(docker.iter().map(|image| image.config.platform().to_string()));
+            let wanted = [policy.reference.clone(), policy.platform.as_ref().map(ToString::to_string)];
+            let wanted: Vec<String> = wanted.into_iter().flatten().collect();
+            return Err(Error::malformed("image", wanted.join(" for "), all.collect::<Vec<_>>().join(", ")));
+        }
+        Ok(selection)
+    }
+
+    /// Does this stay?
+    pub fn keeps(&self, digest: &Digest) -> bool {
+        !self.dropped.contains(digest)
+    }
+
+    /// Does this descriptor of `index.json` stay?
+    pub fn keeps_root(&self, number: usize) -> bool {
+        !self.dropped_roots.contains(&number)
+    }
+
+    fn drop_root(&mut self, number: usize, child: &Descriptor) {
+        if self.dropped_roots.insert(number) {
+            self.names.push(format!("{} {}", child.ref_name().unwrap_or("untagged"), child.digest));
+        }
+    }
+
+    fn by_platform(&mut self, graph: &Graph, platform: &Platform, is_elsewhere: bool) -> Result<()> {
+        let mut found = BTreeSet::new();
+        let mut left = 0;
+        for (digest, manifest) in graph.images() {
+            if !self.keeps(digest) {
+                continue;
+            }
+            let own = platform_of(manifest);
+            if platform.matches(&own) {
+                left += 1;
+            } else {
+                self.dropped.insert(*digest);
+                self.names.push(format!("{own} {digest}"));
+            }
+            found.insert(own.to_string());
+        }
+        if left == 0 && !found.is_empty() && !is_elsewhere {
+            let found: Vec<String> = found.into_iter().collect();
+            return Err(Error::malformed("platform", platform.to_string(), found.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+fn is_tagged(image: &DockerImage, reference: &str) -> bool {
+    image.entry.repo_tags.iter().any(|tag| is_name(tag, reference))
+}
+
+fn manifests(graph: &Graph) -> impl Iterator<Item = (&Digest, &ManifestNode)> {
+    graph.nodes.iter().filter_map(|(digest, node)| match &node.body {
+        Body::Manifest(manifest) => Some((digest, &**manifest)),
+        _ => None,
+    })
+}
+
+fn indexes(graph: &Graph) -> impl Iterator<Item = &[Descriptor]> {
+    let nested = graph.nodes.values().filter_map(|node| match &node.body {
+        Body::Index(index) => Some(index.children.as_slice()),
+        _ => None,
+    });
+    graph.root.iter().map(|root| root.children.as_slice()).chain(nested)
+}
+
+fn subject_of(graph: &Graph, digest: &Digest) -> Option<Digest> {
+    graph.nodes.get(digest)?.subject().map(|subject| subject.digest)
+}

@@ -1,0 +1,84 @@
+//! Signatures: they are over digests as they are, and can't follow.
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::document::attestation::{Attestation, STATEMENT_LIMIT, Suspect, is_statement_type, signature_kind};
+use crate::document::descriptor::Descriptor;
+use crate::document::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::image::graph::{Graph, extent_of};
+use crate::image::source::Source;
+use crate::policy::Signatures;
+use crate::selection::{Selection, manifests};
+
+impl Selection {
+    /// Finds what is signed or a signature; an error that names it, or it is left out, as the rule says.
+    pub(super) fn signatures(&mut self, graph: &Graph, rule: Signatures) -> Result<()> {
+        let mut found: Vec<(String, Option<Digest>)> = Vec::new();
+        let mut known = BTreeSet::new();
+        let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
+        let is_kept = |number: usize, child: &Descriptor| self.keeps_root(number) && self.keeps(&child.digest);
+        let tagged: Vec<_> = roots.filter(|(number, child)| is_kept(*number, child)).collect();
+        for (number, child) in &tagged {
+            if let Some(kind) = signature_kind(Suspect { tag: child.ref_name(), ..Suspect::default() }) {
+                let name = format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest);
+                found.push((name, Some(child.digest)));
+                known.insert(child.digest);
+                if rule == Signatures::Drop {
+                    self.dropped_roots.insert(*number);
+                }
+            }
+        }
+        for (digest, manifest) in manifests(graph) {
+            if known.contains(digest) || !self.keeps(digest) {
+                continue;
+            }
+            // They are a part of the manifest, which stays without them.
+            if Manifest::parse(&manifest.bytes)?.has_signatures() {
+                found.push((format!("signatures inside of {digest}"), None));
+            }
+            let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
+            media_types.extend(manifest.config.iter().map(|config| config.media_type.as_str()));
+            let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
+            let suspect = Suspect { artifact_types: &artifact_types, media_types: &media_types, tag: None };
+            if let Some(kind) = signature_kind(suspect) {
+                found.push((format!("{kind} {digest}"), Some(*digest)));
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+        if rule == Signatures::Refuse {
+            let list = list.join("; ");
+            let text = format!(
+                "a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}"
+            );
+            return Err(Error::refused(text));
+        }
+        self.dropped.extend(found.iter().filter_map(|(_, digest)| *digest));
+        self.names.extend(list);
+        Ok(())
+    }
+
+    /// Leaves out attestations that are DSSE envelopes, which nothing but their content tells.
+    pub(super) fn signed_attestations(&mut self, source: &Source, graph: &Graph) {
+        for (digest, manifest) in manifests(graph) {
+            if !manifest.attestation || !self.keeps(digest) {
+                continue;
+            }
+            // What can't be read here is an error when it is rewritten.
+            let is_signed = |layer: &Descriptor| {
+                let bytes =
+                    extent_of(source, layer).ok().flatten().and_then(|extent| extent.bytes(STATEMENT_LIMIT).ok());
+                bytes.is_some_and(|bytes| matches!(Attestation::parse(&bytes), Ok(Attestation::Signed)))
+            };
+            let mut statements = manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type));
+            if statements.any(is_signed) {
+                self.dropped.insert(*digest);
+                self.names.push(format!("DSSE envelope {digest}"));
+            }
+        }
+    }
+}
