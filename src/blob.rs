@@ -4,13 +4,16 @@
 //! without being measured against the digest and size that name it. What is never done here: interpreting
 //! the bytes.
 
+mod growing;
+
+pub use growing::Growing;
+
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD};
 
@@ -227,17 +230,8 @@ impl Extent {
         Ok(true)
     }
 
-    fn for_each_chunk(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut reader = self.reader()?;
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(count) => each(&buffer[..count])?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("cannot read", error)),
-            }
-        }
+    fn for_each_chunk(&self, each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        for_each_chunk(&mut self.reader()?, each)
     }
 }
 
@@ -301,6 +295,19 @@ impl Read for ExtentReader {
     }
 }
 
+/// Reads to the end, and shows what was read.
+pub fn for_each_chunk(reader: &mut dyn Read, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => each(buffer.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("cannot read", error)),
+        }
+    }
+}
+
 /// Fills as much of the buffer as the reader has bytes for.
 pub fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -313,106 +320,6 @@ pub fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> 
         }
     }
     Ok(filled)
-}
-
-/// A spool that one thread fills while others read what is there already, and wait for the rest.
-#[derive(Debug)]
-pub struct Growing {
-    file: File,
-    state: Mutex<Growth>,
-    changed: Condvar,
-    stopped: AtomicBool,
-    /// Does nobody need what is still to come?
-    draining: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Growth {
-    len: u64,
-    /// Set when no more will come: the text of the error if that is because reading failed.
-    ended: Option<Option<String>>,
-}
-
-impl Growing {
-    /// An empty spool in this file.
-    pub fn new(file: File) -> Arc<Self> {
-        Arc::new(Self {
-            file,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            stopped: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
-        })
-    }
-
-    /// Fills it from a reader to its end; readers learn of an error, too.
-    pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
-        let result = self.copy_from(reader);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ended = Some(result.as_ref().err().map(ToString::to_string));
-        self.changed.notify_all();
-        drop(state);
-        result
-    }
-
-    /// Asks the filling thread to end: what has arrived is of no use.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-    }
-
-    /// Asks the filling thread to read on to the end, but to keep nothing more of what comes.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    fn copy_from(&self, reader: &mut dyn Read) -> Result<u64> {
-        let mut buffer = vec![0; CHUNK];
-        let mut len = 0;
-        loop {
-            if self.stopped.load(Ordering::Relaxed) {
-                return Ok(len);
-            }
-            let count = match reader.read(&mut buffer) {
-                Ok(0) => return Ok(len),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Error::io("cannot read", error)),
-            };
-            if self.draining.load(Ordering::Relaxed) {
-                continue;
-            }
-            self.file.write_all_at(&buffer[..count], len).map_err(|e| Error::io("cannot spool the input", e))?;
-            len += count as u64;
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).len = len;
-            self.changed.notify_all();
-        }
-    }
-
-    /// Waits until all has arrived; its length then.
-    pub fn wait_for_end(&self) -> Result<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match &state.ended {
-                Some(None) => return Ok(state.len),
-                Some(Some(text)) => return Err(Error::refused(text.clone())),
-                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-
-    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.len <= at {
-            match &state.ended {
-                Some(None) => return Ok(0),
-                Some(Some(text)) => return Err(io::Error::other(text.clone())),
-                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-        let there = usize::try_from(state.len - at).unwrap_or(usize::MAX).min(buffer.len());
-        drop(state);
-        self.file.read_at(&mut buffer[..there], at)
-    }
 }
 
 #[cfg(test)]

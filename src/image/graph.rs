@@ -3,20 +3,23 @@
 //! Every document is verified when it is read. What is wrong is collected rather than thrown, since `check` wants
 //! to name all of it; whoever wants to go on only with a sound graph asks for [`Graph::sound`].
 
+mod node;
+
+pub use node::{Body, ImageConfig, IndexNode, ManifestNode, Node};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::attestation;
-use crate::document::config::Config;
-use crate::document::descriptor::{Descriptor, Platform};
+use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::data;
 use crate::image::source::{DOCUMENT_LIMIT, Source};
-use crate::media_type::{self, Class, LayerType, OCI_ARTIFACT};
+use crate::media_type::{self, Class, OCI_ARTIFACT};
 
 /// Indexes may be nested this deep.
 pub const MAX_DEPTH: usize = 64;
@@ -24,111 +27,6 @@ pub const MAX_DEPTH: usize = 64;
 const MAX_DOCUMENTS: usize = 100_000;
 /// Bytes of all documents together that are held in memory.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
-
-/// A document or blob that a descriptor leads to.
-#[derive(Debug)]
-pub struct Node {
-    /// Its media type, by the first descriptor that names it as a document or, where none does, by the first.
-    pub media_type: String,
-    /// What it is.
-    pub body: Body,
-}
-
-impl Node {
-    /// What it refers to.
-    pub fn subject(&self) -> Option<&Descriptor> {
-        match &self.body {
-            Body::Index(index) => index.subject.as_ref(),
-            Body::Manifest(manifest) => manifest.subject.as_ref(),
-            Body::Blob(_) | Body::Absent => None,
-        }
-    }
-}
-
-/// What a node is.
-#[derive(Debug)]
-// Documents are most of what a graph has; to box them would save nothing.
-#[allow(clippy::large_enum_variant)]
-pub enum Body {
-    /// An index or manifest list.
-    Index(IndexNode),
-    /// A manifest: of an image, an attestation or an artifact.
-    Manifest(Box<ManifestNode>),
-    /// Anything else: bytes.
-    Blob(Extent),
-    /// It is not here, and nothing says that it has to be.
-    Absent,
-}
-
-/// An index with its descriptors.
-#[derive(Debug)]
-pub struct IndexNode {
-    /// The document.
-    pub bytes: Vec<u8>,
-    /// `manifests`, in order.
-    pub children: Vec<Descriptor>,
-    /// What it refers to.
-    pub subject: Option<Descriptor>,
-}
-
-/// A manifest with its descriptors.
-#[derive(Debug)]
-pub struct ManifestNode {
-    /// The document.
-    pub bytes: Vec<u8>,
-    /// `config`, which an artifact may lack.
-    pub config: Option<Descriptor>,
-    /// The bytes of the config where it is one of an image.
-    pub image: Option<ImageConfig>,
-    /// `layers`, in order.
-    pub layers: Vec<Descriptor>,
-    /// What it refers to.
-    pub subject: Option<Descriptor>,
-    /// `artifactType`
-    pub artifact_type: Option<String>,
-    /// Is it what BuildKit says about another manifest?
-    pub attestation: bool,
-}
-
-impl ManifestNode {
-    /// Is it an image, with layers that can be rewritten?
-    pub fn is_image(&self) -> bool {
-        self.image.is_some() && !self.attestation
-    }
-
-    /// Are there layers in it that nobody looks into, as nothing says that it is an image?
-    pub fn hides_layers(&self) -> bool {
-        self.image.is_none() && self.layers.iter().any(|layer| LayerType::parse(&layer.media_type).is_some())
-    }
-}
-
-/// The config of an image (or of an old style attestation, which has diff_ids too).
-#[derive(Debug)]
-pub struct ImageConfig {
-    /// The document.
-    pub bytes: Vec<u8>,
-    /// `rootfs.diff_ids`
-    pub diff_ids: Vec<Digest>,
-    /// What it runs on.
-    pub platform: Platform,
-}
-
-impl ImageConfig {
-    /// The diff_id of a layer. The numbers of layers and diff_ids were compared when both were read.
-    pub fn diff_id(&self, number: usize) -> Result<Digest> {
-        self.diff_ids.get(number).copied().ok_or_else(|| Error::missing(format!("diff_id of layer {number}")))
-    }
-
-    /// Reads a config; `None` if it is one of something else than an image.
-    pub fn parse(bytes: Vec<u8>) -> Result<Option<Self>> {
-        let config = Config::parse(&bytes)?;
-        if !config.is_image() {
-            return Ok(None);
-        }
-        let (platform, diff_ids) = (config.platform(), config.diff_ids().to_vec());
-        Ok(Some(Self { diff_ids, platform, bytes }))
-    }
-}
 
 /// All that can be reached from the roots.
 #[derive(Debug, Default)]

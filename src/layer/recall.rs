@@ -26,9 +26,6 @@ use crate::layer::{Cache, Expect, Facts, Outcome, Pool, Source, Spec, Written};
 use crate::media_type::Compression;
 use crate::tar::Stats;
 
-/// Bytes that are read at a time.
-const BLOCK: usize = 256 << 10;
-
 /// What can be asked about one layer.
 pub(super) struct Recall<'a> {
     cache: &'a Cache,
@@ -215,18 +212,13 @@ impl<'a> Recall<'a> {
 
     /// Reads the blob; its size, if it has the digest it should have.
     pub(super) fn verify(&self, source: &dyn Source, pool: &Pool) -> Result<u64> {
-        let (mut reader, mut hasher) = (source.open()?, Hasher::new(self.blob.algorithm()));
-        let (mut buffer, mut size) = (vec![0; BLOCK], 0);
-        loop {
+        let (mut hasher, mut size) = (Hasher::new(self.blob.algorithm()), 0);
+        crate::blob::for_each_chunk(&mut source.open()?, |chunk| {
             pool.check()?;
-            match crate::blob::read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))? {
-                0 => break,
-                count => {
-                    hasher.update(&buffer[..count]);
-                    size += count as u64;
-                }
-            }
-        }
+            hasher.update(chunk);
+            size += chunk.len() as u64;
+            Ok(())
+        })?;
         match hasher.finish() {
             found if found == self.blob => Ok(size),
             found => Err(Error::mismatch("digest", self.blob, found)),

@@ -17,7 +17,7 @@ use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST
 use crate::rewrite::docker::{self, Entry};
 use crate::rewrite::documents::{Documents, ImagePlan};
 use crate::rewrite::report::{Change, Image};
-use crate::selection::images::{Found, configs, images, platform_of};
+use crate::selection::images::{Found, configs, images};
 
 /// What goes beside the blobs.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ fn graph_image(documents: &Documents<'_>, found: &Found<'_>) -> Result<Image> {
     let new = documents.made(&found.digest)?.config;
     Ok(Image {
         names: found.names.clone(),
-        platform: platform_of(found.node),
+        platform: found.node.platform(),
         manifest: Some(Change { old: found.digest, new: documents.moved(found.digest) }),
         config: Change { old: found.node.config.as_ref().map_or(new, |config| config.digest), new },
         layers: found.image.diff_ids.clone(),

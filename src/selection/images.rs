@@ -7,7 +7,6 @@ use crate::document::descriptor::Descriptor;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::image::names::names;
-use crate::policy::Platform;
 use crate::selection::Selection;
 
 /// An image that `index.json` leads to.
@@ -76,21 +75,4 @@ fn images_below<'g>(
         }
     }
     found
-}
-
-/// The platform of an image, as its config says.
-pub fn platform_of(manifest: &ManifestNode) -> Platform {
-    manifest.image.as_ref().map(ImageConfig::platform).unwrap_or_default()
-}
-
-impl ImageConfig {
-    /// What it runs on, as `--platform` has it.
-    pub fn platform(&self) -> Platform {
-        let platform = self.platform.clone();
-        Platform {
-            os: platform.os.unwrap_or_default(),
-            architecture: platform.architecture.unwrap_or_default(),
-            variant: platform.variant.filter(|variant| !variant.is_empty()),
-        }
-    }
 }

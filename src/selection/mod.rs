@@ -23,7 +23,6 @@ use crate::image::graph::{Body, Graph, ManifestNode};
 use crate::image::names::is_name;
 use crate::image::source::Source;
 use crate::policy::{Attestations, Platform, Policy, Signatures};
-use images::platform_of;
 
 /// What is left out.
 #[derive(Debug, Default)]
@@ -151,7 +150,7 @@ impl Selection {
             if !self.keeps(digest) {
                 continue;
             }
-            let own = platform_of(manifest);
+            let own = manifest.platform();
             if platform.matches(&own) {
                 left += 1;
             } else {

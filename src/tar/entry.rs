@@ -7,6 +7,7 @@ use super::header::{Block, Format, Header, Number, c_string};
 use super::pax::{self, Record, Records};
 use super::{BLOCK, TOC_NAME};
 use crate::epoch::Instant;
+use crate::error::{Error, Result, printable};
 
 /// What an extension header is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -289,6 +290,36 @@ impl Entry {
     /// The extended attributes, name and value, that come as `SCHILY.xattr.` records.
     pub fn xattrs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.pax_records().filter_map(|record| Some((record.key.strip_prefix(b"SCHILY.xattr.")?, record.value)))
+    }
+
+    /// The size that the headers declare.
+    pub(super) fn declared_size(&self) -> Result<i64> {
+        let in_header = self.header().and_then(|header| header.number(Number::Size)).unwrap_or(0);
+        let size = self.pax(b"size").and_then(pax::parse_integer).unwrap_or(in_header);
+        // Of several PAX headers Go's reader takes the last, libarchive all; a record may also be there twice.
+        let sizes = self.extensions().filter(|extension| extension.kind == ExtensionKind::Pax);
+        for record in sizes.flat_map(|extension| extension.records()).filter(|record| record.key == b"size") {
+            if !record.value.is_empty() && pax::parse_integer(record.value) != Some(size) {
+                return Err(Error::refused(format!(
+                    "PAX records give the entry two sizes, {} and {size}: readers disagree about which one counts",
+                    printable(record.value)
+                ))
+                .at_offset(record.offset));
+            }
+        }
+        Ok(size)
+    }
+
+    /// In v7 a directory is a file whose name ends in a slash.
+    pub(super) fn is_v7_directory(&self) -> bool {
+        // If there is both a PAX path and a long name, readers differ about which one counts.
+        let long = [self.pax(b"path"), self.long_name()];
+        match long {
+            [None, None] => self.header().is_some_and(|header| {
+                header.name().ends_with(b"/") || header.name().is_empty() && !header.prefix().is_empty()
+            }),
+            names => names.into_iter().flatten().any(|name| name.ends_with(b"/")),
+        }
     }
 
     /// A PAX record that applies and is not empty.

@@ -311,10 +311,10 @@ impl Framer {
     /// The entry's headers are complete: how much content follows?
     fn feed_entry(&mut self) -> Result<Step> {
         let kind = self.entry.kind();
-        let size = declared_size(&self.entry)?;
+        let size = self.entry.declared_size()?;
         let size = match kind {
             b'1'..=b'6' => 0,
-            0 if is_v7_directory(&self.entry) => match size {
+            0 if self.entry.is_v7_directory() => match size {
                 0 => 0,
                 _ => {
                     return Err(Error::refused(format!(
@@ -368,36 +368,6 @@ fn check_header(header: Header<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The size that the entry's headers declare.
-fn declared_size(entry: &Entry) -> Result<i64> {
-    let in_header = entry.header().and_then(|header| header.number(Number::Size)).unwrap_or(0);
-    let size = entry.pax(b"size").and_then(pax::parse_integer).unwrap_or(in_header);
-    // Of several PAX headers Go's reader takes the last, libarchive all; a record may also be there twice.
-    let sizes = entry.extensions().filter(|extension| extension.kind == ExtensionKind::Pax);
-    for record in sizes.flat_map(|extension| extension.records()).filter(|record| record.key == b"size") {
-        if !record.value.is_empty() && pax::parse_integer(record.value) != Some(size) {
-            return Err(Error::refused(format!(
-                "PAX records give the entry two sizes, {} and {size}: readers disagree about which one counts",
-                printable(record.value)
-            ))
-            .at_offset(record.offset));
-        }
-    }
-    Ok(size)
-}
-
-/// In v7 a directory is a file whose name ends in a slash.
-fn is_v7_directory(entry: &Entry) -> bool {
-    // If there is both a PAX path and a long name, readers differ about which one counts.
-    let long = [entry.pax(b"path"), entry.long_name()];
-    match long {
-        [None, None] => entry.header().is_some_and(|header| {
-            header.name().ends_with(b"/") || header.name().is_empty() && !header.prefix().is_empty()
-        }),
-        names => names.into_iter().flatten().any(|name| name.ends_with(b"/")),
-    }
 }
 
 /// An entry without a name is told by its offset alone.

@@ -1,0 +1,110 @@
+//! What arrives by pipe, readable while it does.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::CHUNK;
+use crate::error::{Error, Result};
+
+/// A spool that one thread fills while others read what is there already, and wait for the rest.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    state: Mutex<Growth>,
+    changed: Condvar,
+    stopped: AtomicBool,
+    /// Does nobody need what is still to come?
+    draining: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Growth {
+    len: u64,
+    /// Set when no more will come: the text of the error if that is because reading failed.
+    ended: Option<Option<String>>,
+}
+
+impl Growing {
+    /// An empty spool in this file.
+    pub fn new(file: File) -> Arc<Self> {
+        Arc::new(Self {
+            file,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Fills it from a reader to its end; readers learn of an error, too.
+    pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
+        let result = self.copy_from(reader);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.ended = Some(result.as_ref().err().map(ToString::to_string));
+        self.changed.notify_all();
+        drop(state);
+        result
+    }
+
+    /// Asks the filling thread to end: what has arrived is of no use.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the filling thread to read on to the end, but to keep nothing more of what comes.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn copy_from(&self, reader: &mut dyn Read) -> Result<u64> {
+        let mut buffer = vec![0; CHUNK];
+        let mut len = 0;
+        loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Ok(len);
+            }
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(len),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::io("cannot read", error)),
+            };
+            if self.draining.load(Ordering::Relaxed) {
+                continue;
+            }
+            self.file.write_all_at(&buffer[..count], len).map_err(|e| Error::io("cannot spool the input", e))?;
+            len += count as u64;
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).len = len;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until all has arrived; its length then.
+    pub fn wait_for_end(&self) -> Result<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &state.ended {
+                Some(None) => return Ok(state.len),
+                Some(Some(text)) => return Err(Error::refused(text.clone())),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    pub(super) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.len <= at {
+            match &state.ended {
+                Some(None) => return Ok(0),
+                Some(Some(text)) => return Err(io::Error::other(text.clone())),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        let there = usize::try_from(state.len - at).unwrap_or(usize::MAX).min(buffer.len());
+        drop(state);
+        self.file.read_at(&mut buffer[..there], at)
+    }
+}
