@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Kind, Result, printable};
 use crate::media_type::Compression;
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
@@ -26,6 +26,13 @@ pub struct Expect {
     pub size: Option<u64>,
     /// The digest of its uncompressed bytes.
     pub diff_id: Option<Digest>,
+}
+
+impl Expect {
+    /// The algorithm of the diff_id: that of the one which is expected.
+    pub fn diff_id_algorithm(&self, otherwise: Algorithm) -> Algorithm {
+        self.diff_id.map_or(otherwise, |diff_id| diff_id.algorithm())
+    }
 }
 
 /// The largest window that a zstd frame may ask for, 2^27 bytes: libzstd's own limit, and the most that level 19

@@ -10,11 +10,11 @@
 //! whatever reason, is a miss; what comes out is the same with a cache and without. Any number of processes may use
 //! the same directory: entries appear by renaming and are never changed, and one that is deleted meanwhile is a miss.
 //! Nothing is synced: a torn entry does not add up. Records of what is known of a layer are kept in the same way, under
-//! the SHA-256 of a key, which is no chunk's.
+//! the SHA-256 of a key and with names that chunks don't have: what is in an image must not pass for a key.
 //!
 //! The cache is best effort: what fails in it costs time, not the run.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,7 @@ use crate::layer::form1::{FORM, Output};
 
 /// No compressed chunk is larger: twice the longest, with what a codec may add to it.
 const LARGEST_CHUNK: usize = 17 << 20;
-/// No record is larger: that of a layer of 64 GiB is 15 MiB at most.
+/// No record is larger: what it tells of a layer is limited (`tape.rs`).
 const LARGEST_RECORD: usize = 16 << 20;
 /// The hash at the end of an entry.
 const TRAILER: usize = blake3::OUT_LEN;
@@ -66,7 +66,7 @@ impl Cache {
         let failed = |error| Error::io("cannot open the cache", error).in_file(dir.display());
         fs::create_dir_all(dir).map_err(failed)?;
         let store = Arc::new(Store { dir: dir.to_owned(), max, size: Mutex::default() });
-        store.is_readable().map_err(failed)?;
+        fs::read_dir(dir).map_err(failed)?;
         let counted = Arc::clone(&store);
         let counting = thread::Builder::new()
             .name("cache".to_owned())
@@ -121,12 +121,14 @@ impl Cache {
 
     /// What is kept under a name that is no hash of a chunk.
     pub(super) fn record(&self, output: Output, key: &str) -> Option<Vec<u8>> {
-        self.store.get(&name(output, Digest::sha256(key.as_bytes())), LARGEST_RECORD)
+        self.store.get(&record_name(output, key), LARGEST_RECORD)
     }
 
     /// Keeps a record under such a name, instead of what is there.
     pub(super) fn put_record(&self, output: Output, key: &str, record: &[u8]) {
-        self.store.put(&name(output, Digest::sha256(key.as_bytes())), record);
+        if record.len() <= LARGEST_RECORD - TRAILER {
+            self.store.put(&record_name(output, key), record);
+        }
     }
 
     /// The compressed form of a chunk with this SHA-256.
@@ -145,10 +147,6 @@ impl Drop for Cache {
 }
 
 impl Store {
-    fn is_readable(&self) -> std::io::Result<()> {
-        fs::read_dir(&self.dir).map(drop)
-    }
-
     fn get(&self, name: &str, most: usize) -> Option<Vec<u8>> {
         let mut file = File::open(self.dir.join(name)).ok()?;
         let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?.min(most));
@@ -179,12 +177,13 @@ impl Store {
         file.write_all(content).ok()?;
         file.write_all(&checksum(name, content)).ok()?;
         file.persist(path).ok()?;
-        Some((content.len() + TRAILER) as u64)
+        Some(on_disk((content.len() + TRAILER) as u64))
     }
 
     /// Counts what was there at the start. What is added meanwhile may count twice: [`trim`](Self::trim) looks again.
     fn count(&self) {
-        let bytes = self.entries().unwrap_or_default().iter().map(|entry| entry.size).sum();
+        let mut bytes = 0;
+        self.for_each(|_, metadata| bytes += on_disk(metadata.len()));
         self.size.lock().unwrap_or_else(PoisonError::into_inner).is_counted = true;
         self.add(bytes);
     }
@@ -193,59 +192,57 @@ impl Store {
     fn add(&self, bytes: u64) {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
         size.bytes = size.bytes.saturating_add(bytes);
-        if size.is_counted
-            && size.bytes > self.max
-            && let Ok(left) = self.trim()
-        {
-            size.bytes = left;
+        if size.is_counted && size.bytes > self.max {
+            size.bytes = self.trim();
         }
     }
 
-    /// If there really is too much, deletes what was used least recently until a tenth is free; how many bytes are left.
-    fn trim(&self) -> std::io::Result<u64> {
-        let mut entries = self.entries()?;
+    /// If there really is too much, deletes what was used least recently until a tenth is free; how many bytes are left,
+    /// without those that can't be deleted.
+    fn trim(&self) -> u64 {
+        let mut entries = self.entries();
         let mut size = entries.iter().map(|entry| entry.size).sum();
         if size <= self.max {
-            return Ok(size);
+            return size;
         }
         entries.sort_by_key(|entry| entry.used);
         for entry in entries {
             if size <= self.max - self.max / 10 {
                 break;
             }
-            if fs::remove_file(&entry.path).is_ok() {
-                size -= entry.size;
-            }
+            // What is gone was deleted by another process; what can't be deleted is no reason to try for ever.
+            let _ = fs::remove_file(&entry.path);
+            size -= entry.size;
         }
-        Ok(size)
+        size
     }
 
-    /// All entries, of other codecs and levels as well, and what killed processes have left behind; nothing else that
-    /// stands in the directory.
-    fn entries(&self) -> std::io::Result<Vec<Entry>> {
-        let mut entries = vec![];
-        for codec in fs::read_dir(&self.dir)? {
-            let codec = codec?;
-            if !codec.file_name().to_string_lossy().starts_with("form") || !codec.file_type()?.is_dir() {
-                continue;
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.for_each(|path, metadata| {
+            if let Ok(used) = metadata.modified() {
+                entries.push(Entry { path: path(), size: on_disk(metadata.len()), used });
             }
-            for dir in fs::read_dir(codec.path())? {
-                let dir = dir?;
-                if dir.file_name().len() != 2 || !dir.file_type()?.is_dir() {
-                    continue;
-                }
-                for file in fs::read_dir(dir.path())? {
-                    let file = file?;
-                    // Gone in the meantime: another process makes room.
-                    let Ok(metadata) = file.metadata() else { continue };
-                    if metadata.is_file() {
-                        let (size, used) = (metadata.len(), metadata.modified()?);
-                        entries.push(Entry { path: file.path(), size, used });
-                    }
+        });
+        entries
+    }
+
+    /// Shows all entries, of other codecs and levels as well, and what killed processes have left behind; nothing else
+    /// that stands in the directory. What can't be read is passed over.
+    fn for_each(&self, mut each: impl FnMut(&dyn Fn() -> PathBuf, &Metadata)) {
+        let folders = |dir: &Path| {
+            let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+            entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        };
+        let codecs = folders(&self.dir).filter(|codec| codec.file_name().to_string_lossy().starts_with("form"));
+        for shard in codecs.flat_map(|codec| folders(&codec.path())).filter(|shard| shard.file_name().len() == 2) {
+            for file in fs::read_dir(shard.path()).into_iter().flatten().flatten() {
+                // Gone in the meantime: another process makes room.
+                if let Some(metadata) = file.metadata().ok().filter(Metadata::is_file) {
+                    each(&|| file.path(), &metadata);
                 }
             }
         }
-        Ok(entries)
     }
 }
 
@@ -263,10 +260,20 @@ fn name(output: Output, chunk: Digest) -> String {
     format!("form{FORM}-{}-{}/{head}/{tail}", output.compression().name(), output.level())
 }
 
+/// Where a record stands.
+fn record_name(output: Output, key: &str) -> String {
+    format!("{}.record", name(output, Digest::sha256(key.as_bytes())))
+}
+
 /// Used just now: the kernel knows when that is. If it can't be noted, the entry goes sooner.
 fn touch(file: &File) {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
+}
+
+/// What a file of this size takes: whole blocks, as most filesystems have them.
+fn on_disk(len: u64) -> u64 {
+    len.next_multiple_of(4096)
 }
 
 /// What is at an entry's end. The name is in it, so that a file under a wrong name does not add up. No name outside of
@@ -289,7 +296,7 @@ mod tests {
     }
 
     fn files(cache: &Cache) -> Vec<PathBuf> {
-        cache.store.entries().unwrap().into_iter().map(|entry| entry.path).collect()
+        cache.store.entries().into_iter().map(|entry| entry.path).collect()
     }
 
     #[test]
@@ -321,6 +328,26 @@ mod tests {
             (b"of the wrong chunk".to_vec(), Digest::sha256(&wrong))
         );
         assert_eq!(get(Some(claimed), &CHUNK, b"right"), (b"right".to_vec(), claimed));
+    }
+
+    #[test]
+    fn a_chunk_that_reads_like_the_key_of_a_record_is_not_taken_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
+        cache.put_record(Output::GZIP, "plan sha256:0123", b"the record");
+        assert_eq!(get(&cache, b"plan sha256:0123", b"compressed"), b"compressed");
+        assert_eq!(get(&cache, b"plan sha256:0123", b"not asked for"), b"compressed");
+        assert_eq!(cache.record(Output::GZIP, "plan sha256:0123").unwrap(), b"the record");
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path(), 1 << 30).unwrap();
+        cache.put_record(Output::GZIP, "key", &vec![0; LARGEST_RECORD - TRAILER]);
+        assert!(cache.record(Output::GZIP, "key").is_some());
+        cache.put_record(Output::GZIP, "other", &vec![0; LARGEST_RECORD - TRAILER + 1]);
+        assert_eq!(files(&cache).len(), 1);
     }
 
     #[test]
@@ -358,26 +385,26 @@ mod tests {
             fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
             fs::write(dir.path().join(file), [0; 5000]).unwrap();
         }
-        let cache = Cache::open(dir.path(), 10_000).unwrap();
+        let cache = Cache::open(dir.path(), 10 * 4096).unwrap();
         let chunk = |i: u8| vec![i; 1 << 16];
         for i in 0..8 {
-            get(&cache, &chunk(i), &[i; 1000]);
+            get(&cache, &chunk(i), &[i; 4000]);
             std::thread::sleep(std::time::Duration::from_millis(15));
         }
-        assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 1000]);
+        assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 4000]);
         for i in 8..11 {
-            get(&cache, &chunk(i), &[i; 1000]);
+            get(&cache, &chunk(i), &[i; 4000]);
         }
-        let size: u64 = cache.store.entries().unwrap().iter().map(|entry| entry.size).sum();
-        assert!(size <= 10_000, "{size}");
-        assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 1000], "used not long ago");
+        let size: u64 = cache.store.entries().iter().map(|entry| entry.size).sum();
+        assert!(size <= 10 * 4096, "{size}");
+        assert_eq!(get(&cache, &chunk(0), b"gone"), [0; 4000], "used not long ago");
         assert_eq!(get(&cache, &chunk(1), b"gone"), b"gone");
         assert!(dir.path().join("mine").exists() && dir.path().join("other/ab/mine").exists());
         assert!(dir.path().join("form1-gzip-5/mine").exists() && dir.path().join("form1-gzip-5/long/mine").exists());
         // A smaller limit holds from the start.
-        drop(Cache::open(dir.path(), 3000).unwrap());
-        let cache = Cache::open(dir.path(), 3000).unwrap();
-        assert!(cache.store.entries().unwrap().iter().map(|entry| entry.size).sum::<u64>() <= 3000);
+        drop(Cache::open(dir.path(), 3 * 4096).unwrap());
+        let cache = Cache::open(dir.path(), 3 * 4096).unwrap();
+        assert!(cache.store.entries().iter().map(|entry| entry.size).sum::<u64>() <= 3 * 4096);
         assert!(!files(&cache).is_empty());
     }
 }

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::layer::Pool;
 use crate::layer::form1::{Cutter, Encoder, Output, Run};
 use crate::layer::gather::split_off;
+use crate::layer::pieces::{Kept, Loaded};
 use crate::layer::pool::Permit;
-use crate::layer::replay::Loaded;
 use crate::media_type::Compression;
 use crate::tar::Step;
 
@@ -48,16 +48,6 @@ pub(super) struct Compressed {
     /// What the chunk is to the cache, if there is one.
     pub(super) kept: Option<Kept>,
     _permit: Permit,
-}
-
-/// A chunk that the cache has.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Kept {
-    pub(super) hash: Digest,
-    /// Is it a piece of a large file, and so the same at every epoch?
-    pub(super) is_large: bool,
-    /// Its size, uncompressed.
-    pub(super) size: u64,
 }
 
 /// What a chunk takes of the budget: the compressed bytes are expected to be half as many at most. Where they are more,

@@ -16,20 +16,24 @@ mod chunks;
 mod form1;
 mod gather;
 mod patch;
+mod pieces;
 mod pipeline;
 mod pool;
 mod recall;
 mod replay;
 mod scan;
+mod spec;
+mod tape;
 #[cfg(test)]
 mod tests;
 
 pub use crate::decode::{Decoder, Expect};
 pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
-pub use pipeline::{Outcome, Spec, Written, rewrite};
+pub use pipeline::rewrite;
 pub use pool::Pool;
 pub use scan::{Event, measure, scan};
+pub use spec::{Outcome, Spec, Written};
 
 use std::io::Read;
 

@@ -8,7 +8,8 @@ use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::form1::Run;
 use crate::layer::gather::{Gather, passes, split_off};
-use crate::layer::replay::{Known, Part, Recording, Replay, Tape};
+use crate::layer::replay::{Known, Part, Replay};
+use crate::layer::tape::{Recording, Tape};
 use crate::layer::{Pool, Spec};
 use crate::tar::{Patcher, Stats, Step, Want};
 
@@ -46,7 +47,7 @@ pub(super) fn played(mut replay: Replay<'_>, spec: &Spec, pool: &Pool, chunks: S
     let mut patching = Patching::new(spec, Chunks::new(spec.output, pool, chunks, diff_id, Vec::new()), None);
     while let Some(part) = replay.next() {
         match part {
-            Part::Bytes(bytes) => patching.bytes(&bytes)?,
+            Part::Bytes(bytes) => patching.bytes(bytes)?,
             Part::Chunk(known) => patching.chunk(known, &mut replay)?,
         }
         if patching.chunks.is_closed() {

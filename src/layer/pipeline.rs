@@ -27,20 +27,21 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::digest::{Algorithm, Digest, Hasher};
-use crate::epoch::Stamp;
+use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
-use crate::layer::chunks::{Chunk, Kept};
-use crate::layer::form1::Output;
+use crate::layer::chunks::Chunk;
 use crate::layer::gather::{Gather, passes, split_off};
 use crate::layer::patch::{self, Patched};
-use crate::layer::recall::{Plan, Recall};
+use crate::layer::pieces::Kept;
+use crate::layer::recall::Recall;
 use crate::layer::replay::Progress;
+use crate::layer::spec::{Outcome, Spec, Written};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
 use crate::tar::{Patcher, Want};
@@ -48,45 +49,6 @@ use crate::tar::{Patcher, Want};
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
 const QUEUE: usize = 256;
-
-/// What a layer is to become.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spec {
-    /// What becomes of its times.
-    pub stamp: Stamp,
-    /// How it is compressed.
-    pub output: Output,
-    /// Does a layer in which no byte would change keep the blob it has, however that is compressed?
-    pub keep_unchanged: bool,
-    /// The algorithm of the new blob's digest.
-    pub digest_algorithm: Algorithm,
-    /// The algorithm of the diff_id.
-    pub diff_id_algorithm: Algorithm,
-}
-
-/// What became of a layer.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It keeps its blob, because [`Spec::keep_unchanged`] is set and nothing in it changes.
-    Unchanged(Facts),
-    /// It has a new blob.
-    Rewritten(Facts, Written),
-}
-
-/// A new blob.
-#[derive(Debug)]
-pub struct Written {
-    /// The file that the caller made, with the blob in it; its position is at the end.
-    pub file: File,
-    /// The digest of the blob.
-    pub digest: Digest,
-    /// Its size.
-    pub size: u64,
-    /// The digest of its uncompressed bytes.
-    pub diff_id: Digest,
-    /// The number of its uncompressed bytes.
-    pub uncompressed_size: u64,
-}
 
 /// Rewrites one layer into the file that `create` makes.
 ///
@@ -140,9 +102,9 @@ fn encoded(
     recall: Option<&Recall<'_>>,
     file: File,
 ) -> Result<Made> {
-    let plan = recall.and_then(Recall::plan);
+    let plan = recall.and_then(|recall| recall.plan(expect));
     let known = plan.as_ref().map(|plan| plan.facts.diff_id);
-    let hashes = plan.map(Plan::into_hashes).unwrap_or_default();
+    let hashes = plan.map(|plan| plan.stream.hashes()).unwrap_or_default();
     let ((written, kept, recording), facts) =
         blocks::read(source, expect, spec.diff_id_algorithm, known, pool, |blocks| {
             let (sender, receiver) = bounded(QUEUE);
@@ -161,7 +123,7 @@ fn encoded(
         })?;
     let facts = facts.ok_or_else(stopped)?;
     if let Some(recall) = recall {
-        recall.keep_plan(&facts, recording.pieces(&kept));
+        recall.keep_plan(&facts, recording.stream(&kept));
     }
     Ok(Made { facts, written, kept })
 }
@@ -176,17 +138,20 @@ pub(super) fn replayed(
     recall: &Recall<'_>,
     create: &dyn Fn() -> Result<File>,
 ) -> Option<Made> {
-    let plan = recall.plan().filter(|plan| plan.is_whole() && recall.fits(expect, &plan.facts))?;
+    let plan = recall.plan(expect).filter(|plan| plan.stream.is_whole(plan.facts.uncompressed_size))?;
+    let is_given_up = AtomicBool::new(false);
     let file = create().ok()?;
     let progress = Progress::new(pool, plan.facts.size, plan.facts.uncompressed_size);
     let made = thread::scope(|scope| {
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
-        let verifying = named("hash").spawn_scoped(scope, || recall.verify(source, pool)).ok()?;
+        let verifying = named("hash").spawn_scoped(scope, || recall.verify(source, pool, &is_given_up)).ok()?;
         let (sender, receiver) = bounded(QUEUE);
         let replay = recall.replay(scope, &plan, pool, &progress).ok()?;
         let patching = named("patch").spawn_scoped(scope, || patch::played(replay, spec, pool, sender)).ok()?;
         let new = write(file, spec, pool, true, receiver);
-        let (patched, verified) = (joined(patching.join()).ok()?, joined(verifying.join()).ok()?);
+        let patched = joined(patching.join());
+        is_given_up.store(patched.is_err() || new.is_err(), Ordering::Relaxed);
+        let (patched, verified) = (patched.ok()?, joined(verifying.join()).ok()?);
         let (written, kept) = new.ok()?.complete(patched.diff_id).ok()?;
         let facts = Facts { stats: patched.stats, ..plan.facts.clone() };
         (verified == facts.size).then_some(Made { facts, written, kept })

@@ -12,19 +12,25 @@
 
 use std::fs::File;
 use std::io::Write;
-
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
+use crate::epoch::Rule;
 use crate::error::{Error, Result};
-use crate::layer::chunks::Kept;
-use crate::layer::replay::{Piece, Progress, Replay, Tape};
-use crate::layer::{Cache, Expect, Facts, Outcome, Pool, Source, Spec, Written};
+use crate::layer::pieces::{Kept, Stream};
+use crate::layer::replay::{Progress, Replay};
+use crate::layer::spec::{Outcome, Spec, Written};
+use crate::layer::tape::Tape;
+use crate::layer::{Cache, Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
 use crate::tar::Stats;
+
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What can be asked about one layer.
 pub(super) struct Recall<'a> {
@@ -38,28 +44,14 @@ pub(super) struct Recall<'a> {
 pub(super) struct Plan {
     /// What the layer was found to be; but for `stats`, which are of the stamp of that time.
     pub(super) facts: Facts,
-    pieces: Vec<Piece>,
-}
-
-impl Plan {
-    /// The SHA-256 of the chunks of large files, in order.
-    pub(super) fn into_hashes(self) -> Vec<Digest> {
-        let chunk = |piece| if let Piece::Chunk { hash, .. } = piece { Some(hash) } else { None };
-        self.pieces.into_iter().filter_map(chunk).collect()
-    }
-
-    /// Do the pieces make up the whole stream?
-    pub(super) fn is_whole(&self) -> bool {
-        self.pieces.iter().try_fold(0_u64, |sum, piece| sum.checked_add(piece.size()))
-            == Some(self.facts.uncompressed_size)
-    }
+    pub(super) stream: Stream,
 }
 
 /// [`Plan`], as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedPlan {
     old: Old,
-    pieces: Vec<Piece>,
+    stream: Stream,
 }
 
 /// [`Facts`], as they are kept; the digest is in the name of the record.
@@ -121,15 +113,16 @@ impl<'a> Recall<'a> {
         Some(Self { cache, spec, blob: expect.digest? })
     }
 
-    /// The plan, if there is one.
-    pub(super) fn plan(&self) -> Option<Plan> {
-        let SavedPlan { old, pieces } = self.load(&self.plan_key())?;
-        Some(Plan { facts: old.facts(self.blob)?, pieces })
+    /// The plan, if there is one that fits.
+    pub(super) fn plan(&self, expect: &Expect) -> Option<Plan> {
+        let SavedPlan { old, stream } = self.load(&self.plan_key())?;
+        let facts = old.facts(self.blob).filter(|facts| self.fits(expect, facts))?;
+        Some(Plan { facts, stream })
     }
 
     /// Keeps a plan.
-    pub(super) fn keep_plan(&self, facts: &Facts, pieces: Vec<Piece>) {
-        self.put(&self.plan_key(), &SavedPlan { old: Old::new(facts), pieces });
+    pub(super) fn keep_plan(&self, facts: &Facts, stream: Stream) {
+        self.put(&self.plan_key(), &SavedPlan { old: Old::new(facts), stream });
     }
 
     /// To record the stream with.
@@ -145,17 +138,19 @@ impl<'a> Recall<'a> {
         pool: &'s Pool,
         progress: &'s Progress<'s>,
     ) -> Result<Replay<'s>> {
-        Replay::start(scope, pool, self.cache, self.spec.output, &plan.pieces, progress)
+        Replay::start(scope, pool, self.cache, self.spec.output, &plan.stream, progress)
     }
 
     /// Is what was found what is expected now?
-    pub(super) fn fits(&self, expect: &Expect, facts: &Facts) -> bool {
+    fn fits(&self, expect: &Expect, facts: &Facts) -> bool {
         expect.size.is_none_or(|size| size == facts.size)
             && expect.diff_id.is_none_or(|diff_id| diff_id == facts.diff_id)
+            && facts.diff_id.algorithm() == expect.diff_id_algorithm(self.spec.diff_id_algorithm)
     }
 
+    /// What was found by another version is not believed: it may have read or patched by other rules.
     fn plan_key(&self) -> String {
-        format!("plan {} {}", self.blob, self.spec.diff_id_algorithm.name())
+        format!("plan {VERSION} {} {}", self.blob, self.spec.diff_id_algorithm.name())
     }
 
     /// With an epoch, the outcome for that; without, that nothing changes.
@@ -164,7 +159,7 @@ impl<'a> Recall<'a> {
         let rule = stamp.rule.name();
         let epoch = epoch.map_or_else(|| "unchanged".to_owned(), |epoch| epoch.to_string());
         let (digest, diff_id) = (digest_algorithm.name(), diff_id_algorithm.name());
-        format!("outcome {} {rule} {epoch} keep:{keep_unchanged} {digest} {diff_id}", self.blob)
+        format!("outcome {VERSION} {} {rule} {epoch} keep:{keep_unchanged} {digest} {diff_id}", self.blob)
     }
 
     /// What became of the layer when the same was asked before, after the blob was verified. None where that is not
@@ -179,10 +174,11 @@ impl<'a> Recall<'a> {
         let epoch = self.spec.stamp.epoch.seconds();
         let unchanged =
             || self.load::<Saved>(&self.outcome_key(None)).filter(|saved| saved.epoch <= epoch && saved.new.is_none());
-        let saved = self.spec.keep_unchanged.then(unchanged).flatten();
+        let is_clamp = self.spec.stamp.rule == Rule::Clamp;
+        let saved = (self.spec.keep_unchanged && is_clamp).then(unchanged).flatten();
         let Saved { old, new, .. } = saved.or_else(|| self.load(&self.outcome_key(Some(epoch))))?;
         let facts = old.facts(self.blob).filter(|facts| self.fits(expect, facts))?;
-        self.verify(source, pool).ok().filter(|size| *size == facts.size)?;
+        self.verify(source, pool, &AtomicBool::new(false)).ok().filter(|size| *size == facts.size)?;
         let Some(New { digest, size, diff_id, uncompressed_size, chunks }) = new else {
             pool.add_bytes_read(facts.size);
             return Some(Outcome::Unchanged(facts));
@@ -210,11 +206,14 @@ impl<'a> Recall<'a> {
         (hasher.finish() == *digest && written == size).then_some(file)
     }
 
-    /// Reads the blob; its size, if it has the digest it should have.
-    pub(super) fn verify(&self, source: &dyn Source, pool: &Pool) -> Result<u64> {
+    /// Reads the blob; its size, if it has the digest it should have. It leaves off when nobody wants to know any more.
+    pub(super) fn verify(&self, source: &dyn Source, pool: &Pool, is_given_up: &AtomicBool) -> Result<u64> {
         let (mut hasher, mut size) = (Hasher::new(self.blob.algorithm()), 0);
         crate::blob::for_each_chunk(&mut source.open()?, |chunk| {
             pool.check()?;
+            if is_given_up.load(Ordering::Relaxed) {
+                return Err(Error::interrupted());
+            }
             hasher.update(chunk);
             size += chunk.len() as u64;
             Ok(())
@@ -236,7 +235,8 @@ impl<'a> Recall<'a> {
                 (facts, Some(New { digest, size, diff_id, uncompressed_size, chunks }))
             }
         };
-        let key = self.outcome_key(new.is_some().then_some(epoch));
+        let is_for_later = new.is_none() && self.spec.stamp.rule == Rule::Clamp;
+        let key = self.outcome_key((!is_for_later).then_some(epoch));
         self.put(&key, &Saved { old: Old::new(facts), new, epoch });
     }
 

@@ -1,143 +1,32 @@
-//! An old stream from the cache: the next run has no need to inflate the blob.
-//!
-//! The first run [records](Tape) the stream beside the chunks of the new blob: what is content of large files is in those
-//! chunks, at every epoch, and the rest (headers and small files, as the old blob has them) is kept in pieces of its own.
-//! A later run [plays](Replay) it back. The pieces are named by what is in them, so a blob that is not what it claims
-//! can put nothing wrong into the stream of another.
+//! An old stream from the cache: where it was recorded (`tape.rs`), the blob need not be inflated.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use serde::{Deserialize, Serialize};
+use zstd::bulk::Decompressor;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::layer::chunks::Kept;
 use crate::layer::form1::{ChunkDecoder, Output};
 use crate::layer::gather::split_off;
+use crate::layer::pieces::{Loaded, Piece, Stream, Stretch};
 use crate::layer::pool::Helpers;
+use crate::layer::tape::PIECE;
 use crate::layer::{Cache, Pool};
-use zstd::bulk::{Compressor, Decompressor};
 
-/// The size of the pieces that are kept for a replay alone.
-const PIECE: usize = 512 << 10;
-/// How they are compressed: fast.
-const LEVEL: i32 = 1;
-/// Pieces up to this size are made ready ahead of time, one by each thread. The chunks of zstd are larger: they are made
-/// ready within the pool's budget.
+/// Chunks up to this size are made ready ahead of time, one by each thread. Those of zstd are larger: they are made ready
+/// within the pool's budget.
 const AHEAD: u64 = 1 << 20;
-/// The most threads that make the pieces of one layer ready, in turn: enough for a stretch of large files.
+/// The most threads that take pieces and chunks of one layer out of the cache, in turn: enough for a stretch of large
+/// files.
 const THREADS: usize = 4;
 
-/// A piece of an old stream. The sizes are of what is uncompressed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Piece {
-    /// Content of a large file: a chunk of the new blob as well.
-    Chunk { hash: Digest, size: u64 },
-    /// Anything else.
-    Other { key: String, size: u64 },
-}
-
-impl Piece {
-    pub(super) fn size(&self) -> u64 {
-        match self {
-            Self::Chunk { size, .. } | Self::Other { size, .. } => *size,
-        }
-    }
-}
-
-/// Records an old stream while it is read.
-pub(super) struct Tape<'a> {
-    cache: &'a Cache,
-    output: Output,
-    held: Vec<u8>,
-    compressor: Option<Compressor<'static>>,
-    pieces: Vec<Taped>,
-}
-
-/// [`Piece`], before the chunks are known.
-enum Taped {
-    Chunks { size: u64 },
-    Other { key: String, size: u64 },
-}
-
-/// What a tape has recorded.
-#[derive(Default)]
-pub(super) struct Recording(Vec<Taped>);
-
-impl<'a> Tape<'a> {
-    pub(super) fn new(cache: &'a Cache, output: Output) -> Self {
-        Self { cache, output, held: Vec::new(), compressor: Compressor::new(LEVEL).ok(), pieces: Vec::new() }
-    }
-
-    /// The next bytes of the stream are these.
-    pub(super) fn record(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let taken = split_off(&mut bytes, (PIECE - self.held.len()) as u64);
-            self.held.extend_from_slice(taken);
-            if self.held.len() == PIECE {
-                self.flush();
-            }
-        }
-    }
-
-    /// The next bytes of the stream are content of a large file.
-    pub(super) fn skip(&mut self, n: u64) {
-        self.flush();
-        match self.pieces.last_mut() {
-            Some(Taped::Chunks { size }) => *size += n,
-            _ => self.pieces.push(Taped::Chunks { size: n }),
-        }
-    }
-
-    fn flush(&mut self) {
-        if self.held.is_empty() {
-            return;
-        }
-        let key = format!("piece {}", blake3::hash(&self.held).to_hex());
-        let compressed = self.compressor.as_mut().and_then(|compressor| compressor.compress(&self.held).ok());
-        self.cache.put_record(self.output, &key, &compressed.unwrap_or_default());
-        self.pieces.push(Taped::Other { key, size: self.held.len() as u64 });
-        self.held.clear();
-    }
-
-    pub(super) fn finish(mut self) -> Recording {
-        self.flush();
-        Recording(self.pieces)
-    }
-}
-
-impl Recording {
-    /// The pieces, now that all chunks are known, in order. Without a recording these are the chunks of large files alone.
-    pub(super) fn pieces(self, kept: &[Kept]) -> Vec<Piece> {
-        let mut chunks = kept.iter().filter(|chunk| chunk.is_large);
-        let mut pieces = Vec::new();
-        let chunk = |&Kept { hash, size, .. }: &Kept| Piece::Chunk { hash, size };
-        for taped in self.0 {
-            match taped {
-                Taped::Other { key, size } => pieces.push(Piece::Other { key, size }),
-                Taped::Chunks { size } => {
-                    let mut left = size;
-                    while left > 0
-                        && let Some(next) = chunks.next()
-                    {
-                        left = left.saturating_sub(next.size);
-                        pieces.push(chunk(next));
-                    }
-                }
-            }
-        }
-        pieces.extend(chunks.map(chunk));
-        pieces
-    }
-}
-
 /// A part of the stream that is played.
-pub(super) enum Part {
+pub(super) enum Part<'a> {
     /// Bytes of headers and small files.
-    Bytes(Vec<u8>),
+    Bytes(&'a [u8]),
     /// All of a chunk.
     Chunk(Known),
 }
@@ -150,51 +39,83 @@ pub(super) struct Known {
     loaded: Option<Loaded>,
 }
 
-/// Both forms of a chunk.
-pub(super) struct Loaded {
-    pub(super) bytes: Vec<u8>,
-    pub(super) compressed: Vec<u8>,
-}
-
 /// Plays a stream back. It ends early where the cache has lost a piece of it.
 pub(super) struct Replay<'s> {
-    threads: Vec<(Receiver<Part>, ScopedJoinHandle<'s, Result<()>>)>,
+    threads: Vec<(Receiver<Taken>, ScopedJoinHandle<'s, Result<()>>)>,
     _helpers: Helpers,
     /// Whose turn it is.
     turn: usize,
+    stretches: std::slice::Iter<'s, Stretch>,
+    /// Bytes of the current stretch that are still to be played.
+    left: u64,
+    piece: Vec<u8>,
+    /// How much of the piece has been played.
+    at: usize,
     loader: Loader<'s>,
 }
 
 impl<'s> Replay<'s> {
-    /// Starts to read the pieces, on threads of its own.
+    /// Starts to take what is wanted out of the cache, on threads of its own.
     pub(super) fn start(
         scope: &'s Scope<'s, '_>,
         pool: &'s Pool,
         cache: &'s Cache,
         output: Output,
-        pieces: &'s [Piece],
+        stream: &'s Stream,
         progress: &'s Progress<'s>,
     ) -> Result<Self> {
         let helpers = pool.helpers(THREADS - 1);
         let count = 1 + helpers.count();
         let start = |first| {
-            let (sender, parts) = bounded(0);
-            let pieces = pieces.iter().skip(first).step_by(count);
+            let (sender, taken) = bounded(0);
+            let wanted = in_order(stream).skip(first).step_by(count);
             let thread = thread::Builder::new()
                 .name("replay".to_owned())
-                .spawn_scoped(scope, move || play(Loader::new(pool, cache, output), pieces, progress, &sender))
+                .spawn_scoped(scope, move || read_ahead(Loader::new(pool, cache, output), wanted, progress, &sender))
                 .map_err(|error| Error::io("cannot start a thread", error))?;
-            Ok((parts, thread))
+            Ok((taken, thread))
         };
         let threads = (0..count).map(start).collect::<Result<_>>()?;
-        Ok(Self { threads, _helpers: helpers, turn: 0, loader: Loader::new(pool, cache, output) })
+        Ok(Self {
+            threads,
+            _helpers: helpers,
+            turn: 0,
+            stretches: stream.stretches.iter(),
+            left: 0,
+            piece: Vec::new(),
+            at: 0,
+            loader: Loader::new(pool, cache, output),
+        })
     }
 
     /// The next part; none at the end, and where the stream can't be played on.
-    pub(super) fn next(&mut self) -> Option<Part> {
-        let (parts, _) = self.threads.get(self.turn)?;
+    pub(super) fn next(&mut self) -> Option<Part<'_>> {
+        while self.left == 0 {
+            match self.stretches.as_slice().first()? {
+                Stretch::Other { size } => self.left = *size,
+                Stretch::Chunk { .. } => {
+                    let Taken::Chunk(known) = self.take()? else { return None };
+                    self.stretches.next();
+                    return Some(Part::Chunk(known));
+                }
+            }
+            self.stretches.next();
+        }
+        if self.at == self.piece.len() {
+            let Taken::Piece(piece) = self.take()? else { return None };
+            (self.piece, self.at) = (piece, 0);
+        }
+        let mut rest = self.piece.get(self.at..).unwrap_or_default();
+        let bytes = split_off(&mut rest, self.left);
+        self.at += bytes.len();
+        self.left -= bytes.len() as u64;
+        Some(Part::Bytes(bytes))
+    }
+
+    fn take(&mut self) -> Option<Taken> {
+        let (taken, _) = self.threads.get(self.turn)?;
         self.turn = (self.turn + 1) % self.threads.len();
-        parts.recv().ok()
+        taken.recv().ok()
     }
 
     /// Both forms of a chunk. Where it was not made ready ahead of time, this is the time to have room for it.
@@ -207,31 +128,67 @@ impl<'s> Replay<'s> {
 
     /// An error if not all of it was played.
     pub(super) fn finish(self) -> Result<()> {
+        let is_played = self.left == 0 && self.stretches.as_slice().is_empty();
         // They must not wait for someone who will take no more.
-        let (parts, threads): (Vec<_>, Vec<_>) = self.threads.into_iter().unzip();
-        drop(parts);
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        let (taken, threads): (Vec<_>, Vec<_>) = self.threads.into_iter().unzip();
+        drop(taken);
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))?;
+        if is_played { Ok(()) } else { Err(lost()) }
     }
 }
 
-/// The thread that reads ahead.
-fn play<'a>(
+/// What is taken out of the cache.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Piece(&'a Piece),
+    Chunk { hash: Digest, size: u64 },
+}
+
+enum Taken {
+    Piece(Vec<u8>),
+    Chunk(Known),
+}
+
+/// Pieces and chunks, in the order in which the stream needs them.
+fn in_order(stream: &Stream) -> impl Iterator<Item = Wanted<'_>> {
+    let (mut stretches, mut pieces) = (stream.stretches.iter(), stream.pieces.iter());
+    // Bytes of the stretch, and of the piece, that are not accounted for yet.
+    let (mut left, mut held) = (0_u64, 0_u64);
+    std::iter::from_fn(move || {
+        loop {
+            let covered = left.min(held);
+            (left, held) = (left - covered, held - covered);
+            if left > 0 {
+                let piece = pieces.next()?;
+                held = piece.size;
+                return Some(Wanted::Piece(piece));
+            }
+            match *stretches.next()? {
+                Stretch::Chunk { hash, size } => return Some(Wanted::Chunk { hash, size }),
+                Stretch::Other { size } => left = size,
+            }
+        }
+    })
+}
+
+/// A thread that reads ahead.
+fn read_ahead<'a>(
     mut loader: Loader<'_>,
-    pieces: impl Iterator<Item = &'a Piece>,
+    wanted: impl Iterator<Item = Wanted<'a>>,
     progress: &Progress<'_>,
-    parts: &Sender<Part>,
+    sender: &Sender<Taken>,
 ) -> Result<()> {
-    for piece in pieces {
+    for wanted in wanted {
         loader.pool.check()?;
-        let part = match *piece {
-            Piece::Other { ref key, size } => Part::Bytes(loader.other(key, size)?),
-            Piece::Chunk { hash, size } => {
+        let (taken, size) = match wanted {
+            Wanted::Piece(piece) => (Taken::Piece(loader.piece(piece)?), piece.size),
+            Wanted::Chunk { hash, size } => {
                 let loaded = if size <= AHEAD { Some(loader.chunk(hash, size)?) } else { None };
-                Part::Chunk(Known { hash, size, loaded })
+                (Taken::Chunk(Known { hash, size, loaded }), size)
             }
         };
-        progress.add(piece.size());
-        if parts.send(part).is_err() {
+        progress.add(size);
+        if sender.send(taken).is_err() {
             // Who took them has failed, and says why.
             break;
         }
@@ -283,9 +240,9 @@ impl<'a> Loader<'a> {
         Self { pool, cache, output, decoders: None }
     }
 
-    fn other(&mut self, key: &str, size: u64) -> Result<Vec<u8>> {
-        let size = usize::try_from(size).ok().filter(|size| *size <= PIECE).ok_or_else(lost)?;
-        let compressed = self.cache.record(self.output, key).ok_or_else(lost)?;
+    fn piece(&mut self, piece: &Piece) -> Result<Vec<u8>> {
+        let size = usize::try_from(piece.size).ok().filter(|size| *size <= PIECE).ok_or_else(lost)?;
+        let compressed = self.cache.record(self.output, &piece.key).ok_or_else(lost)?;
         let bytes = self.decoders()?.1.decompress(&compressed, size).map_err(|_| lost())?;
         if bytes.len() == size { Ok(bytes) } else { Err(lost()) }
     }

@@ -1,0 +1,46 @@
+//! What is asked of the room for one layer, and what comes of it.
+
+use std::fs::File;
+
+use crate::digest::{Algorithm, Digest};
+use crate::epoch::Stamp;
+use crate::layer::{Facts, Output};
+
+/// What a layer is to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// What becomes of its times.
+    pub stamp: Stamp,
+    /// How it is compressed.
+    pub output: Output,
+    /// Does a layer in which no byte would change keep the blob it has, however that is compressed?
+    pub keep_unchanged: bool,
+    /// The algorithm of the new blob's digest.
+    pub digest_algorithm: Algorithm,
+    /// The algorithm of the diff_id.
+    pub diff_id_algorithm: Algorithm,
+}
+
+/// What became of a layer.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It keeps its blob, because [`Spec::keep_unchanged`] is set and nothing in it changes.
+    Unchanged(Facts),
+    /// It has a new blob.
+    Rewritten(Facts, Written),
+}
+
+/// A new blob.
+#[derive(Debug)]
+pub struct Written {
+    /// The file that the caller made, with the blob in it; its position is at the end.
+    pub file: File,
+    /// The digest of the blob.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// The digest of its uncompressed bytes.
+    pub diff_id: Digest,
+    /// The number of its uncompressed bytes.
+    pub uncompressed_size: u64,
+}
