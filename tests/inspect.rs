@@ -158,6 +158,19 @@ fn what_restamp_wrote_is_known_by_its_form_and_has_nothing_left_to_find() {
 }
 
 #[test]
+fn a_layer_with_a_long_index_for_lazy_pulling_is_known_by_its_form_as_well() {
+    let entry = |i| json!({"name": format!("file-{i}"), "type": "reg", "modtime": "2023-11-14T22:13:20Z"});
+    let toc = json!({"version": 1, "entries": (0..6000).map(entry).collect::<Vec<_>>()}).to_string();
+    assert!(toc.len() > 300_000);
+    let tar = tar(&[Entry::file("a", "1", BUILD.seconds), Entry::file("stargz.index.json", toc, BUILD.seconds)]);
+    for packing in [Packing::Gzip, Packing::Zstd] {
+        let bytes = Layout::of(&single(tar.clone(), packing), &BUILD).tar(&BUILD);
+        let rewritten = pipe(["rewrite", "-q", "--epoch", "1700000000"], &bytes).expect(0).stdout;
+        assert_eq!(report(&rewritten, &[])["layers"][0]["content"]["form"], "1", "{packing:?}");
+    }
+}
+
+#[test]
 fn causes_that_one_image_shows() {
     let t = BUILD.seconds;
     let gzipped = support::layer::gzip(b"x", 6, 1_760_000_000);

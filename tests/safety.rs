@@ -258,3 +258,16 @@ fn a_folder_for_temporary_files_that_is_not_there_is_named() {
     let outcome = pipe(["rewrite", "--epoch", "0", "--tmp-dir", "/nowhere/at/all"], &layout().tar(&BUILD));
     outcome.expect_error(&["--tmp-dir /nowhere/at/all"]);
 }
+
+#[test]
+fn names_that_no_file_can_have_are_no_reason_to_take_memory() {
+    let long = |length: usize| support::tarball::Entry::file("x", "", 0).pax("path", "n".repeat(length));
+    let link = support::tarball::Entry::link(b'2', "x", "y", 0).pax("linkpath", "n".repeat(5000));
+    for entry in [long(5000), link] {
+        let archive = support::tarball::tar(&[entry]);
+        pipe(["inspect"], &archive).expect_error(&["length of a name", "at most 4096", "5000", "offset 0"]);
+    }
+    let many = (0..4200).map(|i| support::tarball::Entry::file("x", "", 0).pax("path", format!("{i:04000}")));
+    let archive = support::tarball::tar(&many.collect::<Vec<_>>());
+    pipe(["inspect"], &archive).expect_error(&["size of all names", "at most 16777216"]);
+}

@@ -11,7 +11,11 @@ use crate::tar::{Entry, Framer, Step, Want};
 /// Links are followed this far: the archives of podman have one, a loop has no end.
 const MAX_LINKS: usize = 16;
 /// More entries than any image archive has; each takes some memory here.
-const MAX_ENTRIES: usize = 1 << 20;
+const MAX_ENTRIES: usize = 1 << 18;
+/// Bytes of a name, or of what a link points to (limits.h, PATH_MAX).
+const MAX_NAME: usize = 4096;
+/// Bytes of all of them.
+const MAX_NAMES: usize = 16 << 20;
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ enum Member {
 #[derive(Debug)]
 pub struct Archive {
     members: BTreeMap<String, Member>,
+    /// Bytes of their names, and of what links point to.
+    names: usize,
     /// All of it, for whoever wants to see every entry once more.
     extent: Extent,
 }
@@ -34,7 +40,7 @@ impl Archive {
     /// Indexes an archive; contents are skipped, unless the extent is a spool that is still being filled.
     /// `arrived` is told of each file as soon as its header is read, its bytes may then still be on the way.
     pub fn index(extent: &Extent, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
-        let mut archive = Self { members: BTreeMap::new(), extent: extent.clone() };
+        let mut archive = Self { members: BTreeMap::new(), names: 0, extent: extent.clone() };
         walk(extent, &mut |step, entry, position| match step {
             Step::Entry => archive.add(entry, extent, position, &mut arrived).map_err(|e| {
                 let name = printable(&entry.name());
@@ -66,6 +72,15 @@ impl Archive {
         arrived: &mut impl FnMut(&str, &Extent),
     ) -> Result<()> {
         let raw = entry.name();
+        for name in [&raw, entry.link_name()] {
+            self.names += name.len();
+            if name.len() > MAX_NAME {
+                return Err(Error::limit("length of a name in bytes", MAX_NAME as u64, name.len()));
+            }
+        }
+        if self.names > MAX_NAMES {
+            return Err(Error::limit("size of all names in bytes", MAX_NAMES as u64, "more"));
+        }
         let text = String::from_utf8_lossy(&raw).into_owned();
         let name = normal("", &text).ok_or_else(|| {
             Error::malformed(

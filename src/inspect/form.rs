@@ -36,13 +36,12 @@ const BEYOND: usize = 64 << 10;
 pub fn form(blob: &Extent) -> Result<Form> {
     let mut head = [0; 4];
     let count = blob.head(&mut head)?;
-    let (output, target) = match Compression::sniff(head.get(..count).unwrap_or_default()) {
+    let output = match Compression::sniff(head.get(..count).unwrap_or_default()) {
         Compression::None => return Ok(Form::None),
-        Compression::Gzip => (Output::GZIP, 1 << 20),
-        Compression::Zstd => (Output::ZSTD, 4 << 20),
+        Compression::Gzip => Output::GZIP,
+        Compression::Zstd => Output::ZSTD,
     };
-    // No chunk is longer than twice the target (form1.rs, rule 4).
-    let limit = 2 * target + BEYOND;
+    let limit = output.longest_chunk() + BEYOND;
     let mut start = Vec::new();
     let mut decoder = Decoder::new(Box::new(blob.reader()?), &Expect::default())?;
     // In steps, so that a small layer takes little.
@@ -87,6 +86,8 @@ fn first_chunk(bytes: &[u8], is_all: bool, output: Output) -> Option<usize> {
             }
             want => {
                 let (run, most) = match want {
+                    // What the patcher rewrites is no content of a large file.
+                    Want::Content { remaining, .. } if framer.entry().is_toc() => (Run::Rest, remaining),
                     Want::Content { total, remaining } => (Run::Content { total }, remaining),
                     _ => (Run::Rest, u64::MAX),
                 };

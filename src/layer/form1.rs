@@ -111,8 +111,8 @@ impl Output {
         }
     }
 
-    /// No chunk is longer.
-    pub(super) fn longest_chunk(self) -> usize {
+    /// No chunk is longer, uncompressed: rule 4.
+    pub fn longest_chunk(self) -> usize {
         usize::try_from(2 * self.sizes().0).unwrap_or(usize::MAX)
     }
 

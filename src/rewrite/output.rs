@@ -1,6 +1,6 @@
 //! The documents of a carrier, whatever carrier the image came in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::descriptor::{Descriptor, IMAGE_NAME, REF_NAME};
@@ -105,7 +105,10 @@ fn new_manifests<'d>(
 ) -> Result<Vec<NewDescriptor>> {
     let mut list = Vec::new();
     let tags = images.clone().flat_map(|(_, entry)| &entry.tags).filter_map(|tag| tag_of(tag));
-    let all_tags: Vec<&str> = tags.chain(taken.iter().copied()).collect();
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for tag in tags.chain(taken.iter().copied()) {
+        *uses.entry(tag).or_default() += 1;
+    }
     for (image, entry) in images {
         let mut layers = Vec::new();
         for digest in &entry.made.layers {
@@ -126,7 +129,7 @@ fn new_manifests<'d>(
             let mut named = descriptor.clone();
             let short = tag_of(tag).unwrap_or(tag);
             // A reference name may occur only once; where two repositories have the same tag, the whole name tells.
-            let unique = all_tags.iter().filter(|other| **other == short).count() == 1;
+            let unique = uses.get(short) == Some(&1);
             let name = if unique || kind == Kind::DockerArchive { short } else { tag };
             named.annotations.insert(IMAGE_NAME.to_owned(), full_name(tag));
             named.annotations.insert(REF_NAME.to_owned(), name.to_owned());

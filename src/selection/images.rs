@@ -47,28 +47,35 @@ fn images_below<'g>(
     children: impl DoubleEndedIterator<Item = &'g Descriptor>,
 ) -> Vec<Found<'g>> {
     let mut found: Vec<Found<'g>> = Vec::new();
-    let mut pending: Vec<(&Descriptor, Vec<String>)> = Vec::new();
-    let own = |child: &Descriptor, inherited: &[String]| -> Vec<String> {
-        let own: Vec<String> = names(child).map(str::to_owned).collect();
+    let mut pending: Vec<(&Descriptor, Vec<&'g str>)> = Vec::new();
+    let own = |child: &'g Descriptor, inherited: &[&'g str]| -> Vec<&'g str> {
+        let own: Vec<&str> = names(child).collect();
         if own.is_empty() { inherited.to_vec() } else { own }
     };
     pending.extend(children.rev().map(|child| (child, own(child, &[]))));
-    let (mut seen, mut places) = (BTreeSet::new(), BTreeMap::new());
-    while let Some((child, names)) = pending.pop() {
+    let (mut places, mut named) = (BTreeMap::new(), BTreeSet::new());
+    // Which names an index has passed on to what it lists.
+    let mut passed: BTreeMap<Digest, BTreeSet<&str>> = BTreeMap::new();
+    while let Some((child, mut names)) = pending.pop() {
         let kept = graph.nodes.get(&child.digest).filter(|_| selection.keeps(&child.digest));
         match kept.map(|node| &node.body) {
-            Some(Body::Index(index)) if seen.insert((child.digest, names.clone())) => {
-                pending.extend(index.children.iter().rev().map(|child| (child, own(child, &names))));
+            Some(Body::Index(index)) => {
+                let is_first = !passed.contains_key(&child.digest);
+                let passed = passed.entry(child.digest).or_default();
+                names.retain(|name| passed.insert(name));
+                if is_first || !names.is_empty() {
+                    pending.extend(index.children.iter().rev().map(|child| (child, own(child, &names))));
+                }
             }
             Some(Body::Manifest(node)) if node.is_image() => {
                 let Some(image) = &node.image else { continue };
                 let place = *places.entry(child.digest).or_insert(found.len());
-                match found.get_mut(place) {
-                    Some(known) => {
-                        let new: Vec<String> = names.into_iter().filter(|name| !known.names.contains(name)).collect();
-                        known.names.extend(new);
-                    }
-                    None => found.push(Found { digest: child.digest, names, node, image }),
+                if place == found.len() {
+                    found.push(Found { digest: child.digest, names: Vec::new(), node, image });
+                }
+                names.retain(|name| named.insert((place, *name)));
+                if let Some(found) = found.get_mut(place) {
+                    found.names.extend(names.into_iter().map(str::to_owned));
                 }
             }
             _ => {}
