@@ -17,7 +17,7 @@
 //! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
 //! | 3 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
 //! | 2 | [`blob`], [`spool`], [`decode`], [`policy`], [`causes`] | verified byte ranges; temporary files; decompression; what to do; why builds differ |
-//! | 1 | [`error`], [`epoch`], [`digest`], [`media_type`] | the vocabulary |
+//! | 1 | [`error`], [`epoch`], [`digest`], [`media_type`], `sync` | the vocabulary, and locks |
 //!
 //! # The way of one timestamp
 //!
@@ -58,6 +58,7 @@ pub mod policy;
 pub mod rewrite;
 pub mod selection;
 pub mod spool;
+mod sync;
 pub mod tar;
 
 pub use digest::Digest;

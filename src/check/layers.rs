@@ -14,6 +14,7 @@ use crate::epoch::{Instant, Rule, Stamp};
 use crate::error::{self, Error, Result, printable};
 use crate::layer::{Event, Expect, Pool, measure, scan};
 use crate::media_type::Compression;
+use crate::sync::lock;
 use crate::tar::{Entry, Field};
 
 /// How a blob is looked at.
@@ -122,31 +123,18 @@ impl Layers {
 
     /// Reads all of them. Only what keeps a blob from being read at all is an error.
     pub fn run(&mut self, stamp: Stamp, pool: &Pool, findings: &mut Findings) -> Result<()> {
-        let state = Mutex::new(State { next: 0, done: self.jobs.iter().map(|_| None).collect(), failed: None });
-        std::thread::scope(|scope| {
-            for _ in 0..pool.jobs().min(self.jobs.len()) {
-                scope.spawn(|| {
-                    loop {
-                        // A statement of its own: the lock must be gone while the work is done.
-                        let next = lock(&state).take();
-                        let Some((number, limit)) = next else { break };
-                        let Some(job) = self.jobs.get(number) else { break };
-                        let outcome = run_one(job, stamp, pool, limit);
-                        if outcome.is_err() {
-                            pool.cancel();
-                        }
-                        lock(&state).put(number, outcome);
-                    }
-                });
-            }
-        });
-        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = state.failed {
-            return Err(error);
-        }
+        let done = Mutex::new(Done(self.jobs.iter().map(|_| None).collect()));
+        let jobs: Vec<(usize, &Job)> = self.jobs.iter().enumerate().collect();
+        pool.each(&jobs, |&(number, job)| {
+            let limit = lock(&done).room(number);
+            let outcome = run_one(job, stamp, pool, limit)?;
+            lock(&done).put(number, outcome);
+            Ok(())
+        })?;
+        let Done(done) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         let names: BTreeMap<usize, String> =
             self.numbers.iter().map(|(name, number)| (*number, name.clone())).collect();
-        for (number, outcome) in state.done.into_iter().enumerate() {
+        for (number, outcome) in done.into_iter().enumerate() {
             let Some((list, content)) = outcome else { continue };
             findings.append(list);
             if let (Some(content), Some(name)) = (content, names.get(&number)) {
@@ -162,51 +150,25 @@ type Outcome = (List, Option<Content>);
 
 /// Which jobs are done. Findings are kept for the first layers first, whichever of them ends first: which ones are
 /// listed must not depend on the number of threads.
-struct State {
-    next: usize,
-    done: Vec<Option<Outcome>>,
-    failed: Option<Error>,
-}
+struct Done(Vec<Option<Outcome>>);
 
-impl State {
-    /// The next job, and how many findings of it can still be of use.
-    fn take(&mut self) -> Option<(usize, usize)> {
-        let number = self.next;
-        if number >= self.done.len() || self.failed.is_some() {
-            return None;
+impl Done {
+    fn put(&mut self, number: usize, outcome: Outcome) {
+        if let Some(place) = self.0.get_mut(number) {
+            *place = Some(outcome);
         }
-        self.next += 1;
-        Some((number, self.room(number)))
-    }
-
-    fn put(&mut self, number: usize, outcome: Result<Outcome>) {
-        match outcome {
-            Ok(outcome) => {
-                if let Some(place) = self.done.get_mut(number) {
-                    *place = Some(outcome);
-                }
-                let mut room = KEPT;
-                for (list, _) in self.done.iter_mut().flatten() {
-                    list.trim(room);
-                    room = room.saturating_sub(list.list.len());
-                }
-            }
-            // The first cause: those that were stopped because of it are no news.
-            Err(error) if self.failed.as_ref().is_none_or(|e| matches!(e.kind(), error::Kind::Interrupted)) => {
-                self.failed = Some(error);
-            }
-            Err(_) => {}
+        let mut room = KEPT;
+        for (list, _) in self.0.iter_mut().flatten() {
+            list.trim(room);
+            room = room.saturating_sub(list.list.len());
         }
     }
 
+    /// How many findings of a job can still be of use.
     fn room(&self, number: usize) -> usize {
-        let before = self.done.iter().take(number).flatten().map(|(list, _)| list.list.len());
+        let before = self.0.iter().take(number).flatten().map(|(list, _)| list.list.len());
         KEPT.saturating_sub(before.sum())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run_one(job: &Job, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome> {

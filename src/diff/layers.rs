@@ -1,7 +1,6 @@
 //! The layers of two images: which ones are read, which go together, and what of them is read again.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet};
 
 use super::Options;
 use super::align::{Pair, align};
@@ -13,7 +12,7 @@ use super::record::{self, Records};
 use super::rootfs::{Tree, hidden};
 use super::view::{Image, Layer, View};
 use crate::causes::Class;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::layer::{Expect, Pool};
 use crate::media_type::Compression;
 
@@ -220,39 +219,8 @@ impl Comparison<'_> {
         let mut queue: Vec<(usize, usize)> = jobs.iter().filter(readable).copied().collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|job| (std::cmp::Reverse(layer(job).and_then(|l| l.extent.as_ref()).map(|e| e.len())), *job));
-        let workers = self.pool.jobs().min(queue.len());
-        let queue = Mutex::new(VecDeque::from(queue));
-        let done = Mutex::new(BTreeMap::new());
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    loop {
-                        let next = lock(&queue).pop_front();
-                        let Some(job) = next else { break };
-                        let Some(layer) = layer(&job) else { break };
-                        let result = self.read(job.0, layer);
-                        if result.is_err() {
-                            lock(&queue).clear();
-                        }
-                        lock(&done).insert(job, result);
-                    }
-                });
-            }
-        });
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut read = BTreeMap::new();
-        let mut failed = None::<Error>;
-        for (job, result) in done {
-            match result {
-                Ok(records) => drop(read.insert(job, records)),
-                // The first cause; what was stopped because of it is no news.
-                Err(error) if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) => {
-                    failed = Some(error);
-                }
-                Err(_) => {}
-            }
-        }
-        failed.map_or(Ok(read), Err)
+        let read = self.pool.each(&queue, |job| layer(job).map(|layer| self.read(job.0, layer)).transpose())?;
+        Ok(queue.into_iter().zip(read).filter_map(|(job, records)| Some((job, records?))).collect())
     }
 
     /// Compares two layers, or names one that has no counterpart; returns whiteouts that only one side has.
@@ -353,8 +321,4 @@ fn about(layers: [Option<&Layer>; 2]) -> String {
     let mut commands: Vec<&str> = layers.into_iter().flatten().map(|layer| layer.created_by.as_str()).collect();
     commands.dedup();
     commands.join(" → ")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,12 @@
 //! The layers: each distinct one is read once, several side by side, and nothing of them is kept but counts.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::image::docker::DockerLayer;
 use crate::image::graph::extent_of;
 use crate::image::source::Source;
@@ -16,6 +16,7 @@ use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, Layer};
 use crate::layer::{Event, Expect, Pool, scan};
 use crate::media_type::{Class, Compression, classify};
+use crate::sync::lock;
 use crate::tar::{Entry, Field};
 
 /// The layers of a run.
@@ -91,54 +92,21 @@ impl<'s> Layers<'s> {
     /// Reads all layers.
     pub(super) fn read(self, pool: &Pool, findings: &mut Findings) -> Result<Vec<Layer>> {
         let mut layers = Vec::new();
-        let mut queue = VecDeque::new();
+        let mut jobs = Vec::new();
         for (number, (layer, job)) in self.list.into_iter().enumerate() {
             layers.push(layer);
-            queue.extend(job.map(|job| (number, job)));
+            jobs.extend(job.map(|job| (number, job)));
         }
-        for (number, (content, found)) in read_all(queue, pool)? {
+        // What tells the form takes some MiB, so it is done for one layer at a time.
+        let forms = Mutex::new(());
+        let read = pool.each(&jobs, |(_, job)| read_one(job, pool, &forms).map_err(|e| e.in_blob(&job.place)))?;
+        for ((number, _), (content, found)) in jobs.into_iter().zip(read) {
             if let Some(layer) = layers.get_mut(number) {
                 (layer.blob, layer.content) = (Blob::Read, Some(content));
             }
             findings.layer(number, found);
         }
         Ok(layers)
-    }
-}
-
-type Results = BTreeMap<usize, (Content, InLayer)>;
-
-fn read_all(queue: VecDeque<(usize, Job)>, pool: &Pool) -> Result<Results> {
-    let workers = pool.jobs().min(queue.len());
-    let (queue, done, failed) = (Mutex::new(queue), Mutex::new(Results::new()), Mutex::new(None::<Error>));
-    // What tells the form takes some MiB, so it is done for one layer at a time.
-    let forms = Mutex::new(());
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    // A statement of its own: the lock must be gone while the work is done.
-                    let next = lock(&queue).pop_front();
-                    let Some((number, job)) = next else { break };
-                    match read_one(&job, pool, &forms).map_err(|e| e.in_blob(&job.place)) {
-                        Ok(result) => drop(lock(&done).insert(number, result)),
-                        Err(error) => {
-                            lock(&queue).clear();
-                            let mut failed = lock(&failed);
-                            // The first cause; layers that were stopped because of it are not news.
-                            if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) {
-                                *failed = Some(error);
-                            }
-                            pool.cancel();
-                        }
-                    }
-                }
-            });
-        }
-    });
-    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner)),
     }
 }
 
@@ -219,8 +187,4 @@ impl Tally {
             self.found.file(&name, bytes);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

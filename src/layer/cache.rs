@@ -18,7 +18,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
@@ -27,6 +27,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layer::form1::{FORM, Output};
+use crate::sync::lock;
 
 /// No compressed chunk is larger: twice the longest, with what a codec may add to it.
 const LARGEST_CHUNK: usize = 17 << 20;
@@ -184,13 +185,13 @@ impl Store {
     fn count(&self) {
         let mut bytes = 0;
         self.for_each(|_, metadata| bytes += on_disk(metadata.len()));
-        self.size.lock().unwrap_or_else(PoisonError::into_inner).is_counted = true;
+        lock(&self.size).is_counted = true;
         self.add(bytes);
     }
 
     /// Notes that bytes were added, and makes room if there are too many.
     fn add(&self, bytes: u64) {
-        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut size = lock(&self.size);
         size.bytes = size.bytes.saturating_add(bytes);
         if size.is_counted && size.bytes > self.max {
             size.bytes = self.trim();

@@ -13,6 +13,7 @@
 mod blocks;
 mod cache;
 mod chunks;
+mod each;
 mod form1;
 mod gather;
 mod patch;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::layer::Cache;
+use crate::sync::lock;
 
 const MIB: u64 = 1 << 20;
 
@@ -177,11 +178,6 @@ impl Budget {
     fn used(&self) -> MutexGuard<'_, u64> {
         lock(&self.used)
     }
-}
-
-/// No code that holds one of these locks can panic half-way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The right to some threads; it goes back when this is dropped.

@@ -1,8 +1,6 @@
 //! The layers of a run: which have to be encoded, each distinct one once, and what became of them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
@@ -255,40 +253,11 @@ impl Layers {
             jobs.chain(std::mem::take(&mut self.proofs).into_values().map(Task::Prove)).collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
-        let workers = pool.jobs().min(queue.len());
-        let queue = Mutex::new(VecDeque::from(queue));
-        let done = Mutex::new(BTreeMap::new());
-        let failed = Mutex::new(None::<Error>);
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    loop {
-                        // A statement of its own: the lock must be gone while the work is done.
-                        let next = lock(&queue).pop_front();
-                        let Some(task) = next else { break };
-                        let result = match task {
-                            Task::Encode(key, job) => run_one(&job, pool, spools).map(|outcome| {
-                                lock(&done).insert(key, outcome);
-                            }),
-                            Task::Prove(proof) => prove(&proof, pool),
-                        };
-                        if let Err(error) = result {
-                            lock(&queue).clear();
-                            let mut failed = lock(&failed);
-                            // The first cause; layers that were stopped because of it are not news.
-                            if failed.as_ref().is_none_or(|e| matches!(e.kind(), Kind::Interrupted)) {
-                                *failed = Some(error);
-                            }
-                            pool.cancel();
-                        }
-                    }
-                });
-            }
-        });
-        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
-        self.done.extend(done.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let done = pool.each(&queue, |task| match task {
+            Task::Encode(key, job) => Ok(Some((*key, run_one(job, pool, spools)?))),
+            Task::Prove(proof) => prove(proof, pool).map(|()| None),
+        })?;
+        self.done.extend(done.into_iter().flatten());
         Ok(())
     }
 
@@ -356,8 +325,4 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
 /// Is it the spool that could not be written? Then its place is not in the image.
 fn is_full(error: &Error) -> bool {
     matches!(error.kind(), Kind::Io { doing, .. } if doing.starts_with("cannot write"))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
