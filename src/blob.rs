@@ -243,7 +243,8 @@ fn check_size(expected: Option<u64>, found: u64) -> Result<()> {
     }
 }
 
-fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a regular file; also how long it is. What could block or act when it is opened is refused.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for ever.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

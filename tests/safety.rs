@@ -214,6 +214,41 @@ fn data_has_to_be_the_blob_that_it_stands_for() {
 }
 
 #[test]
+fn the_descriptor_of_a_base_layer_is_the_manifests_own() {
+    let dated = |manifest: &mut Value| {
+        manifest["layers"][0]["annotations"] = json!({"org.opencontainers.image.created": "2024-06-01T00:00:00Z"});
+    };
+    let (layout, layers) = edited(&|_| {}, &dated);
+    for rule in [&[][..], &["--clamp"]] {
+        let arguments = ["--epoch", "1700000000", "--base-layers", "1"];
+        let stdin = layout.tar(&BUILD);
+        let out = pipe(["rewrite", "-q"].iter().chain(&arguments).chain(rule), &stdin).expect(0).stdout;
+        let text = String::from_utf8_lossy(&out);
+        assert!(text.contains(&layers[0].digest()) && !text.contains("2024-06-01"));
+        pipe(["check"].iter().chain(&arguments).chain(rule), &out).expect(0);
+        pipe(["check"].iter().chain(&arguments).chain(rule), &stdin).expect(1);
+    }
+}
+
+#[test]
+fn data_of_a_layer_is_made_anew() {
+    let (_, layers) = edited(&|_| {}, &|_| {});
+    let encoded = |blob: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, blob);
+    let (layout, _) = edited(&|_| {}, &|manifest| manifest["layers"][0]["data"] = json!(encoded(&layers[0].blob)));
+    let out = pipe(["rewrite", "--epoch", "1"], &layout.tar(&BUILD)).expect(0);
+    assert!(!out.stderr.contains("warning"), "{}", out.stderr);
+    let files = support::layout::read_tar(&out.stdout);
+    let seen = judge::walk(&files);
+    judge::expect_no_orphans(&files, &seen);
+    let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
+    let blob = |digest: &Value| &files[&support::layout::blob_path(digest.as_str().unwrap())];
+    let manifest: Value = serde_json::from_slice(blob(&index["manifests"][0]["digest"])).unwrap();
+    let layer = &manifest["layers"][0];
+    assert_ne!(layer["digest"], json!(layers[0].digest()));
+    assert_eq!(layer["data"], json!(encoded(blob(&layer["digest"]))));
+}
+
+#[test]
 fn a_config_or_layer_without_a_media_type_is_what_its_content_says() {
     let untyped = |value: &mut Value| drop(value.as_object_mut().unwrap().remove("mediaType"));
     let empty = |value: &mut Value| value["mediaType"] = json!("");

@@ -46,7 +46,7 @@ impl Checker<'_> {
                 }
             }
         }
-        self.source_times(&place, documents.manifest.as_deref().unwrap_or_default())?;
+        self.source_times(&place, documents.manifest.as_deref().unwrap_or_default());
         self.views_of_tags(&tags);
         self.v1_files(&base_files)?;
         if let Some(bytes) = &documents.repositories {
@@ -100,18 +100,12 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// What `LayerSources` says of when layers were made, but for those of a base.
-    fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) -> Result<()> {
-        let Ok(archive) = Archive::parse(manifest) else { return Ok(()) };
-        let mut own: BTreeSet<(String, Digest)> = BTreeSet::new();
-        for image in self.docker {
-            let base = base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?.layers;
-            let entry = self.entry_of(image);
-            own.extend(image.config.diff_ids.iter().skip(base).map(|diff_id| (entry.clone(), *diff_id)));
-        }
-        let passes = |number: usize, diff_id: &Digest| !own.contains(&(element_path("", number), *diff_id));
-        self.findings.times(place, archive.times(&passes), self.policy.stamp);
-        Ok(())
+    /// What `LayerSources` says of when layers were made, of the images that were asked for.
+    fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) {
+        let Ok(archive) = Archive::parse(manifest) else { return };
+        let is_wanted = |number: usize| self.selection.docker_kept().get(number) != Some(&false);
+        let times = archive.times(&is_wanted);
+        self.findings.times(place, times, self.policy.stamp);
     }
 
     /// The blobs that `LayerSources` names are read, where they are here.

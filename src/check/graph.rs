@@ -131,7 +131,7 @@ impl Checker<'_> {
             _ => Default::default(),
         };
         let parsed = Manifest::parse(&manifest.bytes)?;
-        self.findings.times(place, parsed.times(share.layers), self.policy.stamp);
+        self.findings.times(place, parsed.times(), self.policy.stamp);
         // The artifact manifests that OCI once had are of no version, and have no config.
         let is_artifact = parsed.media_type().as_deref() == Some(OCI_ARTIFACT);
         if !is_artifact {

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::Expect;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
+use crate::sync::not_started;
 
 /// Compressed bytes are read in blocks of this size.
 const BLOCK: usize = 256 << 10;
@@ -179,7 +180,7 @@ impl Hashing {
                 }
                 hasher
             })
-            .map_err(|error| Error::io("cannot start a thread", error))?;
+            .map_err(not_started)?;
         Ok(Self::Aside { full, free, thread })
     }
 

@@ -11,6 +11,7 @@ use crate::blob::Extent;
 use crate::causes::{self, Class};
 use crate::error::{Error, Kind, Result, printable};
 use crate::layer::{self, Event, Expect, Pool};
+use crate::sync::start;
 
 /// Larger files are not looked into.
 pub const FILE_MAX: u64 = 8 << 20;
@@ -85,7 +86,7 @@ fn read_batch(comparison: &mut Comparison<'_>, batch: &[(Job, bool)], extents: &
     let is_kept = comparison.options.keep.is_some();
     let fetched = std::thread::scope(|scope| {
         let fetch_side = |side: usize| fetch(comparison, batch, &paths, first, side, extents);
-        let right = scope.spawn(move || fetch_side(1));
+        let right = start(scope, "read", move || fetch_side(1))?;
         let left = fetch_side(0);
         let right = right.join().unwrap_or_else(|_| Err(Error::refused("a thread that reads a layer died")));
         Ok::<_, Error>([left?, right?])

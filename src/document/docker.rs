@@ -45,8 +45,6 @@ pub struct ArchiveEntryEdit<'b> {
     pub layers: Vec<String>,
     /// For old diff_ids the new ones, and what their descriptors in `LayerSources` become.
     pub sources: BTreeMap<Digest, (Digest, DescriptorEdit<'b>)>,
-    /// The diff_ids of the base image's layers, whose descriptors keep their times.
-    pub base: BTreeSet<Digest>,
 }
 
 /// What changes in `manifest.json` besides its times.
@@ -78,16 +76,13 @@ impl<'a> Archive<'a> {
         &self.entries
     }
 
-    /// Every place that holds a time, but for the descriptors of some layers, by the number of the image and the diff_id:
-    /// of images that were not asked for, and of a base.
-    pub fn times(&self, passes: &dyn Fn(usize, &Digest) -> bool) -> Vec<TimeSite> {
+    /// Every place that holds a time, in the images of these numbers.
+    pub fn times(&self, is_wanted: &dyn Fn(usize) -> bool) -> Vec<TimeSite> {
         let mut sites = Vec::new();
-        for (number, entry) in self.json.root().elements().enumerate() {
+        for (number, entry) in self.json.root().elements().enumerate().filter(|(number, _)| is_wanted(*number)) {
             let path = member_path(&element_path("", number), "LayerSources");
             for member in entry.get_some("LayerSources").into_iter().flat_map(Value::members) {
-                if !member.key.parse().is_ok_and(|diff_id| passes(number, &diff_id)) {
-                    annotation_sites(member.value, &member_path(&path, &member.key), &mut sites);
-                }
+                annotation_sites(member.value, &member_path(&path, &member.key), &mut sites);
             }
         }
         sites.iter().map(Site::public).collect()
@@ -162,11 +157,9 @@ impl Patch<'_> {
         for member in sources.members().filter(|member| first.contains(&member.key_span.start)) {
             let Ok(old) = member.key.parse::<Digest>() else { continue };
             let own_path = member_path(path, &member.key);
-            if !edit.base.contains(&old) {
-                let mut sites = Vec::new();
-                annotation_sites(member.value, &own_path, &mut sites);
-                self.stamp(&sites, stamp)?;
-            }
+            let mut sites = Vec::new();
+            annotation_sites(member.value, &own_path, &mut sites);
+            self.stamp(&sites, stamp)?;
             let Some((new, change)) = edit.sources.get(&old) else { continue };
             self.edits.key(&member, &new.to_string());
             self.descriptor(member.value, &own_path, change);

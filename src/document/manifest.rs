@@ -21,8 +21,6 @@ pub struct Manifest<'a> {
 /// What becomes of a layer's descriptor.
 #[derive(Debug, Clone, Default)]
 pub enum LayerEdit<'b> {
-    /// It is the base image's: not a byte of it changes.
-    Base,
     /// The blob is as it was; only times in annotations change.
     #[default]
     Kept,
@@ -101,12 +99,12 @@ impl<'a> Manifest<'a> {
         self.json.root().get("signatures").is_some_and(|list| list.elements().next().is_some())
     }
 
-    /// Every place that holds a time, but for the descriptors of that many lowest layers, which are the base's.
-    pub fn times(&self, base_layers: usize) -> Vec<TimeSite> {
-        self.sites(|number| number < base_layers).iter().map(Site::public).collect()
+    /// Every place that holds a time. The descriptors of a base's layers are the manifest's own.
+    pub fn times(&self) -> Vec<TimeSite> {
+        self.sites().iter().map(Site::public).collect()
     }
 
-    fn sites(&self, is_base: impl Fn(usize) -> bool) -> Vec<Site<'_>> {
+    fn sites(&self) -> Vec<Site<'_>> {
         let root = self.json.root();
         let mut sites = Vec::new();
         annotation_sites(root, "", &mut sites);
@@ -115,7 +113,7 @@ impl<'a> Manifest<'a> {
                 annotation_sites(part, key, &mut sites);
             }
         }
-        for (number, layer) in layer_values(root).filter(|(number, _)| !is_base(*number)) {
+        for (number, layer) in layer_values(root) {
             annotation_sites(layer, &element_path(layers_key(root), number), &mut sites);
         }
         sites
@@ -125,8 +123,7 @@ impl<'a> Manifest<'a> {
     pub fn patch(&self, stamp: Stamp, edit: &ManifestEdit<'_>) -> Result<Patched> {
         let root = self.json.root();
         let mut patch = Patch::new(&self.json);
-        let is_base = |number: usize| matches!(edit.layers.get(number), Some(LayerEdit::Base));
-        patch.stamp(&self.sites(is_base), stamp)?;
+        patch.stamp(&self.sites(), stamp)?;
         let none = Moves::new();
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);
@@ -140,7 +137,7 @@ impl<'a> Manifest<'a> {
                 patch.descriptor(part, key, change);
             }
         }
-        for (number, layer) in layer_values(root).filter(|(number, _)| !is_base(*number)) {
+        for (number, layer) in layer_values(root) {
             let path = element_path(layers_key(root), number);
             patch.moved_annotations(layer, &path, moves);
             if let Some(LayerEdit::Moved(change)) = edit.layers.get(number) {

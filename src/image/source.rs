@@ -14,6 +14,7 @@ use crate::image::folder;
 use crate::image::location::{Kind, Location, Where};
 use crate::media_type::Compression;
 use crate::spool::Spools;
+use crate::sync::start;
 use crate::tar::Entry;
 
 /// The largest document that is read: twice what registries take for a manifest, and far more than any config.
@@ -224,7 +225,7 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
 fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Store> {
     let growing = Growing::new(spools.file()?);
     std::thread::scope(|scope| {
-        let filler = scope.spawn(|| growing.fill(reader));
+        let filler = start(scope, "fill", || growing.fill(reader))?;
         let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), arrived);
         // What follows the end marker is read all the same: the program that writes into this pipe must not be
         // killed by closing it. It may be once it is known that its archive is of no use.

@@ -66,7 +66,7 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
         image.names = found.names;
         image.manifest = Some(found.digest);
         let manifest = Manifest::parse(&found.node.bytes).map_err(|e| e.in_blob(found.digest))?;
-        image.times.extend(times("manifest", manifest.times(0)));
+        image.times.extend(times("manifest", manifest.times()));
         for (number, (layer, descriptor)) in image.layers.iter_mut().zip(&found.node.layers).enumerate() {
             let diff_id = found.image.diff_id(number)?;
             layer.digest = Some(descriptor.digest);

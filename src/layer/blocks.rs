@@ -10,6 +10,7 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::{Decoder, Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
+use crate::sync::start;
 use crate::tar::Stats;
 
 /// Large enough that a hand-over costs nothing, small enough to stay in a core's cache between inflating and hashing.
@@ -92,10 +93,7 @@ pub(super) fn read<R>(
     let mut blocks = Blocks { full, free, current: Vec::new(), is_plain, hasher, is_used_up: false };
     let (read, worked, hasher, is_used_up) = thread::scope(|scope| {
         let decoder = &mut decoder;
-        let reader = thread::Builder::new()
-            .name("read".to_owned())
-            .spawn_scoped(scope, move || inflate(decoder, pool, &full_sender, &free_receiver))
-            .map_err(|error| Error::io("cannot start a thread", error))?;
+        let reader = start(scope, "read", move || inflate(decoder, pool, &full_sender, &free_receiver))?;
         let worked = work(&mut blocks);
         let (hasher, is_used_up) = (blocks.hasher.take(), blocks.is_used_up);
         // The reader must not wait for someone who will take no more.

@@ -24,10 +24,11 @@ use std::time::SystemTime;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
+use crate::blob;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layer::form1::{FORM, Output};
-use crate::sync::lock;
+use crate::sync::{lock, not_started};
 
 /// No compressed chunk is larger: twice the longest, with what a codec may add to it.
 const LARGEST_CHUNK: usize = 17 << 20;
@@ -69,10 +70,8 @@ impl Cache {
         let store = Arc::new(Store { dir: dir.to_owned(), max, size: Mutex::default() });
         fs::read_dir(dir).map_err(failed)?;
         let counted = Arc::clone(&store);
-        let counting = thread::Builder::new()
-            .name("cache".to_owned())
-            .spawn(move || counted.count())
-            .map_err(|error| Error::io("cannot start a thread", error))?;
+        let counting =
+            thread::Builder::new().name("cache".to_owned()).spawn(move || counted.count()).map_err(not_started)?;
         Ok(Self { store, counting: Some(counting), hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
@@ -149,8 +148,8 @@ impl Drop for Cache {
 
 impl Store {
     fn get(&self, name: &str, most: usize) -> Option<Vec<u8>> {
-        let mut file = File::open(self.dir.join(name)).ok()?;
-        let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?.min(most));
+        let (mut file, len) = blob::open_regular(&self.dir.join(name)).ok()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(len).ok()?.min(most));
         (&mut file).take(most as u64).read_to_end(&mut bytes).ok()?;
         let compressed = bytes.len().checked_sub(TRAILER)?;
         let (content, trailer) = bytes.split_at_checked(compressed)?;

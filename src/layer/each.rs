@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Kind, Result};
 use crate::layer::Pool;
-use crate::sync::lock;
+use crate::sync::{lock, start};
 
 impl Pool {
     /// Works on every item, begun in their order and as many at a time as there are jobs; the results in that order.
@@ -17,8 +17,8 @@ impl Pool {
         let results = Mutex::new(items.iter().map(|_| None).collect::<Vec<Option<R>>>());
         let failed = Mutex::new(None::<Error>);
         std::thread::scope(|scope| {
-            for _ in 0..self.jobs().min(items.len()) {
-                scope.spawn(|| {
+            for count in 0..self.jobs().min(items.len()) {
+                let started = start(scope, "layer", || {
                     while lock(&failed).is_none() {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let Some(item) = items.get(number) else { break };
@@ -38,8 +38,15 @@ impl Pool {
                         }
                     }
                 });
+                match started {
+                    Ok(_) => {}
+                    Err(error) if count == 0 => return Err(error),
+                    // Fewer do it as well.
+                    Err(_) => break,
+                }
             }
-        });
+            Ok(())
+        })?;
         if let Some(error) = lock(&failed).take() {
             return Err(error);
         }

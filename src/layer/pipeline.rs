@@ -44,6 +44,7 @@ use crate::layer::replay::Progress;
 use crate::layer::spec::{Outcome, Spec, Written};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
+use crate::sync::start;
 use crate::tar::{Patcher, Want};
 
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
@@ -111,10 +112,7 @@ fn encoded(
             let is_hashed = blocks.are_hashed();
             let tape = recall.filter(|_| !blocks.are_plain()).map(Recall::tape);
             thread::scope(|scope| {
-                let patching = thread::Builder::new()
-                    .name("patch".to_owned())
-                    .spawn_scoped(scope, move || patch::read(blocks, spec, pool, sender, hashes, tape))
-                    .map_err(|error| Error::io("cannot start a thread", error))?;
+                let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, sender, hashes, tape))?;
                 let new = write(file, spec, pool, is_hashed, receiver);
                 let Patched { stats, diff_id, recording } = joined(patching.join())?;
                 let (written, kept) = new?.complete(diff_id)?;
@@ -143,11 +141,10 @@ pub(super) fn replayed(
     let file = create().ok()?;
     let progress = Progress::new(pool, plan.facts.size, plan.facts.uncompressed_size);
     let made = thread::scope(|scope| {
-        let named = |name: &str| thread::Builder::new().name(name.to_owned());
-        let verifying = named("hash").spawn_scoped(scope, || recall.verify(source, pool, &is_given_up)).ok()?;
+        let verifying = start(scope, "hash", || recall.verify(source, pool, &is_given_up)).ok()?;
         let (sender, receiver) = bounded(QUEUE);
         let replay = recall.replay(scope, &plan, pool, &progress).ok()?;
-        let patching = named("patch").spawn_scoped(scope, || patch::played(replay, spec, pool, sender)).ok()?;
+        let patching = start(scope, "patch", || patch::played(replay, spec, pool, sender)).ok()?;
         let new = write(file, spec, pool, true, receiver);
         let patched = joined(patching.join());
         is_given_up.store(patched.is_err() || new.is_err(), Ordering::Relaxed);

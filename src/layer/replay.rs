@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use zstd::bulk::Decompressor;
@@ -15,6 +15,7 @@ use crate::layer::pieces::{Loaded, Piece, Stream, Stretch};
 use crate::layer::pool::Helpers;
 use crate::layer::tape::PIECE;
 use crate::layer::{Cache, Pool};
+use crate::sync;
 
 /// Chunks up to this size are made ready ahead of time, one by each thread. Those of zstd are larger: they are made ready
 /// within the pool's budget.
@@ -69,11 +70,8 @@ impl<'s> Replay<'s> {
         let start = |first| {
             let (sender, taken) = bounded(0);
             let wanted = in_order(stream).skip(first).step_by(count);
-            let thread = thread::Builder::new()
-                .name("replay".to_owned())
-                .spawn_scoped(scope, move || read_ahead(Loader::new(pool, cache, output), wanted, progress, &sender))
-                .map_err(|error| Error::io("cannot start a thread", error))?;
-            Ok((taken, thread))
+            let work = move || read_ahead(Loader::new(pool, cache, output), wanted, progress, &sender);
+            Ok((taken, sync::start(scope, "replay", work)?))
         };
         let threads = (0..count).map(start).collect::<Result<_>>()?;
         Ok(Self {

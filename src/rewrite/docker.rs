@@ -94,10 +94,9 @@ fn entry_edit(
     plan: &ImagePlan,
 ) -> Result<ArchiveEntryEdit<'static>> {
     let mut sources = BTreeMap::new();
-    let mut base = BTreeSet::new();
     let new = documents.diff_ids(&image.config, plan)?;
     let layers = image.config.diff_ids.iter().zip(new).zip(&entry.made.layers);
-    for (number, ((old, new), blob)) in layers.enumerate() {
+    for ((old, new), blob) in layers {
         let size = documents.blobs.get(blob).map_or(0, Content::len);
         let mut edit = DescriptorEdit::blob(*blob, size);
         let listed = image.entry.sources.iter().find(|(diff_id, _)| diff_id == old);
@@ -106,9 +105,6 @@ fn entry_edit(
             let compression = documents.blobs.get(blob).map_or(Ok(layer.compression), sniff)?;
             edit.media_type = Some(layer.with(compression).to_string());
         }
-        if number < plan.base.layers {
-            base.insert(*old);
-        }
         sources.insert(*old, (new, edit));
     }
     Ok(ArchiveEntryEdit {
@@ -116,7 +112,6 @@ fn entry_edit(
         tags: Some(entry.tags.clone()),
         layers: entry.made.layers.iter().map(Digest::path).collect(),
         sources,
-        base,
     })
 }
 

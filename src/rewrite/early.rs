@@ -21,6 +21,7 @@ use crate::layer::{self, Expect, Outcome, Output, Pool, Spec};
 use crate::media_type::Compression;
 use crate::policy::{Base, Policy};
 use crate::spool::Spools;
+use crate::sync::{lock, start};
 
 /// What became of files that were taken for layers.
 #[derive(Debug, Default)]
@@ -39,7 +40,8 @@ pub fn open(location: &Location, policy: &Policy, pool: &Pool, spools: &Spools) 
     let done = Mutex::new(BTreeMap::new());
     let opened = std::thread::scope(|scope| {
         for _ in 0..pool.jobs() {
-            scope.spawn(|| work(&receiver, policy, pool, spools, &done));
+            // Where there can be no threads, layers are worked on when they all are here.
+            let _ = start(scope, "layer", || work(&receiver, policy, pool, spools, &done));
         }
         let opened = Source::open(location, spools, &mut |name, extent| offer(&sender, name, extent));
         if opened.is_err() {
@@ -68,7 +70,7 @@ fn work(
 ) {
     while let Ok((name, extent)) = receiver.recv() {
         if let Ok(Some(result)) = try_layer(&name, &extent, policy, pool, spools) {
-            done.lock().unwrap_or_else(PoisonError::into_inner).insert(extent.place(), result);
+            lock(done).insert(extent.place(), result);
         }
     }
 }

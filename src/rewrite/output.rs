@@ -19,6 +19,9 @@ use crate::rewrite::documents::{Documents, ImagePlan};
 use crate::rewrite::report::{Change, Image};
 use crate::selection::images::{Found, configs, images};
 
+/// So many files that nothing refers to are named.
+const NAMED_MAX: usize = 1000;
+
 /// What goes beside the blobs.
 #[derive(Debug, Default)]
 pub struct Finished {
@@ -174,8 +177,12 @@ pub fn unreferenced(source: &Source, graph: &Graph, used: &BTreeSet<String>) -> 
     let is_v1 = |name: &String| ["/VERSION", "/json", "/layer.tar"].iter().any(|end| name.ends_with(end));
     let unknown = source.files()?.into_iter().filter(|name| !known.contains(name));
     let (v1, others): (Vec<String>, Vec<String>) = unknown.partition(is_v1);
+    let more = others.len().saturating_sub(NAMED_MAX);
     let mut list: Vec<String> =
-        others.into_iter().map(|name| format!("file {name}, which nothing refers to")).collect();
+        others.into_iter().take(NAMED_MAX).map(|name| format!("file {name}, which nothing refers to")).collect();
+    if more > 0 {
+        list.push(format!("{more} more files, which nothing refers to"));
+    }
     if !v1.is_empty() {
         list.push(format!("{} files of Docker's v1 format, which no loader reads beside a manifest.json", v1.len()));
     }

@@ -9,6 +9,11 @@ use crate::error::{Error, Result};
 use crate::image::graph::{ManifestNode, extent_of};
 use crate::image::sink::Content;
 use crate::media_type::LayerType;
+use crate::rewrite::layers::Done;
+
+/// The largest layer that a descriptor carries in `data`: registries take manifests of 4 MiB (distribution-spec, "Pushing
+/// Manifests"), and base64 makes four bytes of three.
+const DATA_LIMIT: u64 = 3 << 20;
 
 impl Documents<'_> {
     pub(super) fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {
@@ -23,12 +28,11 @@ impl Documents<'_> {
             if done.digest != descriptor.digest {
                 self.moves.insert(descriptor.digest, done.digest);
             }
-            parts.push(match (number < plan.base.layers, done.digest == descriptor.digest) {
-                (true, _) => Part::Base,
-                (false, true) => Part::Kept,
-                (false, false) => {
-                    Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id }
-                }
+            parts.push(if done.digest == descriptor.digest {
+                Part::Kept
+            } else {
+                let data = data_of(descriptor, done)?;
+                Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id, data }
             });
             self.keep_layer(done);
         }
@@ -94,15 +98,23 @@ impl Documents<'_> {
     }
 }
 
+/// The new layer, where its descriptor carried the old one in `data` and it is small enough to be carried.
+fn data_of(descriptor: &Descriptor, done: &Done) -> Result<Option<Vec<u8>>> {
+    match &done.content {
+        Some(Content::Spool(extent)) if descriptor.data.is_some() && extent.len() <= DATA_LIMIT => {
+            extent.bytes(DATA_LIMIT).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 /// What became of a blob that a manifest lists.
 #[derive(Debug)]
 pub enum Part {
-    /// It is the base image's.
-    Base,
     /// It is as it was.
     Kept,
     /// It is a layer that was encoded.
-    Layer { digest: Digest, size: u64, media_type: Option<String>, diff_id: Digest },
+    Layer { digest: Digest, size: u64, media_type: Option<String>, diff_id: Digest, data: Option<Vec<u8>> },
     /// It is this document.
     Document(Algorithm, Vec<u8>),
 }
@@ -111,7 +123,7 @@ impl Part {
     /// The digest of the blob, where it has another one now.
     pub fn digest(&self) -> Option<Digest> {
         match self {
-            Self::Base | Self::Kept => None,
+            Self::Kept => None,
             Self::Layer { digest, .. } => Some(*digest),
             Self::Document(algorithm, bytes) => Some(Digest::of(*algorithm, bytes)),
         }
@@ -120,11 +132,10 @@ impl Part {
     /// What its descriptor becomes.
     pub fn edit(&self) -> LayerEdit<'_> {
         match self {
-            Self::Base => LayerEdit::Base,
             Self::Kept => LayerEdit::Kept,
-            Self::Layer { digest, size, media_type, diff_id } => LayerEdit::Moved(DescriptorEdit {
+            Self::Layer { digest, size, media_type, diff_id, data } => LayerEdit::Moved(DescriptorEdit {
                 blob: Some((*digest, *size)),
-                data: None,
+                data: data.as_deref(),
                 media_type: media_type.clone(),
                 rewritten: Some(*diff_id),
             }),
