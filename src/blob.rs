@@ -221,6 +221,8 @@ impl Extent {
         while left > 0 {
             let step = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
             match rustix::fs::copy_file_range(input, Some(&mut from), out, Some(&mut to), step) {
+                // Some filesystems say so instead of refusing.
+                Ok(0) if to == at => return Ok(false),
                 Ok(0) => return Err(Error::mismatch("size", self.len, self.len - left)),
                 Ok(copied) => left -= copied as u64,
                 Err(_) if to == at => return Ok(false),

@@ -9,15 +9,17 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 7 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 6 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
-//! | 5 | [`selection`] | which images, and what of them, a verb is about: names, platforms, referrers, the base |
-//! | 4 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
-//! | 4 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
-//! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
-//! | 3 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
-//! | 2 | [`blob`], [`spool`], [`decode`], [`policy`], [`causes`] | verified byte ranges; temporary files; decompression; what to do; why builds differ |
-//! | 1 | [`error`], [`epoch`], [`digest`], [`media_type`], `sync` | the vocabulary, and locks |
+//! | 9 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 8 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
+//! | 7 | [`selection`] | which images, and what of them, a verb is about: names, platforms, referrers, the base |
+//! | 6 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
+//! | 6 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
+//! | 5 | [`policy`] | what to do, as a caller asks for it |
+//! | 4 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
+//! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
+//! | 3 | [`blob`], [`spool`], [`decode`], [`causes`] | verified byte ranges; temporary files; decompression; why builds differ |
+//! | 2 | [`epoch`], [`digest`], [`media_type`], `sync` | the vocabulary; threads and locks |
+//! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
 //!

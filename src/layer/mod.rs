@@ -31,7 +31,7 @@ mod tests;
 pub use crate::decode::{Decoder, Expect};
 pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
-pub use pipeline::rewrite;
+pub use pipeline::{WRITING, rewrite};
 pub use pool::Pool;
 pub use scan::{Event, measure, scan};
 pub use spec::{Outcome, Spec, Written};

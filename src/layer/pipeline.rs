@@ -87,6 +87,9 @@ pub fn rewrite(
     Ok(outcome)
 }
 
+/// What was being done where the file that the caller made could not be written: that is no fault of the layer.
+pub const WRITING: &str = "cannot write the new layer";
+
 /// A new blob, and what its chunks are to the cache.
 pub(super) struct Made {
     pub(super) facts: Facts,
@@ -241,7 +244,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
         };
         kept.extend(compressed.as_ref().and_then(|compressed| compressed.kept));
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
-        file.write_all(bytes).map_err(|error| Error::io("cannot write", error))?;
+        file.write_all(bytes).map_err(|error| Error::io(WRITING, error))?;
         size += bytes.len() as u64;
         if let Some(hasher) = &mut digest {
             hasher.update(bytes);

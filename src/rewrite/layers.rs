@@ -324,5 +324,5 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
 
 /// Is it the spool that could not be written? Then its place is not in the image.
 fn is_full(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Io { doing, .. } if doing.starts_with("cannot write"))
+    matches!(error.kind(), Kind::Io { doing, .. } if *doing == layer::WRITING)
 }
