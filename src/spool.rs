@@ -3,12 +3,15 @@
 //! Spools have no name from the start, so that the kernel removes them even after SIGKILL. Only an output that is
 //! yet to be renamed into place has one; it is removed on every way out that leaves time for it.
 
+mod removal;
+
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use removal::remove;
 
 /// How the names of unfinished outputs begin.
 const PREFIX: &str = ".restamp-";
@@ -17,7 +20,21 @@ const PREFIX: &str = ".restamp-";
 #[derive(Debug, Clone)]
 pub struct Spools {
     folder: PathBuf,
-    named: Arc<Mutex<Vec<PathBuf>>>,
+    named: Arc<Mutex<Named>>,
+}
+
+/// What has a name for now.
+#[derive(Debug, Default)]
+struct Named {
+    paths: Vec<PathBuf>,
+    /// Set once all of them are being removed: nothing gets a name any more, nor its final one.
+    ended: bool,
+}
+
+impl Named {
+    fn still_running(&self) -> Result<()> {
+        if self.ended { Err(Error::interrupted()) } else { Ok(()) }
+    }
 }
 
 impl Spools {
@@ -45,37 +62,57 @@ impl Spools {
     /// An output file beside the path that it will be renamed to.
     pub fn output_file(&self, target: &Path) -> Result<Output> {
         let folder = folder_of(target);
-        // As `open` would create it: the process's umask applies.
-        let file = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|e| Error::io("cannot make an output file", e).in_file(folder.display()))?;
-        let (file, path) = file.keep().map_err(|e| Error::io("cannot make an output file", e.error))?;
-        Ok(self.remember(path, Some(file)))
+        let failed = |e| Error::io("cannot make an output file", e).in_file(folder.display());
+        self.named(|| {
+            // As `open` would create it: the process's umask applies.
+            let file = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)
+                .map_err(failed)?;
+            let (file, path) = file.keep().map_err(|e| failed(e.error))?;
+            Ok((path, Some(file)))
+        })
     }
 
     /// An output directory beside the path that it will be renamed to.
     pub fn output_folder(&self, target: &Path) -> Result<Output> {
         let folder = folder_of(target);
-        let made = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o777))
-            .tempdir_in(folder)
-            .map_err(|e| Error::io("cannot make an output directory", e).in_file(folder.display()))?;
-        Ok(self.remember(made.keep(), None))
+        self.named(|| {
+            let made = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .permissions(Permissions::from_mode(0o777))
+                .tempdir_in(folder)
+                .map_err(|e| Error::io("cannot make an output directory", e).in_file(folder.display()))?;
+            Ok((made.keep(), None))
+        })
     }
 
-    fn remember(&self, path: PathBuf, file: Option<File>) -> Output {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
-        Output { path, file, spools: self.clone() }
+    /// Makes something that has a name, and remembers it before a signal can come between.
+    fn named(&self, make: impl FnOnce() -> Result<(PathBuf, Option<File>)>) -> Result<Output> {
+        let mut named = self.lock();
+        named.still_running()?;
+        let (path, file) = make()?;
+        named.paths.push(path.clone());
+        drop(named);
+        Ok(Output { path, file, spools: self.clone() })
     }
 
-    /// Removes every unfinished output: for a signal that ends the process.
+    /// Removes every unfinished output, for good: for a signal that ends the process. What is being written into one
+    /// of them meanwhile fails, and so does giving one its name.
     pub fn remove_all(&self) {
-        for path in self.named.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            remove(&path);
+        let mut named = self.lock();
+        named.ended = true;
+        let paths = std::mem::take(&mut named.paths);
+        drop(named);
+        for path in paths {
+            // Nothing can be done about a failure here: the process ends.
+            let _ = remove(&path);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,7 +145,7 @@ impl Output {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         self.finish(target, |from| {
             renameat_with(CWD, from, CWD, target, RenameFlags::EXCHANGE)?;
-            remove(from);
+            let _ = remove(from);
             Ok(())
         })
     }
@@ -120,9 +157,10 @@ impl Output {
         }
         {
             // Under the lock, so that a signal finds either an unfinished output or none.
-            let mut named = self.spools.named.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut named = self.spools.lock();
+            named.still_running()?;
             rename(&self.path).map_err(|e| failed("cannot rename the output into place", e))?;
-            named.retain(|path| *path != self.path);
+            named.paths.retain(|path| *path != self.path);
         }
         // The name itself lasts only once the directory is written. Some filesystems can't sync one: no harm.
         if let Ok(folder) = File::open(folder_of(target)) {
@@ -134,11 +172,12 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        let mut named = self.spools.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = named.iter().position(|path| *path == self.path) {
-            named.swap_remove(place);
+        let mut named = self.spools.lock();
+        if let Some(place) = named.paths.iter().position(|path| *path == self.path) {
+            named.paths.swap_remove(place);
             drop(named);
-            remove(&self.path);
+            // The error that led here matters more than one of this.
+            let _ = remove(&self.path);
         }
     }
 }
@@ -149,11 +188,6 @@ pub fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
-}
-
-fn remove(path: &Path) {
-    // Nothing can be done about a failure here, and the error that led here matters more.
-    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
 #[cfg(test)]
@@ -180,6 +214,40 @@ mod tests {
         spools.remove_all();
         assert!(names(folder.path()).is_empty());
         drop(output);
+    }
+
+    #[test]
+    fn nothing_gets_a_name_once_the_unfinished_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let spools = Spools::new(folder.path());
+        let output = spools.output_file(&folder.path().join("x")).unwrap();
+        spools.remove_all();
+        let is_interrupted = |error: Error| matches!(error.kind(), crate::error::Kind::Interrupted);
+        assert!(is_interrupted(output.rename_to(&folder.path().join("x")).unwrap_err()));
+        assert!(is_interrupted(spools.output_file(&folder.path().join("y")).unwrap_err()));
+        assert!(is_interrupted(spools.output_folder(&folder.path().join("z")).unwrap_err()));
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_directory_that_is_being_filled_is_removed_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..20 {
+            let spools = Spools::new(folder.path());
+            let output = spools.output_folder(&folder.path().join("x")).unwrap();
+            fs::create_dir(output.path().join("blobs")).unwrap();
+            std::thread::scope(|scope| {
+                let blobs = output.path().join("blobs");
+                let filler =
+                    scope.spawn(move || (0..).take_while(|n| fs::write(blobs.join(n.to_string()), "").is_ok()).count());
+                while fs::read_dir(output.path().join("blobs")).unwrap().count() < 20 {
+                    std::thread::yield_now();
+                }
+                spools.remove_all();
+                assert!(filler.join().unwrap() >= 20);
+            });
+            assert_eq!(names(folder.path()), [""; 0]);
+        }
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };
+    signals::wait_if_ending();
     match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {

@@ -1,9 +1,22 @@
-//! SIGINT and SIGTERM: unfinished outputs are removed before the process ends.
+//! SIGINT, SIGTERM and SIGHUP: unfinished outputs are removed before the process ends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use restamp::spool::Spools;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// Has a signal come that ends the process?
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Never returns if a signal is ending the process: an error that comes of its clean-up is no news, and the exit status
+/// is the signal's.
+pub fn wait_if_ending() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
 
 /// From here on a signal removes what the spools have a name for, then ends the process as the shell expects it.
 pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
@@ -13,6 +26,7 @@ pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
         .name("signals".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                ENDING.store(true, Ordering::SeqCst);
                 spools.remove_all();
                 // Dies of the signal itself, so that a shell script around it stops as well.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);

@@ -190,7 +190,8 @@ fn write_folder(image: &Image, folder: &Path) -> Result<()> {
         file.sync_all().map_err(|e| Error::io("cannot sync", e).in_file(path.display()))
     };
     for name in folders(image) {
-        fs::create_dir_all(folder.join(name)).map_err(|e| Error::io("cannot create a directory", e))?;
+        // Not its parents: a directory that a signal has removed must not come back.
+        fs::create_dir(folder.join(name)).map_err(|e| Error::io("cannot create a directory", e))?;
     }
     for (digest, content) in &image.blobs {
         let path = folder.join(digest.path());

@@ -1,0 +1,139 @@
+//! A run that is ended in the middle: by Ctrl-C, by its terminal going away, by a kill.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use support::layer::{Family, Layer, Packing};
+use support::layout::{Image, Layout};
+use support::tarball::Entry;
+use support::{Build, names, noise, run, scratch, text, write};
+
+const BUILD: Build = Build::FIRST;
+
+/// An archive of one image whose layers hold so many bytes of noise each.
+fn archive(layers: u64, length: usize) -> Vec<u8> {
+    let layer = |number| {
+        let tar = support::tarball::tar(&[Entry::file("noise", noise(length, number), 1)]);
+        Layer::new(tar, Packing::Gzip, Family::Oci, &BUILD)
+    };
+    let layers = (1..=layers).map(layer).collect();
+    Layout::of(&Image::new(layers, Family::Oci, &BUILD, &["large:1"]), &BUILD).tar(&BUILD)
+}
+
+/// The program, with the signals as a shell's foreground job has them, whatever the tests were started from.
+fn restamp() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_restamp")]);
+    command.env_remove("SOURCE_DATE_EPOCH").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Starts a run that waits for the second half of its input.
+fn half_way(dir: &Path, to: &str) -> Child {
+    let bytes = archive(1, 400_000);
+    let mut command = restamp();
+    command.current_dir(dir).args(["rewrite", "--epoch", "1700000000", "-", to]);
+    start(&mut command, &bytes[..bytes.len() / 2])
+}
+
+/// Starts a run that gets this much, and waits for more.
+fn start(command: &mut Command, input: &[u8]) -> Child {
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(input).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "it ended before the input did");
+    child
+}
+
+fn send(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Sends a signal and waits for the end, which has to come soon though the input does not.
+fn end(mut child: Child, signal: &str) -> ExitStatus {
+    send(&child, signal);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("still running ten seconds after {signal}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_signal_in_the_middle_leaves_nothing() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        for to in ["out.tar", "oci:out"] {
+            let dir = scratch();
+            let status = end(half_way(dir.path(), to), signal);
+            assert!(!status.success(), "{signal} {to}");
+            assert_eq!(names(dir.path()), [""; 0], "left behind after {signal}, to {to}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_at_any_point_of_writing_a_directory_leaves_nothing_unfinished() {
+    const POINTS: u64 = 40;
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &archive(80, 2_000));
+    let folder = dir.path().join("to");
+    let mut interrupted = 0;
+    for point in 0..POINTS {
+        fs::create_dir(&folder).unwrap();
+        let mut command = restamp();
+        command.args(["rewrite", "--epoch", "1700000000", text(&source), &format!("oci:{}/out", text(&folder))]);
+        let mut child = command.spawn().unwrap();
+        // Aimed at the part in which there is a directory to be removed.
+        while names(&folder).is_empty() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::thread::sleep(Duration::from_micros(400 * point));
+        let status = end(child, ["-INT", "-TERM", "-HUP"][(point % 3) as usize]);
+        interrupted += u32::from(status.code().is_none());
+        let left = names(&folder);
+        match left.as_slice() {
+            [] => assert!(status.signal().is_some(), "{status}"),
+            [out] if out == "out" => {
+                run(["check", "-q", "--epoch", "1700000000", text(&folder.join("out"))]).expect(0);
+            }
+            _ => panic!("left behind at point {point}: {left:?}"),
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    assert!(interrupted > 5, "only {interrupted} of {POINTS} runs were interrupted");
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_nothing_under_the_final_name() {
+    for to in ["out.tar", "oci:out"] {
+        let dir = scratch();
+        assert!(!end(half_way(dir.path(), to), "-KILL").success());
+        assert!(!dir.path().join("out.tar").exists());
+        assert!(!dir.path().join("out").exists());
+        // What it left is in nobody's way.
+        let source = write(dir.path(), "in.tar", &archive(1, 400_000));
+        run(["rewrite", "--epoch", "1700000000", text(&source), text(&dir.path().join("out.tar"))]).expect(0);
+    }
+}
+
+#[test]
+fn an_archive_that_is_replaced_is_whole_after_a_kill() {
+    let dir = scratch();
+    let to = write(dir.path(), "out.tar", b"what was there before");
+    assert!(!end(half_way(dir.path(), "out.tar"), "-KILL").success());
+    assert_eq!(fs::read(to).unwrap(), b"what was there before");
+}
