@@ -118,6 +118,30 @@ fn a_signal_at_any_point_of_writing_a_directory_leaves_nothing_unfinished() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
+    let bytes = archive(1, 400_000);
+    for (ignored, other) in [("HUP", "-INT"), ("INT", "-TERM")] {
+        let dir = scratch();
+        let start = || {
+            let mut command = Command::new("env");
+            command.args(["--default-signal=INT,TERM,HUP", &format!("--ignore-signal={ignored}")]);
+            command.arg(env!("CARGO_BIN_EXE_restamp")).args(["rewrite", "--epoch", "1700000000", "-", "out.tar"]);
+            start(command.current_dir(dir.path()), &bytes[..bytes.len() / 2])
+        };
+        let mut child = start();
+        send(&child, &format!("-{ignored}"));
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(child.try_wait().unwrap(), None, "{ignored} ended it");
+        child.stdin.take().unwrap().write_all(&bytes[bytes.len() / 2..]).unwrap();
+        assert!(child.wait().unwrap().success(), "{ignored}");
+        assert_eq!(names(dir.path()), ["out.tar"]);
+        // The others are heeded all the same.
+        assert!(end(start(), other).signal().is_some());
+        assert_eq!(names(dir.path()), ["out.tar"]);
+    }
+}
+
+#[test]
 fn a_kill_in_the_middle_leaves_nothing_under_the_final_name() {
     for to in ["out.tar", "oci:out"] {
         let dir = scratch();

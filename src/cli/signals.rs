@@ -20,7 +20,9 @@ pub fn wait_if_ending() {
 
 /// From here on a signal removes what the spools have a name for, then ends the process as the shell expects it.
 pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    // What nohup or a shell's background job has had ignored stays so.
+    let heeded: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let mut signals = Signals::new(heeded).context("cannot listen for signals")?;
     let spools = spools.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
@@ -35,4 +37,13 @@ pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
         })
         .context("cannot start a thread")?;
     Ok(())
+}
+
+/// Was this signal ignored when the process was started, or is it now? If that can't be told it was not, as is usual.
+fn is_ignored(signal: i32) -> bool {
+    // proc_pid_status(5); sigaction(2) can't be asked in safe Rust.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
