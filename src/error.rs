@@ -39,7 +39,7 @@ pub struct Place {
 #[non_exhaustive]
 pub enum Kind {
     /// Reading or writing failed.
-    #[error("{doing}: {source}")]
+    #[error("{doing}: {source}{}", advice(source))]
     Io {
         /// What was attempted, e.g. `cannot read`.
         doing: Cow<'static, str>,
@@ -175,6 +175,14 @@ impl Error {
     /// Is this the read or write end of a pipe that the other side has closed?
     pub fn is_broken_pipe(&self) -> bool {
         matches!(&self.inner.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// What can be done about a failure that is not of the image's making.
+fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::FBIG) => "; raise the limit (ulimit -f)",
+        _ => "",
     }
 }
 

@@ -119,6 +119,24 @@ fn a_report_that_cannot_be_written_leaves_no_image() {
     assert_eq!(names(dir.path()), ["in.tar"]);
 }
 
+/// Runs the program under a limit of the shell's.
+fn limited(limit: &str, dir: &Path, arguments: &[&str]) -> support::Outcome {
+    let mut command = Command::new("sh");
+    command.current_dir(dir).args(["-c", &format!("{limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_restamp")]);
+    finish(command.args(arguments).env_remove("SOURCE_DATE_EPOCH"), None)
+}
+
+#[test]
+fn a_file_that_may_not_become_so_large_leaves_nothing() {
+    let dir = scratch();
+    write(dir.path(), "in.tar", &large());
+    for to in ["out.tar", "oci:out"] {
+        limited("ulimit -f 100", dir.path(), &["rewrite", "--epoch", "1700000000", "in.tar", to])
+            .expect_error(&["ulimit -f"]);
+        assert_eq!(names(dir.path()), ["in.tar"]);
+    }
+}
+
 #[test]
 fn a_decompression_bomb_passes_in_bounded_memory() {
     const MEBIBYTE: usize = 1 << 20;

@@ -5,6 +5,7 @@ mod complete;
 mod diff;
 mod epoch;
 mod inspect;
+mod limits;
 mod progress;
 mod report_file;
 mod rewrite;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { FAILED } else { DONE });
         }
     };
+    limits::prepare();
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

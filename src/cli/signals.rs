@@ -40,7 +40,7 @@ pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
 }
 
 /// Was this signal ignored when the process was started, or is it now? If that can't be told it was not, as is usual.
-fn is_ignored(signal: i32) -> bool {
+pub fn is_ignored(signal: i32) -> bool {
     // proc_pid_status(5); sigaction(2) can't be asked in safe Rust.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
