@@ -181,6 +181,7 @@ impl Error {
 /// What can be done about a failure that is not of the image's making.
 fn advice(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::MFILE) => "; raise the limit (ulimit -n)",
         Some(rustix::io::Errno::FBIG) => "; raise the limit (ulimit -f)",
         _ => "",
     }

@@ -127,6 +127,22 @@ fn limited(limit: &str, dir: &Path, arguments: &[&str]) -> support::Outcome {
 }
 
 #[test]
+fn more_layers_than_files_may_be_open() {
+    let layer = |number| {
+        let tar = support::tarball::tar(&[support::tarball::Entry::file(format!("{number}"), "x", 1)]);
+        Layer::new(tar, Packing::Gzip, Family::Oci, &BUILD)
+    };
+    let image = Image::new((0..300).map(layer).collect(), Family::Oci, &BUILD, &["deep:1"]);
+    let dir = scratch();
+    write(dir.path(), "in.tar", &Layout::of(&image, &BUILD).tar(&BUILD));
+    let arguments = ["rewrite", "--epoch", "1700000000", "in.tar", "out.tar"];
+    limited("ulimit -n 64", dir.path(), &arguments).expect_error(&["ulimit -n"]);
+    assert_eq!(names(dir.path()), ["in.tar"]);
+    limited("ulimit -Sn 64", dir.path(), &arguments).expect(0);
+    judge::expect_stamped(&judge::walk(&read(&dir.path().join("out.tar"))), false);
+}
+
+#[test]
 fn a_file_that_may_not_become_so_large_leaves_nothing() {
     let dir = scratch();
     write(dir.path(), "in.tar", &large());
