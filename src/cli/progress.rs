@@ -1,6 +1,6 @@
 //! How far a run is: a bar on a terminal, a line now and then in a log, nothing when quiet.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -68,15 +68,20 @@ impl Drop for Progress {
 }
 
 fn show_bar(pool: &Pool, total: &AtomicU64, ended: &AtomicBool) {
-    let bar = ProgressBar::new(0);
-    let template = "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let bar = ProgressBar::no_length();
+    let mut shown = None;
     while !ended.load(Ordering::Relaxed) {
-        let (read, total) = (pool.bytes_read(), total.load(Ordering::Relaxed));
-        bar.set_message(if total == 0 { "reading" } else { "layers" });
-        bar.set_length(total);
+        let (read, total) = (pool.bytes_read(), known(total));
+        if shown != Some(total) {
+            shown = Some(total);
+            if let Ok(style) = ProgressStyle::with_template(template(total)) {
+                bar.set_style(style);
+            }
+            match total {
+                Some(total) => bar.set_length(total),
+                None => bar.unset_length(),
+            }
+        }
         bar.set_position(read);
         bar.tick();
         std::thread::sleep(TICK);
@@ -89,9 +94,43 @@ fn show_lines(pool: &Pool, total: &AtomicU64, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         if last.elapsed() >= INTERVAL {
             last = Instant::now();
-            let (read, total) = (pool.bytes_read(), total.load(Ordering::Relaxed));
-            eprintln!("restamp: {} of {} read", HumanBytes(read), HumanBytes(total));
+            let _ = writeln!(io::stderr(), "{}", line(pool.bytes_read(), known(total)));
         }
         std::thread::sleep(TICK);
+    }
+}
+
+/// How many bytes there are to read; not known while an image arrives by a pipe, nor before its documents are read.
+fn known(total: &AtomicU64) -> Option<u64> {
+    Some(total.load(Ordering::Relaxed)).filter(|total| *total > 0)
+}
+
+fn template(total: Option<u64>) -> &'static str {
+    match total {
+        Some(_) => "{spinner} layers {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
+        None => "{spinner} {bytes} read {binary_bytes_per_sec}",
+    }
+}
+
+fn line(read: u64, total: Option<u64>) -> String {
+    match total {
+        Some(total) => format!("restamp: {} of {} read", HumanBytes(read), HumanBytes(total)),
+        None => format!("restamp: {} read", HumanBytes(read)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_unknown_total_nothing_is_said() {
+        assert_eq!(line(1 << 20, None), "restamp: 1.00 MiB read");
+        assert_eq!(line(1 << 20, Some(1 << 21)), "restamp: 1.00 MiB of 2.00 MiB read");
+        assert_eq!(known(&AtomicU64::new(0)), None);
+        assert!(
+            !template(None).contains("bar") && !template(None).contains("total") && !template(None).contains("eta")
+        );
+        assert!([None, Some(1)].map(template).into_iter().all(|text| ProgressStyle::with_template(text).is_ok()));
     }
 }
