@@ -1,9 +1,9 @@
 //! `restamp check`
 
 use std::collections::HashMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use restamp::check::check;
 use restamp::check::report::{Finding, Kind, Level, Report};
 use restamp::error::escaped;
@@ -12,6 +12,7 @@ use restamp::policy::{Platform, Policy};
 use restamp::{Epoch, Stamp};
 
 use super::epoch::EpochArguments;
+use super::printing;
 use super::running::{self, BaseArguments, Running, Workshop};
 
 /// So many findings of a kind are listed for people in one layer or document.
@@ -66,32 +67,16 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let source = Source::open(&location, &spools, &mut |_, _| {})?;
     let report = check(&source, &policy, &pool, &|total| progress.set_total(total))?;
     drop(progress);
-    if !arguments.running.quiet {
-        let mut out = BufWriter::new(io::stdout().lock());
-        match if arguments.json {
-            json(&report, &mut out)
-        } else {
-            list(&report, policy.stamp, arguments.verbose, &mut out)
-        } {
-            // Who closed the pipe has seen enough; what was found is told by the exit status all the same.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                // What is still in the buffer must not be tried once more.
-                let _ = out.into_parts();
-            }
-            result => result.context("cannot write the result")?,
-        }
+    if arguments.json {
+        printing::print_json(&report)?;
+    } else if !arguments.running.quiet {
+        printing::print(|out| list(&report, policy.stamp, arguments.verbose, out))?;
     }
     Ok(if report.is_clean() { super::DONE } else { super::FOUND })
 }
 
-fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    out.write_all(b"\n")?;
-    out.flush()
-}
-
 /// The list for people: a paragraph per document or layer, then a line that sums it up.
-fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut impl Write) -> io::Result<()> {
+fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     for group in report.findings.chunk_by(|a, b| a.place == b.place) {
         let Some(first) = group.first() else { continue };
         let of = if first.place.of.is_empty() { String::new() } else { format!(" ({})", first.place.of) };
@@ -119,12 +104,11 @@ fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut impl Write) -> i
             }
         }
     }
-    sum(report, stamp.epoch, out)?;
-    out.flush()
+    sum(report, stamp.epoch, out)
 }
 
 /// A line with text from the image, which must not steer the terminal.
-fn line(out: &mut impl Write, text: &str) -> io::Result<()> {
+fn line(out: &mut dyn Write, text: &str) -> io::Result<()> {
     writeln!(out, "{}", escaped(text))
 }
 
@@ -135,7 +119,7 @@ fn sort_of(finding: &Finding) -> Sort<'_> {
     (finding.level, finding.kind, finding.field.as_deref().filter(|_| finding.entry.is_some()))
 }
 
-fn sum(report: &Report, epoch: Epoch, out: &mut impl Write) -> io::Result<()> {
+fn sum(report: &Report, epoch: Epoch, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total;
     let number = |count: u64, one: &str| format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" });
     let checked = report.checked;

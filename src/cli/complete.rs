@@ -1,11 +1,12 @@
 //! Completions and man pages, from the definitions of the options themselves.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
+
+use super::printing;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub struct Man {
 pub fn completions(arguments: &Completions) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Cli::command(), "restamp", &mut script);
-    io::stdout().write_all(&script)?;
+    printing::print(|out| out.write_all(&script))?;
     Ok(super::DONE)
 }
 
@@ -40,7 +41,7 @@ pub fn man(arguments: &Man) -> Result<u8> {
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page)?;
-            io::stdout().write_all(&page)?;
+            printing::print(|out| out.write_all(&page))?;
         }
     }
     Ok(super::DONE)

@@ -12,6 +12,7 @@ use restamp::image::location::Where;
 use restamp::image::source::Source;
 use restamp::policy::Platform;
 
+use super::printing;
 use super::running::{self, Running, Workshop};
 
 /// Tell what differs between two images, and why
@@ -119,16 +120,17 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
         fs::write(path, html(&report)).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if !arguments.running.quiet {
-        let mut out = io::stdout().lock();
-        let color = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let shown = match (arguments.json, page_is_printed) {
-            (true, _) => as_json,
-            (false, true) => html(&report),
-            (false, false) => text(&report, TextStyle { color, verbose: arguments.verbose }),
-        };
-        out.write_all(shown.as_bytes()).and_then(|()| out.flush()).context("cannot write the report")?;
-    }
+    let shown = if arguments.running.quiet {
+        String::new()
+    } else if arguments.json {
+        as_json
+    } else if page_is_printed {
+        html(&report)
+    } else {
+        let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        text(&report, TextStyle { color, verbose: arguments.verbose })
+    };
+    printing::print(|out| out.write_all(shown.as_bytes()))?;
     let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Accepted };
     Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })
 }

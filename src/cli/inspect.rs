@@ -1,6 +1,6 @@
 //! `restamp inspect`
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use anyhow::Result;
 use indicatif::HumanBytes;
@@ -15,6 +15,7 @@ use restamp::inspect::{Options, inspect};
 use restamp::media_type::Compression;
 use restamp::policy::Platform;
 
+use super::printing;
 use super::running::{self, Running, Workshop};
 
 /// Show what is in an image and when it says it was made
@@ -58,17 +59,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     };
     let report = inspect(&source, &options, &pool, &|total| progress.set_total(total))?;
     drop(progress);
-    if arguments.running.quiet {
-        return Ok(super::DONE);
+    if arguments.json && !arguments.running.quiet {
+        printing::print_json(&report)?;
+    } else if !arguments.running.quiet {
+        let mut page = Page { report: &report, shown: vec![false; report.layers.len()] };
+        printing::print(|out| page.print(out))?;
     }
-    let mut out = BufWriter::new(io::stdout().lock());
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &report)?;
-        writeln!(out)?;
-    } else {
-        Page { report: &report, shown: vec![false; report.layers.len()] }.print(&mut out)?;
-    }
-    out.flush()?;
     Ok(super::DONE)
 }
 

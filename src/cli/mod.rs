@@ -6,12 +6,14 @@ mod diff;
 mod epoch;
 mod inspect;
 mod limits;
+mod printing;
 mod progress;
 mod report_file;
 mod rewrite;
 mod running;
 mod signals;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -71,7 +73,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             if !is_broken_pipe(&error) {
                 let text = format!("{error:#}");
-                eprintln!("restamp: error: {}", restamp::error::escaped(&text));
+                // There is nobody to tell where that fails.
+                let _ = writeln!(io::stderr(), "restamp: error: {}", restamp::error::escaped(&text));
             }
             ExitCode::from(FAILED)
         }
