@@ -4,9 +4,10 @@
 
 mod support;
 
+use serde_json::Value;
 use support::layer::Packing;
 use support::layout::Layout;
-use support::{Build, hello, names, pipe, restamp, scratch, text, write};
+use support::{Build, hello, names, pipe, restamp, run, scratch, text, write};
 
 fn image_of(build: Build) -> Vec<u8> {
     Layout::of(&hello(&build, Packing::Gzip), &build).tar(&build)
@@ -76,4 +77,25 @@ fn every_verb_runs_quietly_and_in_a_folder_of_choice() {
         with(text(&folder)).expect_error(&["nowhere"]);
     }
     assert_eq!(names(dir.path()), ["in.tar"]);
+}
+
+#[test]
+fn output_for_machines_is_printed_by_a_quiet_run_as_well() {
+    let dir = scratch();
+    let a = write(dir.path(), "a.tar", &image());
+    let b = write(dir.path(), "b.tar", &image_of(Build::SECOND));
+    let (a, b) = (text(&a), text(&b));
+    for (arguments, status) in [
+        (&["check", "--epoch", "1700000000", "--json", a][..], 1),
+        (&["inspect", "--json", a], 0),
+        (&["diff", "--json", a, b], 1),
+        (&["diff", "--html", "-", a, b], 1),
+    ] {
+        let loud = run(arguments).expect(status);
+        let quiet = run(arguments.iter().chain(&["-q"])).expect(status);
+        assert!(quiet.stdout == loud.stdout && quiet.stderr.is_empty(), "{arguments:?}: {quiet:?}");
+        if !arguments.contains(&"--html") {
+            assert!(serde_json::from_slice::<Value>(&quiet.stdout).unwrap()["schema"].is_u64(), "{arguments:?}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub struct Arguments {
     platform: Option<Platform>,
 
     /// Print the result as JSON, one object per finding
-    #[arg(long, conflicts_with = "quiet", help_heading = "Output")]
+    #[arg(long, help_heading = "Output")]
     json: bool,
 
     /// List every finding, however many there are of a kind

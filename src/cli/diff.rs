@@ -120,12 +120,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
         fs::write(path, html(&report)).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let shown = if arguments.running.quiet {
-        String::new()
-    } else if arguments.json {
+    let shown = if arguments.json {
         as_json
     } else if page_is_printed {
         html(&report)
+    } else if arguments.running.quiet {
+        String::new()
     } else {
         let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         text(&report, TextStyle { color, verbose: arguments.verbose })

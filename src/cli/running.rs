@@ -31,7 +31,7 @@ pub struct Running {
     #[arg(long, value_enum, default_value = "auto", value_name = "STYLE")]
     progress: Style,
 
-    /// Print nothing but errors
+    /// Print nothing but errors, and what is asked for as JSON or HTML
     #[arg(short, long)]
     pub quiet: bool,
 }
