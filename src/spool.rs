@@ -137,30 +137,32 @@ impl Output {
 
     /// Gives it its final name in one step; what had that name before is gone or whole, never mixed.
     pub fn rename_to(self, target: &Path) -> Result<()> {
-        self.finish(target, |from| fs::rename(from, target))
+        self.finish(target, |from| fs::rename(from, target))?;
+        self.forget();
+        Ok(())
     }
 
-    /// Exchanges it with a directory of that name in one step, then removes what was there.
-    pub fn exchange_with(self, target: &Path) -> Result<()> {
+    /// Exchanges it with a directory of that name in one step, then removes what was there. If it can't be, that does
+    /// not undo what was done: the error is returned for a warning.
+    pub fn exchange_with(self, target: &Path) -> Result<Option<Error>> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
-        self.finish(target, |from| {
-            renameat_with(CWD, from, CWD, target, RenameFlags::EXCHANGE)?;
-            let _ = remove(from);
-            Ok(())
-        })
+        self.finish(target, |from| Ok(renameat_with(CWD, from, CWD, target, RenameFlags::EXCHANGE)?))?;
+        // What was there has the temporary name now, and a signal may go on with removing it: it need not wait.
+        let removed = remove(&self.path);
+        self.forget();
+        Ok(removed.err())
     }
 
-    fn finish(self, target: &Path, rename: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    fn finish(&self, target: &Path, rename: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
         let failed = |doing: &'static str, error| Error::io(doing, error).in_file(target.display());
         if let Some(file) = &self.file {
             file.sync_all().map_err(|e| failed("cannot sync", e))?;
         }
         {
-            // Under the lock, so that a signal finds either an unfinished output or none.
-            let mut named = self.spools.lock();
+            // Under the lock, so that a signal finds it either unfinished or finished.
+            let named = self.spools.lock();
             named.still_running()?;
             rename(&self.path).map_err(|e| failed("cannot rename the output into place", e))?;
-            named.paths.retain(|path| *path != self.path);
         }
         // The name itself lasts only once the directory is written. Some filesystems can't sync one: no harm.
         if let Ok(folder) = File::open(folder_of(target)) {
@@ -168,14 +170,18 @@ impl Output {
         }
         Ok(())
     }
+
+    /// Forgets its temporary name; false if that was done before.
+    fn forget(&self) -> bool {
+        let mut named = self.spools.lock();
+        let place = named.paths.iter().position(|path| *path == self.path);
+        place.map(|place| named.paths.swap_remove(place)).is_some()
+    }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        let mut named = self.spools.lock();
-        if let Some(place) = named.paths.iter().position(|path| *path == self.path) {
-            named.paths.swap_remove(place);
-            drop(named);
+        if self.forget() {
             // The error that led here matters more than one of this.
             let _ = remove(&self.path);
         }
@@ -265,7 +271,7 @@ mod tests {
         fs::write(layout.join("old"), "").unwrap();
         let output = spools.output_folder(&layout).unwrap();
         fs::write(output.path().join("new"), "").unwrap();
-        output.exchange_with(&layout).unwrap();
+        assert!(output.exchange_with(&layout).unwrap().is_none());
         assert_eq!(names(&layout), ["new"]);
         assert_eq!(names(folder.path()), ["image.tar", "layout"]);
     }

@@ -119,6 +119,28 @@ fn a_report_that_cannot_be_written_leaves_no_image() {
     assert_eq!(names(dir.path()), ["in.tar"]);
 }
 
+#[test]
+fn a_replaced_directory_that_can_t_be_removed_is_a_warning() {
+    let dir = scratch();
+    let at = dir.path().join("image");
+    let layout = Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD);
+    std::fs::create_dir(&at).unwrap();
+    let Some(mount) = Mount::new(&at.join("blobs"), "size=4m") else {
+        eprintln!("may not mount what can't be removed");
+        return;
+    };
+    layout.write(&at);
+    let outcome = run(["rewrite", "--epoch", "1700000000", "--in-place", text(&at)]);
+    let left = names(dir.path());
+    // It has another name now.
+    drop(Mount(dir.path().join(&left[0]).join("blobs")));
+    std::mem::forget(mount);
+    let outcome = outcome.expect(0);
+    assert!(left.len() == 2 && left[1] == "image", "{left:?}");
+    assert!(outcome.stderr.contains("warning: ") && outcome.stderr.contains(&left[0]), "{}", outcome.stderr);
+    judge::expect_stamped(&judge::walk(&read(&at)), false);
+}
+
 /// Runs the program under a limit of the shell's.
 fn limited(limit: &str, dir: &Path, arguments: &[&str]) -> support::Outcome {
     let mut command = Command::new("sh");

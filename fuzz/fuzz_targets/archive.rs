@@ -40,7 +40,7 @@ fn run(from: &Path, to: &Path, rule: Rule, kind: Kind) -> Result<()> {
     let pool = Pool::new(1)?;
     let source = Source::open(&Location::path(from), &spools, &mut |_, _| {})?;
     let (image, _) = rewrite(&source, &policy, kind, &pool, &spools, Early::default(), &|_| {})?;
-    sink::write(&image, &Target::new(to, kind, false)?, policy.stamp.epoch, &spools)
+    sink::write(&image, &Target::new(to, kind, false)?, policy.stamp.epoch, &spools).map(|_| ())
 }
 
 /// An OCI archive: up to two NULs in the input part what is added to the manifest and the config from the layer.

@@ -165,7 +165,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     // Written before the image is there and named after: either both are, or neither.
     let report_file = report_file.map(|file| file.write(&report)).transpose()?;
     match &target {
-        Some(target) => sink::write(&image, target, policy.stamp.epoch, &spools)?,
+        Some(target) => {
+            let left = sink::write(&image, target, policy.stamp.epoch, &spools)?;
+            report.warnings.extend(left.map(|e| format!("the directory that was replaced is left: {e}")));
+        }
         None => sink::verify(&image).map_err(|e| e.in_file(source.name()))?,
     }
     drop(progress);

@@ -77,8 +77,9 @@ fn cannot_write(error: io::Error) -> Error {
     Error::io("cannot write", error)
 }
 
-/// Writes an image, complete or not at all (a stream aside, which is then cut off).
-pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> Result<()> {
+/// Writes an image, complete or not at all (a stream aside, which is then cut off). What is left to warn of when it is
+/// there: that the directory it has replaced could not be removed.
+pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> Result<Option<Error>> {
     match target {
         Target::File(path) => {
             let mut output = spools.output_file(path)?;
@@ -87,7 +88,7 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
                 file.set_permissions(old.permissions()).map_err(cannot_write)?;
             }
             write_file(image, epoch, file).map_err(|e| e.in_file(path.display()))?;
-            output.rename_to(path)
+            output.rename_to(path)?;
         }
         Target::Folder { path, replace } => {
             let output = spools.output_folder(path)?;
@@ -100,19 +101,19 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
             mode.map_or(Ok(()), |mode| set_mode(mode | 0o700))?;
             write_folder(image, output.path()).map_err(|e| e.in_file(path.display()))?;
             mode.map_or(Ok(()), set_mode)?;
-            if !*replace {
-                return output.rename_to(path);
+            if *replace {
+                // Once more: it was a while ago.
+                folder::nothing_but_layout(path)?;
+                return output.exchange_with(path);
             }
-            // Once more: it was a while ago.
-            folder::nothing_but_layout(path)?;
-            output.exchange_with(path)
+            output.rename_to(path)?;
         }
         Target::Stdout => {
             // The raw descriptor: std's own buffer would copy every chunk once more.
             let stdout = io::stdout();
             let file = rustix::io::dup(&stdout).map(File::from).map_err(|e| cannot_write(e.into()))?;
             write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
-                .map_err(|e| e.in_file("standard output"))
+                .map_err(|e| e.in_file("standard output"))?;
         }
         Target::Stream(path) => {
             let file = fs::OpenOptions::new()
@@ -120,9 +121,10 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
                 .open(path)
                 .map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
             write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
-                .map_err(|e| e.in_file(path.display()))
+                .map_err(|e| e.in_file(path.display()))?;
         }
     }
+    Ok(None)
 }
 
 /// Reads all that a write would copy from the source, and verifies it as that would.
