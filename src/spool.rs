@@ -3,7 +3,10 @@
 //! Spools have no name from the start, so that the kernel removes them even after SIGKILL. Only an output that is
 //! yet to be renamed into place has one; it is removed on every way out that leaves time for it.
 
+mod place;
 mod removal;
+
+pub use place::{can_be_renamed, may_write, workplace};
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -75,9 +78,10 @@ impl Spools {
         })
     }
 
-    /// An output directory beside the path that it will be renamed to.
+    /// An output directory beside the path that it will be renamed to; in it, where that is an empty directory which
+    /// can't be replaced, a mount point for example, and is filled in the end.
     pub fn output_folder(&self, target: &Path) -> Result<Output> {
-        let folder = folder_of(target);
+        let folder = workplace(target);
         self.named(|| {
             let made = tempfile::Builder::new()
                 .prefix(PREFIX)
@@ -135,9 +139,11 @@ impl Output {
         self.file.as_mut().ok_or_else(|| Error::missing("output file"))
     }
 
-    /// Gives it its final name in one step; what had that name before is gone or whole, never mixed.
+    /// Gives it its final name in one step; what had that name before is gone or whole, never mixed. A directory that
+    /// was made in its target, which is to stay, is moved out into that, `index.json` last.
     pub fn rename_to(self, target: &Path) -> Result<()> {
-        self.finish(target, |from| fs::rename(from, target))?;
+        let fills = self.path.parent() == Some(target);
+        self.finish(target, |from| if fills { place::fill(from) } else { fs::rename(from, target) })?;
         self.forget();
         Ok(())
     }

@@ -14,7 +14,7 @@ use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Encoding, Platform, Policy, Signatures};
 use restamp::rewrite::report::{Action, Report};
 use restamp::rewrite::{early, rewrite};
-use restamp::spool::folder_of;
+use restamp::spool::workplace;
 
 use super::epoch::EpochArguments;
 use super::report_file::ReportFile;
@@ -238,7 +238,7 @@ fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
 fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBuf> {
     let path = destination.as_path().filter(|path| !arguments.dry_run && !is_special(path))?;
     // Through a link, the file is written where the link points to.
-    Some(folder_of(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
+    Some(workplace(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
 }
 
 /// A device or FIFO, beside which nothing should be made.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::image::folder;
 use crate::image::location::Kind;
+use crate::spool;
 
 /// Where an image is written to.
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io("cannot look at the destination", error).in_file(path.display())),
         };
-        let folder = crate::spool::folder_of(path);
+        let folder = spool::folder_of(path);
         if metadata.is_none() && !folder.is_dir() {
             let error = Error::malformed(
                 "destination",
@@ -47,19 +48,36 @@ impl Target {
         let wrong = |expected: &'static str, found: &str| {
             Err(Error::malformed("destination", expected, found).in_file(path.display()))
         };
+        let resolved = || fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e).in_file(path.display()));
+        let made_in = |path: &Path| match spool::workplace(path) {
+            folder if spool::may_write(folder) => Ok(()),
+            folder => {
+                let text = format!("destination: nothing can be made in {}", folder.display());
+                Err(Error::refused(text).in_file(path.display()))
+            }
+        };
         match (kind, metadata) {
-            (Kind::Oci, None) => Ok(Self::Folder { path: path.to_owned(), replace: false }),
+            (Kind::Oci, None) if fs::symlink_metadata(path).is_ok() => {
+                wrong("a new or empty directory", "a link that leads nowhere")
+            }
+            (Kind::Oci, None) => made_in(path).map(|()| Self::Folder { path: path.to_owned(), replace: false }),
             (Kind::Oci, Some(metadata)) if metadata.is_dir() => {
                 let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+                // A link stays a link: what it points to is filled or replaced.
+                let path = resolved()?;
                 if empty {
-                    return Ok(Self::Folder { path: path.to_owned(), replace: false });
+                    return made_in(&path).map(|()| Self::Folder { path, replace: false });
                 }
                 if !force {
                     let expected = "a new or empty directory (--force replaces an OCI image layout)";
                     return wrong(expected, "a non-empty one");
                 }
-                folder::nothing_but_layout(path)?;
-                let path = fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?;
+                folder::nothing_but_layout(&path)?;
+                if !spool::can_be_renamed(&path) {
+                    let expected =
+                        "a directory that can be replaced in one step: write to a new one, in it or elsewhere";
+                    return wrong(expected, "a mount point, or one in a directory that can't be written");
+                }
                 Ok(Self::Folder { path, replace: true })
             }
             (Kind::Oci, Some(_)) => wrong("a directory", "a file; use oci-archive: for an archive"),
@@ -71,8 +89,11 @@ impl Target {
             }
             (_, Some(metadata)) if !metadata.is_file() => Ok(Self::Stream(path.to_owned())),
             // A link stays a link: what it points to is replaced.
-            (_, Some(_)) => Ok(Self::File(fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e))?)),
-            (_, None) => Ok(Self::File(path.to_owned())),
+            (_, Some(_)) => {
+                let path = resolved()?;
+                made_in(&path).map(|()| Self::File(path))
+            }
+            (_, None) => made_in(path).map(|()| Self::File(path.to_owned())),
         }
     }
 }

@@ -1,0 +1,112 @@
+//! Directories that an image is written into, and what is said of a destination before the work.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::layer::Packing;
+use support::layout::{Layout, read};
+use support::{Build, Outcome, finish, hello, judge, names, restamp, run, scratch, text, write};
+
+const BUILD: Build = Build::FIRST;
+
+fn archive(dir: &Path) -> PathBuf {
+    write(dir, "in.tar", &Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD).tar(&BUILD))
+}
+
+fn rewrite(options: &[&str], source: &Path, to: &str) -> Outcome {
+    run(["rewrite", "--epoch", "1700000000"].iter().chain(options).copied().chain([text(source), to]))
+}
+
+#[track_caller]
+fn expect_image(folder: &Path) {
+    assert_eq!(names(folder), ["blobs", "index.json", "oci-layout"]);
+    judge::expect_stamped(&judge::walk(&read(folder)), false);
+}
+
+/// A filesystem at a folder; `None` where the tests may not mount one.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(at: &Path) -> Option<Self> {
+        fs::create_dir(at).unwrap();
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(at).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn an_empty_mount_point_is_filled() {
+    let dir = scratch();
+    let source = archive(dir.path());
+    let at = dir.path().join("out");
+    let Some(_mount) = Mount::new(&at) else {
+        eprintln!("may not mount a filesystem");
+        return;
+    };
+    let to = format!("oci:{}", text(&at));
+    let inode = fs::metadata(&at).unwrap().ino();
+    rewrite(&[], &source, &to).expect(0);
+    expect_image(&at);
+    assert_eq!(fs::metadata(&at).unwrap().ino(), inode);
+    // What is in it can't be exchanged for something else in one step: that is known before the work.
+    let before = read(&at);
+    rewrite(&["--force"], &source, &to).expect_error(&["mount point", "new one"]);
+    assert!(read(&at) == before);
+    assert_eq!(names(dir.path()), ["in.tar", "out"]);
+}
+
+#[test]
+fn the_current_directory_is_filled() {
+    let dir = scratch();
+    let source = archive(dir.path());
+    let here = dir.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let inode = fs::metadata(&here).unwrap().ino();
+    let mut command = restamp();
+    command.current_dir(&here).args(["rewrite", "--epoch", "1700000000", text(&source), "oci:."]);
+    finish(&mut command, None).expect(0);
+    expect_image(&here);
+    assert_eq!(fs::metadata(&here).unwrap().ino(), inode);
+    assert_eq!(names(dir.path()), ["here", "in.tar"]);
+}
+
+#[test]
+fn a_run_that_fails_leaves_the_directory_that_it_would_have_filled_empty() {
+    let dir = scratch();
+    let mut layout = Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD);
+    *layout.files.values_mut().max_by_key(|file| file.len()).unwrap().last_mut().unwrap() ^= 1;
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    let here = dir.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let mut command = restamp();
+    command.current_dir(&here).args(["rewrite", "--epoch", "1700000000", text(&source), "oci:."]);
+    finish(&mut command, None).expect_error(&["in.tar"]);
+    assert_eq!(names(&here), [""; 0]);
+}
+
+#[test]
+fn a_link_to_an_empty_directory_stays_one() {
+    let dir = scratch();
+    let source = archive(dir.path());
+    let (link, real) = (dir.path().join("link"), dir.path().join("real"));
+    let to = format!("oci:{}", text(&link));
+    symlink(&real, &link).unwrap();
+    rewrite(&[], &source, &to).expect_error(&["link", "leads nowhere"]);
+    fs::create_dir(&real).unwrap();
+    rewrite(&[], &source, &to).expect(0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    expect_image(&real);
+    assert_eq!(names(dir.path()), ["in.tar", "link", "real"]);
+}
