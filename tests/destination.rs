@@ -63,6 +63,7 @@ fn an_empty_mount_point_is_filled() {
     // What is in it can't be exchanged for something else in one step: that is known before the work.
     let before = read(&at);
     rewrite(&["--force"], &source, &to).expect_error(&["mount point", "new one"]);
+    rewrite(&["--force", "--dry-run"], &source, &to).expect_error(&["mount point"]);
     assert!(read(&at) == before);
     assert_eq!(names(dir.path()), ["in.tar", "out"]);
 }
@@ -109,4 +110,35 @@ fn a_link_to_an_empty_directory_stays_one() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     expect_image(&real);
     assert_eq!(names(dir.path()), ["in.tar", "link", "real"]);
+}
+
+#[test]
+fn a_dry_run_looks_at_the_destination_as_the_real_run_does() {
+    let dir = scratch();
+    let source = archive(dir.path());
+    let layout = dir.path().join("layout");
+    Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD).write(&layout);
+    let to_layout = format!("oci:{}", text(&layout));
+    let missing = format!("{}/missing/out.tar", text(dir.path()));
+    for (to, options, status) in [
+        (missing.as_str(), &[][..], 2),
+        (&to_layout, &[], 2),
+        (&to_layout, &["--force"], 0),
+        (text(&layout), &[], 2),
+        ("oci:-", &[], 2),
+        ("-", &[], 0),
+        (text(&dir.path().join("out.tar")), &[], 0),
+        ("/dev/null", &[], 0),
+    ] {
+        let before = (names(dir.path()), read(&layout));
+        let dry = rewrite(&[options, &["--dry-run"]].concat(), &source, to).expect(status);
+        assert!((names(dir.path()), read(&layout)) == before, "{to}");
+        let real = rewrite(options, &source, to).expect(status);
+        if status == 2 {
+            assert_eq!(dry.stderr, real.stderr, "{to}");
+        }
+    }
+    // Without DEST nobody has asked where it would go.
+    run(["rewrite", "--epoch", "1700000000", "--dry-run", &to_layout]).expect(0);
+    run(["rewrite", "--epoch", "1700000000", &to_layout]).expect_error(&["standard output"]);
 }

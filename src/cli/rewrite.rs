@@ -78,7 +78,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     force: bool,
 
-    /// Do all the work and write nothing
+    /// Do all the work, look at DEST, and write nothing
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
 
@@ -147,16 +147,16 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     policy.base = arguments.base.resolve(&spools)?;
     let (source, early) = early::open(&location, &policy, &pool, &spools)?;
     let kind = destination.kind.unwrap_or(source.kind());
-    // Asked before the work: a destination in the way is no news for after it.
-    let target = match (&destination.place, arguments.dry_run) {
-        (_, true) => None,
-        (Where::Stdio, false) if kind == Kind::Oci => {
-            bail!("a layout in a directory can't go to standard output: use oci-archive:-")
-        }
-        (Where::Stdio, false) => Some(Target::Stdout),
-        (Where::Path(path), false) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
+    // Asked before the work, of a dry run as well: a destination in the way is no news for after it.
+    let target = match &destination.place {
+        Where::Stdio if kind == Kind::Oci => match arguments.dry_run && arguments.destination.is_none() {
+            true => None,
+            false => bail!("a layout in a directory can't go to standard output: use oci-archive:-"),
+        },
+        Where::Stdio => Some(Target::Stdout),
+        Where::Path(path) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
     };
-    let touched = [destination.as_path().filter(|_| target.is_some()), location.as_path()];
+    let touched = [destination.as_path(), location.as_path()];
     let report_file = arguments.report.as_deref().map(|path| ReportFile::open(path, &touched, &spools)).transpose()?;
     let (image, mut report) =
         rewrite(&source, &policy, kind, &pool, &spools, early, &|total| progress.set_total(total))?;
@@ -164,9 +164,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     report.dry_run = arguments.dry_run;
     // Written before the image is there and named after: either both are, or neither.
     let report_file = report_file.map(|file| file.write(&report)).transpose()?;
-    match &target {
+    match target.filter(|_| !arguments.dry_run) {
         Some(target) => {
-            let left = sink::write(&image, target, policy.stamp.epoch, &spools)?;
+            let left = sink::write(&image, &target, policy.stamp.epoch, &spools)?;
             report.warnings.extend(left.map(|e| format!("the directory that was replaced is left: {e}")));
         }
         None => sink::verify(&image).map_err(|e| e.in_file(source.name()))?,
