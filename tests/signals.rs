@@ -120,6 +120,39 @@ fn a_signal_at_any_point_of_writing_a_directory_leaves_nothing_unfinished() {
 }
 
 #[test]
+fn a_diff_that_is_interrupted_leaves_no_report_directory() {
+    let dir = scratch();
+    let pair = [1, 2].map(|seed| {
+        let files: Vec<Entry> =
+            (0..400).map(|number| Entry::file(format!("{number}"), noise(20_000, seed * 1000 + number), 1)).collect();
+        let layer = Layer::new(support::tarball::tar(&files), Packing::Plain, Family::Oci, &BUILD);
+        let image = Image::new(vec![layer], Family::Oci, &BUILD, &["app:1"]);
+        write(dir.path(), &format!("{seed}.tar"), &Layout::of(&image, &BUILD).tar(&BUILD))
+    });
+    let folder = dir.path().join("to");
+    let mut interrupted = 0;
+    for point in 0..8 {
+        fs::create_dir(&folder).unwrap();
+        let mut command = restamp();
+        command.args(["diff", "--report-dir", text(&folder.join("report")), text(&pair[0]), text(&pair[1])]);
+        let mut child = command.spawn().unwrap();
+        while names(&folder).is_empty() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::thread::sleep(Duration::from_millis(5 * point));
+        let status = end(child, ["-INT", "-TERM"][(point % 2) as usize]);
+        interrupted += u32::from(status.signal().is_some());
+        match names(&folder).as_slice() {
+            [] => assert!(status.signal().is_some(), "{status}"),
+            [report] if report == "report" => assert_eq!(names(&folder.join("report")), ["files", "index.json"]),
+            left => panic!("left behind at point {point}: {left:?}"),
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    assert!(interrupted > 0);
+}
+
+#[test]
 fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
     let bytes = archive(1, 400_000);
     for (ignored, other) in [("HUP", "-INT"), ("INT", "-TERM")] {

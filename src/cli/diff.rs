@@ -11,6 +11,7 @@ use restamp::diff::{Keep, Options, Verdict, diff};
 use restamp::image::location::Where;
 use restamp::image::source::Source;
 use restamp::policy::Platform;
+use restamp::spool::{Output, Spools, folder_of};
 
 use super::printing;
 use super::running::{self, Running, Workshop};
@@ -96,8 +97,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         bail!("only one of A and B can be standard input");
     }
     let filter = filter(arguments)?;
-    let folder = arguments.report_dir.as_deref().map(Folder::make).transpose()?;
     let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
+    let folder = arguments.report_dir.as_deref().map(|path| Folder::make(path, &spools)).transpose()?;
     let [a, b] = &locations;
     let sources = [Source::open(a, &spools, &mut |_, _| {})?, Source::open(b, &spools, &mut |_, _| {})?];
     let options = Options {
@@ -112,9 +113,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     drop(progress);
     let kept = |number: u32| [0, 1].map(|side| Folder::name(number, side));
     let as_json = if arguments.json || folder.is_some() { json(&report, &kept) } else { String::new() };
-    if let Some(folder) = &folder {
-        let path = folder.path.join("index.json");
-        fs::write(&path, &as_json).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(folder) = folder {
+        folder.publish(&as_json)?;
     }
     let page_is_printed = arguments.html.as_deref().is_some_and(|path| path == Path::new("-"));
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
@@ -150,20 +150,40 @@ fn filter(arguments: &Arguments) -> Result<Filter> {
     Ok(filter)
 }
 
-/// `--report-dir`: files under names of our own, whatever they are called in the images.
+/// `--report-dir`: files under names of our own, whatever they are called in the images. Like an image, it is there as a
+/// whole or not at all.
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    output: Output,
 }
 
 impl Folder {
-    fn make(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path.join("files")).with_context(|| format!("cannot make {}", path.display()))?;
-        let taken = fs::read_dir(path)?.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "files"));
-        if taken || fs::read_dir(path.join("files"))?.next().is_some() {
-            bail!("--report-dir {}: it is not empty", path.display());
-        }
-        Ok(Self { path: path.to_owned() })
+    fn make(path: &Path, spools: &Spools) -> Result<Self> {
+        let failed = || format!("cannot make {}", path.display());
+        // A link stays a link.
+        let path = match fs::read_dir(path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    bail!("--report-dir {}: it is not empty", path.display());
+                }
+                fs::canonicalize(path).with_context(failed)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder_of(path)).with_context(failed)?;
+                path.to_owned()
+            }
+            Err(error) => return Err(error).with_context(failed),
+        };
+        let output = spools.output_folder(&path).context("--report-dir")?;
+        fs::create_dir(output.path().join("files")).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self { path, output })
+    }
+
+    fn publish(self, index: &str) -> Result<()> {
+        let failed = || format!("cannot write {}", self.path.display());
+        fs::write(self.output.path().join("index.json"), index).with_context(failed)?;
+        self.output.rename_to(&self.path).context("--report-dir")
     }
 
     fn name(number: u32, side: usize) -> String {
@@ -173,7 +193,7 @@ impl Folder {
 
 impl Keep for Folder {
     fn file(&self, number: u32, side: usize, _path: &[u8]) -> restamp::Result<Box<dyn Write + Send>> {
-        let path = self.path.join(Self::name(number, side));
+        let path = self.output.path().join(Self::name(number, side));
         let file = File::create_new(&path).map_err(|e| restamp::Error::io("cannot make", e).in_file(path.display()))?;
         Ok(Box::new(io::BufWriter::new(file)))
     }
