@@ -1,5 +1,6 @@
 //! The archive around an image: the times of its own entries. 0 or the epoch are right: the one is what podman and
-//! containerd write, the other what restamp does.
+//! containerd write, the other what restamp does. No digest holds them, and every program that copies an image writes
+//! them anew, so that others say nothing about the image.
 
 use crate::epoch::{Instant, Stamp};
 use crate::error::{Result, printable};
@@ -18,12 +19,12 @@ impl Checker<'_> {
         if self.source.kind() == Carrier::Oci {
             return Ok(());
         }
-        let stamp = self.policy.stamp;
+        let (stamp, level) = (self.policy.stamp, self.archive_times);
         let place = self.findings.place(What::Archive, NAME, "");
         if let Some(mtime) = self.source.gzip_mtime() {
             let mtime = Instant::from_seconds(i64::from(mtime));
             if !is_right(stamp, mtime) {
-                let finding = Finding::new(&place, Kind::Time, mtime.to_string());
+                let finding = Finding { level, ..Finding::new(&place, Kind::Time, mtime.to_string()) };
                 self.findings.push(finding.field("MTIME of the gzip header"));
             }
         }
@@ -32,7 +33,7 @@ impl Checker<'_> {
             for site in entry.times().filter(|site| !accepts(stamp, site)) {
                 let text = site.value.map(|value| value.to_string()).unwrap_or_default();
                 let entry = printable(&entry.name()).into();
-                let finding = Finding { entry: Some(entry), ..Finding::new(&place, Kind::Time, text) };
+                let finding = Finding { level, entry: Some(entry), ..Finding::new(&place, Kind::Time, text) };
                 findings.push(finding.field(site.field.to_string()).at_offset(Some(site.offset)));
             }
             Ok(())

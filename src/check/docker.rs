@@ -141,7 +141,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Beside layers under an ID of Docker's own stand files that say once more when they were made.
+    /// Beside layers under an ID of Docker's own stand files that say once more when they were made. No loader reads
+    /// them beside a `manifest.json`, and no digest holds them.
     fn v1_files(&mut self, base_files: &BTreeSet<String>) -> Result<()> {
         let all: Vec<String> = self.source.files()?;
         let id_of = |name: &String| name.strip_suffix("/json").filter(|id| is_v1_id(id)).map(str::to_owned);
@@ -159,7 +160,7 @@ impl Checker<'_> {
             };
             let layer = format!("{id}/layer.tar");
             if !base_files.contains(&self.source.resolved(&layer)) {
-                self.findings.times(&place, v1.times(), self.policy.stamp);
+                self.findings.times_as(self.archive_times, &place, v1.times(), self.policy.stamp);
             }
             if let Some(own) = v1.id().filter(|own| own != id) {
                 self.findings.fault(&place, Kind::Repositories, "id", format!("expected {id}, found {own:?}"));

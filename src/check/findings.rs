@@ -59,6 +59,7 @@ impl List {
         self.total.findings += other.total.findings;
         self.total.times += other.total.times;
         self.total.notes += other.total.notes;
+        self.total.archive_times += other.total.archive_times;
         self.total.not_listed += other.total.not_listed;
         self.list.extend(other.list);
     }
@@ -80,6 +81,7 @@ impl Findings {
     }
 
     pub fn push(&mut self, finding: Finding) {
+        self.found.total.archive_times += u64::from(finding.is_archive_time());
         let limit = if finding.kind == Kind::Time { KEPT } else { 2 * KEPT };
         self.found.push_with(finding.level, finding.kind, limit, || finding);
     }
@@ -106,6 +108,11 @@ impl Findings {
 
     /// The times of a document that are not what they should be.
     pub fn times(&mut self, place: &Arc<Place>, sites: Vec<TimeSite>, stamp: Stamp) {
+        self.times_as(Level::Finding, place, sites, stamp);
+    }
+
+    /// As [`Self::times`], for times that matter as much as `level` says; what is no time at all always is a fault.
+    pub fn times_as(&mut self, level: Level, place: &Arc<Place>, sites: Vec<TimeSite>, stamp: Stamp) {
         for site in sites {
             if site.accepted_by(stamp) {
                 if site.is_left_by(stamp) {
@@ -116,7 +123,7 @@ impl Findings {
             }
             let finding = match site.reading {
                 Reading::Malformed => Finding::new(place, Kind::NotATime, format!("{:?} is not a time", site.text)),
-                _ => Finding::new(place, Kind::Time, site.text),
+                _ => Finding { level, ..Finding::new(place, Kind::Time, site.text) },
             };
             self.push(finding.field(site.path));
         }

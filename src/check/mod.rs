@@ -33,14 +33,20 @@ use crate::policy::Policy;
 use crate::selection::Selection;
 use findings::Findings;
 use layers::Layers;
-use report::{Checked, Kind, Place, Report, SCHEMA};
+use report::{ArchiveTimes, Checked, Kind, Level, Place, Report, SCHEMA};
 
 /// Checks an image against the stamp and the base of a policy; of its other parts, the reference and the platform say
-/// what is looked at.
+/// what is looked at. `archive_times` says what times count as that no digest holds.
 ///
 /// An error is what keeps an image from being looked at at all. `total` is told how many bytes of blobs there are to
 /// read, for a progress display.
-pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+pub fn check(
+    source: &Source,
+    policy: &Policy,
+    archive_times: ArchiveTimes,
+    pool: &Pool,
+    total: &dyn Fn(u64),
+) -> Result<Report> {
     let in_file = |e: Error| e.in_file(source.name());
     let graph = Graph::load(source)?;
     let mut problems = Vec::new();
@@ -57,6 +63,10 @@ pub fn check(source: &Source, policy: &Policy, pool: &Pool, total: &dyn Fn(u64))
         graph: &graph,
         docker: &docker,
         selection: &selection,
+        archive_times: match archive_times {
+            ArchiveTimes::Notes => Level::Note,
+            ArchiveTimes::Findings => Level::Finding,
+        },
         findings: Findings::default(),
         layers: Layers::default(),
         seen: BTreeSet::new(),
@@ -95,6 +105,8 @@ struct Checker<'a> {
     graph: &'a Graph,
     docker: &'a [DockerImage],
     selection: &'a Selection,
+    /// How much times matter that no digest holds.
+    archive_times: Level,
     findings: Findings,
     layers: Layers,
     /// Documents that were looked at already: most are named more than once.

@@ -72,6 +72,8 @@ pub struct Total {
     pub times: u64,
     /// Things that somebody should know.
     pub notes: u64,
+    /// How many of the notes are timestamps of the archive alone, which no digest holds.
+    pub archive_times: u64,
     /// How many of all these were only counted, and are not in the list.
     pub not_listed: u64,
 }
@@ -84,6 +86,17 @@ pub enum Level {
     Finding,
     /// Nothing is wrong, but somebody should know.
     Note,
+}
+
+/// What a timestamp counts as that no digest holds: of an archive's own entries, or of the files that Docker's v1 format
+/// has beside a `manifest.json`. Docker and skopeo write such times whenever they have had an image in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum ArchiveTimes {
+    /// The image is what it is with any of them.
+    #[default]
+    Notes,
+    /// The archive itself has to be reproducible, too.
+    Findings,
 }
 
 /// What is wrong.
@@ -199,6 +212,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Is it the note of a timestamp that no digest holds?
+    pub fn is_archive_time(&self) -> bool {
+        let is_outside = matches!(self.place.what, What::Archive | What::File);
+        self.level == Level::Note && self.kind == Kind::Time && is_outside
+    }
+
     /// The finding that an error is.
     pub(super) fn from_error(place: &Arc<Place>, error: &Error) -> Self {
         let kind = match error.kind() {

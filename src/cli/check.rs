@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use restamp::check::check;
-use restamp::check::report::{Finding, Kind, Level, Report};
+use restamp::check::report::{ArchiveTimes, Finding, Kind, Level, Report};
 use restamp::error::escaped;
 use restamp::image::source::Source;
 use restamp::policy::{Platform, Policy};
@@ -22,6 +22,9 @@ const FOLD: usize = 30;
 ///
 /// Every digest, size, diff_id and other link is verified, and every timestamp that is not the epoch (or, with --clamp,
 /// is later than it) is listed. SOURCE is named as for `restamp rewrite`.
+///
+/// Times that no digest holds (of an archive's own entries, and of the v1 files beside a manifest.json) say nothing about
+/// the image, and docker and skopeo write them anew: they are notes, unless --archive is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 nothing found, 1 something found, 2 the image can't be checked.
 
@@ -44,6 +47,10 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
 
+    /// Times that no digest holds, those of the archive alone, are findings as well
+    #[arg(long, help_heading = "What is checked")]
+    archive: bool,
+
     /// Print the result as JSON, one object per finding
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -65,7 +72,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
     policy.base = arguments.base.resolve(&spools)?;
     let source = Source::open(&location, &spools, &mut |_, _| {})?;
-    let report = check(&source, &policy, &pool, &|total| progress.set_total(total))?;
+    let archive_times = if arguments.archive { ArchiveTimes::Findings } else { ArchiveTimes::Notes };
+    let report = check(&source, &policy, archive_times, &pool, &|total| progress.set_total(total))?;
     drop(progress);
     if arguments.json {
         printing::print_json(&report)?;
@@ -75,9 +83,21 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(if report.is_clean() { super::DONE } else { super::FOUND })
 }
 
-/// The list for people: a paragraph per document or layer, then a line that sums it up.
+/// The list for people: a paragraph per document or layer, one for what is of the archive alone, then a line that sums
+/// it up.
 fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
-    for group in report.findings.chunk_by(|a, b| a.place == b.place) {
+    let (outside, inside): (Vec<&Finding>, Vec<&Finding>) =
+        report.findings.iter().partition(|finding| finding.is_archive_time());
+    paragraphs(&inside, verbose, out)?;
+    if !outside.is_empty() {
+        writeln!(out, "Of the archive alone, no digest holds it (a finding with --archive):")?;
+        paragraphs(&outside, verbose, out)?;
+    }
+    sum(report, stamp.epoch, out)
+}
+
+fn paragraphs(findings: &[&Finding], verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+    for group in findings.chunk_by(|a, b| a.place == b.place) {
         let Some(first) = group.first() else { continue };
         let of = if first.place.of.is_empty() { String::new() } else { format!(" ({})", first.place.of) };
         match first.place.what.name() {
@@ -104,7 +124,7 @@ fn list(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn Write) -> io
             }
         }
     }
-    sum(report, stamp.epoch, out)
+    Ok(())
 }
 
 /// A line with text from the image, which must not steer the terminal.
@@ -144,8 +164,11 @@ fn sum(report: &Report, epoch: Epoch, out: &mut dyn Write) -> io::Result<()> {
     if found.is_empty() {
         found.push(format!("nothing found, every timestamp is {wanted}"));
     }
-    if total.notes > 0 {
-        found.push(number(total.notes, "note"));
+    if total.notes > total.archive_times {
+        found.push(number(total.notes - total.archive_times, "note"));
+    }
+    if total.archive_times > 0 {
+        found.push(format!("{} of the archive alone", number(total.archive_times, "timestamp")));
     }
     if total.not_listed > 0 {
         found.push(format!("{} not listed", thousands(total.not_listed)));

@@ -11,7 +11,8 @@ const BUILD: Build = Build::FIRST;
 
 /// What a check of these bytes says, and its exit status.
 fn check(bytes: &[u8], options: &[&str]) -> (i32, String) {
-    let outcome = pipe(["check", "--epoch", "1700000000"].iter().chain(options).chain(&["-"]), bytes);
+    let strict = ["check", "--archive", "--verbose", "--epoch", "1700000000"];
+    let outcome = pipe(strict.iter().chain(options).chain(&["-"]), bytes);
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
     let text = outcome.text() + &outcome.stderr;
     (outcome.code.unwrap(), text)
@@ -170,4 +171,50 @@ fn a_label_that_clamping_can_t_read_is_a_note() {
     assert!(clamped.stderr.contains("can't be read as a time"), "{}", clamped.stderr);
     let found = pipe(["check", "--clamp", "--epoch", "1700000000", "-"], &clamped.stdout).expect(0);
     assert!(found.text().contains("note: config.Labels"), "{}", found.text());
+}
+
+/// The same blobs in an archive whose own entries have other times, and, for `docker save`, with v1 files of others.
+fn handled(stamped: &[u8]) -> Vec<u8> {
+    let mut files = support::layout::read_tar(stamped);
+    if files.contains_key("manifest.json") {
+        let id = "0".repeat(64);
+        // Its IDs would have to be those of v1 files.
+        files.remove("repositories");
+        let v1 = json!({"id": id, "created": "1970-01-01T00:00:00Z"});
+        files.insert(format!("{id}/json"), serde_json::to_vec(&v1).unwrap());
+    }
+    support::layout::tar_files(&files, &BUILD)
+}
+
+#[test]
+fn times_that_no_digest_holds_do_not_fail_an_image() {
+    for (archive, v1) in [
+        (Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD).tar(&BUILD), 0),
+        (support::docker::legacy(&[support::docker::plain(hello(&BUILD, Packing::Gzip))], &BUILD), 1),
+    ] {
+        let handled = handled(&stamped(&archive));
+        let entries = support::layout::read_tar(&handled).len() as u64;
+        let report = |options: &[&str], code| -> Value {
+            let base = ["check", "--json", "--epoch", "1700000000"];
+            serde_json::from_slice(&pipe(base.iter().chain(options), &handled).expect(code).stdout).unwrap()
+        };
+        let of = |report: &Value, key: &str| report["total"][key].as_u64().unwrap();
+        let noted = report(&[], 0);
+        assert_eq!((of(&noted, "findings"), of(&noted, "times")), (0, 0), "{noted}");
+        assert!(of(&noted, "archive_times") >= entries + v1 && of(&noted, "notes") == of(&noted, "archive_times"));
+        assert!(noted["findings"].as_array().unwrap().iter().all(|note| note["level"] == "note"), "{noted}");
+        let found = report(&["--archive"], 1);
+        assert_eq!(of(&found, "findings"), of(&noted, "archive_times"));
+        assert_eq!((of(&found, "times"), of(&found, "notes")), (of(&found, "findings"), 0));
+        let said = pipe(["check", "--epoch", "1700000000"], &handled).expect(0).text();
+        let summary = said.lines().find(|line| line.contains("checked: ")).unwrap();
+        assert!(
+            summary.contains("nothing found, every timestamp is") && summary.contains("of the archive alone"),
+            "{said}"
+        );
+        assert!(said.contains("--archive"), "{said}");
+        // What digests hold is told apart from it.
+        let said = pipe(["check", "--epoch", "1700000001"], &handled).expect(1).text();
+        assert!(said.find("bin/hello") < said.find("Of the archive alone"), "{said}");
+    }
 }
