@@ -129,7 +129,7 @@ fn an_image_does_not_steer_the_terminal() {
     let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
     let outcomes = [
         rewrite(&["-v", text(&source), text(&dir.path().join("out.tar"))]).expect(0),
-        run(["check", "--epoch", "1700000000", text(&source)]).expect(1),
+        run(["check", "-v", "--epoch", "1700000000", text(&source)]).expect(1),
         rewrite(&[&format!("oci-archive:{}:none", text(&source))]).expect_error(&["\\u{1b}[31m\\nwarning"]),
     ];
     for outcome in outcomes {

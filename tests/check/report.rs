@@ -17,8 +17,10 @@ fn many_findings_are_folded_for_people_alone() {
     let check =
         |options: &[&str]| run(["check", "--epoch", "1700000000", text(&path)].iter().chain(options)).expect(1).text();
     let folded = check(&[]);
-    assert!(folded.contains("file0: mtime is 1970-01-01T00:00:01Z") && !folded.contains("file1999"), "{folded}");
-    assert!(folded.contains("… and 1,970 more of mtime"), "{folded}");
+    assert!(folded.contains("  mtime of 2,000 entries is 1970-01-01T00:00:01Z, first file0\n"), "{folded}");
+    assert!(folded.lines().count() < 12 && !folded.contains("file1:"), "{folded}");
+    assert!(folded.ends_with("`restamp rewrite` sets the timestamps; -v lists every one\n"), "{folded}");
+    assert!(!check(&["--verbose"]).contains("-v lists"), "{folded}");
     assert!(check(&["--verbose"]).contains("file1999: mtime"));
     let report: Value = serde_json::from_str(&check(&["--json"])).unwrap();
     let of_layer = report["findings"].as_array().unwrap().iter().filter(|finding| finding["what"] == "layer").count();
@@ -55,4 +57,30 @@ fn a_closed_pipe_is_quiet() {
     let outcome = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&outcome.stderr), "");
     assert_eq!(outcome.status.code(), Some(1));
+}
+
+#[test]
+fn the_last_line_says_what_to_do() {
+    let layer = |times: &[i64]| {
+        let entries: Vec<Entry> = times.iter().map(|time| Entry::file(format!("at{time}"), "", *time)).collect();
+        Edits {
+            layers: vec![Layer::new(tar(&entries), Packing::Gzip, Family::Oci, &BUILD)],
+            config: &|config| config["history"] = serde_json::json!([]),
+            ..Edits::default()
+        }
+    };
+    let said = |edits: &Edits<'_>, options: &[&str], code| {
+        let base = ["check", "--epoch", "1700000000"];
+        pipe(base.iter().chain(options), &edits.tar()).expect(code).text()
+    };
+    let late = layer(&[1_700_000_007, 1_700_000_005, 1_700_000_009]);
+    let range = "mtime of 3 entries is from 2023-11-14T22:13:25Z to 2023-11-14T22:13:29Z, first at1700000007";
+    let shown = said(&late, &["--clamp"], 1);
+    assert!(shown.contains(range), "{shown}");
+    assert!(shown.lines().last().unwrap().starts_with("`restamp rewrite --clamp` lowers the timestamps"), "{shown}");
+    let one = said(&layer(&[1_700_000_005]), &["--clamp"], 1);
+    assert!(one.contains("  at1700000005: mtime is 2023-11-14T22:13:25Z"), "{one}");
+    let faulty = Edits { manifest: &|manifest| manifest["layers"][0]["size"] = serde_json::json!(1), ..layer(&[]) };
+    let shown = said(&faulty, &["--clamp"], 1);
+    assert!(shown.lines().last().unwrap().contains("build, pull or save it again"), "{shown}");
 }

@@ -302,7 +302,7 @@ fn times_of_layer_sources_are_stamped() {
     };
     let dir = scratch();
     let path = write(dir.path(), "in.tar", &source);
-    let said = run(["check", "--epoch", "1700000000", text(&path)]).expect(1).text();
+    let said = run(["check", "-v", "--epoch", "1700000000", text(&path)]).expect(1).text();
     assert_eq!(said.matches("LayerSources").count(), 2, "{said}");
     // The descriptor of a base's layer is the archive's own.
     for options in [&[][..], &["--base-layers", "1"]] {
