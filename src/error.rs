@@ -243,6 +243,11 @@ pub fn printable(bytes: &[u8]) -> String {
     text
 }
 
+/// [`printable`] text in quotation marks. What it escapes is not escaped once more, as `{:?}` would.
+pub fn quoted(text: impl AsRef<[u8]>) -> String {
+    format!("\"{}\"", printable(text.as_ref()))
+}
+
 /// As [`printable`], however long it is: for what has to be told from others by its text.
 pub fn printable_whole(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

@@ -74,11 +74,11 @@ impl Filter {
     /// report names it, or a glob).
     pub fn read_policy(&mut self, text: &str) -> Result<()> {
         let wrong = |e: toml::de::Error| {
-            Error::malformed(
-                "policy",
-                "[[accept]] tables with reason and path, class or field",
-                e.to_string().trim_end().to_owned(),
-            )
+            let before = e.span().and_then(|span| text.get(..span.start));
+            let line =
+                before.map(|before| format!(" in line {}", before.matches('\n').count() + 1)).unwrap_or_default();
+            let expected = "[[accept]] tables with reason and path, class or field";
+            Error::malformed("policy", expected, format!("{}{line}", e.message().trim_end().replace('\n', ", ")))
         };
         let file: File = toml::from_str(text).map_err(wrong)?;
         for (number, rule) in file.accept.into_iter().enumerate() {
@@ -185,6 +185,16 @@ mod tests {
         ];
         assert_eq!(left(&filter, all).0, 1);
         assert!(filter.ignore_class("mood").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_policy_is_one_line_that_names_its_line() {
+        let error = |text: &str| Filter::default().read_policy(text).unwrap_err().to_string();
+        let missing = error("# A policy.\n\n[[accept]]\npath = \"a\"\n");
+        assert!(missing.contains("missing field `reason` in line 3"), "{missing}");
+        for text in [missing, error("[[accept]\n"), error("[[accept]]\nmood = \"x\"\n")] {
+            assert!(!text.contains(['\n', '^', '|']) && text.contains(" in line "), "{text}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ use std::fmt;
 
 use crate::digest::Digest;
 use crate::epoch::Stamp;
-use crate::error::{Result, printable};
+use crate::error::{Result, printable, quoted};
 use edit::Edits;
 use json::Json;
 use times::Site;
@@ -96,9 +96,9 @@ pub enum WarningKind {
 impl fmt::Display for WarningKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotATime(text) => write!(f, "{:?} is not a time; it is the epoch now", printable(text.as_bytes())),
+            Self::NotATime(text) => write!(f, "{} is not a time; it is the epoch now", quoted(text)),
             Self::UnreadTime(text) => {
-                write!(f, "{:?} can't be read as a time; left as it is", printable(text.as_bytes()))
+                write!(f, "{} can't be read as a time; left as it is", quoted(text))
             }
             Self::NotText(text) => write!(f, "{} is not a text; left as it is", printable(text.as_bytes())),
             Self::Dropped => f.write_str("described the layer's old bytes; removed"),

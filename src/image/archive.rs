@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::blob::{Extent, read_full};
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, printable, quoted};
 use crate::tar::{Entry, Framer, Step, Want};
 
 /// Links are followed this far: the archives of podman have one, a loop has no end.
@@ -83,11 +83,7 @@ impl Archive {
         }
         let text = String::from_utf8_lossy(&raw).into_owned();
         let name = normal("", &text).ok_or_else(|| {
-            Error::malformed(
-                "name of an archive entry",
-                "a relative path without `..`",
-                format!("{:?}", printable(&raw)),
-            )
+            Error::malformed("name of an archive entry", "a relative path without `..`", quoted(&raw))
         })?;
         if self.members.len() >= MAX_ENTRIES {
             return Err(Error::limit("number of archive entries", MAX_ENTRIES as u64, "more"));
@@ -99,7 +95,7 @@ impl Archive {
                 // A hard link names an entry from the root, a symlink a path from where it stands.
                 let base = if entry.kind() == b'2' { name.rsplit_once('/').map_or("", |(base, _)| base) } else { "" };
                 let target = normal(base, &target).ok_or_else(|| {
-                    let found = format!("{:?}", printable(link));
+                    let found = quoted(link);
                     Error::malformed("link target", "a path that stays inside of the archive", found)
                 })?;
                 Member::Link(target)
@@ -140,7 +136,7 @@ impl Archive {
                 Some(Member::File(extent)) => return Ok(Some(extent.clone())),
                 Some(Member::Link(target)) => name.clone_from(target),
                 Some(Member::Directory) | None if name != first => {
-                    let what = format!("target {:?} of a link", printable(name.as_bytes()));
+                    let what = format!("target {} of a link", quoted(&name));
                     return Err(Error::missing(what).at_entry(printable(first.as_bytes())));
                 }
                 Some(Member::Directory) | None => return Ok(None),

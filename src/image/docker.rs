@@ -9,7 +9,7 @@ use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, printable, quoted};
 use crate::image::graph::ImageConfig;
 use crate::image::source::{DOCUMENT_LIMIT, Source};
 
@@ -79,7 +79,7 @@ impl DockerImage {
     fn load(source: &Source, entry: ArchiveEntry, problems: &mut Vec<Error>) -> Result<Self> {
         let file = |path: &str, what: &str| -> Result<Extent> {
             let found = source.file(path)?;
-            found.ok_or_else(|| Error::missing(format!("{what} {:?}", printable(path.as_bytes()))))
+            found.ok_or_else(|| Error::missing(format!("{what} {}", quoted(path))))
         };
         let extent = file(&entry.config, "config")?;
         let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;

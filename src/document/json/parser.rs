@@ -1,7 +1,7 @@
 //! The grammar: from bytes to nodes, in one pass, with a stack of its own instead of recursion.
 
 use super::{Kind, MAX_DEPTH, MAX_NODES, Node, at_path, decode, element_path, member_path};
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, printable, quoted};
 use std::borrow::Cow;
 
 /// An array or object that has been opened and not yet closed.
@@ -171,7 +171,7 @@ impl<'a, 'k> Parser<'a, 'k> {
         keys.sort_unstable();
         let twice = keys.windows(2).find(|pair| matches!(pair, [a, b] if a.0 == b.0));
         let Some([_, (key, start)]) = twice else { return Ok(()) };
-        let error = Error::malformed("JSON object", "each key once", format!("{:?} twice", printable(key.as_bytes())));
+        let error = Error::malformed("JSON object", "each key once", format!("{} twice", quoted(key.as_bytes())));
         let path = member_path(&self.path(), key);
         Err(at_path(error.at_offset(*start as u64), &path))
     }
