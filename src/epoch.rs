@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, printable, quoted};
 
 /// Seconds since 1970-01-01T00:00:00Z, as SOURCE_DATE_EPOCH has them.
 ///
@@ -31,21 +31,19 @@ impl Epoch {
     /// The value of SOURCE_DATE_EPOCH: a plain decimal integer of seconds and nothing else
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     pub fn from_seconds_text(text: &str) -> Result<Self> {
-        let wrong = || {
-            Error::malformed(
-                "epoch",
-                "a plain decimal integer of seconds since 1970",
-                format!("{:?}", printable(text.as_bytes())),
-            )
-        };
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wrong());
+            return Err(Error::malformed("epoch", "a plain decimal integer of seconds since 1970", quoted(text)));
         }
         // All digits, so that what does not parse is too large.
-        Self::new(text.parse().unwrap_or(u64::MAX)).map_err(|_| {
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        Self::new(seconds).map_err(|_| {
             let expected =
                 format!("at most {} (2242-03-16T12:56:31Z), the last second a tar header can hold", Self::MAX);
-            Error::malformed("epoch", expected, printable(text.as_bytes()))
+            let unit = match seconds / 1000 {
+                0..=Self::MAX => " (are these milliseconds?)",
+                _ => "",
+            };
+            Error::malformed("epoch", expected, format!("{}{unit}", printable(text.as_bytes())))
         })
     }
 
@@ -69,11 +67,10 @@ impl FromStr for Epoch {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if !text.contains(['-', 'T', 't', ':']) || text.starts_with('-') {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             return Self::from_seconds_text(text);
         }
-        let wrong =
-            |expected: &'static str| Error::malformed("epoch", expected, format!("{:?}", printable(text.as_bytes())));
+        let wrong = |expected: &'static str| Error::malformed("epoch", expected, quoted(text));
         let time = DateTime::parse_from_rfc3339(text)
             .map_err(|_| wrong("seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z"))?;
         if time.timestamp_subsec_nanos() != 0 {
@@ -208,6 +205,21 @@ mod tests {
         for bad in ["2023-11-14", "2023-11-14T22:13:20.5Z", "1969-12-31T23:59:59Z", "2023-13-01T00:00:00Z", "-5"] {
             assert!(bad.parse::<Epoch>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_no_epoch_is_told_what_could_be_one() {
+        for bad in ["now", "", "-1", "tomorrow"] {
+            let text = bad.parse::<Epoch>().unwrap_err().to_string();
+            assert!(text.contains("seconds since 1970, or an RFC 3339 time such as"), "{bad}: {text}");
+        }
+        for text in ["1700000000000", "1700000000000000000"] {
+            let error = text.parse::<Epoch>().unwrap_err().to_string();
+            assert_eq!(error.contains("milliseconds"), text.len() == 13, "{error}");
+        }
+        // The name of a field is not escaped once here and once more where it is printed.
+        let error = Epoch::from_seconds_text("1700000000\n").unwrap_err().to_string();
+        assert!(error.ends_with(r#"found "1700000000\n""#), "{error}");
     }
 
     #[test]
