@@ -175,6 +175,33 @@ fn sources_that_hold_no_image() {
 }
 
 #[test]
+fn what_is_no_image_is_called_so_and_its_bytes_are_not_shown() {
+    let secret = "password=hunter2\n".repeat(100).into_bytes();
+    let gzip =
+        support::layer::Layer::new(secret.clone(), Packing::Gzip, support::layer::Family::Oci, &Build::FIRST).blob;
+    for bytes in [&secret[..], &secret[..100], &gzip] {
+        let dir = scratch();
+        let path = write(dir.path(), "it", bytes);
+        for outcome in [run(["inspect", text(&path)]), pipe(["rewrite", "--epoch", "1"], bytes)] {
+            assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+            outcome.expect_error(&["this is no container image"]);
+        }
+    }
+    for (magic, name) in [(&b"\xfd7zXZ\0more"[..], "xz -dc"), (b"BZh91AY&SYmore", "bzip2 -dc")] {
+        pipe(["inspect"], magic).expect_error(&["standard input", name]);
+    }
+    pipe(["rewrite", "--epoch", "1"], b"").expect_error(&["standard input", "it is empty", "did the command"]);
+    // Nor are those of a layer whose headers are none.
+    let mut tar = support::tarball::tar(&[support::tarball::Entry::file("fine", "", 1)]);
+    tar.splice(0..512, secret[..512].iter().copied());
+    let layer = support::layer::Layer::new(tar, Packing::Gzip, support::layer::Family::Oci, &Build::FIRST);
+    let image = support::layout::Image::new(vec![layer], support::layer::Family::Oci, &Build::FIRST, &[]);
+    let outcome = pipe(["rewrite", "--epoch", "1"], &Layout::of(&image, &Build::FIRST).tar(&Build::FIRST));
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    outcome.expect_error(&["offset 0", "checksum"]);
+}
+
+#[test]
 fn a_layout_without_images_becomes_no_archive_that_nothing_loads() {
     let dir = scratch();
     let layout = dir.path().join("layout");

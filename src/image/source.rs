@@ -8,10 +8,11 @@ use crate::blob::{Extent, Growing, read_full};
 use crate::decode::{Decoder, Expect};
 use crate::digest::Digest;
 use crate::document::json::Json;
-use crate::error::{Error, Result, printable};
+use crate::error::{self, Error, Result, printable};
 use crate::image::archive::Archive;
 use crate::image::folder;
 use crate::image::location::{Kind, Location, Where};
+use crate::image::names::tag_of;
 use crate::media_type::Compression;
 use crate::spool::Spools;
 use crate::sync::start;
@@ -64,7 +65,7 @@ impl Source {
         let opened = match &location.place {
             Where::Path(path) if path.is_dir() => Ok(Opened { store: Store::Folder(path.clone()), gzip_mtime: None }),
             Where::Path(path) => {
-                File::open(path).map_err(|e| Error::io("cannot open", e)).and_then(|f| archive(f, spools, arrived))
+                File::open(path).map_err(|e| cannot_open(&name, e)).and_then(|f| archive(f, spools, arrived))
             }
             Where::Stdio => rustix::io::dup(io::stdin())
                 .map_err(|e| Error::io("cannot read", e.into()))
@@ -199,17 +200,19 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
     if metadata.is_dir() {
         return Err(Error::malformed("source", "an archive", "a directory"));
     }
-    let mut head = [0; 4];
+    let mut head = [0; HEAD];
     if metadata.is_file() {
         use std::os::unix::fs::FileExt;
         let count = file.read_at(&mut head, 0).map_err(|e| Error::io("cannot read", e))?;
+        may_be_archive(&head[..count])?;
         if Compression::sniff(&head[..count]) == Compression::None {
             let extent = Extent::of_file(file, metadata.len());
-            let store = Archive::index(&extent, arrived).map(Store::Archive)?;
+            let store = Archive::index(&extent, arrived).map(Store::Archive).map_err(no_image)?;
             return Ok(Opened { store, gzip_mtime: None });
         }
     }
     let count = read_full(&mut file, &mut head).map_err(|e| Error::io("cannot read", e))?;
+    may_be_archive(&head[..count])?;
     let mut plain = io::Cursor::new(head[..count].to_vec()).chain(file);
     match Compression::sniff(&head[..count]) {
         Compression::None => Ok(Opened { store: spooled(&mut plain, spools, arrived)?, gzip_mtime: None }),
@@ -235,6 +238,47 @@ fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrive
         }
         let filled = filler.join().unwrap_or_else(|_| Err(Error::refused("the thread that reads the input died")));
         // A reading error explains an index that stops short, not the other way round.
-        filled.and(indexed).map(Store::Archive)
+        filled.and(indexed.map_err(no_image)).map(Store::Archive)
     })
+}
+
+/// Most who have no file of that name mean an image of a daemon.
+fn cannot_open(name: &str, error: io::Error) -> Error {
+    let is_image_name = tag_of(name).is_some() && !name.starts_with(['.', '/']);
+    if error.kind() == io::ErrorKind::NotFound && is_image_name {
+        return Error::refused(
+            "there is no such file; an image of Docker's comes by a pipe: docker save NAME | restamp …",
+        );
+    }
+    Error::io("cannot open", error)
+}
+
+/// So many bytes tell what a file is that is no tar.
+const HEAD: usize = 10;
+
+/// Says what it is, where the first bytes of a file show that it can't be an archive that is read here.
+fn may_be_archive(head: &[u8]) -> Result<()> {
+    let compressed = |by: &str, command: &str| {
+        let text =
+            format!("compressed with {by}, which is not read (gzip and zstd are): decompress it with {command} first");
+        Err(Error::refused(text))
+    };
+    match head {
+        [] => Err(Error::refused("it is empty, so there is no image in it: did the command that writes it fail?")),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => compressed("xz", "xz -dc"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] => compressed("bzip2", "bzip2 -dc"),
+        _ => Ok(()),
+    }
+}
+
+/// What has not even one header is no archive; what a tar reader says of it would lead astray.
+fn no_image(error: Error) -> Error {
+    let is_first = error.place().offset == Some(0) && error.place().entry.is_none();
+    let is_header = matches!(error.kind(), error::Kind::Malformed { what, .. } if *what == "header block");
+    if !(is_first && is_header) {
+        return error;
+    }
+    let text = "this is no container image, neither an OCI image layout nor what docker save writes (as a plain tar, or \
+                compressed with gzip or zstd)";
+    Error::refused(text)
 }

@@ -6,7 +6,7 @@
 use super::entry::{Entry, ExtensionKind};
 use super::header::{Block, Format, Header, Number, sparse_block_goes_on};
 use super::{BLOCK, EXTENSION_MAX, EXTENSIONS_COUNT_MAX, EXTENSIONS_MAX, TOC_NAME, pax};
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, printable, quoted};
 
 /// What a [`Framer`] or [`Patcher`](super::Patcher) has to be given next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,9 +234,16 @@ impl Framer {
         if is_zero(block) {
             return Ok(self.end_marker(at));
         }
-        self.begin_group(at);
         let header = Header::new(block);
-        check_header(header).map_err(|error| named(error, header.name()).at_offset(at))?;
+        if !header.checksum_is_right() {
+            // Whatever these bytes are, they are no name; that of the entry before them is known.
+            let behind = self.entry.name();
+            let behind = if behind.is_empty() { String::new() } else { format!(", behind {}", quoted(behind)) };
+            let found = format!("one whose checksum is wrong{behind}");
+            return Err(Error::malformed("header block", "a block whose checksum is right", found).at_offset(at));
+        }
+        self.begin_group(at);
+        check_numbers(header).map_err(|error| named(error, header.name()).at_offset(at))?;
         match ExtensionKind::of(header.kind()) {
             Some(kind) => self.feed_extension(kind, block).map_err(|error| named(error, header.name()).at_offset(at)),
             None => {
@@ -344,7 +351,7 @@ impl Framer {
         }
         let header = Header::new(block);
         let is_toc = matches!(header.kind(), b'0' | 0) && header.name() == TOC_NAME && header.prefix().is_empty();
-        if is_toc && check_header(header).is_ok() {
+        if is_toc && header.checksum_is_right() && check_numbers(header).is_ok() {
             self.entry.clear(at);
             self.entry.set_block(block, at, true);
             if let Ok(step) = self.feed_entry() {
@@ -356,11 +363,8 @@ impl Framer {
     }
 }
 
-/// Checks what Go's reader checks: the checksum, and that number fields hold numbers.
-fn check_header(header: Header<'_>) -> Result<()> {
-    if !header.checksum_is_right() {
-        return Err(Error::malformed("header block", "a block whose checksum is right", "one whose checksum is wrong"));
-    }
+/// Checks what Go's reader checks besides the checksum: that number fields hold numbers.
+fn check_numbers(header: Header<'_>) -> Result<()> {
     for number in Number::of(header.format()) {
         if header.number(*number).is_none() {
             let found = format!("\"{}\"", printable(header.number_bytes(*number)));

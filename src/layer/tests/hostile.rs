@@ -235,14 +235,25 @@ fn an_error_in_the_middle_of_the_tar_names_the_entry() {
     let mut tar = layer(4 << 20, 15);
     let at = tar.len() - 1024;
     tar.truncate(at);
-    let mut bad = header("here", b'0', 0, 0);
-    bad[150] ^= 1;
-    tar.extend_from_slice(&bad);
-    tar.extend_from_slice(&layer(4 << 20, 16));
-    for output in OUTPUTS {
-        let source = Blob::new(gzip(&tar));
-        let text = text(attempt(&source, &source.expect(), &spec(output), &pool));
-        assert!(text.starts_with(&format!("here: offset {at}: ")), "{text}");
+    let mut wrong_number = header("here", b'0', 0, 0);
+    wrong_number[136] = b'x';
+    wrong_number[148..156].fill(b' ');
+    let sum: u32 = wrong_number.iter().map(|byte| u32::from(*byte)).sum();
+    wrong_number[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    // What is in a block whose checksum is wrong is no name.
+    let mut wrong_sum = header("here", b'0', 0, 0);
+    wrong_sum[150] ^= 1;
+    for (bad, start, part) in
+        [(wrong_number, format!("here: offset {at}: "), "octal"), (wrong_sum, format!("offset {at}: "), "behind \"")]
+    {
+        let mut tar = tar.clone();
+        tar.extend_from_slice(&bad);
+        tar.extend_from_slice(&layer(4 << 20, 16));
+        for output in OUTPUTS {
+            let source = Blob::new(gzip(&tar));
+            let text = text(attempt(&source, &source.expect(), &spec(output), &pool));
+            assert!(text.starts_with(&start) && text.contains(part), "{text}");
+        }
     }
 }
 
