@@ -202,6 +202,25 @@ fn what_is_no_image_is_called_so_and_its_bytes_are_not_shown() {
 }
 
 #[test]
+fn other_transports_are_refused_with_advice_on_either_side() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    for name in ["docker-daemon:app:1", "dir:folder", "docker://registry.example/app"] {
+        let advice = format!("a file of that name is ./{name}");
+        run(["inspect", name]).expect_error(&[&advice]);
+        let mut command = support::restamp();
+        let outcome = command.current_dir(dir.path()).args(["rewrite", "--epoch", "1", text(&source), name]);
+        support::finish(outcome, None).expect_error(&[&advice]);
+    }
+    run(["check", "--epoch", "1", "app:1"]).expect_error(&["app:1", "docker save NAME | restamp"]);
+    assert_eq!(names(dir.path()), ["in.tar"]);
+    let mut command = support::restamp();
+    let command = command.current_dir(dir.path()).args(["rewrite", "-q", "--epoch", "1", text(&source), "./dir:x"]);
+    support::finish(command, None).expect(0);
+    assert_eq!(names(dir.path()), ["dir:x", "in.tar"]);
+}
+
+#[test]
 fn a_layout_without_images_becomes_no_archive_that_nothing_loads() {
     let dir = scratch();
     let layout = dir.path().join("layout");

@@ -78,10 +78,27 @@ impl Location {
     }
 }
 
+/// The other transports of containers-transports(5), with what to do instead.
+const OTHERS: [(&str, &str); 8] = [
+    ("docker://", "copy it to or from an oci-archive: with skopeo copy --all --preserve-digests"),
+    ("docker-daemon:", "use a pipe: docker save NAME | restamp rewrite | docker load"),
+    ("containers-storage:", "use a pipe: podman save NAME | restamp rewrite | podman load"),
+    ("dir:", "copy it to or from an oci: directory with skopeo copy --all --preserve-digests"),
+    ("ostree:", "copy it to or from an oci: directory with skopeo copy"),
+    ("sif:", "copy it to an oci: directory with skopeo copy"),
+    ("tarball:", "make an image of it with skopeo copy tarball:… oci:…"),
+    ("docker:", "copy it to or from an oci-archive: with skopeo copy --all --preserve-digests docker://…"),
+];
+
 impl FromStr for Location {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if let Some((prefix, advice)) = OTHERS.iter().find(|(prefix, _)| text.starts_with(prefix)) {
+            let text =
+                format!("{text}: {prefix} is not a transport of restamp's: {advice}; a file of that name is ./{text}");
+            return Err(Error::refused(text));
+        }
         let kinds = [Kind::OciArchive, Kind::DockerArchive, Kind::Oci];
         let forced = kinds.into_iter().find_map(|kind| {
             let rest = text.strip_prefix(kind.name())?.strip_prefix(':')?;
@@ -148,5 +165,23 @@ mod tests {
         for text in ["-", "a:b", "oci:d:r:t", "oci-archive:f"] {
             assert_eq!(parse(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn other_transports_are_no_file_names() {
+        for (text, advice) in [
+            ("docker://registry.example/app:1", "skopeo copy --all --preserve-digests"),
+            ("docker-daemon:app:1", "docker save NAME | restamp rewrite | docker load"),
+            ("containers-storage:app:1", "podman save"),
+            ("dir:folder", "oci: directory"),
+            ("ostree:app", "skopeo"),
+            ("sif:app.sif", "skopeo"),
+            ("tarball:root.tar", "skopeo"),
+        ] {
+            let error = text.parse::<Location>().unwrap_err().to_string();
+            assert!(error.contains(advice) && error.contains(&format!("./{text}")), "{error}");
+            assert_eq!(format!("./{text}").parse::<Location>().unwrap(), Location::path(format!("./{text}")));
+        }
+        assert_eq!("directory/dir:x".parse::<Location>().unwrap().kind, None);
     }
 }
