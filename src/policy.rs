@@ -105,11 +105,17 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Is that platform one of these? A variant counts only where one is asked for.
+    /// Is that platform one of these? A variant counts only where one is asked for, and one that is not named is the
+    /// architecture's first, as containerd has it.
     pub fn matches(&self, other: &Self) -> bool {
+        let is_first = || match self.architecture.as_str() {
+            "arm64" => self.variant.as_deref() == Some("v8"),
+            "amd64" => self.variant.as_deref() == Some("v1"),
+            _ => false,
+        };
         self.os == other.os
             && self.architecture == other.architecture
-            && (self.variant.is_none() || self.variant == other.variant)
+            && (self.variant.is_none() || self.variant == other.variant || other.variant.is_none() && is_first())
     }
 }
 
@@ -155,6 +161,13 @@ mod tests {
         let v7: Platform = "linux/arm/v7".parse().unwrap();
         assert!(arm.matches(&v7) && v7.matches(&v7) && !v7.matches(&arm));
         assert_eq!(v7.to_string(), "linux/arm/v7");
+        for (plain, first, other) in
+            [("linux/arm64", "linux/arm64/v8", "linux/arm64/v9"), ("linux/amd64", "linux/amd64/v1", "linux/amd64/v3")]
+        {
+            let [plain, first, other]: [Platform; 3] = [plain, first, other].map(|text| text.parse().unwrap());
+            assert!(plain.matches(&first) && first.matches(&plain) && plain.matches(&other));
+            assert!(!other.matches(&plain) && !other.matches(&first) && !first.matches(&other));
+        }
         for bad in ["linux", "/amd64", "linux/", "a/b/c/d", ""] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }

@@ -6,13 +6,14 @@ use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
-use crate::error::{Error, Result, printable};
+use crate::error::Result;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
 use crate::image::names::{is_name, names};
 use crate::image::source::Source;
 use crate::media_type::LayerType;
 use crate::policy::Platform;
+use crate::selection::{missing, platforms};
 
 /// A descriptor on the way from `index.json` to an image, and the document it stands in.
 #[derive(Debug, Clone)]
@@ -265,34 +266,27 @@ impl<'s> View<'s> {
 
     fn choose(&mut self, reference: Option<&str>, platform: Option<&Platform>) -> Result<()> {
         if let Some(reference) = reference {
-            let all: Vec<String> = self.images.iter().flat_map(|image| image.names.iter().cloned()).collect();
+            let all: Vec<Vec<String>> = self.images.iter().map(|image| image.names.clone()).collect();
             self.images.retain(|image| image.names.iter().any(|name| is_name(name, reference)));
             self.others.retain(|other| other.names.iter().any(|name| is_name(name, reference)));
             if self.images.is_empty() {
-                let found =
-                    if all.is_empty() { "none with a name".to_owned() } else { printable(all.join(", ").as_bytes()) };
-                return Err(Error::malformed("image name", reference.to_owned(), found));
+                let names = all.iter().map(|names| names.iter().map(String::as_str).collect());
+                return Err(missing::no_name(reference, names));
             }
         }
         if let Some(platform) = platform {
-            let all: Vec<String> = self.images.iter().map(|image| image.platform.to_string()).collect();
-            self.images.retain(|image| platform.matches(&image.platform));
-            let is_of = |other: &Listed| {
-                let of = other.link.descriptor.platform.as_ref();
-                of.is_none_or(|of| {
-                    let text = |part: &Option<String>| part.clone().unwrap_or_default();
-                    let of = Platform {
-                        os: text(&of.os),
-                        architecture: text(&of.architecture),
-                        variant: of.variant.clone(),
-                    };
-                    platform.matches(&of)
-                })
-            };
-            self.others.retain(is_of);
-            if self.images.is_empty() {
-                return Err(Error::malformed("platform", platform.to_string(), printable(all.join(", ").as_bytes())));
+            let listed = |link: &Link| link.descriptor.platform.as_ref().map(platforms::named);
+            let fits = |link: &Link| listed(link).is_some_and(|of| platform.matches(&of));
+            let is_of = |image: &Image| platform.matches(&image.platform) || image.links.last().is_some_and(fits);
+            if !self.images.iter().any(is_of) {
+                let there = self.images.iter().map(|image| {
+                    let of = image.links.last().and_then(listed).unwrap_or_else(|| image.platform.clone());
+                    (of, image.names.iter().map(String::as_str).collect())
+                });
+                return Err(missing::no_platform(reference, platform, there));
             }
+            self.images.retain(is_of);
+            self.others.retain(|other| listed(&other.link).is_none_or(|of| platform.matches(&of)));
         }
         Ok(())
     }

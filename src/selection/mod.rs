@@ -9,6 +9,8 @@
 
 pub mod base;
 pub mod images;
+pub(crate) mod missing;
+pub(crate) mod platforms;
 mod reference;
 mod referrers;
 mod signatures;
@@ -17,7 +19,7 @@ use std::collections::BTreeSet;
 
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ManifestNode};
 use crate::image::names::is_name;
@@ -32,6 +34,8 @@ pub struct Selection {
     docker_kept: Vec<bool>,
     docker_gone: BTreeSet<Digest>,
     reference: Option<String>,
+    /// What an index lists for the platform that was asked for, whatever its config says: manifests and their configs.
+    is_listed_for: BTreeSet<Digest>,
     /// What was left out and why, for people.
     pub names: Vec<String>,
 }
@@ -39,7 +43,8 @@ pub struct Selection {
 impl Selection {
     /// Does an image of `manifest.json` stay?
     pub fn keeps_docker(&self, policy: &Policy, image: &DockerImage) -> bool {
-        let wanted = policy.platform.as_ref().is_none_or(|platform| platform.matches(&image.config.platform()));
+        let fits = |platform: &Platform| platform.matches(&image.config.platform());
+        let wanted = self.is_listed_for.contains(&image.id) || policy.platform.as_ref().is_none_or(fits);
         wanted && policy.reference.as_ref().is_none_or(|reference| is_tagged(image, reference))
     }
 
@@ -111,18 +116,17 @@ impl Selection {
         if let Some(reference) = &policy.reference {
             selection.by_reference(graph, docker, reference)?;
         }
+        let of_name = graph.images().any(|(image, _)| selection.keeps(image));
         if let Some(platform) = &policy.platform {
-            let is_left = docker.iter().any(|image| selection.keeps_docker(policy, image));
-            selection.by_platform(graph, platform, is_left)?;
+            selection.is_listed_for = platforms::listed_for(graph, platform);
+            selection.by_platform(graph, platform);
         }
-        let is_left = |image| selection.keeps_docker(policy, image);
-        if !docker.is_empty() && !docker.iter().any(is_left) && !graph.images().any(|(image, _)| selection.keeps(image))
-        {
-            let tags = docker.iter().flat_map(|image| image.entry.repo_tags.iter().cloned());
-            let all = tags.chain(docker.iter().map(|image| image.config.platform().to_string()));
-            let wanted = [policy.reference.clone(), policy.platform.as_ref().map(ToString::to_string)];
-            let wanted: Vec<String> = wanted.into_iter().flatten().collect();
-            return Err(Error::malformed("image", wanted.join(" for "), all.collect::<Vec<_>>().join(", ")));
+        // A layout of artifacts alone has no image to ask for.
+        let is_asked = of_name || !docker.is_empty();
+        let is_left = docker.iter().any(|image| selection.keeps_docker(policy, image));
+        if is_asked && !is_left && !graph.images().any(|(image, _)| selection.keeps(image)) {
+            let (reference, platform) = (policy.reference.as_deref(), policy.platform.as_ref());
+            return Err(platforms::nothing_left(graph, docker, reference, platform));
         }
         Ok(selection)
     }
@@ -141,29 +145,6 @@ impl Selection {
         if self.dropped_roots.insert(number) {
             self.names.push(format!("{} {}", child.ref_name().unwrap_or("untagged"), child.digest));
         }
-    }
-
-    fn by_platform(&mut self, graph: &Graph, platform: &Platform, is_elsewhere: bool) -> Result<()> {
-        let mut found = BTreeSet::new();
-        let mut left = 0;
-        for (digest, manifest) in graph.images() {
-            if !self.keeps(digest) {
-                continue;
-            }
-            let own = manifest.platform();
-            if platform.matches(&own) {
-                left += 1;
-            } else {
-                self.dropped.insert(*digest);
-                self.names.push(format!("{own} {digest}"));
-            }
-            found.insert(own.to_string());
-        }
-        if left == 0 && !found.is_empty() && !is_elsewhere {
-            let found: Vec<String> = found.into_iter().collect();
-            return Err(Error::malformed("platform", platform.to_string(), found.join(", ")));
-        }
-        Ok(())
     }
 }
 

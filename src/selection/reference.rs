@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::{Descriptor, is_fallback_tag_of, split_fallback_tag};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph};
 use crate::image::names::{is_name, names};
-use crate::selection::{Selection, is_tagged, subject_of};
+use crate::selection::{Selection, is_tagged, missing, subject_of};
 
 impl Selection {
     /// Leaves out what is not reached from the images of this name.
@@ -40,14 +40,8 @@ fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], reference
     let tagged = docker.iter().filter(|image| is_tagged(image, reference));
     let ids: BTreeSet<Digest> = tagged.map(|image| image.id).collect();
     if ids.is_empty() {
-        let mut all: Vec<&str> = roots.iter().flat_map(names).collect();
-        for tag in docker.iter().flat_map(|image| &image.entry.repo_tags) {
-            if !all.iter().any(|name| is_name(name, tag)) {
-                all.push(tag);
-            }
-        }
-        let found = if all.is_empty() { "none with a name".to_owned() } else { all.join(", ") };
-        return Err(Error::malformed("image name", reference.to_owned(), found));
+        let of_docker = docker.iter().map(|image| image.entry.repo_tags.iter().map(String::as_str).collect());
+        return Err(missing::no_name(reference, roots.iter().map(|child| names(child).collect()).chain(of_docker)));
     }
     Ok(roots.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect())
 }

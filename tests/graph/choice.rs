@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::graph::{self, Attestation};
 use crate::support::layer::{Family, Layer, Packing, base};
-use crate::support::layout::{Files, Image, Layout, OCI_INDEX, OCI_MANIFEST, config};
+use crate::support::layout::{Files, Image, Layout, OCI_INDEX, OCI_MANIFEST, config, read_tar};
+use crate::support::pipe;
 use crate::walk::Walk;
 use crate::{BUILD, document, hello, index, plain, put_index, refused, tags, told};
 
@@ -50,6 +51,31 @@ fn a_single_platform_that_is_left_stays_in_its_index() {
     assert_eq!(inner["manifests"].as_array().unwrap().len(), 2);
     Walk::new(&files);
     refused(&layout, &["--platform", "linux/riscv64"], &["linux/riscv64", "linux/amd64"]);
+}
+
+#[test]
+fn a_platform_is_found_by_the_name_that_its_index_has_for_it() {
+    // The configs of these say v1 of both.
+    let layout = graph::platforms(&BUILD, Packing::Gzip, None);
+    let (_, by_config) = told(&layout, &["--platform", "linux/arm64/v1"]);
+    for same in ["linux/arm64/v8", "linux/arm64"] {
+        let (said, files) = told(&layout, &["--platform", same]);
+        assert!(said.contains("left out: linux/amd64/v1 sha256:"), "{said}");
+        assert_eq!(files, by_config, "{same}");
+    }
+    refused(
+        &layout,
+        &["--platform", "linux/arm64/v9"],
+        &["no image for linux/arm64/v9", "linux/arm64/v8 (hello:multi)"],
+    );
+    // In an archive, its two lists agree on what is left.
+    let plain = pipe(["rewrite", "-q", "--epoch", "1", "-", "docker-archive:-"], &layout.tar(&BUILD)).expect(0).stdout;
+    let chosen = ["rewrite", "-q", "--epoch", "1", "--platform", "linux/arm64/v8"];
+    let files = read_tar(&pipe(chosen, &plain).expect(0).stdout);
+    let list: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    let inner = document(&files, &index(&files)["manifests"][0]);
+    assert_eq!(inner["manifests"].as_array().unwrap().len(), 1);
 }
 
 #[test]
