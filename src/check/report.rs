@@ -72,7 +72,7 @@ pub struct Total {
     pub times: u64,
     /// Things that somebody should know.
     pub notes: u64,
-    /// How many of the notes are timestamps of the archive alone, which no digest holds.
+    /// How many of the timestamps, found or noted, are of the archive alone: no digest holds them.
     pub archive_times: u64,
     /// How many of all these were only counted, and are not in the list.
     pub not_listed: u64,
@@ -92,11 +92,11 @@ pub enum Level {
 /// has beside a `manifest.json`. Docker and skopeo write such times whenever they have had an image in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum ArchiveTimes {
-    /// The image is what it is with any of them.
-    #[default]
-    Notes,
     /// The archive itself has to be reproducible, too.
+    #[default]
     Findings,
+    /// The image is what it is with any of them.
+    Notes,
 }
 
 /// What is wrong.
@@ -212,10 +212,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Is it the note of a timestamp that no digest holds?
+    /// Is it a timestamp that no digest holds?
     pub fn is_archive_time(&self) -> bool {
-        let is_outside = matches!(self.place.what, What::Archive | What::File);
-        self.level == Level::Note && self.kind == Kind::Time && is_outside
+        self.kind == Kind::Time && matches!(self.place.what, What::Archive | What::File)
     }
 
     /// The finding that an error is.

@@ -18,13 +18,13 @@ use super::running::{self, BaseArguments, Running, Workshop};
 /// is later than it) is listed. SOURCE is named as for `restamp rewrite`.
 ///
 /// Times that no digest holds (of an archive's own entries, and of the v1 files beside a manifest.json) say nothing about
-/// the image, and docker and skopeo write them anew: they are notes, unless --archive is given.
+/// the image, and docker and skopeo write them anew: with --digests-only they are notes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 nothing found, 1 something found, 2 the image can't be checked.
 
 Examples:
   restamp check --epoch 1700000000 app.oci.tar
-  docker save app | restamp check --clamp
+  docker save app | restamp check --digests-only
   restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'")]
 pub struct Arguments {
     /// The image to look at
@@ -41,9 +41,9 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
 
-    /// Times that no digest holds, those of the archive alone, are findings as well
+    /// Times that no digest holds, those of the archive alone, are notes
     #[arg(long, help_heading = "What is checked")]
-    archive: bool,
+    digests_only: bool,
 
     /// Print the result as JSON, one object per finding
     #[arg(long, help_heading = "Output")]
@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
     policy.base = arguments.base.resolve(&spools)?;
     let source = Source::open(&location, &spools, &mut |_, _| {})?;
-    let archive_times = if arguments.archive { ArchiveTimes::Findings } else { ArchiveTimes::Notes };
+    let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
     let report = check(&source, &policy, archive_times, &pool, &|total| progress.set_total(total))?;
     drop(progress);
     if arguments.json {

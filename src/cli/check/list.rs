@@ -25,7 +25,8 @@ pub(super) fn print(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn 
         is_folded |= lines(group, verbose, out)?;
     }
     if !outside.is_empty() {
-        writeln!(out, "Of the archive alone, which no digest holds (findings with --archive):")?;
+        let counted = if is_noted(report) { "notes" } else { "notes with --digests-only" };
+        writeln!(out, "Of the archive alone, which no digest holds ({counted}):")?;
         is_folded |= lines(&outside, verbose, out)?;
     }
     sum(report, stamp.epoch, out)?;
@@ -123,6 +124,11 @@ impl<'f> Sort<'f> {
     }
 }
 
+/// Are timestamps of the archive alone notes?
+fn is_noted(report: &Report) -> bool {
+    report.findings.iter().any(|finding| finding.is_archive_time() && finding.level == Level::Note)
+}
+
 /// What there is to do about it.
 fn advise(report: &Report, rule: Rule, is_folded: bool, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total;
@@ -135,6 +141,9 @@ fn advise(report: &Report, rule: Rule, is_folded: bool, out: &mut dyn Write) -> 
             Rule::Set => "`restamp rewrite` sets the timestamps",
             Rule::Clamp => "`restamp rewrite --clamp` lowers the timestamps",
         });
+    }
+    if total.findings > 0 && total.findings == total.archive_times && !is_noted(report) {
+        advice.push("no digest holds them, and --digests-only takes them for notes");
     }
     if is_folded {
         advice.push("-v lists every one");
@@ -157,21 +166,24 @@ fn sum(report: &Report, epoch: Epoch, out: &mut dyn Write) -> io::Result<()> {
     if total.findings > total.times {
         found.push(number(total.findings - total.times, "fault"));
     }
+    let (found_outside, noted_outside) =
+        if is_noted(report) { (0, total.archive_times) } else { (total.archive_times, 0) };
     if total.times > 0 {
-        found.push(format!(
-            "{} that {} not {wanted}",
-            number(total.times, "timestamp"),
-            if total.times == 1 { "is" } else { "are" }
-        ));
+        let is = if total.times == 1 { "is" } else { "are" };
+        let outside = match found_outside {
+            0 => String::new(),
+            count => format!(" ({} of the archive alone)", thousands(count)),
+        };
+        found.push(format!("{} that {is} not {wanted}{outside}", number(total.times, "timestamp")));
     }
     if found.is_empty() {
         found.push(format!("nothing found, every timestamp is {wanted}"));
     }
-    if total.notes > total.archive_times {
-        found.push(number(total.notes - total.archive_times, "note"));
+    if total.notes > noted_outside {
+        found.push(number(total.notes - noted_outside, "note"));
     }
-    if total.archive_times > 0 {
-        found.push(format!("{} of the archive alone", number(total.archive_times, "timestamp")));
+    if noted_outside > 0 {
+        found.push(format!("{} of the archive alone", number(noted_outside, "timestamp")));
     }
     if total.not_listed > 0 {
         found.push(format!("{} not listed", thousands(total.not_listed)));
