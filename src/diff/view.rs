@@ -13,6 +13,7 @@ use crate::image::names::{is_name, names};
 use crate::image::source::Source;
 use crate::media_type::LayerType;
 use crate::policy::Platform;
+use crate::selection::reference::Asked;
 use crate::selection::{missing, platforms};
 
 /// A descriptor on the way from `index.json` to an image, and the document it stands in.
@@ -95,7 +96,7 @@ impl<'s> View<'s> {
             Self { source, graph, images: Vec::new(), loose: Vec::new(), listed: Vec::new(), others: Vec::new() };
         view.walk().map_err(|e| e.in_file(source.name()))?;
         view.docker(&docker).map_err(|e| e.in_file(source.name()))?;
-        view.choose(reference, platform).map_err(|e| e.in_file(source.name()))?;
+        view.choose(&docker, reference, platform).map_err(|e| e.in_file(source.name()))?;
         Ok(view)
     }
 
@@ -264,11 +265,22 @@ impl<'s> View<'s> {
         Ok(())
     }
 
-    fn choose(&mut self, reference: Option<&str>, platform: Option<&Platform>) -> Result<()> {
+    fn choose(&mut self, docker: &[DockerImage], reference: Option<&str>, platform: Option<&Platform>) -> Result<()> {
         if let Some(reference) = reference {
+            let asked = Asked::parse(&self.graph, docker, reference)?;
+            let is_called = |names: &[String]| match &asked {
+                Asked::Name(asked) => names.iter().any(|name| is_name(name, asked)),
+                Asked::Config(_) | Asked::Root(_) => false,
+            };
+            let root = |number: usize| Some(self.graph.root.as_ref()?.children.get(number)?.digest);
+            let is_asked = |image: &Image| match asked {
+                Asked::Name(_) => is_called(&image.names),
+                Asked::Config(id) => image.config_digest == id,
+                Asked::Root(number) => image.links.first().map(|link| link.descriptor.digest) == root(number),
+            };
             let all: Vec<Vec<String>> = self.images.iter().map(|image| image.names.clone()).collect();
-            self.images.retain(|image| image.names.iter().any(|name| is_name(name, reference)));
-            self.others.retain(|other| other.names.iter().any(|name| is_name(name, reference)));
+            self.images.retain(is_asked);
+            self.others.retain(|other| is_called(&other.names));
             if self.images.is_empty() {
                 let names = all.iter().map(|names| names.iter().map(String::as_str).collect());
                 return Err(missing::no_name(reference, names));

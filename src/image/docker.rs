@@ -16,6 +16,8 @@ use crate::image::source::{DOCUMENT_LIMIT, Source};
 /// An image that `manifest.json` lists.
 #[derive(Debug)]
 pub struct DockerImage {
+    /// Its place in the list, from 0.
+    pub number: usize,
     /// Its entry.
     pub entry: ArchiveEntry,
     /// Its config.
@@ -66,7 +68,7 @@ impl DockerImage {
         let mut images = Vec::new();
         for (number, entry) in archive.entries().iter().enumerate() {
             let mut found = Vec::new();
-            match Self::load(source, entry.clone(), &mut found) {
+            match Self::load(source, number, entry.clone(), &mut found) {
                 Ok(image) => images.push(image),
                 Err(error) => found.push(error),
             }
@@ -76,7 +78,7 @@ impl DockerImage {
         Ok(images)
     }
 
-    fn load(source: &Source, entry: ArchiveEntry, problems: &mut Vec<Error>) -> Result<Self> {
+    fn load(source: &Source, number: usize, entry: ArchiveEntry, problems: &mut Vec<Error>) -> Result<Self> {
         let file = |path: &str, what: &str| -> Result<Extent> {
             let found = source.file(path)?;
             found.ok_or_else(|| Error::missing(format!("{what} {}", quoted(path))))
@@ -106,7 +108,7 @@ impl DockerImage {
                 Err(error) => problems.push(error),
             }
         }
-        Ok(Self { entry, config, id, layers })
+        Ok(Self { number, entry, config, id, layers })
     }
 }
 

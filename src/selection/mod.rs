@@ -11,7 +11,7 @@ pub mod base;
 pub mod images;
 pub(crate) mod missing;
 pub(crate) mod platforms;
-mod reference;
+pub(crate) mod reference;
 mod referrers;
 mod signatures;
 
@@ -25,6 +25,7 @@ use crate::image::graph::{Body, Graph, ManifestNode};
 use crate::image::names::is_name;
 use crate::image::source::Source;
 use crate::policy::{Attestations, Platform, Policy, Signatures};
+use reference::Asked;
 
 /// What is left out.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub struct Selection {
     dropped_roots: BTreeSet<usize>,
     docker_kept: Vec<bool>,
     docker_gone: BTreeSet<Digest>,
-    reference: Option<String>,
+    asked: Option<Asked>,
     /// What an index lists for the platform that was asked for, whatever its config says: manifests and their configs.
     is_listed_for: BTreeSet<Digest>,
     /// What was left out and why, for people.
@@ -45,7 +46,12 @@ impl Selection {
     pub fn keeps_docker(&self, policy: &Policy, image: &DockerImage) -> bool {
         let fits = |platform: &Platform| platform.matches(&image.config.platform());
         let wanted = self.is_listed_for.contains(&image.id) || policy.platform.as_ref().is_none_or(fits);
-        wanted && policy.reference.as_ref().is_none_or(|reference| is_tagged(image, reference))
+        wanted
+            && match &self.asked {
+                Some(Asked::Name(name)) => is_tagged(image, name),
+                Some(Asked::Config(id)) => image.id == *id,
+                Some(Asked::Root(_)) | None => true,
+            }
     }
 
     /// Removes the images of `manifest.json` that are left out, and the names that were not asked for.
@@ -71,7 +77,10 @@ impl Selection {
 
     /// Does a name stay, of whatever image?
     pub fn keeps_name(&self, name: &str) -> bool {
-        self.reference.as_ref().is_none_or(|reference| is_name(name, reference))
+        match &self.asked {
+            Some(Asked::Name(asked)) => is_name(name, asked),
+            Some(Asked::Config(_) | Asked::Root(_)) | None => true,
+        }
     }
 
     /// The IDs of the images of `manifest.json` that are left out.
@@ -112,9 +121,11 @@ impl Selection {
 
     /// In an archive that is a layout as well, either part may list what the other one does not.
     fn wanted(graph: &Graph, docker: &[DockerImage], policy: &Policy) -> Result<Self> {
-        let mut selection = Self { reference: policy.reference.clone(), ..Self::default() };
-        if let Some(reference) = &policy.reference {
-            selection.by_reference(graph, docker, reference)?;
+        let parse = |reference: &String| Asked::parse(graph, docker, reference);
+        let asked = policy.reference.as_ref().map(parse).transpose()?;
+        let mut selection = Self { asked: asked.clone(), ..Self::default() };
+        if let Some(asked) = &asked {
+            selection.by_reference(graph, docker, asked)?;
         }
         let of_name = graph.images().any(|(image, _)| selection.keeps(image));
         if let Some(platform) = &policy.platform {

@@ -4,20 +4,59 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::{Descriptor, is_fallback_tag_of, split_fallback_tag};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph};
-use crate::image::names::{is_name, names};
+use crate::image::names::{is_name, names, tag_of};
 use crate::selection::{Selection, is_tagged, missing, subject_of};
 
+/// What a reference asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Images of a name.
+    Name(String),
+    /// The image of `manifest.json` with this config.
+    Config(Digest),
+    /// A descriptor of `index.json`, by its place in the list.
+    Root(usize),
+}
+
+impl Asked {
+    /// A reference as containers-transports(5) has it: a name, which may lack the tag `latest`, or `@` and the place in
+    /// the list of images.
+    pub(crate) fn parse(graph: &Graph, docker: &[DockerImage], reference: &str) -> Result<Self> {
+        let roots = graph.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
+        let is_there = |name: &str| {
+            let in_layout = roots.iter().flat_map(names).any(|known| is_name(known, name));
+            in_layout || docker.iter().any(|image| is_tagged(image, name))
+        };
+        if is_there(reference) {
+            return Ok(Self::Name(reference.to_owned()));
+        }
+        if let Some(number) = reference.strip_prefix('@').and_then(|number| number.parse::<usize>().ok()) {
+            let found = match docker {
+                [] => roots.get(number).map(|_| Self::Root(number)),
+                _ => docker.iter().find(|image| image.number == number).map(|image| Self::Config(image.id)),
+            };
+            let count = if docker.is_empty() { roots.len() } else { docker.len() };
+            return found.ok_or_else(|| {
+                Error::refused(format!("there is no image {reference}; {count} are listed, from @0 on"))
+            });
+        }
+        let latest = format!("{reference}:latest");
+        let name = if tag_of(reference).is_none() && is_there(&latest) { latest } else { reference.to_owned() };
+        Ok(Self::Name(name))
+    }
+}
+
 impl Selection {
-    /// Leaves out what is not reached from the images of this name.
-    pub(super) fn by_reference(&mut self, graph: &Graph, docker: &[DockerImage], reference: &str) -> Result<()> {
+    /// Leaves out what is not reached from the images that are asked for.
+    pub(super) fn by_reference(&mut self, graph: &Graph, docker: &[DockerImage], asked: &Asked) -> Result<()> {
         let Some(root) = &graph.root else { return Ok(()) };
         if root.children.is_empty() {
             return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
         }
-        let chosen = chosen(graph, &root.children, docker, reference)?;
+        let chosen = chosen(graph, &root.children, docker, asked)?;
         let (kept, kept_roots) = reached(graph, &root.children, chosen);
         for (number, child) in root.children.iter().enumerate() {
             if kept_roots.get(number) != Some(&true) {
@@ -30,8 +69,16 @@ impl Selection {
     }
 }
 
-/// Which descriptors of `index.json` have the name.
-fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], reference: &str) -> Result<Vec<bool>> {
+/// Which descriptors of `index.json` are asked for.
+fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], asked: &Asked) -> Result<Vec<bool>> {
+    let leading_to = |ids: BTreeSet<Digest>| -> Vec<bool> {
+        roots.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect()
+    };
+    let reference = match asked {
+        Asked::Name(name) => name,
+        Asked::Config(id) => return Ok(leading_to([*id].into())),
+        Asked::Root(asked) => return Ok((0..roots.len()).map(|number| number == *asked).collect()),
+    };
     let named: Vec<bool> = roots.iter().map(|child| names(child).any(|name| is_name(name, reference))).collect();
     if named.contains(&true) {
         return Ok(named);
@@ -43,7 +90,7 @@ fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], reference
         let of_docker = docker.iter().map(|image| image.entry.repo_tags.iter().map(String::as_str).collect());
         return Err(missing::no_name(reference, roots.iter().map(|child| names(child).collect()).chain(of_docker)));
     }
-    Ok(roots.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect())
+    Ok(leading_to(ids))
 }
 
 /// All that hangs on the chosen descriptors of `index.json`: what they list, what that is about, and what is about it,

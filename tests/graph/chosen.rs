@@ -170,3 +170,36 @@ fn an_image_that_nothing_leads_to_any_more_is_told_of_by_no_list() {
         Walk::new(&files);
     }
 }
+
+#[test]
+fn a_reference_may_lack_the_tag_latest_or_be_a_place_in_the_list() {
+    let mut one = plain(hello());
+    one.tags = vec!["app:latest".to_owned()];
+    let mut two = plain(image(vec![layer(zoo(&BUILD))], "amd64", &[]));
+    two.tags = Vec::new();
+    for source in [legacy(&[one.clone(), two.clone()], &BUILD), hybrid(&[one, two], Manifests::Listed, &BUILD)] {
+        let all = loadable(&rewritten(&source, "", "docker-archive", &[]).1, &[]);
+        for (reference, expected) in [(":app", 0), (":@0", 0), (":@1", 1)] {
+            let (_, archive) = rewritten(&source, reference, "docker-archive", &[]);
+            let found = loadable(&archive, &[]);
+            assert_eq!(found.len(), 1, "{reference}");
+            assert_eq!(format!("{:?}", found[0]), format!("{:?}", all[expected]), "{reference}");
+        }
+        let dir = scratch();
+        let path = write(dir.path(), "in.tar", &source);
+        let name = |reference: &str| format!("docker-archive:{}:{reference}", text(&path));
+        run(["diff", "-q", &name("@0"), &name("app")]).expect(0);
+        run(["diff", "-q", &name("@0"), &name("@1")]).expect(1);
+        run(["inspect", &name("@2")]).expect_error(&["no image @2", "2 are listed"]);
+        run(["inspect", &name("ap")]).expect_error(&["no image is called ap", "app:latest"]);
+    }
+    // In a layout it is the place in index.json, and a name is taken as it stands first.
+    let dir = scratch();
+    multi("app:b").write(dir.path());
+    let images = |reference: &str| -> usize {
+        let source = format!("oci:{}:{reference}", text(dir.path()));
+        let report: Value = serde_json::from_str(&run(["inspect", "--json", &source]).expect(0).text()).unwrap();
+        report["images"].as_array().unwrap().len()
+    };
+    assert_eq!((images("@0"), images("@1")), (2, 1));
+}
