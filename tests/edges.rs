@@ -281,6 +281,23 @@ fn a_man_page_for_every_verb() {
 }
 
 #[test]
+fn a_summary_says_if_there_was_nothing_to_stamp() {
+    let one = Image::new(
+        vec![Layer::new(tar(&[]), Packing::Gzip, Family::Oci, &Build::FIRST)],
+        Family::Oci,
+        &Build::FIRST,
+        &[],
+    );
+    for (image, layers) in [(image(), "2 layers"), (Layout::of(&one, &Build::FIRST).tar(&Build::FIRST), "1 layer")] {
+        let first = pipe(["rewrite", "--epoch", "1700000000"], &image).expect(0);
+        assert!(first.stderr.contains(&format!("{layers} rewritten, 0 kept; ")), "{}", first.stderr);
+        let again = pipe(["rewrite", "--epoch", "1700000000"], &first.stdout).expect(0);
+        let said = format!("nothing to stamp: {layers} and all times in documents as they were\n");
+        assert!(again.stderr.ends_with(&said) && !again.stderr.contains("rewritten"), "{}", again.stderr);
+    }
+}
+
+#[test]
 fn a_cache_never_shows_in_the_output() {
     let build = Build::FIRST;
     let layer = tar(&[

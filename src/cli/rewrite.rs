@@ -12,7 +12,7 @@ use restamp::image::sink::{self, Target};
 use restamp::layer::Cache;
 use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Encoding, Platform, Policy, Signatures};
-use restamp::rewrite::report::{Action, Report};
+use restamp::rewrite::report::{Action, Change, Layer, Report};
 use restamp::rewrite::{early, rewrite};
 use restamp::spool::workplace;
 
@@ -278,12 +278,24 @@ fn summary(report: &Report, verbose: bool) {
     let count = |wanted: Action| report.layers.iter().filter(|layer| layer.action == wanted).count();
     let rewritten = count(Action::Rewritten);
     let stamped: u64 = report.layers.iter().filter_map(|layer| layer.stamped).sum();
+    let layers = number(report.layers.len() as u64, "layer", "layers");
+    let is_same = |change: &Change| change.old == change.new;
+    let is_kept = |layer: &Layer| is_same(&layer.diff_id) && layer.digest.as_ref().is_none_or(is_same);
+    if stamped == 0 && report.document_times == 0 && report.layers.iter().all(is_kept) {
+        return line(format!("nothing to stamp: {layers} and all times in documents as they were"));
+    }
     let verb = if report.dry_run { "would be rewritten (dry run)" } else { "rewritten" };
     line(format!(
-        "{rewritten} layers {verb}, {} kept; {stamped} entries and {} document times stamped",
+        "{} {verb}, {} kept; {} and {} stamped",
+        number(rewritten as u64, "layer", "layers"),
         report.layers.len() - rewritten,
-        report.document_times
+        number(stamped, "entry", "entries"),
+        number(report.document_times, "document time", "document times"),
     ));
+}
+
+fn number(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn action(action: Action) -> &'static str {
