@@ -22,8 +22,9 @@ use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Rewrite the timestamps of an image
 ///
-/// SOURCE and DEST are `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a plain path, or `-` for
-/// standard input and output. What a plain source is carried in is detected from its content (an OCI layout directory
+/// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a plain path, or `-` for standard
+/// input; DEST is the same without a REF, as images keep their names. REF is a name, or @N for the image in that place of
+/// the list, from 0. What a plain source is carried in is detected from its content (an OCI layout directory
 /// or tar, or a `docker save` tarball of any generation; an archive may be compressed as a whole with gzip or zstd);
 /// a plain destination takes the source's kind.
 #[derive(Debug, clap::Args)]
@@ -229,7 +230,7 @@ fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
         None => Location::stdio(),
     };
     if let Some(reference) = &location.reference {
-        bail!("DEST: a reference ({reference}) can't be given: images keep their names");
+        bail!("DEST: a reference ({reference}) can't be given, only SOURCE has one: images keep their names");
     }
     Ok(location)
 }
