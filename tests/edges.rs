@@ -298,6 +298,22 @@ fn a_summary_says_if_there_was_nothing_to_stamp() {
 }
 
 #[test]
+fn a_folder_without_room_for_temporary_files_is_told_before_the_work() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    // A folder that nobody can write into, root included.
+    for arguments in [&["--tmp-dir", "/proc"][..], &["/proc/out.tar"]] {
+        let outcome = run(["rewrite", "--epoch", "1", text(&source)].iter().chain(arguments));
+        assert!(!outcome.stderr.contains("sha256:"), "{}", outcome.stderr);
+        outcome.expect_error(&["/proc: cannot make a temporary file", "--tmp-dir DIR"]);
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = restamp();
+    let outcome = command.args(["inspect", text(&source)]).stdout(full).output().unwrap();
+    assert!(String::from_utf8_lossy(&outcome.stderr).contains("standard output"), "{outcome:?}");
+}
+
+#[test]
 fn a_cache_never_shows_in_the_output() {
     let build = Build::FIRST;
     let layer = tar(&[

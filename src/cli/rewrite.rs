@@ -145,6 +145,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
     let Workshop { pool, spools, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
+    // Asked now: later it would be told as if a layer were the reason.
+    drop(spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
     policy.base = arguments.base.resolve(&spools)?;
     let (source, early) = early::open(&location, &policy, &pool, &spools)?;
     let kind = destination.kind.unwrap_or(source.kind());
