@@ -314,6 +314,17 @@ fn a_folder_without_room_for_temporary_files_is_told_before_the_work() {
 }
 
 #[test]
+fn the_help_of_check_promises_to_change_nothing() {
+    for help in ["--help", "-h"] {
+        let text = run(["check", help]).expect(0).text();
+        for wrong in ["becomes", "Lower", "as they are", "what is written", "one object per finding"] {
+            assert!(!text.contains(wrong), "{wrong}: {text}");
+        }
+        assert!(text.contains("What every timestamp has to be"), "{text}");
+    }
+}
+
+#[test]
 fn a_cache_never_shows_in_the_output() {
     let build = Build::FIRST;
     let layer = tar(&[

@@ -26,6 +26,15 @@ Examples:
   restamp check --epoch 1700000000 app.oci.tar
   docker save app | restamp check --digests-only
   restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'")]
+// What these mean to a rewrite is not what they mean here: nothing is written.
+#[command(
+    mut_arg("epoch", |arg| arg.help("What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as \
+        2023-11-14T22:13:20Z [default: the environment variable SOURCE_DATE_EPOCH]")),
+    mut_arg("clamp", |arg| arg.help("Find only what is later than the epoch; what is earlier is right as well")),
+    mut_arg("base", |arg| arg.help("Leave out the times of this base image: of its layers and history entries")),
+    mut_arg("base_layers", |arg| arg.help("Leave out the times of the first N layers, and of the history up to them")),
+    mut_arg("tmp_dir", |arg| arg.help("Where a piped or compressed image is spooled [default: TMPDIR or /tmp]")),
+)]
 pub struct Arguments {
     /// The image to look at
     #[arg(default_value = "-", value_name = "SOURCE")]
@@ -45,7 +54,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "What is checked")]
     digests_only: bool,
 
-    /// Print the result as JSON, one object per finding
+    /// Print the result as JSON: one object, with the list of findings
     #[arg(long, help_heading = "Output")]
     json: bool,
 

@@ -23,7 +23,7 @@ pub struct Running {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
 
-    /// Where temporary files are made [default: beside what is written, else the system's]
+    /// Where temporary files are made [default: beside what is written, else TMPDIR or /tmp]
     #[arg(long, value_name = "DIR")]
     tmp_dir: Option<PathBuf>,
 
