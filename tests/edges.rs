@@ -325,6 +325,18 @@ fn the_help_of_check_promises_to_change_nothing() {
 }
 
 #[test]
+fn defaults_and_verdicts_are_in_the_help() {
+    let rewrite = run(["rewrite", "--help"]).expect(0).text().replace('\n', " ");
+    for part in ["goes [default: -]", "TMPDIR", "- is standard error", "DEST is the same without a REF"] {
+        assert!(rewrite.contains(part), "{part}: {rewrite}");
+    }
+    let diff = run(["diff", "--help"]).expect(0).text();
+    for part in ["identical but for what is accepted", "1 any other verdict"] {
+        assert!(diff.contains(part), "{part}: {diff}");
+    }
+}
+
+#[test]
 fn a_cache_never_shows_in_the_output() {
     let build = Build::FIRST;
     let layer = tar(&[

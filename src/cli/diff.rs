@@ -20,8 +20,8 @@ use super::running::{self, Running, Workshop};
 ///
 /// A and B are named as for `rewrite`; they may be of different kinds, compressions and media types. Every difference
 /// has a class: content, embedded-time, package-db, log-or-cache, name, whiteout, format, compression, order, time.
-/// The verdict is `identical`, `same after restamping` (rewriting both makes them equal), `explainable` (differences,
-/// none of the class content), or `different`.
+/// The verdict is `identical`, `identical but for what is accepted` (by --ignore, --ignore-path or --policy), `same after
+/// restamping` (rewriting both makes them equal), `explainable` (differences, none of the class content), or `different`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   restamp diff build1.tar build2.tar
@@ -33,7 +33,8 @@ A policy is TOML, with one table for each accepted difference:
   path = \"opt/app/build-info\"   # a glob; or class = \"...\", or field = \"...\"
   reason = \"holds the build number\"
 
-Exit status: 0 identical (or, with --semantic, explainable), 1 different, 2 an error.")]
+Exit status: 0 identical, or identical but for what is accepted (with --semantic, same after restamping and explainable
+as well), 1 any other verdict, 2 an error.")]
 pub struct Arguments {
     /// The first image
     #[arg(value_name = "A")]

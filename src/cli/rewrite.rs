@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(default_value = "-", value_name = "SOURCE")]
     source: String,
 
-    /// Where the new image goes
+    /// Where the new image goes [default: -]
     #[arg(value_name = "DEST", conflicts_with = "in_place")]
     destination: Option<String>,
 
@@ -47,7 +47,7 @@ pub struct Arguments {
     #[command(flatten)]
     base: BaseArguments,
 
-    /// Only images of this platform; the rest is left out
+    /// Only images of this platform (one); the rest is left out
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
     platform: Option<Platform>,
 
@@ -83,7 +83,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
 
-    /// Write what was done to FILE, as JSON
+    /// Write what was done to FILE, as JSON; - is standard error
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
