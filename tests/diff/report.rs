@@ -204,3 +204,18 @@ fn platforms_and_names_choose() {
     run(["diff", &named("nope"), text(&pair.b)]).expect_error(&["nope"]);
     run(["diff", &named("multi"), &named("multi")]).expect(0);
 }
+
+#[test]
+fn the_first_line_counts_by_class() {
+    let pair = Pair::layers(
+        &[file("usr/a", "1"), Entry::file("t", "", T)],
+        &[file("usr/a", "2"), Entry::file("t", "", T + 9)],
+    );
+    let shown = pair.run(&[]).expect(1).text();
+    let first = shown.lines().next().unwrap();
+    let counts = pair.json(&[])["counts"].clone();
+    for (class, count) in counts.as_object().unwrap() {
+        assert!(first.contains(&format!("{count} {class}")), "{first}: {counts}");
+    }
+    assert!(first.starts_with("different: ") && !first.contains("differences"), "{first}");
+}

@@ -1,5 +1,6 @@
 //! The table for people: what matters first, repetition folded.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::fold::{Group, explanations, groups};
@@ -64,12 +65,14 @@ impl Printer<'_, '_> {
             Verdict::Explainable => YELLOW,
             Verdict::Different => RED,
         };
-        let count = report.differences.len();
-        let count = match count {
-            0 => String::new(),
-            1 => ": 1 difference".to_owned(),
-            _ => format!(": {} differences", thousands(count)),
-        };
+        // In the order in which they follow.
+        let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
+        for difference in &report.differences {
+            *counts.entry(difference.class).or_default() += 1;
+        }
+        let counts: Vec<String> =
+            counts.iter().map(|(class, count)| format!("{} {class}", thousands(*count))).collect();
+        let count = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
         let verdict = self.paint(&verdict.to_string(), color);
         self.line(&format!("{verdict}{count}"));
         if !report.differences.is_empty() {
