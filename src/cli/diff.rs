@@ -128,7 +128,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     } else if arguments.running.quiet {
         String::new()
     } else {
-        let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let color = io::stdout().is_terminal() && !plain;
         text(&report, TextStyle { color, verbose: arguments.verbose })
     };
     printing::print(|out| out.write_all(shown.as_bytes()))?;
