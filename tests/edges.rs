@@ -273,10 +273,42 @@ fn help_and_version() {
 #[test]
 fn a_man_page_for_every_verb() {
     let dir = scratch();
-    run(["man", "--dir", text(dir.path())]).expect(0);
-    let pages = names(dir.path());
-    for page in ["restamp.1", "restamp-rewrite.1", "restamp-check.1"] {
-        assert!(pages.iter().any(|name| name == page), "{page} is not among {pages:?}");
+    let dir = dir.path().join("made/anew");
+    run(["man", "--dir", text(&dir)]).expect(0);
+    let pages = names(&dir);
+    for verb in ["rewrite", "check", "inspect", "diff"] {
+        let page = std::fs::read_to_string(dir.join(format!("restamp-{verb}.1"))).unwrap();
+        let version = concat!("\"restamp ", env!("CARGO_PKG_VERSION"));
+        assert!(page.lines().any(|line| line.starts_with(".TH") && line.contains(version)), "{page}");
+        for part in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT\n"] {
+            assert!(page.contains(part) || page.contains(&part.replace("EXAMPLES", "\"EXAMPLES\"")), "{verb}: {part}");
+        }
+        assert!(!page.contains(".SH EXTRA"), "{page}");
+    }
+    assert!(pages.iter().any(|name| name == "restamp.1"), "{pages:?}");
+    assert!(run(["man"]).expect(0).text().contains(".SH \"EXIT STATUS\""));
+}
+
+#[test]
+fn the_help_of_check_promises_to_change_nothing() {
+    for help in ["--help", "-h"] {
+        let text = run(["check", help]).expect(0).text();
+        for wrong in ["becomes", "Lower", "as they are", "what is written", "one object per finding"] {
+            assert!(!text.contains(wrong), "{wrong}: {text}");
+        }
+        assert!(text.contains("What every timestamp has to be"), "{text}");
+    }
+}
+
+#[test]
+fn defaults_and_verdicts_are_in_the_help() {
+    let rewrite = run(["rewrite", "--help"]).expect(0).text().replace('\n', " ");
+    for part in ["goes [default: -]", "TMPDIR", "- is standard error", "DEST is the same without a REF"] {
+        assert!(rewrite.contains(part), "{part}: {rewrite}");
+    }
+    let diff = run(["diff", "--help"]).expect(0).text();
+    for part in ["identical but for what is accepted", "1 any other verdict"] {
+        assert!(diff.contains(part), "{part}: {diff}");
     }
 }
 
@@ -311,29 +343,6 @@ fn a_folder_without_room_for_temporary_files_is_told_before_the_work() {
     let mut command = restamp();
     let outcome = command.args(["inspect", text(&source)]).stdout(full).output().unwrap();
     assert!(String::from_utf8_lossy(&outcome.stderr).contains("standard output"), "{outcome:?}");
-}
-
-#[test]
-fn the_help_of_check_promises_to_change_nothing() {
-    for help in ["--help", "-h"] {
-        let text = run(["check", help]).expect(0).text();
-        for wrong in ["becomes", "Lower", "as they are", "what is written", "one object per finding"] {
-            assert!(!text.contains(wrong), "{wrong}: {text}");
-        }
-        assert!(text.contains("What every timestamp has to be"), "{text}");
-    }
-}
-
-#[test]
-fn defaults_and_verdicts_are_in_the_help() {
-    let rewrite = run(["rewrite", "--help"]).expect(0).text().replace('\n', " ");
-    for part in ["goes [default: -]", "TMPDIR", "- is standard error", "DEST is the same without a REF"] {
-        assert!(rewrite.contains(part), "{part}: {rewrite}");
-    }
-    let diff = run(["diff", "--help"]).expect(0).text();
-    for part in ["identical but for what is accepted", "1 any other verdict"] {
-        assert!(diff.contains(part), "{part}: {diff}");
-    }
 }
 
 #[test]
