@@ -142,3 +142,28 @@ fn a_dry_run_looks_at_the_destination_as_the_real_run_does() {
     run(["rewrite", "--epoch", "1700000000", "--dry-run", &to_layout]).expect(0);
     run(["rewrite", "--epoch", "1700000000", &to_layout]).expect_error(&["standard output"]);
 }
+
+#[test]
+fn nothing_is_written_into_the_source() {
+    let dir = scratch();
+    let layout = dir.path().join("in");
+    Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD).write(&layout);
+    std::os::unix::fs::symlink(&layout, dir.path().join("link")).unwrap();
+    let before = read(&layout);
+    let source = format!("oci:{}", text(&layout));
+    for (to, options) in [
+        ("oci-archive:{}/in/index.json", &[][..]),
+        ("oci:{}/in/out", &[]),
+        ("oci:{}/link/out", &["--force"]),
+        ("docker-archive:{}/in/blobs/out.tar", &["--dry-run"]),
+        ("oci:{}/out", &["--cache", "{}/in/cache"]),
+        ("oci:{}/out", &["--cache", "{}/link"]),
+    ] {
+        let at = |text: &str| text.replace("{}", dir.path().to_str().unwrap());
+        let arguments: Vec<String> = options.iter().map(|option| at(option)).chain([source.clone(), at(to)]).collect();
+        run(["rewrite", "--epoch", "1"].into_iter().chain(arguments.iter().map(String::as_str)))
+            .expect_error(&["inside of SOURCE", "which is only read"]);
+        assert!(read(&layout) == before, "{to}");
+        assert_eq!(names(dir.path()), ["in", "link"]);
+    }
+}

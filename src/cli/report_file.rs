@@ -63,18 +63,21 @@ impl ReportFile {
 }
 
 /// Is this path, whatever links lead to it, an image's or inside of it?
-fn is_in(path: &Path, image: &Path) -> bool {
-    if let (Ok(a), Ok(b)) = (fs::metadata(path), fs::metadata(image))
-        && (a.dev(), a.ino()) == (b.dev(), b.ino())
-    {
-        return true;
-    }
-    // What does not exist yet is where its folder is.
-    let real = |path: &Path| {
-        fs::canonicalize(path).ok().or_else(|| {
-            let folder = fs::canonicalize(restamp::spool::folder_of(path)).ok()?;
-            Some(folder.join(path.file_name()?))
-        })
-    };
-    real(path).zip(real(image)).is_some_and(|(path, image)| path.starts_with(image))
+pub fn is_in(path: &Path, image: &Path) -> bool {
+    let same = |(a, b): (fs::Metadata, fs::Metadata)| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    let is_same = fs::metadata(path).ok().zip(fs::metadata(image).ok()).is_some_and(same);
+    is_same || real(path).zip(real(image)).is_some_and(|(path, image)| path.starts_with(image))
+}
+
+/// Is this path, whatever links lead to it, below a directory?
+pub fn is_inside(path: &Path, folder: &Path) -> bool {
+    real(path).zip(real(folder)).is_some_and(|(path, folder)| path != folder && path.starts_with(folder))
+}
+
+/// A path without links. What does not exist yet is where its folder is.
+fn real(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok().or_else(|| {
+        let folder = fs::canonicalize(restamp::spool::folder_of(path)).ok()?;
+        Some(folder.join(path.file_name()?))
+    })
 }

@@ -17,7 +17,7 @@ use restamp::rewrite::{early, rewrite};
 use restamp::spool::workplace;
 
 use super::epoch::EpochArguments;
-use super::report_file::ReportFile;
+use super::report_file::{ReportFile, is_in, is_inside};
 use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Rewrite the timestamps of an image
@@ -142,11 +142,20 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
     }
+    if let Some(source) = location.as_path().filter(|source| source.is_dir()) {
+        let into = destination.as_path().filter(|path| is_inside(path, source)).map(|path| ("DEST", path));
+        let cache = arguments.cache.as_deref().filter(|path| is_in(path, source)).map(|path| ("--cache", path));
+        if let Some((what, path)) = into.or(cache) {
+            bail!("{what} {}: that is inside of SOURCE {}, which is only read", path.display(), source.display());
+        }
+    }
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
     let Workshop { pool, spools, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
     // Asked now: later it would be told as if a layer were the reason.
-    drop(spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
+    if spools.folder().is_dir() {
+        drop(spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
+    }
     policy.base = arguments.base.resolve(&spools)?;
     let (source, early) = early::open(&location, &policy, &pool, &spools)?;
     let kind = destination.kind.unwrap_or(source.kind());
