@@ -236,11 +236,13 @@ impl Framer {
         }
         let header = Header::new(block);
         if !header.checksum_is_right() {
-            // Whatever these bytes are, they are no name; that of the entry before them is known.
             let behind = self.entry.name();
             let behind = if behind.is_empty() { String::new() } else { format!(", behind {}", quoted(behind)) };
             let found = format!("one whose checksum is wrong{behind}");
-            return Err(Error::malformed("header block", "a block whose checksum is right", found).at_offset(at));
+            // Where there is no magic either, these bytes are anything, and no name.
+            let name = if header.format() == Format::V7 { b"" } else { header.name() };
+            let error = Error::malformed("header block", "a block whose checksum is right", found);
+            return Err(named(error, name).at_offset(at));
         }
         self.begin_group(at);
         check_numbers(header).map_err(|error| named(error, header.name()).at_offset(at))?;
