@@ -14,7 +14,7 @@ use crate::document::docker::{Archive, Repositories};
 use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
 use crate::error::{Result, printable};
-use crate::image::docker::{DockerImage, blob_digest};
+use crate::image::docker::{DockerImage, DockerLayer, blob_digest};
 use crate::image::graph::{Body, Graph};
 use crate::image::names::familiar;
 use crate::image::source::Source;
@@ -77,17 +77,19 @@ impl Checker<'_> {
             let place = self.findings.place(What::Config, &name, &of);
             self.config(&place, &image.config, image.entry.layers.len(), share.history)?;
         }
+        let by_path: BTreeMap<&str, &DockerLayer> = image.layers.iter().rev().map(|l| (l.path.as_str(), l)).collect();
+        let by = format!("in {}, {}", place.name, member_path(&self.entry_of(image), "Layers"));
         for (number, path) in image.entry.layers.iter().enumerate() {
             let is_base = number < share.layers;
             let file = self.source.resolved(path.trim_start_matches("./"));
             if is_base {
                 base_files.insert(file.clone());
             }
-            let Some(layer) = image.layers.iter().find(|layer| layer.path == *path) else { continue };
+            let Some(layer) = by_path.get(path.as_str()) else { continue };
             let name = layer.digest.map_or_else(|| printable(file.as_bytes()), |digest| digest.to_string());
             let own = self.findings.place(What::Layer, &name, &format!("{of}, layer {number}"));
             let claim = Claim {
-                by: format!("in {}, {}", place.name, member_path(&self.entry_of(image), "Layers")),
+                by: by.clone(),
                 diff_id: image.config.diff_ids.get(number).copied(),
                 named: layer.digest.is_none().then(|| named(&file)).flatten(),
                 ..Claim::default()
@@ -110,8 +112,9 @@ impl Checker<'_> {
 
     /// The blobs that `LayerSources` names are read, where they are here.
     fn sources(&mut self, place: &Arc<Place>, image: &DockerImage, of: &str) {
+        let known: BTreeSet<&Digest> = image.config.diff_ids.iter().collect();
         for (diff_id, link) in &image.entry.sources {
-            if !image.config.diff_ids.contains(diff_id) {
+            if !known.contains(diff_id) {
                 self.findings.fault(place, Kind::LayerSources, &link.path, "no such diff_id in the config");
             }
             self.data(place, link);

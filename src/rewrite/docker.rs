@@ -93,14 +93,15 @@ fn entry_edit(
     entry: &Entry,
     plan: &ImagePlan,
 ) -> Result<ArchiveEntryEdit<'static>> {
+    let listed: BTreeMap<_, _> = image.entry.sources.iter().rev().map(|(diff_id, link)| (diff_id, link)).collect();
     let mut sources = BTreeMap::new();
     let new = documents.diff_ids(&image.config, plan)?;
     let layers = image.config.diff_ids.iter().zip(new).zip(&entry.made.layers);
     for ((old, new), blob) in layers {
         let size = documents.blobs.get(blob).map_or(0, Content::len);
         let mut edit = DescriptorEdit::blob(*blob, size);
-        let listed = image.entry.sources.iter().find(|(diff_id, _)| diff_id == old);
-        if let Some(layer) = listed.and_then(|(_, descriptor)| LayerType::parse(&descriptor.media_type)) {
+        let listed = listed.get(old).and_then(|descriptor| LayerType::parse(&descriptor.media_type));
+        if let Some(layer) = listed {
             // It may name what the layer was pulled as; it names what is in this archive now.
             let compression = documents.blobs.get(blob).map_or(Ok(layer.compression), sniff)?;
             edit.media_type = Some(layer.with(compression).to_string());

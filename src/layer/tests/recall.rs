@@ -115,6 +115,43 @@ fn a_stream_of_which_the_cache_has_lost_a_piece_is_inflated_and_kept_again() {
 }
 
 #[test]
+fn whatever_becomes_of_the_cache_the_bytes_are_the_same() {
+    for seed in 0..16 {
+        let dir = tempfile::tempdir().unwrap();
+        let tar = layer(1 << 20, seed);
+        let blob = Blob::new(if seed % 3 == 0 { zstd(&tar) } else { gzip(&tar) });
+        let output = if seed % 2 == 0 { Output::GZIP } else { Output::ZSTD };
+        let cached = |max| Pool::new(2).unwrap().with_cache(Arc::new(Cache::open(dir.path(), max).unwrap()));
+        rewritten_from(&blob, &blob.expect(), &spec(output), &cached(1 << 30));
+        let mut random = Random(seed);
+        for epoch in 1..4 {
+            let entries = walk(dir.path());
+            for _ in 0..=random.next() % 3 {
+                let mut any = || entries[random.next() as usize % entries.len()].clone();
+                let (path, other) = (any(), any());
+                let Ok(mut bytes) = std::fs::read(&path) else { continue };
+                let at = random.next() as usize % bytes.len().max(1);
+                match random.next() % 4 {
+                    0 => std::fs::remove_file(&path).unwrap(),
+                    1 => std::fs::write(&path, &bytes[..at]).unwrap(),
+                    2 => {
+                        bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 0x10);
+                        std::fs::write(&path, &bytes).unwrap();
+                    }
+                    _ => std::fs::write(&path, std::fs::read(other).unwrap_or_default()).unwrap(),
+                }
+            }
+            let spec = Spec { stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set }, ..spec(output) };
+            let (facts, new, expected) = rewritten_from(&blob, &blob.expect(), &spec, &Pool::new(2).unwrap());
+            // The last one has room for next to nothing.
+            let pool = cached(if epoch == 3 { 100_000 } else { 1 << 30 });
+            let (same, with, bytes) = rewritten_from(&blob, &blob.expect(), &spec, &pool);
+            assert!(bytes == expected && same == facts && with.digest == new.digest, "seed {seed}, epoch {epoch}");
+        }
+    }
+}
+
+#[test]
 fn what_a_wrong_blob_leaves_in_the_cache_is_not_taken_for_the_right_one() {
     let dir = tempfile::tempdir().unwrap();
     let tar = mixed(2_000_000);
