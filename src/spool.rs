@@ -11,9 +11,10 @@ pub use place::{can_be_renamed, may_write, workplace};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use removal::remove;
 
 /// How the names of unfinished outputs begin.
@@ -116,7 +117,7 @@ impl Spools {
     }
 
     fn lock(&self) -> MutexGuard<'_, Named> {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.named)
     }
 }
 

@@ -7,7 +7,6 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use support::layer::Packing;
 use support::layout::{Layout, read};
 use support::{Build, Outcome, finish, hello, judge, names, restamp, run, scratch, text, write};
@@ -28,30 +27,12 @@ fn expect_image(folder: &Path) {
     judge::expect_stamped(&judge::walk(&read(folder)), false);
 }
 
-/// A filesystem at a folder; `None` where the tests may not mount one.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: &Path) -> Option<Self> {
-        fs::create_dir(at).unwrap();
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(at).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg(&self.0).status());
-    }
-}
-
 #[test]
 fn an_empty_mount_point_is_filled() {
     let dir = scratch();
     let source = archive(dir.path());
     let at = dir.path().join("out");
-    let Some(_mount) = Mount::new(&at) else {
+    let Some(_mount) = support::Mount::new(&at, "size=4m") else {
         eprintln!("may not mount a filesystem");
         return;
     };

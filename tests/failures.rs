@@ -21,24 +21,6 @@ fn large() -> Vec<u8> {
     Layout::of(&Image::new(layers, Family::Oci, &BUILD, &["large:1"]), &BUILD).tar(&BUILD)
 }
 
-/// A file system of its own; `None` where the tests may not mount one.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: &Path, options: &str) -> Option<Self> {
-        std::fs::create_dir(at).unwrap();
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg(&self.0).status());
-    }
-}
-
 #[test]
 fn a_full_disk() {
     let dir = scratch();
@@ -50,7 +32,7 @@ fn a_full_disk() {
     let outcome = finish_to(command, full);
     outcome.expect_error(&["No space left"]);
     let small = dir.path().join("small");
-    let Some(_mount) = Mount::new(&small, "size=128k") else {
+    let Some(_mount) = support::Mount::new(&small, "size=128k") else {
         eprintln!("may not mount a small disk: /dev/full alone was tried");
         return;
     };
@@ -74,7 +56,7 @@ fn a_full_disk_under_the_archive_in_place() {
     let dir = scratch();
     let small = dir.path().join("small");
     // Room for the archive and half of a second one.
-    let Some(_mount) = Mount::new(&small, "size=640k") else {
+    let Some(_mount) = support::Mount::new(&small, "size=640k") else {
         eprintln!("may not mount a small disk");
         return;
     };
@@ -89,7 +71,7 @@ fn a_destination_that_cannot_be_written() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", &large());
     let read_only = dir.path().join("read-only");
-    let mount = Mount::new(&read_only, "ro");
+    let mount = support::Mount::new(&read_only, "ro");
     let mut places = vec![
         dir.path().join("in.tar/out.tar"),
         dir.path().join("missing/out.tar"),
@@ -130,7 +112,7 @@ fn a_replaced_directory_that_can_t_be_removed_is_a_warning() {
     let at = dir.path().join("image");
     let layout = Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD);
     std::fs::create_dir(&at).unwrap();
-    let Some(mount) = Mount::new(&at.join("blobs"), "size=4m") else {
+    let Some(mount) = support::Mount::new(&at.join("blobs"), "size=4m") else {
         eprintln!("may not mount what can't be removed");
         return;
     };
@@ -138,7 +120,7 @@ fn a_replaced_directory_that_can_t_be_removed_is_a_warning() {
     let outcome = run(["rewrite", "--epoch", "1700000000", "--in-place", text(&at)]);
     let left = names(dir.path());
     // It has another name now.
-    drop(Mount(dir.path().join(&left[0]).join("blobs")));
+    drop(support::Mount(dir.path().join(&left[0]).join("blobs")));
     std::mem::forget(mount);
     let outcome = outcome.expect(0);
     assert!(left.len() == 2 && left[1] == "image", "{left:?}");

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::CHUNK;
 use crate::error::{Error, Result};
+use crate::sync::lock;
 
 /// A spool that one thread fills while others read what is there already, and wait for the rest.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Growing {
     /// Fills it from a reader to its end; readers learn of an error, too.
     pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
         let result = self.copy_from(reader);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         state.ended = Some(result.as_ref().err().map(ToString::to_string));
         self.changed.notify_all();
         drop(state);
@@ -77,14 +78,14 @@ impl Growing {
             }
             self.file.write_all_at(&buffer[..count], len).map_err(|e| Error::io("cannot spool the input", e))?;
             len += count as u64;
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).len = len;
+            lock(&self.state).len = len;
             self.changed.notify_all();
         }
     }
 
     /// Waits until all has arrived; its length then.
     pub fn wait_for_end(&self) -> Result<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         loop {
             match &state.ended {
                 Some(None) => return Ok(state.len),
@@ -95,7 +96,7 @@ impl Growing {
     }
 
     pub(super) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         while state.len <= at {
             match &state.ended {
                 Some(None) => return Ok(0),

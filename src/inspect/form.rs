@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result};
-use crate::layer::{Cutter, Decoder, Encoder, Expect, Output, Run};
+use crate::layer::{Cutter, Decoder, Encoder, Expect, Output, Run, compression_of};
 use crate::media_type::Compression;
 use crate::tar::{Framer, Step, Want};
 
@@ -34,9 +34,7 @@ const BEYOND: usize = 64 << 10;
 
 /// Looks at the first chunk of a layer.
 pub fn form(blob: &Extent) -> Result<Form> {
-    let mut head = [0; 4];
-    let count = blob.head(&mut head)?;
-    let output = match Compression::sniff(head.get(..count).unwrap_or_default()) {
+    let output = match compression_of(blob)? {
         Compression::None => return Ok(Form::None),
         Compression::Gzip => Output::GZIP,
         Compression::Zstd => Output::ZSTD,

@@ -38,10 +38,18 @@ pub use spec::{Outcome, Spec, Written};
 
 use std::io::Read;
 
+use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::media_type::Compression;
 use crate::tar::Stats;
+
+/// How a blob is compressed, by its first bytes.
+pub fn compression_of(blob: &Extent) -> Result<Compression> {
+    let mut head = [0; 4];
+    let count = blob.head(&mut head)?;
+    Ok(Compression::sniff(head.get(..count).unwrap_or_default()))
+}
 
 /// Where a layer's blob comes from.
 pub trait Source: Sync {
@@ -76,7 +84,7 @@ pub struct Facts {
     pub gzip_mtime: Option<u32>,
 }
 
-impl Source for crate::blob::Extent {
+impl Source for Extent {
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         Ok(Box::new(self.reader()?))
     }

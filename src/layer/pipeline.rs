@@ -39,7 +39,7 @@ use crate::layer::chunks::Chunk;
 use crate::layer::gather::{Gather, passes, split_off};
 use crate::layer::patch::{self, Patched};
 use crate::layer::pieces::Kept;
-use crate::layer::recall::Recall;
+use crate::layer::recall::{Plan, Recall};
 use crate::layer::replay::Progress;
 use crate::layer::spec::{Outcome, Spec, Written};
 use crate::layer::{Expect, Facts, Pool, Source};
@@ -75,12 +75,14 @@ pub fn rewrite(
         return Ok(outcome);
     }
     let Some(recall) = recall else {
-        let Made { facts, written, .. } = encoded(source, expect, spec, pool, None, create()?)?;
+        let Made { facts, written, .. } = encoded(source, expect, spec, pool, None, None, create()?)?;
         return Ok(Outcome::Rewritten(facts, written));
     };
-    let Made { facts, written, kept } = match replayed(source, expect, spec, pool, &recall, create) {
+    let plan = recall.plan(expect);
+    let replayed = plan.as_ref().and_then(|plan| replayed(source, spec, pool, &recall, plan, create));
+    let Made { facts, written, kept } = match replayed {
         Some(made) => made,
-        None => encoded(source, expect, spec, pool, Some(&recall), create()?)?,
+        None => encoded(source, expect, spec, pool, Some(&recall), plan, create()?)?,
     };
     let outcome = Outcome::Rewritten(facts, written);
     recall.keep(&outcome, &kept);
@@ -104,9 +106,9 @@ fn encoded(
     spec: &Spec,
     pool: &Pool,
     recall: Option<&Recall<'_>>,
+    plan: Option<Plan>,
     file: File,
 ) -> Result<Made> {
-    let plan = recall.and_then(|recall| recall.plan(expect));
     let known = plan.as_ref().map(|plan| plan.facts.diff_id);
     let hashes = plan.map(|plan| plan.stream.hashes()).unwrap_or_default();
     let ((written, kept, recording), facts) =
@@ -133,20 +135,22 @@ fn encoded(
 /// old blob is read then, and what is wrong with it, if it is that, is the error that it is without a cache.
 pub(super) fn replayed(
     source: &dyn Source,
-    expect: &Expect,
     spec: &Spec,
     pool: &Pool,
     recall: &Recall<'_>,
+    plan: &Plan,
     create: &dyn Fn() -> Result<File>,
 ) -> Option<Made> {
-    let plan = recall.plan(expect).filter(|plan| plan.stream.is_whole(plan.facts.uncompressed_size))?;
+    if !plan.stream.is_whole(plan.facts.uncompressed_size) {
+        return None;
+    }
     let is_given_up = AtomicBool::new(false);
     let file = create().ok()?;
     let progress = Progress::new(pool, plan.facts.size, plan.facts.uncompressed_size);
     let made = thread::scope(|scope| {
         let verifying = start(scope, "hash", || recall.verify(source, pool, &is_given_up)).ok()?;
         let (sender, receiver) = bounded(QUEUE);
-        let replay = recall.replay(scope, &plan, pool, &progress).ok()?;
+        let replay = recall.replay(scope, plan, pool, &progress).ok()?;
         let patching = start(scope, "patch", || patch::played(replay, spec, pool, sender)).ok()?;
         let new = write(file, spec, pool, true, receiver);
         let patched = joined(patching.join());

@@ -144,7 +144,7 @@ impl Layers {
         let Some(extent) = extent else { return Err(Error::missing("layer").in_blob(digest)) };
         let declared = match class {
             Class::Layer(layer) => layer.compression,
-            _ => sniff(&extent)?,
+            _ => layer::compression_of(&extent)?,
         };
         let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
         let key = self.encode(policy, digest, declared, extent, expect, digest.to_string())?;
@@ -154,7 +154,7 @@ impl Layers {
 
     /// Plans a layer that `manifest.json` names.
     pub fn plan_docker(&mut self, policy: &Policy, layer: &DockerLayer, diff_id: Digest, base: bool) -> Result<Key> {
-        let compression = sniff(&layer.extent)?;
+        let compression = layer::compression_of(&layer.extent)?;
         if base {
             let digest = match (layer.digest, compression) {
                 (Some(digest), _) => digest,
@@ -276,12 +276,6 @@ impl Layers {
     pub fn reports(&self) -> Vec<Layer> {
         self.done.values().map(|done| done.report.clone()).collect()
     }
-}
-
-fn sniff(extent: &Extent) -> Result<Compression> {
-    let mut head = [0; 4];
-    let count = extent.head(&mut head)?;
-    Ok(Compression::sniff(&head[..count]))
 }
 
 fn prove(proof: &Proof, pool: &Pool) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::image::location::Kind;
 use crate::image::names::{full_name, tag_of};
 use crate::image::sink::Content;
 use crate::image::source::Source;
+use crate::layer;
 use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST};
 use crate::rewrite::docker::{self, Entry};
 use crate::rewrite::documents::{Documents, ImagePlan};
@@ -154,16 +155,10 @@ fn new_platform(config: &ImageConfig) -> Option<NewPlatform> {
 }
 
 pub(super) fn sniff(content: &Content) -> Result<Compression> {
-    let mut head = [0; 4];
-    let count = match content {
-        Content::Bytes(bytes) => {
-            let count = bytes.len().min(4);
-            head[..count].copy_from_slice(&bytes[..count]);
-            count
-        }
-        Content::Source(extent) | Content::Spool(extent) => extent.head(&mut head)?,
-    };
-    Ok(Compression::sniff(&head[..count]))
+    match content {
+        Content::Bytes(bytes) => Ok(Compression::sniff(bytes)),
+        Content::Source(extent) | Content::Spool(extent) => layer::compression_of(extent),
+    }
 }
 
 /// Files that nothing refers to, and which are therefore left out.

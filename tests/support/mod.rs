@@ -284,3 +284,21 @@ pub fn archives(build: &Build) -> Vec<Archive> {
         make("kaniko.tar", docker::kaniko(&image, build), vec![image]),
     ]
 }
+
+/// A filesystem of its own at a folder that is made for it; `None` where the tests may not mount one.
+pub struct Mount(pub PathBuf);
+
+impl Mount {
+    pub fn new(at: &Path, options: &str) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}

@@ -42,7 +42,8 @@ fn mixed(large: usize) -> Vec<u8> {
 /// The layer as it is put together from the cache; None where it can't be.
 fn replayed(source: &Blob, expect: &Expect, spec: &Spec, pool: &Pool) -> Option<(Facts, Written, Vec<u8>)> {
     let recall = super::super::recall::Recall::new(pool, expect, spec)?;
-    let made = super::super::pipeline::replayed(source, expect, spec, pool, &recall, &temporary)?;
+    let plan = recall.plan(expect)?;
+    let made = super::super::pipeline::replayed(source, spec, pool, &recall, &plan, &temporary)?;
     let (facts, mut written) = (made.facts, made.written);
     let mut bytes = vec![];
     written.file.rewind().unwrap();
