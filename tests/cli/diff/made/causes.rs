@@ -1,0 +1,355 @@
+//! Causes that a path tells of: for each row of the table the files that it names, as two builds leave them.
+
+use globset::GlobBuilder;
+use restamp::causes::CAUSES;
+
+use super::Made;
+use crate::diff::T;
+use crate::diff::formats::gz;
+use crate::support::tarball::{Entry, tar};
+use crate::support::{date, noise, sha256_hex};
+
+/// When a build ran, and by what dice.
+struct Build {
+    seconds: i64,
+    seed: u64,
+}
+
+impl Build {
+    const BOTH: [Self; 2] = [Self { seconds: T, seed: 1 }, Self { seconds: T + 90_061, seed: 2 }];
+
+    /// As logs write it.
+    fn time(&self) -> String {
+        date(self.seconds, 0).replace('T', " ").trim_end_matches('Z').to_owned()
+    }
+
+    fn day(&self) -> i64 {
+        self.seconds / 86_400
+    }
+
+    fn hex(&self, length: usize) -> String {
+        sha256_hex(&noise(32, self.seed))[..length].to_owned()
+    }
+
+    /// What mktemp and its like put into a name.
+    fn word(&self, length: usize) -> String {
+        let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        noise(length, self.seed).iter().map(|byte| char::from(letters[usize::from(*byte) % letters.len()])).collect()
+    }
+
+    fn bytes(&self, magic: &[u8]) -> Vec<u8> {
+        [magic, &noise(120, self.seed)].concat()
+    }
+}
+
+/// A file of a build, and what is found of it: the class if it is not the cause's, what stands behind the path, the
+/// field. `None` where it has another name in every build.
+struct Sample {
+    path: String,
+    data: Vec<u8>,
+    class: Option<&'static str>,
+    inside: &'static str,
+    field: &'static str,
+}
+
+fn file(path: impl Into<String>, data: impl AsRef<[u8]>) -> Sample {
+    Sample { path: path.into(), data: data.as_ref().to_vec(), class: None, inside: "", field: "content" }
+}
+
+/// Of this one only a time differs.
+fn timed(path: &str, data: Vec<u8>, inside: &'static str, field: &'static str) -> Sample {
+    Sample { class: Some("embedded-time"), inside, field, ..file(path, data) }
+}
+
+/// Its name is made up anew by every build.
+fn random(path: String, data: &str) -> Sample {
+    Sample { field: "entry", ..file(path, data) }
+}
+
+fn files(cause: &str, b: &Build) -> Vec<Sample> {
+    let (time, hex) = (b.time(), b.hex(32));
+    let log = |path: &str| file(path, format!("{time} status installed libc6:amd64 2.41-12\n"));
+    let binary = |path: &str| file(path, b.bytes(b"\0cache\0"));
+    let sqlite = |path: &str| file(path, b.bytes(b"SQLite format 3\0"));
+    let line = |path: &str, text: &str| file(path, format!("{text} {hex}\n"));
+    match cause {
+        "ldconfig-aux-cache" => vec![binary("var/cache/ldconfig/aux-cache")],
+        "dpkg-log" => vec![
+            log("var/log/dpkg.log"),
+            log("var/log/alternatives.log"),
+            log("var/log/bootstrap.log"),
+            file("var/log/apt/history.log", format!("\nStart-Date: {time}\nCommandline: apt-get install -y jq\n")),
+        ],
+        "apt-lists" => vec![file(
+            "var/lib/apt/lists/debian_dists_trixie_InRelease",
+            format!("Origin: Debian\nDate: {}\n", date(b.seconds, 0)),
+        )],
+        "apt-cache" => vec![
+            binary("var/cache/apt/pkgcache.bin"),
+            line("var/cache/debconf/config.dat-old", "Name:"),
+            line("var/lib/dpkg/status-old", "Package: jq"),
+            timed("var/backups/dpkg.status.1.gz", gz(b"Package: jq\n", b.seconds as u32), "", "gzip MTIME"),
+        ],
+        "dnf-log" => vec![
+            log("var/log/dnf.rpm.log"),
+            log("var/log/yum.log"),
+            log("var/log/hawkey.log"),
+            sqlite("var/lib/dnf/history.sqlite"),
+            sqlite("var/lib/yum/history/2025-10-09.sqlite"),
+        ],
+        "dnf-cache" => {
+            ["var/cache/dnf/x.solv", "var/cache/yum/x.solv", "var/cache/libdnf5/x.solv", "var/cache/zypp/solv/x"]
+                .into_iter()
+                .map(binary)
+                .collect()
+        }
+        "apk-cache" => vec![
+            binary("var/cache/apk/APKINDEX.0123abcd.tar.gz"),
+            binary("etc/apk/cache/APKINDEX.0123abcd.tar.gz"),
+            line("lib/apk/db/lock", "pid"),
+            log("var/log/apk.log"),
+        ],
+        "pacman-cache" => vec![
+            binary("var/cache/pacman/pkg/jq-1.8-1-x86_64.pkg.tar.zst"),
+            log("var/log/pacman.log"),
+            binary("var/lib/pacman/sync/core.db"),
+        ],
+        "font-cache" => vec![
+            random(format!("var/cache/fontconfig/{}-le64.cache-9", b.hex(32)), "cache of a folder\n"),
+            line("usr/share/fonts/truetype/dejavu/.uuid", ""),
+            binary("usr/share/fonts/fonts.cache-1"),
+        ],
+        "man-db" => vec![binary("var/cache/man/de/index.db"), binary("usr/local/share/man/index.db")],
+        "machine-id" => {
+            vec![file("etc/machine-id", format!("{hex}\n")), file("var/lib/dbus/machine-id", format!("{hex}\n"))]
+        }
+        "host-key" => vec![
+            line("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519"),
+            line("etc/ssl/private/ssl-cert-snakeoil.key", "-----BEGIN PRIVATE KEY-----"),
+            line("etc/ssl/certs/ssl-cert-snakeoil.pem", "-----BEGIN CERTIFICATE-----"),
+        ],
+        "random-seed" => vec![
+            file("var/lib/systemd/random-seed", noise(512, b.seed)),
+            file("var/lib/urandom/random-seed", noise(512, b.seed)),
+            file("root/.rnd", noise(1024, b.seed)),
+        ],
+        "shadow-day" => {
+            let text = format!("root:*:{}:0:99999:7:::\napp:!:{}::::::\n", 20_000, b.day());
+            let day = "day of the last password change";
+            vec![
+                timed("etc/shadow", text.clone().into_bytes(), "", day),
+                timed("etc/shadow-", text.into_bytes(), "", day),
+                line("etc/gshadow-", "app:!::"),
+                line("etc/passwd-", "app:x:1000:1000:"),
+                line("etc/group-", "app:x:1000:"),
+            ]
+        }
+        "apk-world" => vec![file("etc/apk/world", format!("alpine-baselayout\n.rundeps={}\n", digits(&time)))],
+        "apk-scripts" => {
+            let archive = tar(&[Entry::file("busybox-1.37.0-r12.Q1abc=.post-install", "#!/bin/sh\n", b.seconds)]);
+            let inside = "!busybox-1.37.0-r12.Q1abc=.post-install";
+            vec![
+                timed("lib/apk/db/scripts.tar", archive.clone(), inside, "mtime"),
+                timed("lib/apk/db/scripts.tar.gz", gz(&archive, 0), inside, "mtime"),
+                timed("usr/lib/apk/db/scripts.tar", archive, inside, "mtime"),
+            ]
+        }
+        "apk-installed" => {
+            let text = format!("P:.rundeps\nV:{}\nA:noarch\n", digits(&time));
+            vec![file("lib/apk/db/installed", &text), file("usr/lib/apk/db/installed", &text)]
+        }
+        "dpkg-status" => vec![
+            line("var/lib/dpkg/status", "Package: jq\nVersion:"),
+            line("var/lib/dpkg/info/jq.md5sums", "usr/bin/jq"),
+            line("var/lib/dpkg/info/jq.list", "/usr/bin/jq"),
+            line("var/lib/dpkg/available", "Package: jq"),
+            line("var/lib/dpkg/lock-frontend", "pid"),
+            line("var/lib/dpkg/alternatives/awk", "auto"),
+            line("var/lib/dpkg/triggers/File", "/usr/share/man"),
+            line("var/lib/apt/extended_states", "Package: libjq1\nAuto-Installed: 1"),
+        ],
+        "rpm-db" => ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/rpmdb.sqlite"]
+            .into_iter()
+            .map(sqlite)
+            .collect(),
+        "pacman-db" => {
+            vec![
+                file("var/lib/pacman/local/jq-1.8-1/desc", format!("%NAME%\njq\n\n%INSTALLDATE%\n{}\n", b.seconds)),
+                line("var/lib/pacman/local/jq-1.8-1/files", "usr/bin/jq"),
+                binary("var/lib/pacman/local/jq-1.8-1/mtree"),
+            ]
+        }
+        "pip-direct-url" => {
+            let folder = "usr/lib/python3/site-packages/app-1.0.dist-info";
+            let text = format!(r#"{{"url": "file:///tmp/tmp{}/app", "dir_info": {{}}}}"#, b.word(8));
+            let record = format!("app-1.0.dist-info/direct_url.json,sha256={hex},64\n");
+            vec![file(format!("{folder}/direct_url.json"), text), file(format!("{folder}/RECORD"), record)]
+        }
+        "pip-cache" => [
+            "root/.cache/pip/http-v2/a/b/c",
+            "home/app/.cache/pip/selfcheck/x.json",
+            "root/.cache/uv/simple-v16/x.rkyv",
+            "root/.cache/pypoetry/cache/x",
+        ]
+        .into_iter()
+        .map(binary)
+        .collect(),
+        "pyc" => {
+            let header = [&b"\xcb\x0d\r\n\0\0\0\0"[..], &(b.seconds as u32).to_le_bytes(), &[9, 0, 0, 0], b"code"];
+            vec![
+                timed("usr/lib/python3/__pycache__/os.cpython-312.pyc", header.concat(), "", "mtime in the .pyc"),
+                file(
+                    "usr/lib/python3/__pycache__/sets.cpython-312.pyc",
+                    b.bytes(b"\xcb\x0d\r\n\0\0\0\0\0\0\0\0\x09\0\0\0"),
+                ),
+                file("usr/lib/python2/os.pyo", b.bytes(b"\x03\xf3\r\n")),
+            ]
+        }
+        "npm-cache" => vec![
+            random(format!("root/.npm/_logs/{}-debug-0.log", date(b.seconds, 0)), "0 verbose cli npm ci\n"),
+            binary("home/node/.npm/_cacache/index-v5/00/11"),
+            binary("app/node_modules/.cache/babel-loader/x.json"),
+            line("app/node_modules/.yarn-integrity", "systemParams"),
+            binary("usr/local/share/.cache/yarn/v6/x"),
+            binary("tmp/v8-compile-cache-0/12.4/x.BLOB"),
+        ],
+        "npm-lock" => vec![
+            line("app/node_modules/.package-lock.json", "integrity"),
+            file("app/node_modules/.modules.yaml", format!("prunedAt: {time}\n")),
+        ],
+        "gem-cache" => vec![
+            line(
+                "usr/lib/ruby/gems/3.3.0/extensions/x86_64-linux/3.3.0/json-2/gem_make.out",
+                "current directory: /tmp",
+            ),
+            line("usr/lib/ruby/gems/3.3.0/extensions/x86_64-linux/3.3.0/json-2/mkmf.log", "conftest"),
+            binary("usr/lib/ruby/gems/3.3.0/cache/json-2.gem"),
+            binary("root/.bundle/cache/compact_index/x"),
+            binary("root/.gem/specs/rubygems.org%443/specs.4.8"),
+        ],
+        "go-cache" => ["root/.cache/go-build/00/00aa-a", "go/pkg/mod/cache/download/x", "root/go/pkg/mod/cache/lock"]
+            .into_iter()
+            .map(binary)
+            .collect(),
+        "cargo-cache" => [
+            "root/.cargo/registry/index/x",
+            "usr/local/cargo/registry/index/x",
+            "usr/local/cargo/.package-cache",
+            "usr/local/cargo/.crates2.json",
+        ]
+        .into_iter()
+        .map(binary)
+        .collect(),
+        "java-cache" => vec![
+            file("root/.m2/repository/x/1/_remote.repositories", format!("#{time}\n")),
+            binary("root/.gradle/caches/8.1/fileHashes/fileHashes.bin"),
+            log("root/.gradle/daemon/8.1/daemon-1.out.log"),
+        ],
+        "java-keystore" => {
+            ["etc/ssl/certs/java/cacerts", "opt/jdk/lib/security/cacerts", "etc/pki/ca-trust/extracted/java/cacerts"]
+                .into_iter()
+                .map(|path| file(path, b.bytes(b"\xfe\xed\xfe\xed\0\0\0\x02")))
+                .collect()
+        }
+        "php-cache" => vec![
+            binary("root/.composer/cache/x.zip"),
+            line("root/.pearrc", "a:1"),
+            line("usr/local/lib/php/.registry/xdebug.reg", "a:1"),
+            line("tmp/pear/temp/x", "a:1"),
+        ],
+        "git" => vec![
+            file("srv/app/.git/index", b.bytes(b"DIRC\0\0\0\x02")),
+            file("srv/app/.git/logs/HEAD", format!("0 1 root <root@{}> {} +0000\tclone\n", b.hex(12), b.seconds)),
+            random(format!("srv/app/.git/objects/pack/pack-{}.pack", b.hex(40)), "PACK"),
+            line("srv/app/.git/FETCH_HEAD", ""),
+            line("srv/app/.git/ORIG_HEAD", ""),
+        ],
+        "system-log" => vec![log("var/log/nginx/access.log"), log("run/log/journal/x")],
+        "mktemp" => vec![
+            random(format!("opt/tmp.{}", b.word(10)), "left behind\n"),
+            random(format!("srv/tmp.{}/deep/file", b.word(10)), "left behind as well\n"),
+            random(format!("opt/tmp{}", b.word(8)), "by Python\n"),
+            line("tmp/build.log", "step 1"),
+            line("var/tmp/x", "step 1"),
+        ],
+        "home-cache" => vec![
+            binary("root/.cache/mesa/x"),
+            binary("home/app/.cache/mesa/x"),
+            binary("root/.cache/mesa_shader_cache/x"),
+            binary("root/.cache/fontconfig/x"),
+            binary("root/.cache/ccache/x"),
+            binary("root/.cache/matplotlib/x"),
+            binary("root/.cache/composer/x"),
+            binary("home/app/.cache/fontconfig/x"),
+            log("root/.wget-hsts"),
+            log("root/.bash_history"),
+            log("root/.viminfo"),
+            log("root/.lesshst"),
+        ],
+        "system-cache" => vec![binary("var/cache/app/x")],
+        "ld-so-cache" => vec![file("etc/ld.so.cache", b.bytes(b"glibc-ld.so.cache1.1"))],
+        _ => Vec::new(),
+    }
+}
+
+/// The version that apk gives to a virtual package: 20251009.085320.
+fn digits(time: &str) -> String {
+    time.replace(['-', ':'], "").replace(' ', ".")
+}
+
+pub fn pairs() -> Vec<Made> {
+    let mut all = Vec::new();
+    for cause in CAUSES.iter().filter(|cause| cause.is_of_paths()) {
+        let [a, b] = Build::BOTH.each_ref().map(|build| files(cause.id, build));
+        let entries = |samples: &[Sample]| -> Vec<Entry> {
+            samples.iter().map(|sample| Entry::file(&sample.path, &sample.data, T)).collect()
+        };
+        let expected = |sample: &Sample| {
+            let class = sample.class.unwrap_or(cause.class.name());
+            format!("{class} {} layer1 {}{} {}", cause.id, sample.path, sample.inside, sample.field)
+        };
+        // A file of the same name in both is one difference.
+        let mut lines: Vec<String> = a.iter().chain(&b).map(expected).collect();
+        lines.sort();
+        lines.dedup();
+        let is_content = lines.iter().any(|line| line.starts_with("content "));
+        let verdict = if is_content { "different" } else { "explainable" };
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut made = Made::layers(&format!("cause-{}", cause.id), verdict, [&entries(&a), &entries(&b)], &lines);
+        made.alone = Some(cause.id);
+        all.push(made);
+    }
+    // A folder that one build had no reason to make goes with what is in it.
+    let log = "root/.npm/_logs/0.log";
+    let npm = [Entry::dir("root/.npm/", T), Entry::dir("root/.npm/_logs/", T), Entry::file(log, "0 verbose\n", T)];
+    all.push(Made::layers(
+        "cause-of-a-folder",
+        "explainable",
+        [&[], &npm],
+        &[
+            "log-or-cache npm-cache layer1 root/.npm entry",
+            "log-or-cache npm-cache layer1 root/.npm/_logs entry",
+            "log-or-cache npm-cache layer1 root/.npm/_logs/0.log entry",
+        ],
+    ));
+    // What every system has is missed where it is not there.
+    let standing = ["tmp", "var/log", "var/cache"].map(|path| Entry::dir(path, T));
+    all.push(Made::layers(
+        "content-standing-folders",
+        "different",
+        [&[], &standing],
+        &["content - layer1 tmp entry", "content - layer1 var/log entry", "content - layer1 var/cache entry"],
+    ));
+    all
+}
+
+#[test]
+fn every_glob_of_the_table_has_a_file_in_a_pair() {
+    for cause in CAUSES.iter().filter(|cause| cause.is_of_paths()) {
+        let samples = files(cause.id, &Build::BOTH[0]);
+        for glob in cause.paths {
+            let matcher = GlobBuilder::new(glob).literal_separator(true).build().unwrap().compile_matcher();
+            assert!(samples.iter().any(|sample| matcher.is_match(&sample.path)), "{}: no file for {glob}", cause.id);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The command line, from outside: every test starts the program. One test program, so that it is linked once.
+
+// Names of tests are sentences, and a test that can't go on has failed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod check;
+mod destination;
+mod diff;
+mod edges;
+mod failures;
+mod fixtures;
+mod graph;
+mod help;
+mod hostile;
+mod inspect;
+mod make_testdata;
+mod printing;
+mod readme;
+mod rewrite;
+mod safety;
+mod signals;
+#[path = "../support/mod.rs"]
+mod support;

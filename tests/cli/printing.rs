@@ -1,0 +1,97 @@
+//! What is printed, and where: pipes that are closed early, quiet runs, output for machines.
+
+use crate::support::layer::Packing;
+use crate::support::layout::Layout;
+use crate::support::{Build, hello, names, pipe, restamp, run, scratch, text, write};
+use serde_json::Value;
+
+fn image_of(build: Build) -> Vec<u8> {
+    Layout::of(&hello(&build, Packing::Gzip), &build).tar(&build)
+}
+
+fn image() -> Vec<u8> {
+    image_of(Build::FIRST)
+}
+
+#[test]
+fn a_pipe_that_is_closed_early_does_not_change_the_verdict() {
+    let dir = scratch();
+    let a = write(dir.path(), "a.tar", &image());
+    let b = write(dir.path(), "b.tar", &image_of(Build::SECOND));
+    let (a, b, epoch) = (text(&a), text(&b), "--epoch=1700000000");
+    for (arguments, status) in [
+        (&["check", epoch, a][..], 1),
+        (&["check", epoch, "--json", a], 1),
+        (&["inspect", a], 0),
+        (&["inspect", "--json", a], 0),
+        (&["diff", a, b], 1),
+        (&["diff", "-v", a, b], 1),
+        (&["diff", "--json", a, b], 1),
+        (&["diff", "--html", "-", a, b], 1),
+        (&["diff", "--json", a, a], 0),
+        (&["completions", "bash"], 0),
+        (&["man"], 0),
+        // Here it is the image that nobody has got.
+        (&["rewrite", "-q", epoch, a], 2),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = restamp().args(arguments).stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_result_that_can_t_be_written_is_an_error() {
+    let dir = scratch();
+    let a = write(dir.path(), "a.tar", &image());
+    for arguments in [&["check", "--epoch", "1"][..], &["inspect"], &["inspect", "--json"], &["diff", text(&a)]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output =
+            restamp().args(arguments).arg(&a).stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains("standard output: No space"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn every_verb_runs_quietly_and_in_a_folder_of_choice() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &image());
+    let epoch = ["--epoch", "1700000000"];
+    for (verb, options, status) in
+        [("check", &epoch[..], 1), ("inspect", &[], 0), ("diff", &[text(&source)], 0), ("rewrite", &epoch, 0)]
+    {
+        let folder = dir.path().join("nowhere");
+        let with = |folder| {
+            let more = [verb, "-q", "--tmp-dir", folder, "-"];
+            pipe(more.iter().chain(options), &image())
+        };
+        let outcome = with(text(dir.path())).expect(status);
+        assert!(outcome.stderr.is_empty() && (verb == "rewrite" || outcome.stdout.is_empty()), "{verb}: {outcome:?}");
+        with(text(&folder)).expect_error(&["nowhere"]);
+    }
+    assert_eq!(names(dir.path()), ["in.tar"]);
+}
+
+#[test]
+fn output_for_machines_is_printed_by_a_quiet_run_as_well() {
+    let dir = scratch();
+    let a = write(dir.path(), "a.tar", &image());
+    let b = write(dir.path(), "b.tar", &image_of(Build::SECOND));
+    let (a, b) = (text(&a), text(&b));
+    for (arguments, status) in [
+        (&["check", "--epoch", "1700000000", "--json", a][..], 1),
+        (&["inspect", "--json", a], 0),
+        (&["diff", "--json", a, b], 1),
+        (&["diff", "--html", "-", a, b], 1),
+    ] {
+        let loud = run(arguments).expect(status);
+        let quiet = run(arguments.iter().chain(&["-q"])).expect(status);
+        assert!(quiet.stdout == loud.stdout && quiet.stderr.is_empty(), "{arguments:?}: {quiet:?}");
+        if !arguments.contains(&"--html") {
+            assert!(serde_json::from_slice::<Value>(&quiet.stdout).unwrap()["schema"].is_u64(), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What the README shows and promises is so.
+
+// Names of tests are sentences, and a test that can't go on has failed.
+use crate::support;
+
+use std::collections::BTreeSet;
+
+use crate::support::{run, scratch, text};
+use serde_json::Value;
+
+const README: &str = include_str!("../../README.md");
+
+/// The code blocks of a language.
+fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
+    let parts = README.split("\n```").skip(1).step_by(2);
+    parts.filter_map(move |part| part.split_once('\n')).filter(move |(name, _)| *name == language).map(|(_, text)| text)
+}
+
+#[test]
+fn every_recipe_pushes_the_whole_index_with_its_digests() {
+    let pushes = || README.lines().filter(|line| line.contains("skopeo copy ") && line.contains("docker://"));
+    assert_eq!(pushes().count(), 3);
+    for line in pushes() {
+        assert!(line.contains(" --all ") && line.contains(" --preserve-digests "), "{line}");
+    }
+}
+
+#[test]
+fn no_job_of_gitlab_is_called_by_one_of_its_keywords() {
+    // https://docs.gitlab.com/ci/yaml/: names that a job can't have, and top-level keywords.
+    let keywords = [
+        "image",
+        "services",
+        "stages",
+        "before_script",
+        "after_script",
+        "variables",
+        "cache",
+        "include",
+        "default",
+        "workflow",
+        "spec",
+        "pages",
+        "true",
+        "false",
+        "nil",
+    ];
+    let job = blocks("yaml").find(|block| block.contains("CI_COMMIT_SHA")).unwrap();
+    let names: Vec<&str> = job.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert!(!names.is_empty());
+    for name in names {
+        let name = name.strip_suffix(':').unwrap_or_else(|| panic!("not the name of a job: {name}"));
+        assert!(!keywords.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn what_is_shown_is_what_is_printed() {
+    let dir = scratch();
+    let stamped = dir.path().join("hello-stamped.tar");
+    let shown = blocks("console").next().unwrap();
+    let mut count = 0;
+    for part in shown.split("$ restamp ").skip(1) {
+        let (command, printed) = part.split_once('\n').unwrap();
+        let arguments: Vec<String> =
+            command.split(' ').map(|word| word.replace("/tmp/hello-stamped.tar", text(&stamped))).collect();
+        let outcome = run(&arguments);
+        assert_eq!(outcome.text() + &outcome.stderr, printed.trim_end().to_owned() + "\n", "{command}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
+#[test]
+fn every_field_of_every_report_is_named() {
+    fn keys(value: &Value, all: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                all.insert(key.clone());
+                keys(value, all);
+            }),
+            Value::Array(list) => list.iter().for_each(|value| keys(value, all)),
+            _ => {}
+        }
+    }
+    let dir = scratch();
+    let report = dir.path().join("report.json");
+    let (to, epoch) = (dir.path().join("out.tar"), ["--epoch", "1700000000"]);
+    for source in ["testdata/hello.tar", "testdata/multi.oci.tar", "testdata/zoo.oci.tar"] {
+        let rewrite = ["rewrite", "-q", "--report", text(&report), source, text(&to)];
+        run(rewrite.iter().chain(&epoch)).expect(0);
+        let printed = [
+            run(["check", "--json", source].iter().chain(&epoch)).expect(1).text(),
+            run(["inspect", "--json", source]).expect(0).text(),
+            std::fs::read_to_string(&report).unwrap(),
+        ];
+        for (text, start) in printed.iter().zip(["`check --json`", "`inspect --json`", "`rewrite --report FILE`"]) {
+            let section = README.split_once("## Reports as JSON").unwrap().1.split_once(start).unwrap().1;
+            let table = section.split_once("|---|---|\n").unwrap().1.split("\n\n").next().unwrap();
+            let mut all = BTreeSet::new();
+            keys(&serde_json::from_str(text).unwrap(), &mut all);
+            assert!(all.len() > 10, "{start}: {all:?}");
+            for key in all.iter().filter(|key| *key != "schema") {
+                assert!(table.contains(&format!("`{key}`")), "{start}: {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_policy_is_one() {
+    let dir = scratch();
+    let policy = support::write(dir.path(), "accepted.toml", blocks("toml").next().unwrap().as_bytes());
+    let outcome = run(["diff", "--policy", text(&policy), "testdata/hello.tar", "testdata/hello.tar"]).expect(0);
+    assert!(outcome.text().contains("opt/app/build-info"), "{}", outcome.text());
+}
