@@ -11,7 +11,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use restamp::digest::Algorithm;
 use restamp::image::location::Location;
 use restamp::image::sink::{self, Target};
-use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, rewrite};
+use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, Window, rewrite};
 use restamp::policy::Policy;
 use restamp::rewrite::early;
 use restamp::spool::Spools;
@@ -57,7 +57,8 @@ fn stages(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("read", output), |b| {
             let mut block = vec![0; 256 << 10];
             b.iter(|| {
-                let mut decoder = Decoder::new(Box::new(Cursor::new(blob.clone())), &Expect::default()).unwrap();
+                let mut decoder =
+                    Decoder::new(Box::new(Cursor::new(blob.clone())), &Expect::default(), Window::any()).unwrap();
                 while decoder.fill(&mut block).unwrap() > 0 {}
                 black_box(decoder.digest())
             });

@@ -267,6 +267,11 @@ pub struct ExtentReader {
 }
 
 impl ExtentReader {
+    /// Leaves out the next bytes.
+    pub fn skip(&mut self, count: u64) {
+        self.position = self.position.saturating_add(count).min(self.extent.len);
+    }
+
     fn plain_file(&self) -> Option<&File> {
         match (&self.file, &*self.extent.backing) {
             (Some(file), _) | (None, Backing::Open(file)) => Some(file),

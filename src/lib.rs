@@ -16,8 +16,9 @@
 //! | 6 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
 //! | 5 | [`policy`] | what to do, as a caller asks for it |
 //! | 4 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
+//! | 4 | [`decode`] | decompression, within a budget for windows |
 //! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
-//! | 3 | [`blob`], [`spool`], [`decode`], [`causes`] | verified byte ranges; temporary files; decompression; why builds differ |
+//! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 2 | [`epoch`], [`digest`], [`media_type`], `sync` | the vocabulary; threads and locks |
 //! | 1 | [`error`] | what went wrong, and where |
 //!

@@ -13,9 +13,12 @@ use zstd::zstd_safe::DParameter;
 
 mod gunzip;
 mod input;
+mod window;
 
 use gunzip::Gunzip;
 use input::Input;
+pub use window::Window;
+use window::{HEADER_MAX, WINDOW_LOG_MAX};
 
 /// What a blob has to be. What is not given is not checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,10 +38,6 @@ impl Expect {
     }
 }
 
-/// The largest window that a zstd frame may ask for, 2^27 bytes: libzstd's own limit, and the most that level 19
-/// with `--ultra` and without `--long=28` and above makes.
-const WINDOW_LOG_MAX: u32 = 27;
-
 enum Codec {
     None,
     Gzip(Gunzip),
@@ -56,13 +55,14 @@ pub struct Decoder {
 
 impl Decoder {
     /// Starts to read; the first bytes are read to see what they are. Of `expect`, the diff_id is not looked at:
-    /// the caller, who has the uncompressed bytes, can hash them while this decompresses on.
-    pub fn new(source: Box<dyn Read + Send>, expect: &Expect) -> Result<Self> {
+    /// the caller, who has the uncompressed bytes, can hash them while this decompresses on. No zstd frame may ask for a
+    /// larger window than this one.
+    pub fn new(source: Box<dyn Read + Send>, expect: &Expect, window: Window) -> Result<Self> {
         let mut input = Input::new(source, expect.clone());
         let codec = match Compression::sniff(input.at_least(4)?) {
             Compression::None => Codec::None,
             Compression::Gzip => Codec::Gzip(Gunzip::default()),
-            Compression::Zstd => Codec::Zstd(Unzstd::new()?),
+            Compression::Zstd => Codec::Zstd(Unzstd::new(window)?),
         };
         Ok(Self { input, codec, out: 0 })
     }
@@ -166,14 +166,15 @@ fn fill_plain(input: &mut Input, out: &mut [u8]) -> Result<usize> {
 struct Unzstd {
     decoder: ZstdDecoder<'static>,
     in_frame: bool,
+    window: Window,
 }
 
 impl Unzstd {
-    fn new() -> Result<Self> {
+    fn new(window: Window) -> Result<Self> {
         let failed = |error| Error::io("cannot set up zstd", error);
         let mut decoder = ZstdDecoder::new().map_err(failed)?;
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).map_err(failed)?;
-        Ok(Self { decoder, in_frame: false })
+        Ok(Self { decoder, in_frame: false, window })
     }
 
     fn fill(&mut self, input: &mut Input, out: &mut [u8]) -> Result<usize> {
@@ -188,8 +189,10 @@ impl Unzstd {
                 if Compression::sniff(bytes) != Compression::Zstd {
                     return Err(not_another("zstd frame", bytes, offset));
                 }
+                self.window.check(input.at_least(HEADER_MAX)?, offset)?;
                 self.in_frame = true;
             }
+            let bytes = input.at_least(4)?;
             let eof = bytes.is_empty();
             let mut bytes = InBuffer::around(bytes);
             let before = out.pos();

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::blob::{Extent, Growing, read_full};
-use crate::decode::{Decoder, Expect};
+use crate::decode::{Decoder, Expect, Window};
 use crate::digest::Digest;
 use crate::document::json::Json;
 use crate::error::{self, Error, Result, printable};
@@ -217,7 +217,7 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
     match Compression::sniff(&head[..count]) {
         Compression::None => Ok(Opened { store: spooled(&mut plain, spools, arrived)?, gzip_mtime: None }),
         Compression::Gzip | Compression::Zstd => {
-            let mut decoder = Decoder::new(Box::new(plain), &Expect::default())?;
+            let mut decoder = Decoder::new(Box::new(plain), &Expect::default(), Window::any())?;
             let store = spooled(&mut decoder, spools, arrived)?;
             Ok(Opened { store, gzip_mtime: decoder.gzip_mtime() })
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result};
-use crate::layer::{Cutter, Decoder, Encoder, Expect, Output, Run, compression_of};
+use crate::layer::{Cutter, Decoder, Encoder, Expect, Output, Run, Window, compression_of};
 use crate::media_type::Compression;
 use crate::tar::{Framer, Step, Want};
 
@@ -41,7 +41,7 @@ pub fn form(blob: &Extent) -> Result<Form> {
     };
     let limit = output.longest_chunk() + BEYOND;
     let mut start = Vec::new();
-    let mut decoder = Decoder::new(Box::new(blob.reader()?), &Expect::default())?;
+    let mut decoder = Decoder::new(Box::new(blob.reader()?), &Expect::default(), Window::of(blob)?)?;
     // In steps, so that a small layer takes little.
     while start.len() < limit {
         let (filled, step) = (start.len(), (limit - start.len()).min(256 << 10));

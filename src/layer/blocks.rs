@@ -75,7 +75,7 @@ pub(super) fn read<R>(
     pool: &Pool,
     work: impl FnOnce(&mut Blocks) -> Result<(R, Stats)>,
 ) -> Result<(R, Option<Facts>)> {
-    let mut decoder = Decoder::new(source.open()?, expect)?;
+    let mut decoder = Decoder::new(source.open()?, expect, source.window()?)?;
     let algorithm = expect.diff_id_algorithm(diff_id_algorithm);
     let is_plain = decoder.compression() == Compression::None;
     let blob_algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());

@@ -28,7 +28,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
-pub use crate::decode::{Decoder, Expect};
+pub use crate::decode::{Decoder, Expect, Window};
 pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
 pub use pipeline::{WRITING, rewrite};
@@ -59,6 +59,11 @@ pub trait Source: Sync {
     /// How many bytes it has, as far as is known before it is read: for progress, never trusted.
     fn len(&self) -> u64;
 
+    /// The right to the memory that its zstd frames ask for; it may have to be waited for.
+    fn window(&self) -> Result<Window> {
+        Ok(Window::any())
+    }
+
     /// Has it no bytes?
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -87,6 +92,10 @@ pub struct Facts {
 impl Source for Extent {
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         Ok(Box::new(self.reader()?))
+    }
+
+    fn window(&self) -> Result<Window> {
+        Window::of(self)
     }
 
     fn len(&self) -> u64 {

@@ -196,7 +196,7 @@ fn rewritten_from(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool
 }
 
 fn decoded(blob: &[u8]) -> Result<Vec<u8>> {
-    let mut decoder = Decoder::new(Box::new(io::Cursor::new(blob.to_vec())), &Expect::default())?;
+    let mut decoder = Decoder::new(Box::new(io::Cursor::new(blob.to_vec())), &Expect::default(), Window::any())?;
     let mut bytes = vec![];
     decoder.read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", error))?;
     Ok(bytes)

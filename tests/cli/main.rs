@@ -13,6 +13,7 @@ mod graph;
 mod help;
 mod hostile;
 mod inspect;
+mod limits;
 mod make_testdata;
 mod printing;
 mod readme;

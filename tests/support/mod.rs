@@ -14,6 +14,7 @@ pub mod layer;
 pub mod layout;
 pub mod oracle;
 pub mod tarball;
+pub mod usage;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
