@@ -23,9 +23,7 @@ pub(super) struct Blocks {
     full: Receiver<(Vec<u8>, usize)>,
     free: Sender<Vec<u8>>,
     current: Vec<u8>,
-    /// Is the blob not compressed?
-    is_plain: bool,
-    /// None where the hash of the blob is that of the uncompressed bytes, or where that is known.
+    /// None where the hash of the blob is that of the uncompressed bytes.
     hasher: Option<Hasher>,
     /// Was the end seen? Blocks that nobody took are not in the hash.
     is_used_up: bool,
@@ -35,11 +33,6 @@ impl Blocks {
     /// Is there nothing to be hashed, so that [`next`](Self::next) has little to do?
     pub(super) fn are_hashed(&self) -> bool {
         self.hasher.is_none()
-    }
-
-    /// Is the blob the stream itself?
-    pub(super) fn are_plain(&self) -> bool {
-        self.is_plain
     }
 
     /// The next block, hashed for the diff_id. None at the end, or when reading failed,
@@ -66,12 +59,10 @@ impl Blocks {
 /// them if it fails, or if it has seen enough: `None` instead of facts is returned then.
 ///
 /// Only when the blob has turned out to be what was expected, to its end, is there a good result with facts.
-/// `known_diff_id` is that of the blob whose digest is expected, and is not computed again.
 pub(super) fn read<R>(
     source: &dyn Source,
     expect: &Expect,
     diff_id_algorithm: Algorithm,
-    known_diff_id: Option<Digest>,
     pool: &Pool,
     work: impl FnOnce(&mut Blocks) -> Result<(R, Stats)>,
 ) -> Result<(R, Option<Facts>)> {
@@ -83,14 +74,14 @@ pub(super) fn read<R>(
     if !is_plain && source.len() > BLOCK as u64 {
         decoder.hash_aside()?;
     }
-    let hasher = (is_another_hash && known_diff_id.is_none()).then(|| Hasher::new(algorithm));
+    let hasher = is_another_hash.then(|| Hasher::new(algorithm));
 
     let (full_sender, full) = bounded(BLOCKS);
     let (free, free_receiver) = bounded(BLOCKS);
     for _ in 0..BLOCKS {
         let _ = free.send(vec![0; BLOCK]);
     }
-    let mut blocks = Blocks { full, free, current: Vec::new(), is_plain, hasher, is_used_up: false };
+    let mut blocks = Blocks { full, free, current: Vec::new(), hasher, is_used_up: false };
     let (read, worked, hasher, is_used_up) = thread::scope(|scope| {
         let decoder = &mut decoder;
         let reader = start(scope, "read", move || inflate(decoder, pool, &full_sender, &free_receiver))?;
@@ -114,7 +105,7 @@ pub(super) fn read<R>(
     }
     // At the end of the blob, which has been seen, its digest is known.
     let digest = decoder.digest().ok_or_else(Error::interrupted)?;
-    let diff_id = known_diff_id.unwrap_or_else(|| hasher.map_or(digest, Hasher::finish));
+    let diff_id = hasher.map_or(digest, Hasher::finish);
     verify_diff_id(expect.diff_id, diff_id)?;
     let facts = Facts {
         compression: decoder.compression(),

@@ -1,16 +1,14 @@
 //! Compressed chunks kept between runs, by content.
 //!
 //! The chunks of a large file are a function of its content alone (`form1.rs`): when the same image is restamped with
-//! a new epoch, they are the same, and only headers and small files have to be compressed again; nor need the old layer
-//! be inflated (`replay.rs`). With the same epoch all chunks are the same, and a layer can be put together from them
-//! (`recall.rs`).
+//! a new epoch, they are the same, and only headers and small files have to be compressed again. With the same epoch
+//! all chunks are the same, and nothing has to be compressed.
 //!
-//! An entry is the file `form1-gzip-5/ab/cdef…`: form, codec and level, and the SHA-256 of the uncompressed chunk.
-//! It holds the compressed chunk and a BLAKE3 hash over the entry's name and that. An entry that does not add up, for
-//! whatever reason, is a miss; what comes out is the same with a cache and without. Any number of processes may use
-//! the same directory: entries appear by renaming and are never changed, and one that is deleted meanwhile is a miss.
-//! Nothing is synced: a torn entry does not add up. Records of what is known of a layer are kept in the same way, under
-//! the SHA-256 of a key and with names that chunks don't have: what is in an image must not pass for a key.
+//! An entry is the file `2-form1-gzip-5/ab/cdef…`: the version of the entries, form, codec and level, and the BLAKE3 hash
+//! of the uncompressed chunk. It holds the compressed chunk and a BLAKE3 hash over the entry's name and that. An entry
+//! that does not add up, for whatever reason, is a miss; the output is the same with a cache and without. Any number of
+//! processes may use the same directory: entries appear by renaming and are never changed, and one that is deleted
+//! meanwhile is a miss. Nothing is synced: a torn entry does not add up.
 //!
 //! The cache is best effort: what fails in it costs time, not the run.
 
@@ -25,15 +23,12 @@ use std::time::SystemTime;
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
 use crate::blob;
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layer::form1::{FORM, Output};
 use crate::sync::{lock, not_started};
 
-/// No compressed chunk is larger: twice the longest, with what a codec may add to it.
-const LARGEST_CHUNK: usize = 17 << 20;
-/// No record is larger: what it tells of a layer is limited (`tape.rs`).
-const LARGEST_RECORD: usize = 16 << 20;
+/// The version of the entries: those of another one are not read.
+const VERSION: u32 = 2;
 /// The hash at the end of an entry.
 const TRAILER: usize = blake3::OUT_LEN;
 
@@ -85,55 +80,23 @@ impl Cache {
         self.misses.load(Ordering::Relaxed)
     }
 
-    /// The compressed form of a chunk, from here, or else by `encode`, and then from here the next time; and the
-    /// SHA-256 of the chunk.
-    ///
-    /// Where that is known already, it is believed only to find what is here: the blob that the chunk is of may not be
-    /// verified yet, and what is wrong with it must not get in.
+    /// The compressed form of a chunk: from here, or else by `encode`, and then from here the next time.
     pub(super) fn get_or(
         &self,
         output: Output,
-        known: Option<Digest>,
         chunk: &[u8],
         encode: impl FnOnce() -> Result<Vec<u8>>,
-    ) -> Result<(Vec<u8>, Digest)> {
-        let get = |hash| Some((self.known(output, hash, chunk.len())?, hash));
-        if let Some(found) = known.and_then(get) {
-            return Ok(found);
-        }
-        let hash = Digest::sha256(chunk);
-        if let Some(found) = get(hash) {
+    ) -> Result<Vec<u8>> {
+        let name = name(output, chunk);
+        // No codec makes more than a little more of a chunk than it is.
+        if let Some(found) = self.store.get(&name, chunk.len() + chunk.len() / 8 + 1024) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(found);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let compressed = encode()?;
-        self.store.put(&name(output, hash), &compressed);
-        Ok((compressed, hash))
-    }
-
-    /// The compressed form of a chunk of this size with this SHA-256, if it is here.
-    pub(super) fn known(&self, output: Output, hash: Digest, size: usize) -> Option<Vec<u8>> {
-        // No codec makes more than a little more of a chunk than it is.
-        let found = self.store.get(&name(output, hash), size + size / 8 + 1024)?;
-        self.hits.fetch_add(1, Ordering::Relaxed);
-        Some(found)
-    }
-
-    /// What is kept under a name that is no hash of a chunk.
-    pub(super) fn record(&self, output: Output, key: &str) -> Option<Vec<u8>> {
-        self.store.get(&record_name(output, key), LARGEST_RECORD)
-    }
-
-    /// Keeps a record under such a name, instead of what is there.
-    pub(super) fn put_record(&self, output: Output, key: &str, record: &[u8]) {
-        if record.len() <= LARGEST_RECORD - TRAILER {
-            self.store.put(&record_name(output, key), record);
-        }
-    }
-
-    /// The compressed form of a chunk with this SHA-256.
-    pub(super) fn chunk(&self, output: Output, hash: Digest) -> Option<Vec<u8>> {
-        self.store.get(&name(output, hash), LARGEST_CHUNK)
+        self.store.put(&name, &compressed);
+        Ok(compressed)
     }
 }
 
@@ -234,7 +197,7 @@ impl Store {
             let entries = fs::read_dir(dir).into_iter().flatten().flatten();
             entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         };
-        let codecs = folders(&self.dir).filter(|codec| codec.file_name().to_string_lossy().starts_with("form"));
+        let codecs = folders(&self.dir).filter(|codec| codec.file_name().to_string_lossy().contains("form"));
         for shard in codecs.flat_map(|codec| folders(&codec.path())).filter(|shard| shard.file_name().len() == 2) {
             for file in fs::read_dir(shard.path()).into_iter().flatten().flatten() {
                 // Gone in the meantime: another process makes room.
@@ -253,16 +216,11 @@ struct Entry {
     used: SystemTime,
 }
 
-/// Where an entry stands.
-fn name(output: Output, chunk: Digest) -> String {
-    let hex = chunk.hex();
+/// The name of a chunk's entry.
+fn name(output: Output, chunk: &[u8]) -> String {
+    let hex = blake3::hash(chunk).to_hex();
     let (head, tail) = hex.split_at(2);
-    format!("form{FORM}-{}-{}/{head}/{tail}", output.compression().name(), output.level())
-}
-
-/// Where a record stands.
-fn record_name(output: Output, key: &str) -> String {
-    format!("{}.record", name(output, Digest::sha256(key.as_bytes())))
+    format!("{VERSION}-form{FORM}-{}-{}/{head}/{tail}", output.compression().name(), output.level())
 }
 
 /// Used just now: the kernel knows when that is. If it can't be noted, the entry goes sooner.
@@ -292,7 +250,7 @@ mod tests {
     static CHUNK: [u8; 1 << 17] = [7; 1 << 17];
 
     fn get(cache: &Cache, chunk: &[u8], otherwise: &[u8]) -> Vec<u8> {
-        cache.get_or(Output::GZIP, None, chunk, || Ok(otherwise.to_vec())).unwrap().0
+        cache.get_or(Output::GZIP, chunk, || Ok(otherwise.to_vec())).unwrap()
     }
 
     fn files(cache: &Cache) -> Vec<PathBuf> {
@@ -309,45 +267,7 @@ mod tests {
         // Another process, another codec.
         let cache = Cache::open(dir.path(), 1 << 20).unwrap();
         assert_eq!(get(&cache, &CHUNK, b"not asked for"), b"compressed");
-        assert_eq!(cache.get_or(Output::ZSTD, None, &CHUNK, || Ok(b"other".to_vec())).unwrap().0, b"other");
-        let hash = Digest::sha256(&CHUNK);
-        assert_eq!(cache.chunk(Output::GZIP, hash).unwrap(), b"compressed");
-        assert_eq!(cache.chunk(Output::GZIP, Digest::sha256(b"none")), None);
-    }
-
-    #[test]
-    fn a_chunk_of_a_blob_that_is_not_what_it_claims_gets_in_under_its_own_hash() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
-        let claimed = Digest::sha256(&CHUNK);
-        let get =
-            |known, chunk: &[u8], text: &[u8]| cache.get_or(Output::GZIP, known, chunk, || Ok(text.to_vec())).unwrap();
-        let wrong = vec![8; 1 << 17];
-        assert_eq!(
-            get(Some(claimed), &wrong, b"of the wrong chunk"),
-            (b"of the wrong chunk".to_vec(), Digest::sha256(&wrong))
-        );
-        assert_eq!(get(Some(claimed), &CHUNK, b"right"), (b"right".to_vec(), claimed));
-    }
-
-    #[test]
-    fn a_chunk_that_reads_like_the_key_of_a_record_is_not_taken_for_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
-        cache.put_record(Output::GZIP, "plan sha256:0123", b"the record");
-        assert_eq!(get(&cache, b"plan sha256:0123", b"compressed"), b"compressed");
-        assert_eq!(get(&cache, b"plan sha256:0123", b"not asked for"), b"compressed");
-        assert_eq!(cache.record(Output::GZIP, "plan sha256:0123").unwrap(), b"the record");
-    }
-
-    #[test]
-    fn a_record_that_is_too_large_is_not_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 1 << 30).unwrap();
-        cache.put_record(Output::GZIP, "key", &vec![0; LARGEST_RECORD - TRAILER]);
-        assert!(cache.record(Output::GZIP, "key").is_some());
-        cache.put_record(Output::GZIP, "other", &vec![0; LARGEST_RECORD - TRAILER + 1]);
-        assert_eq!(files(&cache).len(), 1);
+        assert_eq!(cache.get_or(Output::ZSTD, &CHUNK, || Ok(b"other".to_vec())).unwrap(), b"other");
     }
 
     #[test]

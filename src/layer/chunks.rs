@@ -6,11 +6,10 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::digest::{Digest, Hasher};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::Pool;
 use crate::layer::form1::{Cutter, Encoder, Output, Run};
 use crate::layer::gather::split_off;
-use crate::layer::pieces::{Kept, Loaded};
 use crate::layer::pool::Permit;
 use crate::media_type::Compression;
 use crate::tar::Step;
@@ -28,8 +27,6 @@ pub(super) struct Chunks<'a> {
     sender: Sender<Chunk>,
     /// Where this thread hashes the new stream.
     diff_id: Option<Hasher>,
-    /// The SHA-256 of the chunks of large files, in order, as far as they are known.
-    hashes: std::vec::IntoIter<Digest>,
     is_empty: bool,
     /// The writer has gone.
     is_closed: bool,
@@ -45,8 +42,6 @@ pub(super) struct Chunk {
 
 pub(super) struct Compressed {
     pub(super) bytes: Vec<u8>,
-    /// What the chunk is to the cache, if there is one.
-    pub(super) kept: Option<Kept>,
     _permit: Permit,
 }
 
@@ -57,18 +52,9 @@ fn permitted(capacity: usize) -> u64 {
 }
 
 impl<'a> Chunks<'a> {
-    /// `hashes` are those of the chunks of large files, in order, or none where they are not known.
-    pub(super) fn new(
-        output: Output,
-        pool: &'a Pool,
-        sender: Sender<Chunk>,
-        diff_id: Option<Hasher>,
-        hashes: Vec<Digest>,
-    ) -> Self {
+    pub(super) fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>, diff_id: Option<Hasher>) -> Self {
         let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
-        let hashes = hashes.into_iter();
-        let (current, is_empty, is_closed) = (None, true, false);
-        Self { output, pool, cutter, capacity, current, sender, diff_id, hashes, is_empty, is_closed }
+        Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
     }
 
     /// What a patcher has given out after a step.
@@ -86,7 +72,7 @@ impl<'a> Chunks<'a> {
 
     /// A run of the new stream begins.
     pub(super) fn begin(&mut self, run: Run) -> Result<()> {
-        if self.cutter.begin(run) { self.close(false) } else { Ok(()) }
+        if self.cutter.begin(run) { self.close() } else { Ok(()) }
     }
 
     /// Takes bytes of the current run.
@@ -99,46 +85,14 @@ impl<'a> Chunks<'a> {
             let taken = split_off(&mut bytes, self.cutter.room());
             chunk.extend_from_slice(taken);
             if self.cutter.add(taken.len() as u64) {
-                self.close(self.is_large())?;
+                self.close()?;
             }
         }
         Ok(())
     }
 
-    /// Is the current run content of a large file?
-    pub(super) fn is_large(&self) -> bool {
-        self.cutter.is_large()
-    }
-
-    /// Takes all of a chunk of a large file, where the cache has its compressed form: `load` gives out both.
-    pub(super) fn put_known(&mut self, hash: Digest, size: u64, load: impl FnOnce() -> Result<Loaded>) -> Result<()> {
-        // A record that fits the blob fits the cuts.
-        if self.current.is_some() || !self.is_large() || size > self.cutter.room() || !self.cutter.add(size) {
-            return Err(Error::mismatch("cut", "the end of a chunk", size));
-        }
-        self.pool.check()?;
-        self.is_empty = false;
-        let mut permit = self.pool.acquire(permitted(usize::try_from(size).unwrap_or(usize::MAX)));
-        let Loaded { bytes, compressed } = load()?;
-        if let Some(hasher) = &mut self.diff_id {
-            hasher.update(&bytes);
-        }
-        permit.resize(bytes.capacity() as u64 + compressed.capacity() as u64 + OVERHEAD);
-        let for_output = permit.split(compressed.capacity() as u64);
-        let kept = Some(Kept { hash, is_large: true, size });
-        let compressed = Compressed { bytes: compressed, kept, _permit: for_output };
-        let (sender, receiver) = bounded(1);
-        let _ = sender.send(Ok(compressed));
-        self.send(Chunk { bytes: Arc::new(bytes), compressed: Some(receiver), _permit: permit });
-        Ok(())
-    }
-
-    fn send(&mut self, chunk: Chunk) {
-        self.is_closed |= self.sender.send(chunk).is_err();
-    }
-
-    /// Sends the current chunk off. Is it a piece of a large file?
-    fn close(&mut self, is_large: bool) -> Result<()> {
+    /// Sends the current chunk off.
+    fn close(&mut self) -> Result<()> {
         let Some((mut bytes, mut permit)) = self.current.take() else { return Ok(()) };
         self.pool.check()?;
         self.is_empty = false;
@@ -153,21 +107,19 @@ impl<'a> Chunks<'a> {
         permit.resize(permitted(bytes.capacity()));
         let for_output = permit.split(bytes.capacity() as u64 / 2);
         let bytes = Arc::new(bytes);
-        let compressed = (self.output.compression() != Compression::None).then(|| {
-            let known = if is_large { self.hashes.next() } else { None };
-            compress(self.output, self.pool, Arc::clone(&bytes), is_large, known, for_output)
-        });
-        self.send(Chunk { bytes, compressed, _permit: permit });
+        let compressed = (self.output.compression() != Compression::None)
+            .then(|| compress(self.output, self.pool, Arc::clone(&bytes), for_output));
+        self.is_closed |= self.sender.send(Chunk { bytes, compressed, _permit: permit }).is_err();
         Ok(())
     }
 
     /// The stream has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
-        self.close(false)?;
+        self.close()?;
         if self.is_empty {
             // A layer of no bytes: one empty member or frame.
             self.current = Some((Vec::new(), self.pool.acquire(OVERHEAD)));
-            self.close(false)?;
+            self.close()?;
         }
         Ok(())
     }
@@ -188,30 +140,20 @@ thread_local! {
     static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
 }
 
-/// Has a chunk compressed by the pool. For the cache its SHA-256 is of use, where that is known.
-fn compress(
-    output: Output,
-    pool: &Pool,
-    chunk: Arc<Vec<u8>>,
-    is_large: bool,
-    known: Option<Digest>,
-    mut permit: Permit,
-) -> Receiver<Result<Compressed>> {
+/// Has a chunk compressed by the pool, or taken from the cache.
+fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit) -> Receiver<Result<Compressed>> {
     let (sender, receiver) = bounded(1);
     let run = pool.clone();
     pool.spawn(move || {
         let made = run.check().and_then(|()| match run.cache() {
-            Some(cache) => {
-                let (bytes, hash) = cache.get_or(output, known, &chunk, || encode(output, &chunk))?;
-                Ok((bytes, Some(Kept { hash, is_large, size: chunk.len() as u64 })))
-            }
-            None => Ok((encode(output, &chunk)?, None)),
+            Some(cache) => cache.get_or(output, &chunk, || encode(output, &chunk)),
+            None => encode(output, &chunk),
         });
         // First this, then the result: who has the result can have the chunk's buffer, too.
         drop(chunk);
-        let compressed = made.map(|(bytes, kept)| {
+        let compressed = made.map(|bytes| {
             permit.resize(bytes.len() as u64);
-            Compressed { bytes, kept, _permit: permit }
+            Compressed { bytes, _permit: permit }
         });
         // Nobody waits for it where the layer has failed.
         let _ = sender.send(compressed);

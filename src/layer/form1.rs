@@ -43,7 +43,7 @@
 
 use crate::error::{Error, Result};
 use crate::media_type::Compression;
-use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use libdeflater::{CompressionLvl, Compressor};
 use std::fmt;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
@@ -192,11 +192,6 @@ impl Cutter {
         limit.saturating_sub(self.held).max(1)
     }
 
-    /// Is the run the content of a large file? Its chunks have nothing else in them.
-    pub fn is_large(&self) -> bool {
-        self.left.is_some()
-    }
-
     /// The current chunk has taken this many bytes, at most [`room`](Self::room). Does it end behind them?
     #[must_use]
     pub fn add(&mut self, bytes: u64) -> bool {
@@ -275,43 +270,6 @@ impl Encoder {
                 Ok(buffer)
             }
         }
-    }
-}
-
-/// Takes chunks that an [`Encoder`] has made apart again, one after the other.
-pub(super) enum ChunkDecoder {
-    Gzip(Decompressor),
-    Zstd(zstd::bulk::Decompressor<'static>),
-}
-
-impl ChunkDecoder {
-    pub(super) fn new(output: Output) -> Result<Self> {
-        Ok(match output.compression {
-            Compression::None | Compression::Gzip => Self::Gzip(Decompressor::new()),
-            Compression::Zstd => Self::Zstd(
-                zstd::bulk::Decompressor::new().map_err(|error| Error::io("cannot set up decompression", error))?,
-            ),
-        })
-    }
-
-    /// Writes the chunk's `size` bytes to `bytes`, over what is there. It is an error if there are more or fewer.
-    pub(super) fn decode(&mut self, chunk: &[u8], size: usize, bytes: &mut Vec<u8>) -> Result<()> {
-        let failed = |error| Error::io("cannot decompress", error);
-        match self {
-            Self::Gzip(decompressor) => {
-                // What a used buffer holds need not be cleared first.
-                bytes.resize(size, 0);
-                let len =
-                    decompressor.gzip_decompress(chunk, bytes).map_err(|error| failed(std::io::Error::other(error)))?;
-                bytes.truncate(len);
-            }
-            Self::Zstd(decompressor) => {
-                bytes.clear();
-                bytes.reserve(size);
-                decompressor.decompress_to_buffer(chunk, bytes).map_err(failed)?;
-            }
-        }
-        if bytes.len() == size { Ok(()) } else { Err(Error::mismatch("size of a chunk", size, bytes.len())) }
     }
 }
 

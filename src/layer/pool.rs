@@ -30,8 +30,6 @@ struct Shared {
     budget: Budget,
     /// Buffers of chunks that are done, all of the same capacity.
     idle: Mutex<Vec<Vec<u8>>>,
-    /// Threads that layers have beside those they need.
-    helpers: Mutex<usize>,
     interrupted: Arc<AtomicBool>,
     bytes_read: AtomicU64,
 }
@@ -59,15 +57,7 @@ impl Pool {
             .map_err(|error| Error::io("cannot start threads", std::io::Error::other(error)))?;
         let budget = Budget { limit: budget, used: Mutex::new(0), freed: Condvar::new() };
         let bytes_read = AtomicU64::new(0);
-        let shared = Shared {
-            threads,
-            jobs,
-            budget,
-            idle: Mutex::default(),
-            helpers: Mutex::default(),
-            interrupted,
-            bytes_read,
-        };
+        let shared = Shared { threads, jobs, budget, idle: Mutex::default(), interrupted, bytes_read };
         Ok(Self { shared: Arc::new(shared), cache: None })
     }
 
@@ -130,35 +120,20 @@ impl Pool {
 
     /// An empty buffer for a chunk.
     pub(super) fn buffer(&self, capacity: usize) -> Vec<u8> {
-        let mut buffer = self.filled_buffer(capacity);
-        buffer.clear();
-        buffer
-    }
-
-    /// A buffer for a chunk, with anything in it.
-    pub(super) fn filled_buffer(&self, capacity: usize) -> Vec<u8> {
         let mut idle = lock(&self.shared.idle);
         // One codec's buffers don't fit the other's chunks; what does not fit is dropped rather than kept for later,
         // so that there are never more buffers, idle ones included, than there were chunks in flight.
         idle.retain(|buffer| buffer.capacity() == capacity);
         let buffer = idle.pop();
         drop(idle);
-        buffer.unwrap_or_else(|| Vec::with_capacity(capacity))
+        let mut buffer = buffer.unwrap_or_else(|| Vec::with_capacity(capacity));
+        buffer.clear();
+        buffer
     }
 
     /// Gives a buffer back.
     pub(super) fn recycle(&self, buffer: Vec<u8>) {
         lock(&self.shared.idle).push(buffer);
-    }
-
-    /// Threads that a layer may start beside the one that it needs, at most `wanted`: all layers together have one more
-    /// than there are jobs.
-    pub(super) fn helpers(&self, wanted: usize) -> Helpers {
-        let mut busy = lock(&self.shared.helpers);
-        let count = wanted.min((self.shared.jobs + 1).saturating_sub(*busy));
-        *busy += count;
-        drop(busy);
-        Helpers { shared: Arc::clone(&self.shared), count }
     }
 
     #[cfg(test)]
@@ -177,25 +152,6 @@ struct Budget {
 impl Budget {
     fn used(&self) -> MutexGuard<'_, u64> {
         lock(&self.used)
-    }
-}
-
-/// The right to some threads; it goes back when this is dropped.
-#[derive(Debug)]
-pub(super) struct Helpers {
-    shared: Arc<Shared>,
-    count: usize,
-}
-
-impl Helpers {
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-}
-
-impl Drop for Helpers {
-    fn drop(&mut self) {
-        *lock(&self.shared.helpers) -= self.count;
     }
 }
 
@@ -268,15 +224,6 @@ mod tests {
         let (sender, receiver) = crossbeam_channel::bounded(1);
         pool.spawn(move || sender.send(7).unwrap());
         assert_eq!(receiver.recv(), Ok(7));
-    }
-
-    #[test]
-    fn the_layers_share_the_helpers() {
-        let pool = Pool::new(2).unwrap();
-        let (first, second) = (pool.helpers(2), pool.helpers(2));
-        assert_eq!((first.count(), second.count(), pool.helpers(2).count()), (2, 1, 0));
-        drop(first);
-        assert_eq!(pool.helpers(3).count(), 2);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn scan(
     pool: &Pool,
     visit: &mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Facts> {
-    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, None, pool, |blocks| {
+    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
         let mut scanner = Scanner::default();
         while let Some(block) = blocks.next() {
             scanner.push(block, visit)?;
@@ -49,7 +49,7 @@ pub fn scan(
 
 /// Reads a blob to its end and verifies it, its diff_id as well; what is in it is not looked at, and need be no tar.
 pub fn measure(source: &dyn Source, expect: &Expect, pool: &Pool) -> Result<Facts> {
-    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, None, pool, |blocks| {
+    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
         while blocks.next().is_some() {}
         Ok(((), Stats::default()))
     })?;

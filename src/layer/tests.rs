@@ -9,9 +9,9 @@ use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Error;
 use crate::tar::{Patcher, Want};
 
+mod cache;
 mod golden;
 mod hostile;
-mod recall;
 
 /// Numbers that look like chance and are the same everywhere (splitmix64).
 struct Random(u64);
