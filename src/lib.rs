@@ -19,6 +19,7 @@
 //! | 4 | [`decode`] | decompression, within a budget for windows |
 //! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
+//! | 3 | [`mod@format`] | pure: where files of well-known formats keep times |
 //! | 2 | [`epoch`], [`digest`], [`media_type`], `sync` | the vocabulary; threads and locks |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
@@ -53,6 +54,7 @@ pub mod digest;
 pub mod document;
 pub mod epoch;
 pub mod error;
+pub mod format;
 pub mod image;
 pub mod inspect;
 pub mod layer;

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::annotations;
 use super::findings::{Findings, List};
 use super::report::{Finding, KEPT, Kind, Level, Place};
-use super::toc::Toc;
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::epoch::{Instant, Rule, Stamp};
 use crate::error::{self, Error, Result, printable};
+use crate::format::stargz::{TocScanner, TocTime};
 use crate::layer::{Event, Expect, Pool, measure, scan};
 use crate::media_type::Compression;
 use crate::sync::lock;
@@ -226,13 +226,13 @@ fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut Lis
         }
         match event {
             Event::Entry(entry) => {
-                toc = entry.is_toc().then(|| Toc::new(stamp));
+                toc = entry.is_toc().then(TocScanner::new);
                 judge(job, entry, stamp, limit, list);
             }
             Event::Global(entry) | Event::End(entry) => judge(job, entry, stamp, limit, list),
             Event::Content(bytes) => {
                 if let Some(toc) = &mut toc {
-                    toc.push(bytes, &mut |entry, field, time| toc_time(job, entry, field, time, limit, list));
+                    toc.push(bytes, &mut |time| toc_time(job, &time, stamp, limit, list));
                 }
             }
             Event::Map(_) | Event::Padding(_) | Event::Rest(_) => {}
@@ -273,13 +273,18 @@ fn time(job: &Job, entry: Arc<str>, value: Option<Instant>) -> Finding {
     Finding { entry: Some(entry), ..Finding::new(&job.place, Kind::Time, text) }
 }
 
-fn toc_time(job: &Job, entry: Arc<str>, field: &'static str, value: Instant, limit: usize, list: &mut List) {
-    let field = match field {
+fn toc_time(job: &Job, found: &TocTime<'_>, stamp: Stamp, limit: usize, list: &mut List) {
+    if stamp.accepts(found.value) {
+        return;
+    }
+    let field = match found.field {
         "modtime" => "modtime in the TOC",
         "accesstime" => "accesstime in the TOC",
         _ => "changetime in the TOC",
     };
-    list.push_with(Level::Finding, Kind::Time, limit, || time(job, entry, Some(value)).field(field));
+    list.push_with(Level::Finding, Kind::Time, limit, || {
+        time(job, printable(found.entry).into(), Some(found.value)).field(field)
+    });
 }
 
 /// The name of a field, in most cases without making a new text.

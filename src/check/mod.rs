@@ -17,7 +17,6 @@ mod links;
 pub mod report;
 #[cfg(test)]
 mod tests;
-mod toc;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,7 +9,7 @@
 //! (entry.rs: a header block and the extension headers before it). `times.rs` names every time in it as a
 //! [`TimeSite`]. [`Patcher`] (patch.rs) applies a [`Stamp`](crate::Stamp) and gives out the entry's new bytes.
 //! Below them stand the formats: `header.rs` (a block of 512 bytes), `pax.rs` (the records of an extended
-//! header), `names.rs` (the names writers give to extension headers), `toc.rs` (the times in eStargz's index).
+//! header), `names.rs` (the names writers give to extension headers), `toc.rs` (replaces the times in eStargz's table of contents).
 //!
 //! What is accepted follows Go's `archive/tar`, since dockerd, containerd, podman and the registries' scanners
 //! read layers with it. Where two well-known readers would split a stream differently, it is refused.

@@ -8,6 +8,7 @@ mod destination;
 mod diff;
 mod edges;
 mod failures;
+mod faults;
 mod fixtures;
 mod graph;
 mod help;

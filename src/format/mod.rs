@@ -1,0 +1,5 @@
+//! The format room: where files of well-known formats keep times, and how they are laid out.
+//!
+//! It is pure: bytes in, places and values out. What is done with a time is decided above.
+
+pub mod stargz;

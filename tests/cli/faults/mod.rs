@@ -1,0 +1,3 @@
+//! Faults of earlier versions, each with a test of its name.
+
+mod stargz;
