@@ -310,15 +310,18 @@ impl Entry {
         Ok(size)
     }
 
-    /// In v7 a directory is a file whose name ends in a slash.
-    pub(super) fn is_v7_directory(&self) -> bool {
-        // If there is both a PAX path and a long name, readers differ about which one counts.
-        let long = [self.pax(b"path"), self.long_name()];
-        match long {
-            [None, None] => self.header().is_some_and(|header| {
-                header.name().ends_with(b"/") || header.name().is_empty() && !header.prefix().is_empty()
-            }),
-            names => names.into_iter().flatten().any(|name| name.ends_with(b"/")),
+    /// In v7 a directory is a file whose name ends in a slash. `None` if there is both a PAX path and a long name, of which
+    /// one ends so: readers differ about which of them counts.
+    pub(super) fn is_v7_directory(&self) -> Option<bool> {
+        let ends = |name: &[u8]| name.ends_with(b"/");
+        match (self.pax(b"path").map(ends), self.long_name().map(ends)) {
+            (Some(path), Some(long)) => (path == long).then_some(path),
+            (Some(is_directory), None) | (None, Some(is_directory)) => Some(is_directory),
+            (None, None) => {
+                Some(self.header().is_some_and(|header| {
+                    ends(header.name()) || header.name().is_empty() && !header.prefix().is_empty()
+                }))
+            }
         }
     }
 

@@ -321,17 +321,22 @@ impl Framer {
     fn feed_entry(&mut self) -> Result<Step> {
         let kind = self.entry.kind();
         let size = self.entry.declared_size()?;
+        let positive = |size: i64| {
+            u64::try_from(size).map_err(|_| Error::malformed("size", "a number that is not negative", size))
+        };
+        // As in Go's reader: the size of a directory, a link or a device is no size of content.
         let size = match kind {
             b'1'..=b'6' => 0,
-            0 if self.entry.is_v7_directory() => match size {
-                0 => 0,
-                _ => {
+            0 if size != 0 => match self.entry.is_v7_directory() {
+                Some(true) => 0,
+                Some(false) => positive(size)?,
+                None => {
                     return Err(Error::refused(format!(
-                        "a directory of a v7 archive with a size of {size}: readers disagree about whether content follows"
+                        "two names, one of a file and one of a directory, with a size of {size}: readers disagree about whether content follows"
                     )));
                 }
             },
-            _ => u64::try_from(size).map_err(|_| Error::malformed("size", "a number that is not negative", size))?,
+            _ => positive(size)?,
         };
         self.entry.set_size(size);
         self.is_complete = true;

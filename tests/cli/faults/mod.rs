@@ -1,3 +1,4 @@
 //! Faults of earlier versions, each with a test of its name.
 
 mod stargz;
+mod tar_headers;
