@@ -48,7 +48,7 @@ fn kind(document: Document, path: &str) -> Option<TimeKind> {
     }
     let (holder, key) = path.rsplit_once('.').unwrap_or(("", path));
     let is_step = holder.starts_with("history[") && !holder.contains('.');
-    let is_created = key.eq_ignore_ascii_case("created") && (holder.is_empty() || is_step);
+    let is_created = key == "created" && (holder.is_empty() || is_step);
     (document == Document::Config && is_created).then_some(TimeKind::Created)
 }
 
@@ -75,7 +75,7 @@ mod tests {
             (Document::Config, "created", [DATE, ""], Some(false)),
             (Document::Config, "created", [DATE, "null"], Some(false)),
             (Document::Config, "created", [DATE, DAY], None),
-            (Document::Config, "history[0].Created", [DATE, ""], Some(false)),
+            (Document::Config, "history[0].created", [DATE, ""], Some(false)),
             (Document::Config, label, [DATE, DAY], Some(true)),
             (Document::Config, label, [DATE, "\"\""], Some(false)),
             (Document::Config, label, ["\"stable\"", "\"beta\""], None),

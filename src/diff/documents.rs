@@ -53,7 +53,7 @@ impl Subject<'_> {
     /// That the documents are written in another way, besides what was found.
     pub(super) fn spelling(&mut self) {
         let difference = Difference::new(Class::Format, self.place, "spelling", [None, None]);
-        let note = "the JSON is written in another way: white space, escapes or the order of keys";
+        let note = "the JSON is written in another way: white space, escapes, the case or the order of keys";
         self.findings.push(difference.note(note));
     }
 }

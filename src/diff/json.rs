@@ -74,7 +74,7 @@ fn is_nothing(value: Value<'_>) -> bool {
 pub(super) struct Compared<'j> {
     /// What differs, in the order of the left document, what only the right one has behind it.
     pub(super) changes: Vec<Change<'j>>,
-    /// Is something equal but written in another way: white space, escapes, the order of keys?
+    /// Is something equal but written in another way: white space, escapes, the case or the order of keys?
     ///
     /// Every byte of both documents is part of a change, of what was passed over, of what is equal, or told by this.
     pub(super) is_respelled: bool,
@@ -109,22 +109,22 @@ pub(super) fn compare<'j>(a: Value<'j>, b: Value<'j>, path: &str, told: &Told<'_
 fn objects<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
     let members = |value: Option<Value<'j>>| value.into_iter().flat_map(Value::members).enumerate();
     let right: BTreeMap<String, (usize, Value<'j>)> =
-        members(b).map(|(number, member)| (member.key.into_owned(), (number, member.value))).collect();
+        members(b).map(|(number, member)| (member.name().to_owned(), (number, member.value))).collect();
     let mut known = BTreeSet::new();
     let mut pairs = Vec::new();
     for (number, member) in members(a) {
-        let path = member_path(path, &member.key);
-        match right.get(member.key.as_ref()) {
+        let path = member_path(path, member.name());
+        match right.get(member.name()) {
             Some((other, value)) => {
                 compare(member.value, *value, &path, told, out);
                 pairs.push((number, *other));
             }
             None => one_sided(Some(member.value), None, &path, told, out),
         }
-        known.insert(member.key.into_owned());
+        known.insert(member.name().to_owned());
     }
-    for (_, member) in members(b).filter(|(_, member)| !known.contains(member.key.as_ref())) {
-        one_sided(None, Some(member.value), &member_path(path, &member.key), told, out);
+    for (_, member) in members(b).filter(|(_, member)| !known.contains(member.name())) {
+        one_sided(None, Some(member.value), &member_path(path, member.name()), told, out);
     }
     if let (Some(a), Some(b)) = (a, b) {
         out.is_respelled |= !pairs.is_sorted_by_key(|(_, other)| *other);

@@ -124,7 +124,7 @@ impl Descriptor {
             annotations: read_annotations(value),
             platform: value.get_some("platform").map(Platform::read),
             urls: texts(value, "urls"),
-            data: text(value, "data"),
+            data: read_data(value)?,
             artifact_type: text(value, "artifactType"),
             path,
         })
@@ -146,6 +146,17 @@ impl Descriptor {
         Some(STANDARD.decode(data).map_err(|error| {
             Error::malformed("data", "base64 (RFC 4648, 4)", error).at_entry(member_path(&self.path, "data"))
         }))
+    }
+}
+
+/// A `data` that is no text would be taken for none, and so be lost where the blob becomes another one.
+fn read_data(descriptor: Value<'_>) -> Result<Option<String>> {
+    match descriptor.get_some("data") {
+        None => Ok(None),
+        Some(data) => match data.as_str() {
+            Some(text) => Ok(Some(text.into_owned())),
+            None => Err(data.wrong("data", "a text in base64")),
+        },
     }
 }
 
@@ -225,7 +236,7 @@ impl Patch<'_> {
                 self.edits.string(field, &STANDARD.encode(bytes));
             }
             (Some(_), None) => {
-                self.edits.retain_members(value, |member| member.key != "data");
+                self.edits.retain_members(value, |member| !member.is("data"));
                 self.warn(member_path(path, "data"), WarningKind::DataDropped);
             }
             (None, _) => {}
@@ -245,7 +256,7 @@ impl Patch<'_> {
             }
         }
         self.edits.retain_members(annotations, |member| !describes_layer_bytes(&member.key));
-        if let Some(field) = annotations.get_some(UNCOMPRESSED) {
+        if let Some(field) = annotations.entry(UNCOMPRESSED) {
             self.edits.string(field, &diff_id.to_string());
         }
     }

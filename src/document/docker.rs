@@ -112,7 +112,7 @@ impl<'a> Archive<'a> {
             let parent = entry.get("Parent").and_then(|field| Some((field, field.as_str()?.parse::<Digest>().ok()?)));
             match parent {
                 Some((_, id)) if gone.contains(&id) => {
-                    patch.edits.retain_members(entry, |member| member.key != "Parent");
+                    patch.edits.retain_members(entry, |member| !member.is("Parent"));
                     patch.warn(member_path(&element_path("", number), "Parent"), WarningKind::ParentGone(id));
                 }
                 Some((field, id)) => {
@@ -204,7 +204,7 @@ pub struct Repositories<'a> {
 impl<'a> Repositories<'a> {
     /// Parses a `repositories` file.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let json = Json::parse(bytes)?;
+        let json = Json::parse_map(bytes)?;
         let root = json.root();
         if !matches!(root.kind(), Kind::Object | Kind::Null) {
             return Err(root.wrong("repositories", "an object"));

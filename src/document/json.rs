@@ -13,8 +13,12 @@ use std::ops::Range;
 
 use crate::error::{Error, Result, printable, printable_whole};
 
+mod fields;
 mod parser;
+mod text;
+use fields::{Content, Field};
 use parser::Parser;
+use text::decode;
 
 /// The largest document that is read: manifests are at most 4 MiB in registries, configs are smaller still.
 pub const MAX_DOCUMENT: usize = 16 << 20;
@@ -61,6 +65,8 @@ impl Kind {
 #[derive(Debug, Clone, Copy)]
 struct Node {
     kind: Kind,
+    /// Of a key: the field that it is.
+    field: Option<Field>,
     start: u32,
     end: u32,
     /// The first node that is not inside this one.
@@ -82,22 +88,27 @@ impl fmt::Debug for Json<'_> {
 impl<'a> Json<'a> {
     /// Parses a document of at most [`MAX_DOCUMENT`] bytes.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        Self::with_limit(bytes, MAX_DOCUMENT, None)
+        Self::with_limit(bytes, MAX_DOCUMENT, Content::Fields, None)
     }
 
-    /// Parses a document of at most [`MAX_STATEMENT`] bytes of which only a few members matter.
+    /// As [`parse`](Self::parse), for a document without fields: every key is text of the user.
+    pub fn parse_map(bytes: &'a [u8]) -> Result<Self> {
+        Self::with_limit(bytes, MAX_DOCUMENT, Content::Unknown, None)
+    }
+
+    /// Parses a document of at most [`MAX_STATEMENT`] bytes of which only a few fields matter.
     ///
-    /// All of it is validated, but of the root's members only those in `keys` are indexed with their content; the
+    /// All of it is validated, but of the root's members only the fields `keys` are indexed with their content; the
     /// others look like scalars or empty containers, and repeated keys inside of them are not noticed.
     pub fn parse_only(bytes: &'a [u8], keys: &[&str]) -> Result<Self> {
-        Self::with_limit(bytes, MAX_STATEMENT, Some(keys))
+        Self::with_limit(bytes, MAX_STATEMENT, Content::Fields, Some(keys))
     }
 
-    fn with_limit(bytes: &'a [u8], limit: usize, only: Option<&[&str]>) -> Result<Self> {
+    fn with_limit(bytes: &'a [u8], limit: usize, root: Content, only: Option<&[&str]>) -> Result<Self> {
         if bytes.len() > limit {
             return Err(Error::limit("size of a JSON document", limit as u64, bytes.len()));
         }
-        let nodes = Parser::new(bytes, only).run()?;
+        let nodes = Parser::new(bytes, root, only).run()?;
         Ok(Self { bytes, nodes })
     }
 
@@ -131,7 +142,7 @@ impl<'a> Json<'a> {
 
     fn node(&self, at: u32) -> Node {
         // Indices come from the parser alone, so the fallback is never taken.
-        const NOTHING: Node = Node { kind: Kind::Null, start: 0, end: 0, next: u32::MAX };
+        const NOTHING: Node = Node { kind: Kind::Null, field: None, start: 0, end: 0, next: u32::MAX };
         self.nodes.get(at as usize).copied().unwrap_or(NOTHING)
     }
 
@@ -162,9 +173,23 @@ pub struct Member<'j> {
     pub key_span: Range<usize>,
     /// What it is mapped to.
     pub value: Value<'j>,
+    field: Option<Field>,
 }
 
 impl Member<'_> {
+    /// The key's usual spelling where it is a field's, else the key: what tells whether two members are the same.
+    pub fn name(&self) -> &str {
+        match self.field {
+            Some(field) => field.name(),
+            None => &self.key,
+        }
+    }
+
+    /// Is it this field, in whatever case?
+    pub fn is(&self, field: &str) -> bool {
+        self.name() == usual(field)
+    }
+
     /// From the key's first quote to the value's last byte.
     pub fn span(&self) -> Range<usize> {
         self.key_span.start..self.value.span().end
@@ -204,7 +229,8 @@ impl<'j> Value<'j> {
         std::iter::from_fn(move || {
             let key = json.node(content.next()?);
             let value = Value { json, at: content.next()? };
-            Some(Member { key: decode(json.slice(key)), key_span: key.start as usize..key.end as usize, value })
+            let (field, key_span) = (key.field, key.start as usize..key.end as usize);
+            Some(Member { key: decode(json.slice(key)), key_span, value, field })
         })
     }
 
@@ -227,14 +253,20 @@ impl<'j> Value<'j> {
         })
     }
 
-    /// The member of an object with exactly this key; `None` if it is absent or this is no object.
-    pub fn get(self, key: &str) -> Option<Value<'j>> {
-        self.members().find(|member| member.key == key).map(|member| member.value)
+    /// The value of a field of an object, whose key may be in any case; `None` if it is absent or this is no object.
+    pub fn get(self, field: &str) -> Option<Value<'j>> {
+        let name = usual(field);
+        self.members().find(|member| member.name() == name).map(|member| member.value)
+    }
+
+    /// The value of exactly this key of a map, `None` as for [`get`](Self::get) and where it is `null`.
+    pub fn entry(self, key: &str) -> Option<Value<'j>> {
+        self.members().find(|member| member.key == key).map(|member| member.value).filter(|value| !value.is_null())
     }
 
     /// As [`get`](Self::get), with a `null` taken for absent, as Go's decoder has it.
-    pub fn get_some(self, key: &str) -> Option<Value<'j>> {
-        self.get(key).filter(|value| !value.is_null())
+    pub fn get_some(self, field: &str) -> Option<Value<'j>> {
+        self.get(field).filter(|value| !value.is_null())
     }
 
     /// The text of a string: escapes resolved, bytes that are not UTF-8 and lone surrogates replaced by U+FFFD.
@@ -291,6 +323,16 @@ impl<'j> Value<'j> {
     }
 }
 
+/// The usual spelling of a field. One that is not in the table would be found in one spelling alone.
+fn usual(field: &str) -> &str {
+    let known = Field::of_key(field);
+    debug_assert!(known.is_some(), "{field} is not in the table of fields");
+    match known {
+        Some(known) => known.name(),
+        None => field,
+    }
+}
+
 /// Adds a JSON path to an error; the root has none.
 pub(super) fn at_path(error: Error, path: &str) -> Error {
     if path.is_empty() { error } else { error.at_entry(path) }
@@ -310,54 +352,4 @@ pub fn member_path(object: &str, key: &str) -> String {
 /// The path of an element: `history[3]`.
 pub fn element_path(array: &str, number: usize) -> String {
     format!("{array}[{number}]")
-}
-
-/// The text of a string token, quotes included in `raw`.
-fn decode(raw: &[u8]) -> Cow<'_, str> {
-    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    if !inner.contains(&b'\\') {
-        return String::from_utf8_lossy(inner);
-    }
-    let mut text = String::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some(escape) = rest.iter().position(|b| *b == b'\\') {
-        let (plain, tail) = rest.split_at(escape);
-        text.push_str(&String::from_utf8_lossy(plain));
-        let (c, used) = unescape(tail);
-        text.push(c);
-        rest = tail.get(used..).unwrap_or_default();
-    }
-    text.push_str(&String::from_utf8_lossy(rest));
-    Cow::Owned(text)
-}
-
-/// The character of the escape that `tail` begins with, and how many bytes it takes.
-fn unescape(tail: &[u8]) -> (char, usize) {
-    let c = match tail.get(1) {
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => {
-            let high = code_unit(tail);
-            let low = tail.get(6..).filter(|low| low.starts_with(b"\\u")).map(code_unit);
-            return match (high, low) {
-                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
-                    let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-                    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
-                }
-                _ => (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
-            };
-        }
-        Some(other) => char::from(*other),
-        None => char::REPLACEMENT_CHARACTER,
-    };
-    (c, 2)
-}
-
-/// The number in `\uXXXX`, whose digits the parser has seen.
-fn code_unit(escape: &[u8]) -> u32 {
-    let digits = escape.get(2..6).unwrap_or_default();
-    digits.iter().fold(0, |number, digit| number << 4 | char::from(*digit).to_digit(16).unwrap_or_default())
 }

@@ -128,7 +128,7 @@ impl<'a> Manifest<'a> {
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);
         if edit.unsigned {
-            patch.edits.retain_members(root, |member| member.key != "signatures");
+            patch.edits.retain_members(root, |member| !member.is("signatures"));
         }
         for (key, change) in [("config", &edit.config), ("subject", &edit.subject)] {
             let Some(part) = root.get_some(key) else { continue };

@@ -164,13 +164,10 @@ impl Site<'_> {
     }
 }
 
-/// Collects every `created` of an object. Go decodes keys without regard to case, so all spellings count.
+/// Collects the `created` of an object.
 pub(super) fn created_sites<'j>(object: Value<'j>, path: &str, sites: &mut Vec<Site<'j>>) {
-    for member in object.members() {
-        if member.key.eq_ignore_ascii_case("created") && !member.value.is_null() {
-            let path = member_path(path, &member.key);
-            sites.push(Site { path, kind: TimeKind::Created, value: member.value });
-        }
+    if let Some(value) = object.get_some("created") {
+        sites.push(Site { path: member_path(path, "created"), kind: TimeKind::Created, value });
     }
 }
 

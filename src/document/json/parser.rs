@@ -1,6 +1,8 @@
 //! The grammar: from bytes to nodes, in one pass, with a stack of its own instead of recursion.
 
-use super::{Kind, MAX_DEPTH, MAX_NODES, Node, at_path, decode, element_path, member_path};
+use super::fields::{Content, Field};
+use super::text::decode;
+use super::{Kind, MAX_DEPTH, MAX_NODES, Node, at_path, element_path, member_path};
 use crate::error::{Error, Result, printable, quoted};
 use std::borrow::Cow;
 
@@ -8,6 +10,10 @@ use std::borrow::Cow;
 #[derive(Debug)]
 struct Frame {
     object: bool,
+    /// What an object here is; of an array, the objects in it.
+    content: Content,
+    /// The field that the current key is.
+    field: Option<Field>,
     /// Its node; `None` where content is only validated.
     node: Option<usize>,
     /// Where the key of the current member starts and ends.
@@ -22,13 +28,14 @@ pub(super) struct Parser<'a, 'k> {
     at: usize,
     nodes: Vec<Node>,
     stack: Vec<Frame>,
+    root: Content,
     /// The members of the root that are indexed; `None` for all.
     only: Option<&'k [&'k str]>,
 }
 
 impl<'a, 'k> Parser<'a, 'k> {
-    pub(super) fn new(bytes: &'a [u8], only: Option<&'k [&'k str]>) -> Self {
-        Self { bytes, at: 0, nodes: Vec::new(), stack: Vec::new(), only }
+    pub(super) fn new(bytes: &'a [u8], root: Content, only: Option<&'k [&'k str]>) -> Self {
+        Self { bytes, at: 0, nodes: Vec::new(), stack: Vec::new(), root, only }
     }
 
     pub(super) fn run(mut self) -> Result<Vec<Node>> {
@@ -86,7 +93,7 @@ impl<'a, 'k> Parser<'a, 'k> {
             _ => return Err(self.wrong("a value")),
         };
         if self.indexed() {
-            self.push(kind, start)?;
+            self.push(kind, None, start)?;
         }
         Ok(false)
     }
@@ -96,14 +103,14 @@ impl<'a, 'k> Parser<'a, 'k> {
         self.stack.last().is_none_or(|frame| frame.node.is_some())
     }
 
-    fn push(&mut self, kind: Kind, start: usize) -> Result<usize> {
+    fn push(&mut self, kind: Kind, field: Option<Field>, start: usize) -> Result<usize> {
         let at = self.nodes.len();
         if at >= MAX_NODES {
             let error = Error::limit("number of values in a JSON document", MAX_NODES as u64, "more");
             return Err(self.here(error));
         }
         // The document's limit is far below u32::MAX.
-        self.nodes.push(Node { kind, start: narrow(start), end: narrow(self.at), next: narrow(at + 1) });
+        self.nodes.push(Node { kind, field, start: narrow(start), end: narrow(self.at), next: narrow(at + 1) });
         Ok(at)
     }
 
@@ -112,12 +119,12 @@ impl<'a, 'k> Parser<'a, 'k> {
             return Err(self.here(Error::limit("depth of a JSON document", MAX_DEPTH as u64, "more")));
         }
         let start = self.at;
-        let node = if self.indexed() { Some(self.push(kind, start)?) } else { None };
+        let node = if self.indexed() { Some(self.push(kind, None, start)?) } else { None };
         // A member of the root that nobody asked for keeps its own node but none of its content.
         let node = node.filter(|_| self.wanted());
         self.at += 1;
-        let object = kind == Kind::Object;
-        self.stack.push(Frame { object, node, key: (self.at, self.at), count: 0 });
+        let (object, content) = (kind == Kind::Object, self.content());
+        self.stack.push(Frame { object, content, field: None, node, key: (self.at, self.at), count: 0 });
         self.space();
         match (self.bytes.get(self.at), object) {
             (Some(b'}'), true) | (Some(b']'), false) => {
@@ -129,11 +136,19 @@ impl<'a, 'k> Parser<'a, 'k> {
         }
     }
 
+    /// What the object is that is opened now, or what the objects of the array are.
+    fn content(&self) -> Content {
+        match self.stack.last() {
+            None => self.root,
+            Some(frame) if frame.object => frame.content.below(frame.field),
+            Some(frame) => frame.content,
+        }
+    }
+
     fn wanted(&self) -> bool {
         match (self.only, self.stack.as_slice()) {
             (Some(only), [root]) if root.object => {
-                let key = decode(self.bytes.get(root.key.0..root.key.1).unwrap_or_default());
-                only.contains(&key.as_ref())
+                root.field.is_some_and(|field| only.iter().any(|key| Field::of_key(key) == Some(field)))
             }
             _ => true,
         }
@@ -161,19 +176,29 @@ impl<'a, 'k> Parser<'a, 'k> {
 
     /// A reader may take the first or the last of two members with one key: a document that means two things.
     fn no_key_twice(&self, object: usize) -> Result<()> {
+        let key_of = |at: usize| self.nodes.get(at).map(|key| self.text(key.start as usize, key.end as usize));
         let mut keys: Vec<(Cow<'_, str>, usize)> = Vec::new();
         let mut at = object + 1;
         while let (Some(key), Some(value)) = (self.nodes.get(at), self.nodes.get(at + 1)) {
-            let range = key.start as usize..key.end as usize;
-            keys.push((decode(self.bytes.get(range).unwrap_or_default()), key.start as usize));
+            let name = key.field.map(|field| field.name().into()).or_else(|| key_of(at));
+            keys.push((name.unwrap_or_default(), at));
             at = value.next as usize;
         }
         keys.sort_unstable();
         let twice = keys.windows(2).find(|pair| matches!(pair, [a, b] if a.0 == b.0));
-        let Some([_, (key, start)]) = twice else { return Ok(()) };
-        let error = Error::malformed("JSON object", "each key once", format!("{} twice", quoted(key.as_bytes())));
-        let path = member_path(&self.path(), key);
-        Err(at_path(error.at_offset(*start as u64), &path))
+        let Some([(_, first), (_, second)]) = twice else { return Ok(()) };
+        let [first, key] = [first, second].map(|at| key_of(*at).unwrap_or_default());
+        let found = match first == key {
+            true => format!("{} twice", quoted(key.as_bytes())),
+            false => format!("{} twice, once as {}", quoted(first.as_bytes()), quoted(key.as_bytes())),
+        };
+        let error = Error::malformed("JSON object", "each key once", found);
+        let start = self.nodes.get(*second).map_or(0, |node| u64::from(node.start));
+        Err(at_path(error.at_offset(start), &member_path(&self.path(), &key)))
+    }
+
+    fn text(&self, start: usize, end: usize) -> Cow<'a, str> {
+        decode(self.bytes.get(start..end).unwrap_or_default())
     }
 
     /// Reads a key and the colon behind it.
@@ -188,11 +213,13 @@ impl<'a, 'k> Parser<'a, 'k> {
         self.string()?;
         let end = self.at;
         let indexed = self.indexed();
+        let is_known = indexed && self.stack.last().is_some_and(|frame| frame.content == Content::Fields);
+        let field = if is_known { Field::of_key(&self.text(start, end)) } else { None };
         if let Some(frame) = self.stack.last_mut() {
-            frame.key = (start, end);
+            (frame.key, frame.field) = ((start, end), field);
         }
         if indexed {
-            self.push(Kind::String, start)?;
+            self.push(Kind::String, field, start)?;
         }
         self.space();
         if self.bytes.get(self.at) != Some(&b':') {
@@ -291,7 +318,7 @@ impl<'a, 'k> Parser<'a, 'k> {
         self.stack.iter().fold(String::new(), |path, frame| match frame.key {
             _ if !frame.object => element_path(&path, frame.count),
             (start, end) if start == end => path,
-            (start, end) => member_path(&path, &decode(self.bytes.get(start..end).unwrap_or_default())),
+            (start, end) => member_path(&path, &self.text(start, end)),
         })
     }
 }

@@ -71,7 +71,7 @@ fn the_history_of_the_base_stays_whatever_it_holds() {
             "created",
             "config.Labels[\"org.opencontainers.image.created\"]",
             "container_config.Labels[\"build-date\"]",
-            "history[2].Created",
+            "history[2].created",
         ]
     );
     assert_eq!(sites[0].text, "2024-01-02T03:04:05.6789Z");

@@ -13,16 +13,16 @@ fn values_know_their_spans() {
     let json = Json::parse(text).unwrap();
     let root = json.root();
     assert_eq!((root.kind(), root.raw()), (Kind::Object, &text[2..text.len() - 1]));
-    let elements: Vec<_> = root.get("a").unwrap().elements().collect();
+    let elements: Vec<_> = root.entry("a").unwrap().elements().collect();
     let raw: Vec<_> = elements.iter().map(|value| value.raw()).collect();
     assert_eq!(raw, [b"1".as_slice(), b"\"x\\u002ey\"", b"{}", b"null"]);
     assert_eq!(elements[0].as_u64(), Some(1));
     assert_eq!(elements[1].as_str().unwrap(), "x.y");
     assert!(elements[3].is_null());
     assert_eq!(elements[3].path(), "a[3]");
-    assert_eq!(root.get("b").unwrap().raw(), b"-0.5e+7");
-    assert_eq!(root.get("b").unwrap().as_u64(), None);
-    assert!(root.get("c").is_none() && root.get("a").unwrap().get("a").is_none());
+    assert_eq!(root.entry("b").unwrap().raw(), b"-0.5e+7");
+    assert_eq!(root.entry("b").unwrap().as_u64(), None);
+    assert!(root.entry("c").is_none() && root.entry("a").unwrap().entry("a").is_none());
     assert_eq!(root.members().map(|member| member.key_span).collect::<Vec<_>>(), [4..7, 37..40]);
 }
 
@@ -135,7 +135,7 @@ fn a_predicate_of_forty_megabytes_is_validated_but_not_indexed() {
 fn an_edit_that_changes_nothing_is_none() {
     let json = Json::parse(br#"{"a":"x\u002ey","b":5}"#).unwrap();
     let mut edits = Edits::new(&json);
-    let (a, b) = (json.root().get("a").unwrap(), json.root().get("b").unwrap());
+    let (a, b) = (json.root().entry("a").unwrap(), json.root().entry("b").unwrap());
     assert!(!edits.string(a, "x.y"));
     assert!(!edits.number(b, 5));
     assert!(!edits.replace(b.span(), "5"));

@@ -1,4 +1,5 @@
 //! Faults of earlier versions, each with a test of its name.
 
+mod keys;
 mod stargz;
 mod tar_headers;
