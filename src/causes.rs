@@ -130,10 +130,16 @@ pub fn find(path: &[u8]) -> Option<&'static Cause> {
 /// The cause of a folder that only one of two images has: that of whatever would stand in it.
 pub fn find_folder(path: &[u8]) -> Option<&'static Cause> {
     let path = relative(path);
-    if STANDING.iter().any(|folder| folder.as_bytes() == path) {
+    if is_standing(path) {
         return None;
     }
     find(&[path, b"/"].concat()).or_else(|| find(path))
+}
+
+/// Is it one of the folders of logs, caches and temporary files that every system has?
+pub fn is_standing(path: &[u8]) -> bool {
+    let path = relative(path);
+    STANDING.iter().any(|folder| folder.as_bytes() == path)
 }
 
 /// The causes that a command in a history entry tells of.

@@ -125,11 +125,11 @@ fn put(comparison: &mut Comparison<'_>, at: usize, found: Vec<Inside>, kept: Opt
     let template = whole.clone();
     for (number, inside) in found.into_iter().enumerate() {
         let mut difference = template.clone();
-        // A cause that says more than "content" holds unless it is known to be only time.
-        difference.class = match (inside.class, template.cause) {
+        // A class that says more than "content" holds unless it is known to be only time.
+        difference.class = match inside.class {
             // Of what is in an archive only contents are what the cause speaks of, never modes, owners or links.
-            (Class::Content, Some(cause)) if matches!(&*inside.field, "content" | "entry" | "member") => cause.class,
-            (class, _) => class,
+            Class::Content if matches!(&*inside.field, "content" | "entry" | "member") => template.class,
+            class => class,
         };
         if *inside.path != *template.path || inside.field != "content" {
             difference.values = inside.values;

@@ -8,16 +8,15 @@ use super::model::{Difference, Findings, Value};
 use super::moved::Moved;
 use super::path::normal;
 use super::record::{Record, Records};
-use crate::causes::{self, Class};
+use crate::causes::{self, Cause, Class};
 use crate::tar::Field;
 
 /// PAX records that nobody who unpacks an image reads.
 const IDLE_KEYS: [&[u8]; 7] =
     [b"comment", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink", b"RHT.security.selinux", b"hdrcharset", b"charset"];
 
-/// The bits of a mode that a file has when it is unpacked, and those of them that let it run or run as its owner.
+/// The bits of a mode that a file has when it is unpacked, and those of them that let it run as its owner.
 const PERMISSIONS: i64 = 0o7777;
-const EXECUTABLE: i64 = 0o111;
 const SET_ID: i64 = 0o6000;
 
 /// Two files of the same path whose contents differ, to be looked into.
@@ -46,6 +45,8 @@ pub(super) enum Depth {
     Stream,
     /// Those that a file has when it is unpacked.
     Files,
+    /// All of them, of a tar that is a file itself.
+    Archive,
 }
 
 /// Pairs of entries, sorted by path: of several with one path the first with the first.
@@ -86,7 +87,7 @@ pub(super) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 
         }
     }
     moved.note(comparer.findings);
-    if depth == Depth::Stream {
+    if depth != Depth::Files {
         comparer.order(&pairs);
         comparer.stream(layers);
     }
@@ -111,7 +112,7 @@ impl Comparer<'_, '_> {
     fn pair(&mut self, a: &Record, b: &Record) {
         let before = self.findings.count();
         self.meaning(a, b);
-        if self.depth == Depth::Stream {
+        if self.depth != Depth::Files {
             self.idle(a, b);
         }
         let is_silent = self.findings.count() == before;
@@ -158,7 +159,7 @@ impl Comparer<'_, '_> {
         if a.meta.device != b.meta.device {
             let class = if matches!(a.meta.kind, b'3' | b'4') { Class::Content } else { Class::Format };
             let text = |record: &Record| Value::text(format!("{},{}", record.meta.device.0, record.meta.device.1));
-            if class == Class::Content || self.depth == Depth::Stream {
+            if class == Class::Content || self.depth != Depth::Files {
                 self.push(class, a, "device", [a, b].map(text));
             }
         }
@@ -184,7 +185,7 @@ impl Comparer<'_, '_> {
         let link = if a.is_hard_link() { a } else { b };
         let class = match self.depth {
             _ if !self.same_file(a, b) || has_xattrs(link) => Class::Content,
-            Depth::Stream => Class::Order,
+            Depth::Stream | Depth::Archive => Class::Order,
             Depth::Files => Class::Format,
         };
         if class == Class::Content {
@@ -207,8 +208,9 @@ impl Comparer<'_, '_> {
     }
 
     fn content(&mut self, a: &Record, b: &Record) {
-        let cause = causes::find(a.path());
-        let class = cause.map_or(Class::Content, |cause| cause.class);
+        let cause = self.cause(a);
+        let is_harmless = !a.is_program() && !b.is_program();
+        let class = cause.filter(|_| is_harmless).map_or(Class::Content, |cause| cause.class);
         let values = [a, b].map(|record| {
             // As many digits as a short digest has.
             let hash = record.content.map(|hash| hex(hash.get(..6).unwrap_or_default()));
@@ -341,9 +343,17 @@ impl Comparer<'_, '_> {
         }
     }
 
+    /// What the place of an entry tells. Paths in an archive are no places in the image.
+    fn cause(&self, record: &Record) -> Option<&'static Cause> {
+        match self.depth {
+            Depth::Archive => None,
+            _ if record.is_folder() => causes::find_folder(record.path()),
+            _ => causes::find(record.path()),
+        }
+    }
+
     fn one_sided(&mut self, record: &Record, side: usize) -> usize {
-        let is_folder = record.is_folder();
-        let cause = if is_folder { causes::find_folder(record.path()) } else { causes::find(record.path()) };
+        let cause = self.cause(record);
         let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let is_whiteout = base.starts_with(b".wh.");
         let class = cause.filter(|_| is_harmless(record)).map_or(Class::Content, |cause| cause.class);
@@ -379,7 +389,7 @@ fn has_xattrs(record: &Record) -> bool {
 
 /// A cause speaks of what is in files: not of something that can be run, that grants rights or leads elsewhere.
 fn is_harmless(record: &Record) -> bool {
-    let is_plain = if record.is_folder() { true } else { record.is_file() && record.meta.mode & EXECUTABLE == 0 };
+    let is_plain = record.is_folder() || record.is_file() && !record.is_program();
     is_plain && record.meta.mode & SET_ID == 0 && !has_xattrs(record)
 }
 

@@ -1,6 +1,7 @@
 //! The layers of two images: which ones are read, which go together, and what of them is read again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Options;
 use super::align::{Pair, align};
@@ -8,10 +9,12 @@ use super::contents;
 use super::entries::{self, Depth, Open};
 use super::model::{Difference, Findings, Part, Place, Value};
 use super::pairing::pair_gap;
+use super::programs::LinksIn;
 use super::record::{self, Records};
 use super::rootfs::{Tree, hidden};
 use super::view::{Image, Layer, View};
 use crate::causes::Class;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layer::{Expect, Pool};
 use crate::media_type::Compression;
@@ -22,8 +25,14 @@ pub(super) struct Comparison<'s> {
     pub(super) options: &'s Options<'s>,
     pub(super) pool: &'s Pool,
     pub(super) findings: Findings,
-    /// Pairs of layers that were compared: platforms and tags share layers.
-    pub(super) done: HashSet<(String, String)>,
+    /// Blobs of one diff_id that were compared.
+    pub(super) same: HashSet<[Digest; 2]>,
+    /// Pairs of layers that were compared, and where what was found stands: platforms and tags share layers.
+    pub(super) done: HashMap<[Option<Digest>; 2], usize>,
+    /// By place the differences that count less for where a file lies.
+    pub(super) idle: HashMap<usize, Vec<usize>>,
+    /// Where links lead, by the diff_id of their layer.
+    pub(super) links: HashMap<Digest, Arc<LinksIn>>,
     /// How many files are kept for other tools.
     pub(super) kept: u32,
 }
@@ -95,6 +104,11 @@ impl Comparison<'_> {
             }
         }
         let mut read = self.read_all(images, &jobs)?;
+        for (job, records) in &read {
+            if let Some(layer) = images.get(job.0).and_then(|image| image.layers.get(job.1)) {
+                self.links.entry(layer.diff_id).or_insert_with(|| Arc::new(LinksIn::of(&records.entries)));
+            }
+        }
         let mut pairs = Vec::new();
         for gap in gaps {
             match gap {
@@ -108,6 +122,7 @@ impl Comparison<'_> {
             }
         }
         let mut open_whiteouts: [BTreeMap<usize, Vec<usize>>; 2] = Default::default();
+        let mut places = Vec::new();
         for pair in &pairs {
             let same =
                 matches!(pair, (Some(i), Some(j)) if a.get(*i).map(|l| l.diff_id) == b.get(*j).map(|l| l.diff_id));
@@ -115,13 +130,17 @@ impl Comparison<'_> {
                 continue;
             }
             let layers = [pair.0.and_then(|i| a.get(i)), pair.1.and_then(|j| b.get(j))];
-            let names = layers.map(|layer| layer.map_or_else(String::new, |layer| layer.diff_id.to_string()));
-            let [left, right] = names;
-            if !self.done.insert((left, right)) {
+            let names = layers.map(|layer| layer.map(|layer| layer.diff_id));
+            if let Some(place) = self.done.get(&names) {
+                places.push(*place);
                 continue;
             }
             let records = [pair.0.and_then(|i| read.remove(&(0, i))), pair.1.and_then(|j| read.remove(&(1, j)))];
-            let open = self.pair(label, *pair, layers, records)?;
+            let before = self.findings.count();
+            let (place, open) = self.pair(label, *pair, layers, records)?;
+            self.note_idle(place, before);
+            self.done.insert(names, place);
+            places.push(place);
             for (difference, side) in open {
                 let number = if side == 0 { pair.0 } else { pair.1 };
                 if let (Some(number), Some(list)) = (number, open_whiteouts.get_mut(side)) {
@@ -129,6 +148,7 @@ impl Comparison<'_> {
                 }
             }
         }
+        self.raise(images, &places)?;
         for (side, open) in open_whiteouts.iter().enumerate() {
             self.whiteouts(side, images, open)?;
         }
@@ -170,7 +190,7 @@ impl Comparison<'_> {
         }
         // Only a digest names a blob: what docker save wrote without one has to be read, however often it comes up.
         if let (Some(x), Some(y)) = (a.digest, b.digest)
-            && !self.done.insert((x.to_string(), y.to_string()))
+            && !self.same.insert([x, y])
         {
             return Ok(());
         }
@@ -223,14 +243,15 @@ impl Comparison<'_> {
         Ok(queue.into_iter().zip(read).filter_map(|(job, records)| Some((job, records?))).collect())
     }
 
-    /// Compares two layers, or names one that has no counterpart; returns whiteouts that only one side has.
+    /// Compares two layers, or names one that has no counterpart; returns their place, and whiteouts that only one side
+    /// has.
     fn pair(
         &mut self,
         label: &str,
         pair: Pair,
         layers: [Option<&Layer>; 2],
         records: [Option<Records>; 2],
-    ) -> Result<Vec<(usize, usize)>> {
+    ) -> Result<(usize, Vec<(usize, usize)>)> {
         let place = self.findings.place(Place {
             image: label.to_owned(),
             part: Part::Layer([pair.0, pair.1]),
@@ -260,7 +281,7 @@ impl Comparison<'_> {
         if self.findings.count() == before {
             self.unexplained(place, layers, &records);
         }
-        Ok(open.whiteouts)
+        Ok((place, open.whiteouts))
     }
 
     fn entries(&mut self, place: usize, layers: [Option<&Layer>; 2], records: [&Records; 2]) -> Result<Open> {

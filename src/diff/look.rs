@@ -198,7 +198,7 @@ impl Looker<'_> {
     fn tar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
         let (left, right) = (self.read_tar(a)?, self.read_tar(b)?);
         let mut findings = Findings::default();
-        let open = compare(&mut findings, 0, [&left.0, &right.0], Depth::Stream);
+        let open = compare(&mut findings, 0, [&left.0, &right.0], Depth::Archive);
         let mut wanted = open.wanted.iter().peekable();
         for (number, difference) in findings.differences.into_iter().enumerate() {
             match wanted.peek() {

@@ -5,7 +5,8 @@
 //! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
 //! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;
 //! `path.rs` and `residue.rs` read names and what belongs to no field); they are paired by content and history
-//! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `links.rs`, `moved.rs`, `stream.rs`). Only
+//! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `links.rs`, `moved.rs`, `stream.rs`). What may
+//! run is content wherever it lies (`programs.rs`, `raise.rs`). Only
 //! contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top
 //! of each other. `commands.rs` names causes by the command of a layer, `filter.rs` takes out what somebody accepts.
 //! [`report`] makes text, JSON and HTML of it.
@@ -31,6 +32,8 @@ pub mod model;
 mod moved;
 mod pairing;
 mod path;
+mod programs;
+mod raise;
 mod record;
 pub mod report;
 mod residue;
@@ -39,7 +42,7 @@ mod statement;
 mod stream;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::causes::Class;
 use crate::digest::Digest;
@@ -52,6 +55,7 @@ use entries::Depth;
 use filter::Filter;
 use layers::Comparison;
 use model::{Difference, Findings, Part, Place, Value};
+use programs::LinksIn;
 use rootfs::Tree;
 use view::{Image, View};
 
@@ -97,8 +101,17 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
         _ => None,
     });
     total(sizes.fold(0, u64::saturating_add));
-    let mut comparison =
-        Comparison { views, options, pool, findings: Findings::default(), done: HashSet::new(), kept: 0 };
+    let mut comparison = Comparison {
+        views,
+        options,
+        pool,
+        findings: Findings::default(),
+        same: HashSet::new(),
+        done: HashMap::new(),
+        idle: HashMap::new(),
+        links: HashMap::new(),
+        kept: 0,
+    };
     comparison.note_partners(&pairs);
     for pair in &pairs {
         let label = label(pair.iter().flatten().next().copied());
@@ -198,6 +211,7 @@ impl Comparison<'_> {
         let digests = images.map(|image| image.manifest);
         let place =
             self.findings.place(Place { image: label.to_owned(), part: Part::Rootfs, digests, about: String::new() });
+        let before = self.findings.count();
         let open = entries::compare(&mut self.findings, place, [left, right], Depth::Files);
         let jobs = open.wanted.iter().filter_map(|wanted| contents::Job::with_origins(wanted, [from_a, from_b]));
         let jobs = jobs.collect();
@@ -206,7 +220,10 @@ impl Comparison<'_> {
             let none = || crate::blob::Extent::of_bytes(Vec::new());
             image.layers.iter().map(|layer| layer.extent.clone().unwrap_or_else(none)).collect()
         });
-        contents::look_into(self, jobs, &extents)
+        contents::look_into(self, jobs, &extents)?;
+        self.note_idle(place, before);
+        let links = [left, right].map(|records| LinksIn::of(&records.entries));
+        self.raise_by(images, &[place], &links)
     }
 
     /// An image that only one source has.

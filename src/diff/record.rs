@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::path::{bounds, normal};
+use super::programs::{self, HEAD};
 use super::residue;
 use crate::blob::Extent;
 use crate::digest::Digest;
@@ -16,6 +17,9 @@ use crate::epoch::Instant;
 use crate::error::Result;
 use crate::layer::{self, Event, Expect, Facts, Pool};
 use crate::tar::{Entry, ExtensionKind, Field, Format};
+
+/// The bits of a mode that let a file run.
+const EXECUTABLE: i64 = 0o111;
 
 /// Values of PAX records longer than this are kept as their digest.
 const VALUE_MAX: usize = 256;
@@ -57,6 +61,8 @@ pub(super) struct Record {
     pub(super) content: Option<[u8; 32]>,
     /// Its number in the layer.
     pub(super) number: u32,
+    /// Do its first bytes make it a program?
+    has_magic: bool,
 }
 
 /// What most entries do not have.
@@ -104,6 +110,11 @@ impl Record {
     /// Has it content of its own, in any of the ways that tar knows?
     pub(super) fn is_file(&self) -> bool {
         matches!(self.meta.kind, b'0' | 0 | b'7' | b'S') && !self.is_folder()
+    }
+
+    /// May it run, by its mode or its first bytes?
+    pub(super) fn is_program(&self) -> bool {
+        self.is_file() && (self.meta.mode & EXECUTABLE != 0 || self.has_magic)
     }
 
     /// Is it a directory? In v7 that is a file whose name ends in a slash.
@@ -184,6 +195,8 @@ pub(super) struct Reader {
     has_rest: bool,
     padding: Option<Box<blake3::Hasher>>,
     rest: blake3::Hasher,
+    /// The first bytes of the last entry's content, and how many there are.
+    head: ([u8; HEAD], usize),
 }
 
 impl Reader {
@@ -195,6 +208,7 @@ impl Reader {
                 let number = u32::try_from(self.records.entries.len()).unwrap_or(u32::MAX);
                 let record = self.record(entry, number);
                 self.records.entries.push(record);
+                self.head.1 = 0;
                 self.hasher = (entry.size() > 0).then(Default::default);
                 if let Some(map) = sparse_map(entry) {
                     self.hasher.get_or_insert_default().update(&map);
@@ -203,6 +217,9 @@ impl Reader {
             Event::Map(bytes) | Event::Content(bytes) => {
                 if let Some(hasher) = &mut self.hasher {
                     hasher.update(bytes);
+                }
+                if matches!(event, Event::Content(_)) {
+                    self.look_at(bytes);
                 }
             }
             Event::Padding(bytes) => {
@@ -229,6 +246,19 @@ impl Reader {
                 self.rest.update(bytes);
                 self.has_rest |= bytes.iter().any(|byte| *byte != 0);
             }
+        }
+    }
+
+    /// Looks at the first bytes of the last entry's content.
+    fn look_at(&mut self, bytes: &[u8]) {
+        let (head, filled) = &mut self.head;
+        let Some(free) = head.get_mut(*filled..).filter(|free| !free.is_empty()) else { return };
+        for (to, from) in free.iter_mut().zip(bytes) {
+            *to = *from;
+            *filled += 1;
+        }
+        if let Some(last) = self.records.entries.last_mut() {
+            last.has_magic = programs::has_magic(head.get(..*filled).unwrap_or_default());
         }
     }
 
@@ -299,6 +329,7 @@ impl Reader {
             size: entry.size(),
             content: None,
             number,
+            has_magic: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Faults of earlier versions, each with a test of its name.
 
 mod keys;
+mod programs;
 mod stargz;
 mod tar_headers;
