@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use restamp::digest::{Algorithm, Hasher};
-use restamp::layer::{Cache, Decoder, Encoder, Expect, Outcome, Output, Pool, Source, Spec, rewrite};
+use restamp::layer::{Cache, Decoder, Encoder, Expect, Outcome, Output, Pool, Source, Spec, Window, rewrite};
 use restamp::media_type::Compression;
 use restamp::{Epoch, Error, Result, Rule, Stamp};
 
@@ -117,7 +117,7 @@ fn measure(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64
 
 /// Measures the stages one after the other on this thread.
 fn bound(input: &Input, output: Output, jobs: usize, wall: Duration) {
-    let mut decoder = Decoder::new(input.open().unwrap(), &Expect::default()).unwrap();
+    let mut decoder = Decoder::new(input.open().unwrap(), &Expect::default(), Window::any()).unwrap();
     let is_plain = decoder.compression() == Compression::None;
     let mut encoder = Encoder::new(output).unwrap();
     let mut chunk = vec![0; if output == Output::ZSTD { 4 << 20 } else { 1 << 20 }];
