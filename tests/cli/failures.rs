@@ -30,10 +30,7 @@ fn a_full_disk() {
     let outcome = finish_to(command, full);
     outcome.expect_error(&["No space left"]);
     let small = dir.path().join("small");
-    let Some(_mount) = support::Mount::new(&small, "size=128k") else {
-        eprintln!("may not mount a small disk: /dev/full alone was tried");
-        return;
-    };
+    let Some(_mount) = support::Mount::new(&small, "size=128k") else { return };
     for to in [text(&small.join("out.tar")).to_owned(), format!("oci:{}", text(&small.join("out")))] {
         let outcome = run(rewrite.iter().copied().chain([text(&source), &to]));
         outcome.expect_error(&["No space left", "small"]);
@@ -54,10 +51,7 @@ fn a_full_disk_under_the_archive_in_place() {
     let dir = scratch();
     let small = dir.path().join("small");
     // Room for the archive and half of a second one.
-    let Some(_mount) = support::Mount::new(&small, "size=640k") else {
-        eprintln!("may not mount a small disk");
-        return;
-    };
+    let Some(_mount) = support::Mount::new(&small, "size=640k") else { return };
     let source = write(&small, "image.tar", &large());
     run(["rewrite", "--epoch", "1700000000", "--in-place", text(&source)]).expect_error(&["No space left"]);
     assert!(std::fs::read(&source).unwrap() == large(), "the archive is damaged");
@@ -110,10 +104,7 @@ fn a_replaced_directory_that_can_t_be_removed_is_a_warning() {
     let at = dir.path().join("image");
     let layout = Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD);
     std::fs::create_dir(&at).unwrap();
-    let Some(mount) = support::Mount::new(&at.join("blobs"), "size=4m") else {
-        eprintln!("may not mount what can't be removed");
-        return;
-    };
+    let Some(mount) = support::Mount::new(&at.join("blobs"), "size=4m") else { return };
     layout.write(&at);
     let outcome = run(["rewrite", "--epoch", "1700000000", "--in-place", text(&at)]);
     let left = names(dir.path());
