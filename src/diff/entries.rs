@@ -337,9 +337,21 @@ impl Comparer<'_, '_> {
                 }
             }
         }
-        if a.rare().extension_names != b.rare().extension_names && a.meta.extensions == b.meta.extensions {
-            let difference = Difference::new(Class::Time, self.place, "name of the PAX header", [None, None]);
-            self.findings.push(difference.at(a.shared_path()).note("it holds the process id of tar, as a rule"));
+        let (old, new) = (a.rare(), b.rare());
+        for (field, differs) in [
+            (
+                "name of the PAX header",
+                old.extension_names != new.extension_names && a.meta.extensions == b.meta.extensions,
+            ),
+            (
+                "name in the header of the sparse file",
+                old.sparse_names != new.sparse_names && a.raw_name() == b.raw_name(),
+            ),
+        ] {
+            if differs {
+                let difference = Difference::new(Class::Time, self.place, field, [None, None]);
+                self.findings.push(difference.at(a.shared_path()).note("usually contains tar's process ID"));
+            }
         }
     }
 

@@ -76,6 +76,8 @@ pub(super) struct Rare {
     pub(super) pax: PaxRecords,
     /// The hash of the names of PAX headers, which may hold a process id.
     pub(super) extension_names: u64,
+    /// The hash of the other names that a sparse file's headers have, which may hold a process id.
+    pub(super) sparse_names: u64,
     /// The hash of what of the extension headers belongs to no field, and of the padding behind the content unless it
     /// is all zeros.
     pub(super) residue: (u64, u64),
@@ -319,6 +321,11 @@ impl Reader {
             residue: (residue::of_extensions(entry), 0),
             sparse_size: sparse_map(entry).map(|_| entry.sparse_size().unwrap_or(entry.size())),
             extension_names: if has_names { names.finish() } else { 0 },
+            sparse_names: entry.sparse_file_names().map_or(0, |names| {
+                let mut hasher = DefaultHasher::new();
+                names.hash(&mut hasher);
+                hasher.finish()
+            }),
         };
         Record {
             path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),

@@ -9,6 +9,9 @@ use super::{BLOCK, TOC_NAME};
 use crate::epoch::Instant;
 use crate::error::{Error, Result, printable};
 
+/// The record that holds the name of a sparse file.
+const SPARSE_NAME: &[u8] = b"GNU.sparse.name";
+
 /// What an extension header is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExtensionKind {
@@ -197,12 +200,20 @@ impl Entry {
 
     /// The prefix, which may be empty, and the rest of the name behind a slash.
     fn name_parts(&self) -> (&[u8], &[u8]) {
-        let long = self.pax(b"GNU.sparse.name").or_else(|| self.pax(b"path")).or_else(|| self.long_name());
+        let long = self.pax(SPARSE_NAME).or_else(|| self.pax(b"path")).or_else(|| self.long_name());
         match (long, self.header()) {
             (Some(name), _) => (b"", name),
             (None, Some(header)) => (header.prefix(), header.name()),
             (None, None) => (b"", b""),
         }
+    }
+
+    /// The names beside that of the file which GNU tar gives to a sparse file whose own name is a PAX record, and which
+    /// hold its process id: the header's, prefix and name, and the PAX path where it is too long for the header.
+    pub fn sparse_file_names(&self) -> Option<([&[u8]; 2], Option<&[u8]>)> {
+        self.pax(SPARSE_NAME)?;
+        let header = self.header()?;
+        Some(([header.prefix(), header.name()], self.pax(b"path")))
     }
 
     /// GNU's long name.

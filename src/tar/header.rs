@@ -5,7 +5,6 @@
 use std::ops::Range;
 
 use super::BLOCK;
-use crate::epoch::Epoch;
 
 /// The bytes of one block.
 pub type Block = [u8; BLOCK];
@@ -235,26 +234,27 @@ pub(super) fn sparse_block_goes_on(block: &Block) -> bool {
 
 /// Replaces the name, and clears the prefix where the format has one.
 pub(super) fn set_name(block: &mut Block, name: &[u8]) {
-    let prefix = match Header(block).format() {
+    set_names(block, b"", name);
+}
+
+/// Replaces the name, and the prefix where the format has one.
+pub(super) fn set_names(block: &mut Block, prefix: &[u8], name: &[u8]) {
+    let field = match Header(block).format() {
         Format::Ustar => USTAR_PREFIX,
         Format::Star => STAR_PREFIX,
         Format::Gnu | Format::V7 => 0..0,
     };
-    block[prefix].fill(0);
-    block[NAME].fill(0);
-    for (to, from) in block[NAME].iter_mut().zip(name) {
-        *to = *from;
+    for (field, text) in [(field, prefix), (NAME, name)] {
+        block[field.clone()].fill(0);
+        for (to, from) in block[field].iter_mut().zip(text) {
+            *to = *from;
+        }
     }
 }
 
 /// Replaces the size.
 pub(super) fn set_size(block: &mut Block, size: u64) {
     write_octal(&mut block[SIZE], size);
-}
-
-/// Replaces the modification time.
-pub(super) fn set_mtime(block: &mut Block, epoch: Epoch) {
-    write_octal(&mut block[MTIME], epoch.seconds());
 }
 
 /// Replaces the time field at `range`.

@@ -16,6 +16,7 @@
 
 mod entry;
 mod frame;
+mod group;
 mod header;
 mod names;
 mod patch;

@@ -143,18 +143,21 @@ pub(super) fn parse_time(text: &[u8]) -> Option<Instant> {
 }
 
 /// Appends a record, its length counted as the format wants it: its own digits included.
-pub(super) fn write_record(out: &mut Vec<u8>, key: &str, value: u64) {
+pub(super) fn write_record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     // Space, equals sign, newline.
-    let rest = key.len() + decimal_digits(value) + 3;
+    let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
-    while length != rest + decimal_digits(u64::try_from(length).unwrap_or(u64::MAX)) {
+    while length != rest + decimal_digits(length) {
         length += 1;
     }
     // Writing into a Vec does not fail.
-    let _ = writeln!(out, "{length} {key}={value}");
+    let _ = write!(out, "{length} ");
+    for part in [key, b"=", value, b"\n"] {
+        out.extend_from_slice(part);
+    }
 }
 
-fn decimal_digits(number: u64) -> usize {
+fn decimal_digits(number: usize) -> usize {
     number.checked_ilog10().map_or(1, |log| usize::try_from(log).unwrap_or(0) + 1)
 }
 
@@ -169,7 +172,7 @@ mod tests {
             for value in [0, 9, 10, 1_700_000_000, u64::MAX] {
                 let key = "k".repeat(key_length);
                 let mut out = b"before".to_vec();
-                write_record(&mut out, &key, value);
+                write_record(&mut out, key.as_bytes(), value.to_string().as_bytes());
                 let out = out.strip_prefix(b"before").unwrap();
                 let found: Vec<_> = Records::new(out, 5).collect::<Result<_>>().unwrap();
                 assert_eq!(

@@ -1,11 +1,13 @@
-//! Every time of an entry, as data: which field, where, its value. What patches and what checks agree by it.
+//! Every time of an entry, as data: which field, where, its value. The patcher writes to these sites and to no other
+//! time, and check reads them, so that the two agree.
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 
 use super::entry::{Entry, ExtensionKind};
 use super::header::{Header, TimeField};
-use super::{BLOCK, pax};
+use super::pax;
 use crate::epoch::{Instant, Rule, Stamp};
 
 /// Which time it is.
@@ -65,11 +67,18 @@ pub struct TimeSite {
     /// Its value; `None` for a PAX record without one, which takes back what a global header says.
     /// Malformed times don't come up here: the entry is an error before it is given out.
     pub value: Option<Instant>,
-    /// Where the field or record begins, in bytes from the start of the stream.
+    /// Where the field, or the whole record, begins, in bytes from the start of the stream.
     pub offset: u64,
+    /// How many bytes the field or the record has.
+    pub length: usize,
 }
 
 impl TimeSite {
+    /// The bytes of the field, or of the whole record, in the stream.
+    pub fn range(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.length as u64)
+    }
+
     /// Is the value one that the rule leaves as it is? Extension headers may have 0 as well.
     pub fn is_accepted(&self, stamp: Stamp) -> bool {
         self.value.is_none_or(|value| {
@@ -92,7 +101,8 @@ impl Entry {
             });
             let records = extension.records().filter_map(move |record| {
                 let field = Field::Pax { key: record.time_key()?, global: kind == ExtensionKind::Global };
-                Some(TimeSite { field, value: pax::parse_time(record.value), offset: record.offset })
+                let (offset, length) = (record.offset, record.raw.len());
+                Some(TimeSite { field, value: pax::parse_time(record.value), offset, length })
             });
             own.chain(records)
         });
@@ -109,7 +119,8 @@ fn block_times(header: Header<'_>, offset: u64) -> impl Iterator<Item = TimeSite
             TimeField::Ctime => Field::Ctime,
         },
         value: Some(Instant::from_seconds(value)),
-        offset: offset.saturating_add((range.start % BLOCK) as u64),
+        offset: offset.saturating_add(range.start as u64),
+        length: range.len(),
     })
 }
 

@@ -2,5 +2,6 @@
 
 mod keys;
 mod programs;
+mod sparse_names;
 mod stargz;
 mod tar_headers;
