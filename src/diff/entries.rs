@@ -337,21 +337,9 @@ impl Comparer<'_, '_> {
                 }
             }
         }
-        let (old, new) = (a.rare(), b.rare());
-        for (field, differs) in [
-            (
-                "name of the PAX header",
-                old.extension_names != new.extension_names && a.meta.extensions == b.meta.extensions,
-            ),
-            (
-                "name in the header of the sparse file",
-                old.sparse_names != new.sparse_names && a.raw_name() == b.raw_name(),
-            ),
-        ] {
-            if differs {
-                let difference = Difference::new(Class::Time, self.place, field, [None, None]);
-                self.findings.push(difference.at(a.shared_path()).note("usually contains tar's process ID"));
-            }
+        for field in a.names_of_tar(b) {
+            let difference = Difference::new(Class::Time, self.place, field, [None, None]);
+            self.findings.push(difference.at(a.shared_path()).note("usually contains tar's process ID"));
         }
     }
 

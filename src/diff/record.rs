@@ -134,6 +134,15 @@ impl Record {
         self.meta.kind == b'1'
     }
 
+    /// The names that differ and are not the file's: tar makes its process ID a part of them.
+    pub(super) fn names_of_tar(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        let (own, others) = (self.rare(), other.rare());
+        let pax = own.extension_names != others.extension_names && self.meta.extensions == other.meta.extensions;
+        let sparse = own.sparse_names != others.sparse_names && self.raw_name() == other.raw_name();
+        let names = [(pax, "name of the PAX header"), (sparse, "name in the header of the sparse file")];
+        names.into_iter().filter_map(|(differs, name)| differs.then_some(name))
+    }
+
     /// For people: who would have written such a header.
     pub(super) fn dialect_name(&self) -> &'static str {
         match self.meta.format {
