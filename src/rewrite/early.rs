@@ -31,8 +31,10 @@ pub struct Early {
 
 /// Opens an image; from standard input, its layers are worked on as they arrive.
 pub fn open(location: &Location, policy: &Policy, pool: &Pool, spools: &Spools) -> Result<(Source, Early)> {
-    // With a base, the first layers are not to be encoded, and which these are is known only at the end.
-    let is_useful = location.place == Where::Stdio && matches!(policy.base, Base::None);
+    // With a base, the first layers are not to be encoded; of a name or platform, only some are. Which these are is known
+    // only at the end.
+    let is_all = matches!(policy.base, Base::None) && policy.reference.is_none() && policy.platform.is_none();
+    let is_useful = location.place == Where::Stdio && is_all;
     if !is_useful {
         return Ok((Source::open(location, spools, &mut |_, _| {})?, Early::default()));
     }
