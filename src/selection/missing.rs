@@ -1,5 +1,7 @@
 //! What is said where nothing of what was asked for is there: what there is instead.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, printable};
 use crate::image::names::{familiar, tag_of};
 use crate::policy::Platform;
@@ -9,12 +11,8 @@ const NAMED: usize = 20;
 
 /// No image has this name; the images have these.
 pub(crate) fn no_name<'n>(reference: &str, images: impl Iterator<Item = Vec<&'n str>>) -> Error {
-    let mut names: Vec<&str> = Vec::new();
-    for name in images.flat_map(|names| short(&names)) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let names: Vec<&str> = images.flat_map(|names| short(&names)).filter(|name| seen.insert(*name)).collect();
     let there = if names.is_empty() { "none has a name".to_owned() } else { format!("there are: {}", list(&names)) };
     Error::refused(format!("no image is called {}; {there}", printable(reference.as_bytes())))
 }
@@ -39,14 +37,10 @@ pub(crate) fn no_platform<'n>(
 
 /// The names of one image as people know them, each once: a layout has a full name and its tag beside it.
 fn short<'n>(names: &[&'n str]) -> Vec<&'n str> {
-    let mut shown: Vec<&str> = Vec::new();
-    for name in names.iter().map(|name| familiar(name)) {
-        let is_tag = names.iter().any(|full| tag_of(full) == Some(name));
-        if !is_tag && !shown.contains(&name) {
-            shown.push(name);
-        }
-    }
-    shown
+    let tags: BTreeSet<&str> = names.iter().filter_map(|name| tag_of(name)).collect();
+    let mut seen = BTreeSet::new();
+    let shown = names.iter().map(|name| familiar(name)).filter(|name| !tags.contains(name));
+    shown.filter(|name| seen.insert(*name)).collect()
 }
 
 fn list(names: &[&str]) -> String {
