@@ -45,8 +45,7 @@ impl InLayer {
     pub(super) fn file(&mut self, name: &[u8], start: &[u8]) {
         let stamped = matches!(start, [0x1f, 0x8b, 8, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
         let Some(cause) = causes::find(name).or(stamped.then_some(&causes::GZIP_FILE)) else { return };
-        // PEP 552: flags that are not 0 say that the file holds a hash of its source and no time.
-        if cause.id == PYC && matches!(start, [_, _, _, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]) {
+        if cause.id == PYC && is_pyc_without_time(start) {
             return;
         }
         let (_, count, examples) = self.found.entry(cause.id).or_insert((cause, 0, Vec::new()));
@@ -55,6 +54,18 @@ impl InLayer {
             examples.push(printable(name));
         }
     }
+}
+
+/// The magic numbers of the versions of Python whose bytecode has flags (PEP 552): from 3.7 on. Those of Python 2 are
+/// larger, those of 3.0 to 3.6 smaller.
+const WITH_FLAGS: std::ops::Range<u16> = 3392..20_000;
+
+/// Does bytecode hold a hash of its source and no time? Its flags say so, where it has any; where it has none, the time
+/// is in their place.
+fn is_pyc_without_time(start: &[u8]) -> bool {
+    let [m, n, _, _, flags @ ..] = start else { return false };
+    let has_flags = WITH_FLAGS.contains(&u16::from_le_bytes([*m, *n]));
+    has_flags && flags.first_chunk::<4>().is_some_and(|flags| *flags != [0; 4])
 }
 
 /// What was found.
@@ -163,5 +174,12 @@ mod tests {
             layer.found.len()
         };
         assert_eq!((of(0), of(1), of(3)), (1, 0, 0));
+        // Python 2.7 and 3.6 have the time where later versions have flags.
+        for magic in [62_211_u16, 3379] {
+            let [m, n] = magic.to_le_bytes();
+            let mut layer = InLayer::default();
+            layer.file(b"usr/lib/m.pyc", &[m, n, 13, 10, 0x40, 0xf1, 0x6e, 0x65, 1, 2, 3, 4]);
+            assert_eq!(layer.found.len(), 1, "{magic}");
+        }
     }
 }
