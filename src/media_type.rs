@@ -141,6 +141,39 @@ impl std::fmt::Display for LayerType {
     }
 }
 
+/// What the blob of a layer's descriptor is: the one answer for all verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerKind {
+    /// A tar, compressed as the media type says; `None` where there is no media type and its first bytes have to tell.
+    Tar(Option<Compression>),
+    /// Its vendor distributes it (`urls`, or a nondistributable media type): it stays as it is, in the image or not.
+    Foreign,
+    /// Only its owner can look into it.
+    Encrypted,
+    /// Another format.
+    Opaque,
+}
+
+impl LayerKind {
+    /// By the media type and whether the descriptor has `urls` and the config a diff_id for it: a layer without a media
+    /// type is the tar of that diff_id.
+    pub fn of(media_type: &str, has_urls: bool, has_diff_id: bool) -> Self {
+        let layer = LayerType::parse(media_type);
+        match layer {
+            _ if has_urls || layer.is_some_and(|layer| layer.foreign) => Self::Foreign,
+            Some(layer) => Self::Tar(Some(layer.compression)),
+            None if media_type.is_empty() && has_diff_id => Self::Tar(None),
+            None if media_type.contains("+encrypted") => Self::Encrypted,
+            None => Self::Opaque,
+        }
+    }
+
+    /// Is it a tar whose times are restamp's to set?
+    pub fn is_tar(self) -> bool {
+        matches!(self, Self::Tar(_))
+    }
+}
+
 /// What a media type names.
 pub fn classify(media_type: &str) -> Class {
     if let Some(layer) = LayerType::parse(media_type) {
@@ -185,6 +218,19 @@ mod tests {
             assert_eq!(LayerType::parse(text), None, "{text}");
             assert_eq!(classify(text), Class::Other);
         }
+    }
+
+    #[test]
+    fn what_a_layer_is() {
+        let kind = LayerKind::of;
+        let gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
+        assert_eq!(kind(gzip, false, true), LayerKind::Tar(Some(Compression::Gzip)));
+        assert_eq!(kind(gzip, true, true), LayerKind::Foreign);
+        let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        assert_eq!(kind(foreign, false, true), LayerKind::Foreign);
+        assert_eq!((kind("", false, true), kind("", false, false)), (LayerKind::Tar(None), LayerKind::Opaque));
+        assert_eq!(kind(&format!("{gzip}+encrypted"), false, true), LayerKind::Encrypted);
+        assert_eq!(kind("application/vnd.oci.image.layer.nydus.blob.v1", false, true), LayerKind::Opaque);
     }
 
     #[test]

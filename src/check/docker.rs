@@ -13,12 +13,12 @@ use crate::document::descriptor::IMAGE_NAME;
 use crate::document::docker::{Archive, Repositories};
 use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
-use crate::error::{Result, printable};
+use crate::error::{Result, printable, quoted};
 use crate::image::docker::{DockerImage, DockerLayer, blob_digest};
 use crate::image::graph::{Body, Graph};
 use crate::image::names::familiar;
 use crate::image::source::Source;
-use crate::media_type::LayerType;
+use crate::media_type::{LayerKind, LayerType};
 use crate::selection::base;
 
 impl Checker<'_> {
@@ -41,7 +41,7 @@ impl Checker<'_> {
             for tag in &image.entry.repo_tags {
                 let first = *tags.entry(tag).or_insert(image);
                 if first.id != image.id {
-                    let text = format!("{tag:?} names {} as well", first.id);
+                    let text = format!("{} names {} as well", quoted(tag), first.id);
                     self.findings.fault(&place, Kind::Tag, &member_path(&field, "RepoTags"), text);
                 }
             }
@@ -69,7 +69,8 @@ impl Checker<'_> {
         is_only_here: bool,
         base_files: &mut BTreeSet<String>,
     ) -> Result<()> {
-        let of = image.entry.repo_tags.first().map_or_else(|| image.id.to_string(), |tag| familiar(tag).to_owned());
+        let of = image.entry.repo_tags.first();
+        let of = of.map_or_else(|| image.id.to_string(), |tag| printable(familiar(tag).as_bytes()));
         let share = base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
         self.checked.images += u64::from(is_only_here);
         if self.seen.insert(image.id) {
@@ -95,8 +96,16 @@ impl Checker<'_> {
                 ..Claim::default()
             };
             let (extent, digest) = (layer.extent.clone(), layer.digest);
-            let named = Named { name, place: own, extent, digest, work: Work::Scan, is_judged: !is_base };
-            self.layers.add(named, claim);
+            let is_foreign = layer.kind == LayerKind::Foreign;
+            if is_foreign && !is_base {
+                let field = element_path(&member_path(&self.entry_of(image), "Layers"), number);
+                let text = "a foreign layer, which is its vendor's to change: its times are not checked";
+                self.findings.note(place, Kind::MediaType, &field, text);
+            }
+            let is_left = digest.is_some_and(|digest| self.left.contains(&digest));
+            let (work, claim) = if is_left { (Work::Hash, Claim::default()) } else { (Work::Scan, claim) };
+            let is_judged = !is_base && !is_foreign && !is_left;
+            self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);
         }
         self.sources(place, image, &of);
         Ok(())

@@ -106,6 +106,12 @@ impl Findings {
         self.push(Finding::from_error(&place, error));
     }
 
+    /// Counts faults that were found elsewhere and are not at hand.
+    pub fn count_more(&mut self, more: usize) {
+        self.found.total.findings += more as u64;
+        self.found.total.not_listed += more as u64;
+    }
+
     /// The times of a document that are not what they should be.
     pub fn times(&mut self, place: &Arc<Place>, sites: Vec<TimeSite>, stamp: Stamp) {
         self.times_as(Level::Finding, place, sites, stamp);

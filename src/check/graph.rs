@@ -1,8 +1,10 @@
 //! The documents of a layout, from `index.json` down: each is looked at once, by whichever descriptor comes first.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Checker;
+use super::formats::{OtherFormat, other_format};
 use super::layers::{Claim, Named, Work};
 use super::report::{Kind, Place, What};
 use crate::blob::Extent;
@@ -13,11 +15,11 @@ use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable, quoted};
 use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
 use crate::image::names::{familiar, names};
 use crate::image::source::DOCUMENT_LIMIT;
-use crate::media_type::{Class, Compression, LayerType, OCI_ARTIFACT, classify};
+use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
 use crate::selection::base;
 
 /// The version of the layout that there is (OCI image-spec, image-layout.md).
@@ -30,8 +32,30 @@ impl Checker<'_> {
         self.layout()?;
         let place = self.findings.place(What::Index, "index.json", "");
         self.index(&place, root, "", &|number| self.selection.keeps_root(number))?;
+        // A chain of subjects may be long, so this is a list and no recursion.
+        while let Some((subject, of)) = self.subjects.pop() {
+            self.descend(&subject, &of)?;
+        }
+        self.statements()?;
+        self.named_by_unknown()?;
         self.tags(&place, &root.children);
         Ok(())
+    }
+
+    /// Blobs that stay as they are with a document that names them.
+    fn named_by_unknown(&mut self) -> Result<()> {
+        for (digest, extent) in self.graph.named_by_unknown(self.source, |digest| self.selection.keeps(digest))? {
+            let place = self.findings.place(What::Blob, &digest.to_string(), "");
+            self.hash(digest, place, &extent);
+        }
+        Ok(())
+    }
+
+    /// Plans to read a blob of which nothing but its digest is known.
+    fn hash(&mut self, digest: Digest, place: Arc<Place>, extent: &Extent) {
+        let (name, extent) = (digest.to_string(), extent.clone());
+        let named = Named { name, place, extent, digest: Some(digest), work: Work::Hash, is_judged: false };
+        self.layers.add(named, Claim::default());
     }
 
     fn layout(&mut self) -> Result<()> {
@@ -73,9 +97,10 @@ impl Checker<'_> {
         }
         let kept: Vec<&Descriptor> =
             index.children.iter().enumerate().filter(|(number, _)| keeps(*number)).map(|(_, child)| child).collect();
+        let siblings: BTreeSet<Digest> = index.children.iter().map(|child| child.digest).collect();
         for child in &kept {
             self.link(place, child)?;
-            self.attestation(place, child, &index.children)?;
+            self.attestation(place, child, &siblings);
         }
         for child in kept {
             let of = label(of, child);
@@ -96,9 +121,17 @@ impl Checker<'_> {
             Body::Absent => Ok(()),
             Body::Blob(extent) => {
                 let place = self.findings.place(What::Blob, &name, of);
-                let digest = Some(link.digest);
-                let named = Named { name, place, extent: extent.clone(), digest, work: Work::Hash, is_judged: false };
-                self.layers.add(named, Claim::default());
+                self.hash(link.digest, place, extent);
+                Ok(())
+            }
+            Body::Unknown(unknown) => {
+                let place = self.findings.place(What::Blob, &name, of);
+                let text = format!("{} is not understood: times in it are not checked", quoted(&node.media_type));
+                self.findings.note(&place, Kind::MediaType, "", text);
+                if let Some(subject) = &unknown.subject {
+                    self.subject(&place, subject)?;
+                }
+                self.hash(link.digest, place, &unknown.extent);
                 Ok(())
             }
             Body::Index(index) => {
@@ -188,13 +221,20 @@ impl Checker<'_> {
     ) -> Result<()> {
         self.data(place, layer);
         let is_image = manifest.image.is_some();
-        let is_encrypted = layer.media_type.contains("+encrypted");
-        let (what, work, compression) = match LayerType::parse(&layer.media_type) {
-            Some(layer) if is_image => (What::Layer, Work::Scan, Some(layer.compression)),
-            // A rewrite takes it for a layer, too.
-            None if manifest.is_image() && layer.media_type.is_empty() => (What::Layer, Work::Scan, None),
-            // Nobody but who has the key can look into that.
-            None if is_image && !is_encrypted => (What::Blob, Work::Unpack, None),
+        let kind = layer.layer_kind(manifest.is_image());
+        let declared = LayerType::parse(&layer.media_type).map(|layer| layer.compression);
+        let format = match (kind, extent_of(self.source, layer)) {
+            (LayerKind::Opaque, Ok(Some(extent))) => Some(other_format(&layer.media_type, &extent)),
+            _ => None,
+        };
+        let (what, work, compression) = match kind {
+            LayerKind::Opaque if manifest.is_image() && format == Some(OtherFormat::Foreign) => {
+                (What::Blob, Work::Hash, None)
+            }
+            LayerKind::Tar(compression) if is_image => (What::Layer, Work::Scan, compression),
+            LayerKind::Foreign if is_image && declared.is_some() => (What::Layer, Work::Scan, declared),
+            // Only its owner can look into an encrypted one.
+            LayerKind::Opaque | LayerKind::Foreign if is_image => (What::Blob, Work::Unpack, None),
             _ => (What::Blob, Work::Hash, None),
         };
         let own = self.findings.place(what, &layer.digest.to_string(), of);
@@ -205,27 +245,46 @@ impl Checker<'_> {
             named: None,
             annotations: if is_image { layer.annotations.clone() } else { Vec::new() },
         };
-        let statement = is_statement_type(&layer.media_type);
-        let is_judged = manifest.is_image() && !is_base && !statement;
-        if is_judged && what == What::Blob && layer.urls.is_empty() {
-            self.opaque(place, layer, is_encrypted);
+        let is_part = manifest.is_image() && !is_base && !is_statement_type(&layer.media_type);
+        if is_part && !kind.is_tar() {
+            self.left.insert(layer.digest);
+            self.unchecked(place, layer, kind, format);
         }
+        let is_judged = is_part && kind.is_tar();
         self.blob(place, own, layer, work, claim, is_judged)
     }
 
-    /// Something in the place of a layer, times in which nobody can compare with the epoch.
-    fn opaque(&mut self, place: &Arc<Place>, layer: &Descriptor, is_encrypted: bool) {
-        let field = format!("{}.mediaType", layer.path);
-        if is_encrypted {
-            self.findings.note(place, Kind::MediaType, &field, "the layer is encrypted, so its times are not checked");
+    /// Something in the place of a layer whose times are not compared with the epoch.
+    fn unchecked(&mut self, place: &Arc<Place>, layer: &Descriptor, kind: LayerKind, format: Option<OtherFormat>) {
+        if !matches!(extent_of(self.source, layer), Ok(Some(_))) {
             return;
         }
-        // What is attached to images by such manifests, signatures and lists of parts, is of no time.
-        let Ok(Some(extent)) = extent_of(self.source, layer) else { return };
-        if is_like_layer(&layer.media_type, &extent) {
-            let text = format!("{:?} is no layer, so times in it are neither stamped nor checked", layer.media_type);
-            self.findings.fault(place, Kind::MediaType, &field, text);
-        }
+        let field = format!("{}.mediaType", layer.path);
+        let media_type = quoted(&layer.media_type);
+        let text = match kind {
+            LayerKind::Tar(_) => return,
+            LayerKind::Foreign => {
+                "a foreign layer, which is its vendor's to change: its times are not checked".to_owned()
+            }
+            LayerKind::Encrypted => {
+                "the layer is encrypted: its times are not checked; stamp the image before it is encrypted".to_owned()
+            }
+            LayerKind::Opaque => match format {
+                // What is attached to images by such manifests, signatures and lists of parts, is of no time.
+                Some(OtherFormat::Document) | None => return,
+                Some(OtherFormat::Misnamed) => {
+                    let text = format!(
+                        "{media_type} is no layer, though its content is a tar: times in it are neither stamped nor checked"
+                    );
+                    return self.findings.fault(place, Kind::MediaType, &field, text);
+                }
+                Some(OtherFormat::Foreign) => format!(
+                    "{media_type} is not a layer format that is read here: its times are neither stamped nor checked; \
+                     stamp the image before it is converted"
+                ),
+            },
+        };
+        self.findings.note(place, Kind::MediaType, &field, text);
     }
 
     /// A manifest that has layers but is no image: an artifact may be meant so, an image is broken.
@@ -286,15 +345,6 @@ impl Checker<'_> {
     }
 }
 
-/// Is a blob, by its name or its first bytes, a layer of a kind that nobody knows here?
-fn is_like_layer(media_type: &str, extent: &Extent) -> bool {
-    let mut head = [0; 262];
-    let count = extent.head(&mut head).unwrap_or(0);
-    let head = head.get(..count).unwrap_or_default();
-    let is_tar = head.get(257..) == Some(b"ustar");
-    is_tar || media_type.contains("layer") || Compression::sniff(head) != Compression::None
-}
-
 /// The number in `manifests[3].annotations…`.
 fn child_of(path: &str) -> Option<usize> {
     path.strip_prefix("manifests[")?.split(']').next()?.parse().ok()
@@ -302,8 +352,8 @@ fn child_of(path: &str) -> Option<usize> {
 
 /// What people call what a descriptor leads to.
 fn label(of: &str, link: &Descriptor) -> String {
-    let name = names(link).next().map(familiar);
+    let name = names(link).next().map(|name| printable(familiar(name).as_bytes()));
     let platform = link.platform.as_ref().map(ToString::to_string).filter(|platform| platform != "unknown/unknown");
-    let parts = [Some(of), name, platform.as_deref()];
+    let parts = [Some(of), name.as_deref(), platform.as_deref()];
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

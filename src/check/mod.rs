@@ -11,21 +11,24 @@ mod annotations;
 mod archive;
 mod docker;
 mod findings;
+mod formats;
 mod graph;
 mod layers;
 mod links;
 pub mod report;
+mod statements;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::document::config::{BaseHistory, Config};
+use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
-use crate::image::graph::{Graph, ImageConfig};
+use crate::image::graph::{Capped, Graph, ImageConfig};
 use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Policy;
@@ -33,6 +36,7 @@ use crate::selection::Selection;
 use findings::Findings;
 use layers::Layers;
 use report::{ArchiveTimes, Checked, Kind, Level, Place, Report, SCHEMA};
+use statements::Statements;
 
 /// Checks an image against the stamp and the base of a policy; of its other parts, the reference and the platform say
 /// what is looked at. `archive_times` says what times count as that no digest holds.
@@ -48,7 +52,7 @@ pub fn check(
 ) -> Result<Report> {
     let in_file = |e: Error| e.in_file(source.name());
     let graph = Graph::load(source)?;
-    let mut problems = Vec::new();
+    let mut problems = Capped::default();
     let mut docker = DockerImage::collect(source, &mut problems)?;
     if graph.root.is_none() && source.docker().is_none_or(|docker| docker.manifest.is_none()) {
         let what = "manifest.json (an archive of a Docker before 1.10, which no current program loads)";
@@ -69,6 +73,14 @@ pub fn check(
         findings: Findings::default(),
         layers: Layers::default(),
         seen: BTreeSet::new(),
+        left: BTreeSet::new(),
+        subjects: Vec::new(),
+        statements: Statements::default(),
+        media_types: BTreeMap::new(),
+        absent: match graph.something_here(|digest| selection.keeps(digest)) {
+            Ok(()) => Level::Note,
+            Err(_) => Level::Finding,
+        },
         depth: 0,
         checked: Checked::default(),
     };
@@ -76,9 +88,10 @@ pub fn check(
     checker.docker().map_err(in_file)?;
     checker.archive().map_err(in_file)?;
     checker.no_image();
-    for error in graph.problems.iter().chain(&problems) {
+    for error in graph.problems.list.iter().chain(&problems.list) {
         checker.findings.error(error);
     }
+    checker.findings.count_more(graph.problems.more + problems.more);
     total(checker.layers.total());
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
     layers.run(policy.stamp, pool, &mut findings).map_err(in_file)?;
@@ -110,19 +123,35 @@ struct Checker<'a> {
     layers: Layers,
     /// Documents that were looked at already: most are named more than once.
     seen: BTreeSet<Digest>,
+    /// Layers of the index that no rewrite touches: foreign ones, and those of other formats.
+    left: BTreeSet<Digest>,
+    /// What is attached to, which no index need list.
+    subjects: Vec<(Descriptor, String)>,
+    /// Statements of attestations, each read once.
+    statements: Statements,
+    /// The media types that documents have in themselves.
+    media_types: BTreeMap<Digest, String>,
+    /// How much it matters that something which an index lists is not in the image: where other things are, little.
+    absent: Level,
     /// How deep the index is nested that is being looked at.
     depth: usize,
     checked: Checked,
 }
 
 impl Checker<'_> {
-    /// Nothing at all is no image of which a timestamp could be right.
+    /// Where no image was looked at, nothing says that a timestamp is right.
     fn no_image(&mut self) {
-        let is_empty = self.graph.root.as_ref().is_none_or(|root| root.children.is_empty());
-        if self.checked.images == 0 && is_empty && self.graph.problems.is_empty() && self.docker.is_empty() {
-            let place = self.findings.place(report::What::Index, "index.json", "");
-            self.findings.fault(&place, Kind::Missing, "manifests", "there is no image in it");
+        let is_told = self.absent == Level::Finding || !self.graph.problems.list.is_empty();
+        if self.checked.images > 0 || is_told || !self.docker.is_empty() {
+            return;
         }
+        let is_empty = self.graph.root.as_ref().is_none_or(|root| root.children.is_empty());
+        let text = match is_empty {
+            true => "there is no image in it",
+            false => "there is no image in it, only what is attached to one, artifacts or unknown documents",
+        };
+        let place = self.findings.place(report::What::Index, "index.json", "");
+        self.findings.fault(&place, Kind::Missing, "manifests", text);
     }
 
     /// A config, whichever of the two views it is found by.

@@ -166,6 +166,7 @@ fn size(layer: &Layer) -> String {
             };
             format!("{size} {}{form}, {} unpacked", content.compression.name(), HumanBytes(content.uncompressed_size))
         }
+        (None, Blob::Foreign) if layer.is_here => format!("{size}, foreign"),
         (None, Blob::Foreign) => format!("{size}, not in the image"),
         (None, Blob::Opaque) => format!("{size}, {}", safe(layer.media_type.as_deref().unwrap_or("no layer format"))),
         (None, Blob::Read | Blob::Unread) => size.to_string(),

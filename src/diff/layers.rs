@@ -308,7 +308,7 @@ impl Comparison<'_> {
         } else if layers.iter().flatten().any(|layer| layer.extent.is_none()) {
             (Class::Content, "the layer is not in the image, so only its digest was compared")
         } else {
-            (Class::Content, "not a layer format that is known; only the digest was compared")
+            (Class::Content, "foreign, or not a layer format that is known; only the digest was compared")
         };
         self.findings.push(Difference::new(class, place, "diff_id", values).note(note));
     }

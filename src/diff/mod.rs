@@ -244,7 +244,7 @@ fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
     for view in comparison.views {
-        notes.extend(view.graph.notes.iter().cloned());
+        notes.extend(view.graph.notes.texts(|_| true));
     }
     let mut report = Report { names, places, notes, ..Report::default() };
     comparison.options.filter.apply(differences, &mut report);

@@ -11,7 +11,6 @@ use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
 use crate::image::names::{is_name, names};
 use crate::image::source::Source;
-use crate::media_type::LayerType;
 use crate::policy::Platform;
 use crate::selection::reference::Asked;
 use crate::selection::{missing, platforms};
@@ -210,7 +209,7 @@ impl<'s> View<'s> {
                 digest: Some(descriptor.digest),
                 size: Some(descriptor.size),
                 diff_id: config.diff_id(number)?,
-                is_tar: LayerType::parse(&descriptor.media_type).is_some(),
+                is_tar: descriptor.layer_kind(true).is_tar(),
                 extent: extent_of(self.source, descriptor)?,
                 created_by: commands.get(number).cloned().unwrap_or_default(),
             });
@@ -247,7 +246,7 @@ impl<'s> View<'s> {
                     size: None,
                     diff_id: image.config.diff_id(number)?,
                     extent: Some(layer.extent.clone()),
-                    is_tar: true,
+                    is_tar: layer.kind.is_tar(),
                     created_by: commands.get(number).cloned().unwrap_or_default(),
                 });
             }

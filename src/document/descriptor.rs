@@ -10,6 +10,7 @@ use super::times::{Site, label_sites};
 use super::{Moves, Patch, WarningKind, moved};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
+use crate::media_type::LayerKind;
 
 /// The annotation by which BuildKit says that a manifest is an attestation.
 pub const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
@@ -138,6 +139,11 @@ impl Descriptor {
     /// The tag, `org.opencontainers.image.ref.name`.
     pub fn ref_name(&self) -> Option<&str> {
         self.annotation(REF_NAME)
+    }
+
+    /// What this layer is, of an image whose config has a diff_id for it or not.
+    pub fn layer_kind(&self, has_diff_id: bool) -> LayerKind {
+        LayerKind::of(&self.media_type, !self.urls.is_empty(), has_diff_id)
     }
 
     /// The blob that `data` holds, if there is such a field.

@@ -152,9 +152,12 @@ fn layer_values(root: Value<'_>) -> impl Iterator<Item = (usize, Value<'_>)> {
     root.get(layers_key(root)).into_iter().flat_map(Value::elements).enumerate()
 }
 
-/// Where a manifest lists its blobs.
+/// Where a manifest lists its blobs. One that has neither a config nor layers is an artifact's, whatever it says it is.
 fn layers_key(root: Value<'_>) -> &'static str {
-    if text(root, "mediaType").as_deref() == Some(OCI_ARTIFACT) { "blobs" } else { "layers" }
+    let has = |key: &str| root.get_some(key).is_some();
+    let is_artifact =
+        text(root, "mediaType").as_deref() == Some(OCI_ARTIFACT) || (has("blobs") && !has("config") && !has("layers"));
+    if is_artifact { "blobs" } else { "layers" }
 }
 
 /// A document that can be read as two kinds of document is none: one program might verify the one and another

@@ -18,6 +18,7 @@ pub mod index;
 pub mod json;
 pub mod manifest;
 pub mod times;
+pub mod unknown;
 pub mod v1;
 pub mod write;
 

@@ -31,6 +31,7 @@ pub(super) fn all_true(graph: &Graph) -> Result<()> {
             Body::Manifest(manifest) => {
                 all_of(digest, manifest.config.iter().chain(&manifest.layers).chain(&manifest.subject))?;
             }
+            Body::Unknown(unknown) => all_of(digest, &unknown.subject)?,
             Body::Blob(_) | Body::Absent => {}
         }
     }

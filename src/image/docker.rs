@@ -3,15 +3,21 @@
 //! Docker before version 25 kept layers under an ID of its own (`<v1id>/layer.tar`), podman keeps them under their
 //! diff_id, Docker since version 25 in an OCI image layout. All of them name the config and the layers by path.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
+use crate::document::descriptor::Descriptor;
 use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
 use crate::error::{Error, Result, printable, quoted};
-use crate::image::graph::ImageConfig;
+use crate::image::graph::{Capped, ImageConfig};
 use crate::image::source::{DOCUMENT_LIMIT, Source};
+use crate::media_type::LayerKind;
+
+/// Bytes of all configs together that are held in memory.
+const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
 /// An image that `manifest.json` lists.
 #[derive(Debug)]
@@ -20,8 +26,8 @@ pub struct DockerImage {
     pub number: usize,
     /// Its entry.
     pub entry: ArchiveEntry,
-    /// Its config.
-    pub config: ImageConfig,
+    /// Its config, which any number of entries may name.
+    pub config: Arc<ImageConfig>,
     /// The digest of the config, of the algorithm that its path promises: by sha256, it is Docker's image ID.
     pub id: Digest,
     /// Its layers, lowest first.
@@ -37,6 +43,8 @@ pub struct DockerLayer {
     pub extent: Extent,
     /// The digest of its blob, where its path is that of one in a layout.
     pub digest: Option<Digest>,
+    /// What it is: a tar, unless `LayerSources` says that it is a vendor's.
+    pub kind: LayerKind,
 }
 
 impl DockerImage {
@@ -47,14 +55,14 @@ impl DockerImage {
 
     /// All images of an archive; an error if anything is wrong with one.
     pub fn load_all(source: &Source) -> Result<Vec<Self>> {
-        let mut problems = Vec::new();
+        let mut problems = Capped::default();
         let images = Self::collect(source, &mut problems)?;
-        if problems.is_empty() { Ok(images) } else { Err(problems.swap_remove(0)) }
+        if problems.list.is_empty() { Ok(images) } else { Err(problems.list.swap_remove(0)) }
     }
 
     /// All images of an archive that have a config; what is wrong with them is collected. Layers that are not there
     /// are left out.
-    pub fn collect(source: &Source, problems: &mut Vec<Error>) -> Result<Vec<Self>> {
+    pub fn collect(source: &Source, problems: &mut Capped<Error>) -> Result<Vec<Self>> {
         let Some(docker) = source.docker() else { return Ok(Vec::new()) };
         let Some(bytes) = &docker.manifest else {
             let text = "saved by a Docker before 1.10, without a manifest.json: load it into a current Docker and save it again";
@@ -66,49 +74,93 @@ impl DockerImage {
             return Err(place(Error::missing("image (the list is empty)")));
         }
         let mut images = Vec::new();
+        let mut configs = Configs::default();
         for (number, entry) in archive.entries().iter().enumerate() {
-            let mut found = Vec::new();
-            match Self::load(source, number, entry.clone(), &mut found) {
+            let mut found = Capped::default();
+            match Self::load(source, number, entry.clone(), &mut configs, &mut found) {
                 Ok(image) => images.push(image),
-                Err(error) => found.push(error),
+                Err(error) => found.push_with(|| error),
             }
-            let placed = |error| place(error).at_entry(element_path("", number));
-            problems.extend(found.into_iter().map(placed));
+            for error in found.list {
+                problems.push_with(|| place(error).at_entry(element_path("", number)));
+            }
+            problems.more += found.more;
         }
         Ok(images)
     }
 
-    fn load(source: &Source, number: usize, entry: ArchiveEntry, problems: &mut Vec<Error>) -> Result<Self> {
+    fn load(
+        source: &Source,
+        number: usize,
+        entry: ArchiveEntry,
+        configs: &mut Configs,
+        problems: &mut Capped<Error>,
+    ) -> Result<Self> {
         let file = |path: &str, what: &str| -> Result<Extent> {
             let found = source.file(path)?;
             found.ok_or_else(|| Error::missing(format!("{what} {}", quoted(path))))
         };
         let extent = file(&entry.config, "config")?;
-        let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(printable(entry.config.as_bytes())))?;
         let claimed = named_digest(&entry.config);
-        let id = Digest::of(claimed.map_or(Algorithm::Sha256, |claimed| claimed.algorithm()), &bytes);
+        let algorithm = claimed.map_or(Algorithm::Sha256, |claimed| claimed.algorithm());
         let in_config = |error: Error| error.in_blob(printable(entry.config.as_bytes()));
-        if let Some(claimed) = claimed.filter(|claimed| *claimed != id) {
-            problems.push(in_config(Error::mismatch("digest", claimed, id)));
+        let (id, config) = configs.get(&extent, algorithm).map_err(in_config)?;
+        let claimed = claimed.filter(|claimed| *claimed != id);
+        let misnamed = claimed.map(|claimed| in_config(Error::mismatch("digest", claimed, id)));
+        let (config, misnamed) = match (config, misnamed) {
+            (Ok(config), misnamed) => (config, misnamed),
+            // If the bytes are not those that its name promises, then that is why.
+            (Err(_), Some(misnamed)) => return Err(misnamed),
+            (Err(error), None) => return Err(in_config(error)),
+        };
+        if let Some(misnamed) = misnamed {
+            problems.push_with(|| misnamed);
         }
-        let config = ImageConfig::parse(bytes)
-            .and_then(|config| config.ok_or_else(|| Error::missing("rootfs")))
-            .map_err(in_config);
-        // If the bytes are not those that its name promises, then that is why.
-        let config = config.map_err(|error| problems.pop().unwrap_or(error))?;
         if config.diff_ids.len() != entry.layers.len() {
             let (expected, found) = (config.diff_ids.len(), entry.layers.len());
             let error = Error::mismatch("number of layers", format!("{expected} diff_ids"), format!("{found} layers"));
-            problems.push(in_config(error));
+            problems.push_with(|| in_config(error));
         }
+        let is_foreign = |(_, link): &&(Digest, Descriptor)| link.layer_kind(true) == LayerKind::Foreign;
+        let foreign: BTreeSet<Digest> = entry.sources.iter().filter(is_foreign).map(|(diff_id, _)| *diff_id).collect();
         let mut layers = Vec::new();
-        for path in &entry.layers {
+        for (number, path) in entry.layers.iter().enumerate() {
+            let is_foreign = config.diff_ids.get(number).is_some_and(|diff_id| foreign.contains(diff_id));
+            let kind = if is_foreign { LayerKind::Foreign } else { LayerKind::Tar(None) };
             match file(path, "layer") {
-                Ok(extent) => layers.push(DockerLayer { path: path.clone(), extent, digest: blob_digest(path) }),
-                Err(error) => problems.push(error),
+                Ok(extent) => layers.push(DockerLayer { path: path.clone(), extent, digest: blob_digest(path), kind }),
+                Err(error) => problems.push_with(|| error),
             }
         }
         Ok(Self { number, entry, config, id, layers })
+    }
+}
+
+/// Configs that were read, by their place in the archive: each is read and held once, however many entries name it.
+#[derive(Default)]
+struct Configs {
+    known: BTreeMap<((u64, u64), Algorithm), (Digest, Option<Arc<ImageConfig>>)>,
+    held: u64,
+}
+
+impl Configs {
+    /// The digest of a config, and what it says.
+    fn get(&mut self, extent: &Extent, algorithm: Algorithm) -> Result<(Digest, Result<Arc<ImageConfig>>)> {
+        let key = (extent.place(), algorithm);
+        if let Some((id, config)) = self.known.get(&key) {
+            let unread = || Error::refused("it can't be read, as an entry before this one says");
+            return Ok((*id, config.clone().ok_or_else(unread)));
+        }
+        let bytes = extent.bytes(DOCUMENT_LIMIT)?;
+        self.held += bytes.len() as u64;
+        if self.held > MAX_CONFIG_BYTES {
+            return Err(Error::limit("size of all configs in bytes", MAX_CONFIG_BYTES, self.held));
+        }
+        let id = Digest::of(algorithm, &bytes);
+        let config = ImageConfig::parse(bytes).and_then(|config| config.ok_or_else(|| Error::missing("rootfs")));
+        let config = config.map(Arc::new);
+        self.known.insert(key, (id, config.as_ref().ok().cloned()));
+        Ok((id, config))
     }
 }
 

@@ -3,9 +3,13 @@
 //! Every document is verified when it is read. What is wrong is collected rather than thrown, since `check` wants
 //! to name all of it; whoever wants to go on only with a sound graph asks for [`Graph::sound`].
 
+mod capped;
 mod node;
+mod unknown;
 
+pub use capped::{Capped, Note};
 pub use node::{Body, ImageConfig, IndexNode, ManifestNode, Node};
+pub use unknown::UnknownNode;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,18 +40,18 @@ pub struct Graph {
     /// By digest.
     pub nodes: BTreeMap<Digest, Node>,
     /// What is wrong with it.
-    pub problems: Vec<Error>,
-    /// Manifests that `index.json` lists and that are not here: an image that lost a part of itself.
-    pub incomplete: Vec<Error>,
+    pub problems: Capped<Error>,
     /// What is not wrong but worth a word.
-    pub notes: Vec<String>,
+    pub notes: Capped<Note>,
+    /// Does the archive list images in `manifest.json` as well?
+    is_docker: bool,
     held: u64,
 }
 
 impl Graph {
     /// Follows every descriptor of an image.
     pub fn load(source: &Source) -> Result<Self> {
-        let mut graph = Self::default();
+        let mut graph = Self { is_docker: source.docker().is_some(), ..Self::default() };
         let Some(bytes) = source.index() else { return Ok(graph) };
         let root = graph.index(bytes.to_vec()).map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
         let mut pending: Vec<(Descriptor, usize, String)> = Vec::new();
@@ -66,13 +70,13 @@ impl Graph {
             }
             if depth > MAX_DEPTH {
                 let error = Error::limit("depth of nested indexes", MAX_DEPTH as u64, depth);
-                graph.problems.push(error.in_blob(link.digest).in_file(source.name()));
+                graph.problem(error, &link.digest, source);
                 continue;
             }
             if graph.nodes.len() >= MAX_DOCUMENTS {
                 return Err(Error::limit("number of documents", MAX_DOCUMENTS as u64, "more").in_file(source.name()));
             }
-            match graph.follow(source, &link, &place, depth == 1) {
+            match graph.follow(source, &link, &place) {
                 Ok(node) => {
                     graph.same_size(&link, known_size(&node), &place, source);
                     if let Body::Index(index) = &node.body {
@@ -84,7 +88,7 @@ impl Graph {
                     graph.nodes.insert(link.digest, node);
                 }
                 Err(error) => {
-                    graph.problems.push(error.in_blob(link.digest).in_file(source.name()));
+                    graph.problem(error, &link.digest, source);
                     graph.nodes.insert(link.digest, Node { media_type: String::new(), body: Body::Absent });
                 }
             }
@@ -98,11 +102,34 @@ impl Graph {
 
     /// The graph, if nothing is wrong with it; else the first thing that is.
     pub fn sound(mut self) -> Result<Self> {
-        self.problems.append(&mut self.incomplete);
-        if self.problems.is_empty() {
-            data::all_true(&self)?;
+        if !self.problems.list.is_empty() {
+            return Err(self.problems.list.swap_remove(0));
         }
-        if self.problems.is_empty() { Ok(self) } else { Err(self.problems.swap_remove(0)) }
+        data::all_true(&self)?;
+        self.something_here(|_| true)?;
+        Ok(self)
+    }
+
+    /// An error if of all that `index.json` leads to, and that stays, nothing is in the image.
+    pub fn something_here(&self, keeps: impl Fn(&Digest) -> bool) -> Result<()> {
+        let (mut absent, mut first) = (0_usize, None);
+        for (digest, node) in self.nodes.iter().filter(|(digest, _)| keeps(digest)) {
+            match node.body {
+                Body::Absent => {
+                    absent += 1;
+                    first = first.or(Some(digest));
+                }
+                Body::Index(_) => {}
+                Body::Manifest(_) | Body::Unknown(_) | Body::Blob(_) => return Ok(()),
+            }
+        }
+        match first {
+            Some(first) if !self.is_docker => {
+                let what = format!("every manifest that it leads to ({absent}, of which {first} is the first)");
+                Err(Error::missing(what).in_blob("index.json"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The digests that the top level names, and whatever else can be reached: documents, configs and layers.
@@ -127,27 +154,22 @@ impl Graph {
 
     fn same_size(&mut self, link: &Descriptor, size: Option<u64>, place: &str, source: &Source) {
         if let Some(size) = size.filter(|size| *size != link.size) {
-            let error = Error::mismatch("size", link.size, size);
-            self.problems.push(error.in_blob(link.digest).at_entry(place).in_file(source.name()));
+            let error = || Error::mismatch("size", link.size, size);
+            self.problems.push_with(|| error().in_blob(link.digest).at_entry(place).in_file(source.name()));
         }
     }
 
-    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str, top: bool) -> Result<Node> {
+    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Node> {
         let node = |media_type: &str, body| Node { media_type: media_type.to_owned(), body };
         let media_type = link.media_type.as_str();
         let Some(extent) = extent_of(source, link)? else {
-            if top {
-                let error = Error::missing("blob").at_entry(place).in_blob(link.digest).in_file(source.name());
-                self.incomplete.push(error);
-                return Ok(node(media_type, Body::Absent));
-            }
-            // An index of many platforms of which only some were fetched is usual, and no digest moves by it.
-            self.notes.push(format!("{place}: {} is not in the image; its descriptor is left as it is", link.digest));
+            // An index of many platforms of which only some were fetched is usual.
+            self.note(link.digest, || format!("{place}: {} is not in the image; its descriptor is kept", link.digest));
             return Ok(node(media_type, Body::Absent));
         };
         let mut class = media_type::classify(media_type);
         if class != Class::Index && class != Class::Manifest && !media_type.is_empty() {
-            return Ok(node(media_type, Body::Blob(extent)));
+            return Ok(node(media_type, self.other(source, link, extent)?));
         }
         if media_type.is_empty() && extent.len() > DOCUMENT_LIMIT {
             return Ok(node(media_type, Body::Blob(extent)));
@@ -160,7 +182,7 @@ impl Graph {
         let body = match class {
             Class::Index => self.index(bytes).map(Body::Index),
             Class::Manifest => self.manifest(source, link, bytes).map(|manifest| Body::Manifest(Box::new(manifest))),
-            _ => Ok(Body::Blob(extent)),
+            _ => self.unknown(source, extent, &bytes),
         };
         // Bytes that are not the ones that were meant may still be a document, whose links are looked at as well.
         // If they are none, then the digest is why.
@@ -174,8 +196,32 @@ impl Graph {
         }
     }
 
+    /// What has a media type that is none of a document that is known: bytes, unless it is a JSON document.
+    fn other(&mut self, source: &Source, link: &Descriptor, extent: Extent) -> Result<Body> {
+        if !unknown::may_be_document(&extent)? {
+            return Ok(Body::Blob(extent));
+        }
+        let bytes = extent.bytes(DOCUMENT_LIMIT)?;
+        // That they are others is found when they are read or copied as what they are.
+        if verify(&bytes, &link.digest).is_err() {
+            Ok(Body::Blob(extent))
+        } else {
+            self.unknown(source, extent, &bytes)
+        }
+    }
+
+    fn unknown(&mut self, source: &Source, extent: Extent, bytes: &[u8]) -> Result<Body> {
+        let Some(unknown) = UnknownNode::read(source, &extent, bytes)? else { return Ok(Body::Blob(extent)) };
+        self.held += unknown.held();
+        Ok(Body::Unknown(unknown))
+    }
+
     fn problem(&mut self, error: Error, blob: &Digest, source: &Source) {
-        self.problems.push(error.in_blob(blob).in_file(source.name()));
+        self.problems.push_with(|| error.in_blob(blob).in_file(source.name()));
+    }
+
+    fn note(&mut self, about: Digest, text: impl FnOnce() -> String) {
+        self.notes.push_with(|| Note { about, text: text() });
     }
 
     fn index(&mut self, bytes: Vec<u8>) -> Result<IndexNode> {
@@ -196,7 +242,7 @@ impl Graph {
                 manifest.layers().to_vec(),
                 manifest.subject().cloned(),
                 manifest.artifact_type(),
-                manifest.media_type().as_deref() != Some(OCI_ARTIFACT),
+                manifest.media_type().as_deref() != Some(OCI_ARTIFACT) && link.media_type != OCI_ARTIFACT,
             )
         };
         if needs_config && config.is_none() {
@@ -216,7 +262,7 @@ impl Graph {
         let node = ManifestNode { bytes, config, image, layers, subject, artifact_type, attestation };
         if node.hides_layers() {
             let text = "its config is not one of an image: times in that and in its layers are left as they are";
-            self.notes.push(format!("{}: {text}", link.digest));
+            self.note(link.digest, || format!("{}: {text}", link.digest));
         }
         if let Some(image) = &node.image
             && image.diff_ids.len() != node.layers.len()
@@ -268,7 +314,7 @@ fn is_misnamed(known: &Node, link: &Descriptor) -> bool {
         // Its content tells, which has been looked at if that descriptor had no media type either.
         _ => link.media_type.is_empty() && !known.media_type.is_empty(),
     };
-    is_document && matches!(known.body, Body::Blob(_))
+    is_document && matches!(known.body, Body::Blob(_) | Body::Unknown(_))
 }
 
 /// Are these the bytes that a digest names?
@@ -289,7 +335,7 @@ fn known_size(node: &Node) -> Option<u64> {
     match &node.body {
         Body::Index(index) => Some(index.bytes.len() as u64),
         Body::Manifest(manifest) => Some(manifest.bytes.len() as u64),
-        Body::Blob(extent) => Some(extent.len()),
+        Body::Blob(extent) | Body::Unknown(UnknownNode { extent, .. }) => Some(extent.len()),
         Body::Absent => None,
     }
 }

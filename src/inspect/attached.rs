@@ -31,6 +31,9 @@ pub(super) fn attached(graph: &Graph, selection: &Selection) -> Vec<Attached> {
                 (manifest.subject.as_ref(), kind, name, predicates(manifest))
             }
             Body::Index(index) => (index.subject.as_ref(), AttachedKind::Referrer, None, Vec::new()),
+            Body::Unknown(unknown) => {
+                (unknown.subject.as_ref(), AttachedKind::Referrer, unknown.artifact_type.clone(), Vec::new())
+            }
             Body::Blob(_) | Body::Absent => continue,
         };
         let referenced = links.iter().find_map(|link| link.annotation(REFERENCE_DIGEST)?.parse().ok());

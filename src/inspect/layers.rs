@@ -1,12 +1,12 @@
 //! The layers: each distinct one is read once, several side by side, and nothing of them is kept but counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::docker::DockerLayer;
 use crate::image::graph::extent_of;
 use crate::image::source::Source;
@@ -14,8 +14,8 @@ use crate::inspect::findings::{Findings, InLayer};
 use crate::inspect::form::{Form, form};
 use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, Layer};
-use crate::layer::{Event, Expect, Pool, scan};
-use crate::media_type::{Class, Compression, classify};
+use crate::layer::{Event, Expect, Pool, measure, scan};
+use crate::media_type::{Compression, LayerKind, LayerType};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
 
@@ -25,6 +25,10 @@ pub(super) struct Layers<'s> {
     list: Vec<(Layer, Option<Job>)>,
     /// By the blob's digest, or by the diff_id where the blob has no name; and by the diff_id that it must have.
     known: BTreeMap<(Digest, Digest), usize>,
+    /// Blobs that are verified alone.
+    others: Vec<Job>,
+    /// The digests of all blobs that are read.
+    read: BTreeSet<Digest>,
 }
 
 /// A layer that is to be read.
@@ -32,11 +36,13 @@ struct Job {
     extent: Extent,
     expect: Expect,
     place: String,
+    /// Is it looked into, and not only verified?
+    is_read: bool,
 }
 
 impl<'s> Layers<'s> {
     pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, list: Vec::new(), known: BTreeMap::new() }
+        Self { source, list: Vec::new(), known: BTreeMap::new(), others: Vec::new(), read: BTreeSet::new() }
     }
 
     /// Adds a layer that a descriptor names; its number.
@@ -45,18 +51,40 @@ impl<'s> Layers<'s> {
         if let Some(known) = self.known.get(&(digest, diff_id)) {
             return Ok(*known);
         }
-        let is_layer = matches!(classify(&descriptor.media_type), Class::Layer(_));
-        let (blob, job) = match extent_of(self.source, descriptor)? {
-            None => (Blob::Foreign, None),
-            Some(_) if !is_layer => (Blob::Opaque, None),
-            Some(extent) => {
-                let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
-                (Blob::Unread, Some(Job { extent, expect, place: digest.to_string() }))
-            }
+        let kind = descriptor.layer_kind(true);
+        let extent = extent_of(self.source, descriptor)?;
+        let is_here = extent.is_some();
+        let (blob, is_read) = match kind {
+            LayerKind::Tar(_) if is_here => (Blob::Unread, true),
+            LayerKind::Tar(_) | LayerKind::Foreign => (Blob::Foreign, false),
+            LayerKind::Encrypted | LayerKind::Opaque if is_here => (Blob::Opaque, false),
+            LayerKind::Encrypted | LayerKind::Opaque => (Blob::Foreign, false),
         };
+        let is_tar = is_read || LayerType::parse(&descriptor.media_type).is_some();
+        let expect = Expect { digest: Some(digest), size: Some(size), diff_id: is_tar.then_some(diff_id) };
+        let job = extent.map(|extent| Job { extent, expect, place: digest.to_string(), is_read });
         let media_type = Some(descriptor.media_type.clone());
-        let layer = Layer { digest: Some(digest), diff_id, media_type, size, blob, content: None };
+        let layer = Layer { digest: Some(digest), diff_id, media_type, size, blob, is_here, content: None };
         Ok(self.push((digest, diff_id), layer, job))
+    }
+
+    /// Adds a blob of which nothing but its digest and size is of interest, unless it is read anyway.
+    pub(super) fn verify(&mut self, descriptor: &Descriptor) -> Result<()> {
+        let (digest, size) = (descriptor.digest, descriptor.size);
+        let Some(extent) = extent_of(self.source, descriptor)? else { return Ok(()) };
+        if extent.len() != size {
+            return Err(Error::mismatch("size", size, extent.len()).in_blob(digest));
+        }
+        self.verify_extent(digest, extent);
+        Ok(())
+    }
+
+    /// The same, of a blob that is at hand.
+    pub(super) fn verify_extent(&mut self, digest: Digest, extent: Extent) {
+        if self.read.insert(digest) {
+            let expect = Expect { digest: Some(digest), size: None, diff_id: None };
+            self.others.push(Job { extent, expect, place: digest.to_string(), is_read: false });
+        }
     }
 
     /// Adds a layer that `manifest.json` names; its number.
@@ -66,22 +94,25 @@ impl<'s> Layers<'s> {
             return *known;
         }
         let expect = Expect { digest: file.digest, size: None, diff_id: Some(diff_id) };
-        let job = Job { extent: file.extent.clone(), expect, place: file.path.clone() };
-        let size = file.extent.len();
-        let layer = Layer { digest: file.digest, diff_id, media_type: None, size, blob: Blob::Unread, content: None };
+        let is_read = file.kind.is_tar();
+        let job = Job { extent: file.extent.clone(), expect, place: file.path.clone(), is_read };
+        let (size, blob) = (file.extent.len(), if is_read { Blob::Unread } else { Blob::Foreign });
+        let layer = Layer { digest: file.digest, diff_id, media_type: None, size, blob, is_here: true, content: None };
         self.push(key, layer, Some(job))
     }
 
     fn push(&mut self, key: (Digest, Digest), layer: Layer, job: Option<Job>) -> usize {
         let number = self.list.len();
         self.known.insert(key, number);
+        self.read.extend(job.as_ref().and_then(|job| job.expect.digest));
         self.list.push((layer, job));
         number
     }
 
     /// Bytes of all blobs that are to be read.
     pub(super) fn total(&self) -> u64 {
-        self.list.iter().filter_map(|(_, job)| job.as_ref()).map(|job| job.extent.len()).sum()
+        let jobs = self.list.iter().filter_map(|(_, job)| job.as_ref()).chain(&self.others);
+        jobs.map(|job| job.extent.len()).fold(0, u64::saturating_add)
     }
 
     /// The layers as their descriptors have them.
@@ -95,12 +126,18 @@ impl<'s> Layers<'s> {
         let mut jobs = Vec::new();
         for (number, (layer, job)) in self.list.into_iter().enumerate() {
             layers.push(layer);
-            jobs.extend(job.map(|job| (number, job)));
+            jobs.extend(job.map(|job| (Some(number), job)));
         }
+        jobs.extend(self.others.into_iter().map(|job| (None, job)));
         // What tells the form takes some MiB, so it is done for one layer at a time.
         let forms = Mutex::new(());
-        let read = pool.each(&jobs, |(_, job)| read_one(job, pool, &forms).map_err(|e| e.in_blob(&job.place)))?;
-        for ((number, _), (content, found)) in jobs.into_iter().zip(read) {
+        let read = pool.each(&jobs, |(_, job)| {
+            let read =
+                if job.is_read { read_one(job, pool, &forms).map(Some) } else { verify(job, pool).map(|()| None) };
+            read.map_err(|e| e.in_blob(&job.place))
+        })?;
+        for ((number, _), read) in jobs.into_iter().zip(read) {
+            let (Some(number), Some((content, found))) = (number, read) else { continue };
             if let Some(layer) = layers.get_mut(number) {
                 (layer.blob, layer.content) = (Blob::Read, Some(content));
             }
@@ -108,6 +145,20 @@ impl<'s> Layers<'s> {
         }
         Ok(layers)
     }
+}
+
+/// Compares a blob with its digest and size and, where it is to have one, its diff_id.
+fn verify(job: &Job, pool: &Pool) -> Result<()> {
+    let Expect { digest, size, diff_id } = job.expect;
+    if diff_id.is_some() {
+        return measure(&job.extent, &job.expect, pool).map(|_| ());
+    }
+    if let Some(size) = size.filter(|size| *size != job.extent.len()) {
+        return Err(Error::mismatch("size", size, job.extent.len()));
+    }
+    let Some(digest) = digest else { return Ok(()) };
+    let found = job.extent.digest(digest.algorithm())?;
+    if found == digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
 }
 
 fn read_one(job: &Job, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, InLayer)> {

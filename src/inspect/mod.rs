@@ -52,9 +52,10 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
     let mut policy = Policy::new(Stamp { epoch: Epoch::new(0)?, rule: Rule::Set });
     policy.reference.clone_from(&options.reference);
     policy.platform.clone_from(&options.platform);
-    let mut graph = Graph::load(source)?.sound()?;
+    let graph = Graph::load(source)?.sound()?;
     let mut docker = DockerImage::load_all(source)?;
     let mut selection = Selection::named(&graph, &docker, &policy)?;
+    graph.something_here(|digest| selection.keeps(digest))?;
     selection.docker(&graph, &policy, &mut docker);
 
     let mut layers = Layers::new(source);
@@ -84,6 +85,9 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
         }
         images.push(image);
     }
+    if !options.skip_layers {
+        verify_others(source, &graph, &selection, &mut layers)?;
+    }
     total(if options.skip_layers { 0 } else { layers.total() });
     let layers = if options.skip_layers { layers.unread() } else { layers.read(pool, &mut findings)? };
     for image in &mut images {
@@ -102,8 +106,29 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
         layers,
         attached,
         findings: findings.finish(),
-        notes: std::mem::take(&mut graph.notes),
+        notes: graph.notes.texts(|digest| selection.keeps(digest)),
     })
+}
+
+/// Adds the blobs that are part of no image that is listed, so that they are verified as well. An absent one is no fault.
+fn verify_others(source: &Source, graph: &Graph, selection: &Selection, layers: &mut Layers<'_>) -> Result<()> {
+    for (digest, node) in graph.nodes.iter().filter(|(digest, _)| selection.keeps(digest)) {
+        match &node.body {
+            Body::Manifest(manifest) => {
+                // The config of an image was verified when it was read.
+                let config = manifest.config.iter().filter(|_| manifest.image.is_none());
+                for link in config.chain(&manifest.layers) {
+                    layers.verify(link).map_err(|e| e.in_blob(digest))?;
+                }
+            }
+            Body::Blob(extent) => layers.verify_extent(*digest, extent.clone()),
+            Body::Index(_) | Body::Unknown(_) | Body::Absent => {}
+        }
+    }
+    for (digest, extent) in graph.named_by_unknown(source, |digest| selection.keeps(digest))? {
+        layers.verify_extent(digest, extent);
+    }
+    Ok(())
 }
 
 /// What a config says.

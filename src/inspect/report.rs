@@ -110,6 +110,9 @@ pub struct Layer {
     pub size: u64,
     /// Is its blob here, and of a kind that can be looked into?
     pub blob: Blob,
+    /// Is its blob in the image? A foreign layer may be there or not.
+    #[serde(skip)]
+    pub is_here: bool,
     /// What is in it, where it was read.
     pub content: Option<Content>,
 }
@@ -122,7 +125,7 @@ pub enum Blob {
     Read,
     /// It was not read, by request.
     Unread,
-    /// It is not in the image.
+    /// Its vendor distributes it: it is not in the image, or not looked into.
     Foreign,
     /// It is no tar that restamp knows (its media type says so).
     Opaque,

@@ -3,18 +3,19 @@
 //! [`order`] says which comes first where they name each other across the tree.
 
 mod parts;
+mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::config::{BaseHistory, Config};
 use crate::document::convert;
-use crate::document::descriptor::{Descriptor, DescriptorEdit};
+use crate::document::descriptor::{Descriptor, DescriptorEdit, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
-use crate::document::{Moves, Patched};
+use crate::document::{Moves, Patched, moved};
 use crate::epoch::Stamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Node};
 use crate::image::sink::Content;
 use crate::image::source::Source;
@@ -64,8 +65,14 @@ pub struct Documents<'a> {
     pub times: u64,
     /// What somebody should know.
     pub warnings: Vec<String>,
+    /// What was left out because it can't follow.
+    pub dropped: Vec<String>,
+    /// The digests of that.
+    pub left_behind: BTreeSet<Digest>,
     /// New documents by the old digest, but for configs.
     new: BTreeMap<Digest, Vec<u8>>,
+    /// Statements that were read, and their sizes.
+    statements: BTreeMap<Digest, u64>,
     configs: BTreeMap<ConfigKey, Vec<u8>>,
     made: BTreeMap<Digest, Made>,
     visiting: BTreeSet<Digest>,
@@ -95,7 +102,10 @@ impl<'a> Documents<'a> {
             blobs: BTreeMap::new(),
             times: 0,
             warnings: Vec::new(),
+            dropped: Vec::new(),
+            left_behind: BTreeSet::new(),
             new: BTreeMap::new(),
+            statements: BTreeMap::new(),
             configs: BTreeMap::new(),
             made: BTreeMap::new(),
             visiting: BTreeSet::new(),
@@ -114,6 +124,7 @@ impl<'a> Documents<'a> {
         self.visit(wanted)?;
         let bytes = self.index(root, &keep, "index.json").map_err(|e| e.in_blob("index.json"))?;
         let bytes = self.carried(bytes)?;
+        self.keep_named_by_unknown()?;
         self.warn_of_attestations();
         Ok(Some(bytes))
     }
@@ -226,6 +237,7 @@ impl<'a> Documents<'a> {
             Body::Blob(extent) => {
                 self.blobs.insert(*digest, Content::Source(extent.clone()));
             }
+            Body::Unknown(unknown) => self.unknown(digest, unknown)?,
             Body::Index(index) => {
                 let keep: Vec<bool> = (0..index.children.len()).map(|number| self.keeps_child(index, number)).collect();
                 let bytes = self.index(index, &|number| keep.get(number) == Some(&true), &digest.to_string())?;
@@ -251,9 +263,29 @@ impl<'a> Documents<'a> {
         Some(DescriptorEdit::document(old.digest.algorithm(), bytes))
     }
 
+    /// Is it absent, and about something that has another digest now? Its own content can't follow.
+    fn is_left_behind(&self, child: &Descriptor) -> bool {
+        let is_absent = matches!(self.graph.nodes.get(&child.digest), Some(Node { body: Body::Absent, .. }));
+        let about = || child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
+        let is_moved = || about().is_some_and(|about| moved(&self.moves, &about).is_some());
+        let is_tag_moved = || child.ref_name().is_some_and(|tag| moved_tag(tag, &self.moves).is_some());
+        is_absent && (is_moved() || is_tag_moved())
+    }
+
     fn index(&mut self, index: &IndexNode, keep: &dyn Fn(usize) -> bool, place: &str) -> Result<Vec<u8>> {
+        let left_behind: BTreeSet<usize> = (0..index.children.len())
+            .filter(|number| {
+                keep(*number) && index.children.get(*number).is_some_and(|child| self.is_left_behind(child))
+            })
+            .collect();
+        for child in left_behind.iter().filter_map(|number| index.children.get(*number)) {
+            let text = "is not in the image, so it can't follow what it is about, which has another digest now";
+            let name = printable(child.ref_name().unwrap_or("attestation").as_bytes());
+            self.dropped.push(format!("{name} {}, which {text}", child.digest));
+            self.left_behind.insert(child.digest);
+        }
         let manifests = index.children.iter().enumerate().map(|(number, child)| match self.edit(child) {
-            _ if !keep(number) => ChildEdit::Removed,
+            _ if !keep(number) || left_behind.contains(&number) => ChildEdit::Removed,
             Some(edit) => ChildEdit::Moved(edit),
             None => ChildEdit::Kept,
         });

@@ -11,7 +11,7 @@ use crate::image::graph::extent_of;
 use crate::image::sink::Content;
 use crate::image::source::Source;
 use crate::layer::{self, Expect, Outcome, Pool, Spec};
-use crate::media_type::{Class, Compression, LayerType, classify};
+use crate::media_type::{Compression, LayerKind, LayerType};
 use crate::policy::Policy;
 use crate::rewrite::early::{self, Early};
 use crate::rewrite::report::{Action, Change, Layer};
@@ -112,38 +112,35 @@ impl Layers {
         diff_id: Digest,
         base: bool,
     ) -> Result<Key> {
-        let class = classify(&descriptor.media_type);
-        let extent = extent_of(source, descriptor)?;
         // What has no media type is what the config says of it: the layer of that diff_id.
-        let is_untyped = descriptor.media_type.is_empty();
-        let is_layer = matches!(class, Class::Layer(_)) || is_untyped;
-        let action = match (class, &extent) {
-            (_, Some(_)) if is_layer && base => Some(Action::Base),
-            (_, Some(_)) if is_layer => None,
-            (Class::Layer(LayerType { foreign: true, .. }), None) => Some(Action::Foreign),
-            (_, None) if !descriptor.urls.is_empty() => Some(Action::Foreign),
-            (_, Some(_)) => Some(Action::Opaque),
-            (_, None) => return Err(Error::missing("layer").in_blob(descriptor.digest)),
-        };
+        let kind = descriptor.layer_kind(true);
+        let extent = extent_of(source, descriptor)?;
         let (digest, size) = (descriptor.digest, descriptor.size);
+        let action = match (kind, &extent) {
+            (LayerKind::Foreign, _) => Some(Action::Foreign),
+            (_, None) => return Err(Error::missing("layer").in_blob(digest)),
+            (LayerKind::Tar(_), _) => base.then_some(Action::Base),
+            (LayerKind::Encrypted | LayerKind::Opaque, _) => Some(Action::Opaque),
+        };
         if let Some(action) = action {
             let content = extent.map(Content::Source);
             if let Some(content) = content.as_ref().filter(|content| content.len() != size) {
                 return Err(Error::mismatch("size", size, content.len()).in_blob(digest));
             }
-            let key = self.keep(action, digest, size, diff_id, content);
-            if action == Action::Opaque {
+            let is_tar = action == Action::Base || LayerType::parse(&descriptor.media_type).is_some();
+            let is_here = content.is_some();
+            let key = self.keep(action, digest, size, diff_id, content, is_tar)?;
+            if action != Action::Base {
                 self.by_blob.entry(digest).or_insert(key);
-                if !base {
-                    let kind = printable(descriptor.media_type.as_bytes());
-                    self.warnings.insert(format!("{digest}: times in it are left as they are: {kind} is no layer"));
-                }
+            }
+            if is_here && !base {
+                self.unstamped(action, descriptor);
             }
             return Ok(key);
         }
         let Some(extent) = extent else { return Err(Error::missing("layer").in_blob(digest)) };
-        let declared = match class {
-            Class::Layer(layer) => layer.compression,
+        let declared = match kind {
+            LayerKind::Tar(Some(compression)) => compression,
             _ => layer::compression_of(&extent)?,
         };
         let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
@@ -152,23 +149,36 @@ impl Layers {
         Ok(key)
     }
 
+    /// Says that the times in a layer are not set, and why.
+    fn unstamped(&mut self, action: Action, descriptor: &Descriptor) {
+        let why = match action {
+            Action::Foreign => "a foreign layer, which is its vendor's to change".to_owned(),
+            _ => format!("{} is no layer", printable(descriptor.media_type.as_bytes())),
+        };
+        self.warnings.insert(format!("{}: times in it are left as they are: {why}", descriptor.digest));
+    }
+
     /// Plans a layer that `manifest.json` names.
     pub fn plan_docker(&mut self, policy: &Policy, layer: &DockerLayer, diff_id: Digest, base: bool) -> Result<Key> {
         let compression = layer::compression_of(&layer.extent)?;
-        if base {
+        let is_foreign = layer.kind == LayerKind::Foreign;
+        if base || is_foreign {
             let digest = match (layer.digest, compression) {
                 (Some(digest), _) => digest,
                 (None, Compression::None) => diff_id,
                 (None, _) => layer.extent.digest(Algorithm::Sha256)?,
             };
+            let action = if is_foreign { Action::Foreign } else { Action::Base };
             let content = Content::Source(layer.extent.clone());
-            return Ok(self.keep(Action::Base, digest, layer.extent.len(), diff_id, Some(content)));
+            return self.keep(action, digest, layer.extent.len(), diff_id, Some(content), true);
         }
         let known = layer.digest.and_then(|digest| self.by_blob.get(&digest)).copied();
         match known {
-            Some(Key { name, work: Work::Keep, .. }) => {
+            Some(key) if key.work == Work::Keep => {
+                let action = self.done.get(&key).map_or(Action::Opaque, |done| done.report.action);
                 let content = Content::Source(layer.extent.clone());
-                return Ok(self.keep(Action::Opaque, name, layer.extent.len(), diff_id, Some(content)));
+                let is_tar = self.proofs.contains_key(&key);
+                return self.keep(action, key.name, layer.extent.len(), diff_id, Some(content), is_tar);
             }
             Some(key) if key.diff_id == diff_id => return Ok(key),
             _ => {}
@@ -178,14 +188,24 @@ impl Layers {
         self.encode(policy, name, compression, layer.extent.clone(), expect, layer.path.clone())
     }
 
-    fn keep(&mut self, action: Action, digest: Digest, size: u64, diff_id: Digest, content: Option<Content>) -> Key {
+    /// A layer that stays as it is; `is_tar` says that it is one of a format whose diff_id can be computed.
+    fn keep(
+        &mut self,
+        action: Action,
+        digest: Digest,
+        size: u64,
+        diff_id: Digest,
+        content: Option<Content>,
+        is_tar: bool,
+    ) -> Result<Key> {
         let key = Key { name: digest, work: Work::Keep, diff_id };
-        // What is not compressed is verified while it is copied, and foreign bytes are not here.
-        if let (Action::Base, Some(Content::Source(extent))) = (action, &content)
-            && digest != diff_id
-        {
-            let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
-            self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
+        if let Some(Content::Source(extent)) = content.as_ref().filter(|_| is_tar) {
+            // All bytes are compared with their digest when they are copied. That is all there is to compare only where
+            // they are not compressed and both digests are the same.
+            if digest != diff_id || layer::compression_of(extent)? != Compression::None {
+                let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
+                self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
+            }
         }
         let same = |digest| Change { old: digest, new: digest };
         let report = Layer {
@@ -200,7 +220,7 @@ impl Layers {
         };
         let done = Done { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
         self.done.insert(key, done);
-        key
+        Ok(key)
     }
 
     fn encode(

@@ -47,9 +47,10 @@ pub fn rewrite(
     check_level(policy)?;
     let in_file = |e: Error| e.in_file(source.name());
     source.known_layout().map_err(in_file)?;
-    let mut graph = Graph::load(source)?.sound().map_err(in_file)?;
+    let graph = Graph::load(source)?.sound().map_err(in_file)?;
     let mut docker = DockerImage::load_all(source)?;
     let mut selection = Selection::choose(source, &graph, &docker, policy).map_err(in_file)?;
+    graph.something_here(|digest| selection.keeps(digest)).map_err(in_file)?;
     // What a deselected image is made of is left out with that, and no stray file.
     let used: BTreeSet<String> = used_paths(&docker).into_iter().map(str::to_owned).collect();
     selection.docker(&graph, policy, &mut docker);
@@ -57,15 +58,18 @@ pub fn rewrite(
     let plans = plan(source, policy, &graph, &docker, &selection, &mut layers).map_err(in_file)?;
     total(layers.total());
     layers.run(pool, spools, early).map_err(in_file)?;
-    let mut warnings = std::mem::take(&mut graph.notes);
-    warnings.extend(std::mem::take(&mut layers.warnings));
+    let of_layers = std::mem::take(&mut layers.warnings);
     let to_oci = source.kind() == Kind::DockerArchive && kind != Kind::DockerArchive;
     let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, to_oci);
     let root = documents.root().map_err(in_file)?;
     let finished = output::finish(&mut documents, root, &docker, &plans.docker, kind).map_err(in_file)?;
+    let is_left = |digest: &Digest| selection.keeps(digest) && !documents.left_behind.contains(digest);
+    let mut warnings = graph.notes.texts(is_left);
+    warnings.extend(of_layers);
     warnings.append(&mut documents.warnings);
     warnings.extend(finished.warnings);
     let mut dropped = selection.names.clone();
+    dropped.append(&mut documents.dropped);
     dropped.extend(output::unreferenced(source, &graph, &used)?);
     let report = Report {
         schema: SCHEMA,

@@ -54,7 +54,7 @@ pub fn before_attestations(graph: &Graph, selection: &Selection) -> Vec<Digest> 
 fn parts(node: &Node) -> impl Iterator<Item = Digest> {
     let children = match &node.body {
         Body::Index(index) => index.children.as_slice(),
-        Body::Manifest(_) | Body::Blob(_) | Body::Absent => &[],
+        Body::Manifest(_) | Body::Unknown(_) | Body::Blob(_) | Body::Absent => &[],
     };
     children.iter().chain(node.subject()).map(|link| link.digest)
 }

@@ -73,7 +73,9 @@ pub fn finish(
     if kind == Kind::DockerArchive {
         docker::documents(documents, docker, plans, &entries, &mut finished)?;
     }
-    if finished.images.is_empty() {
+    // One that only a subject leads to is rewritten and has no name.
+    let is_kept = |digest: &Digest| documents.selection().keeps(digest);
+    if finished.images.is_empty() && !graph.images().any(|(digest, _)| is_kept(digest)) {
         finished.warnings.push("there is no image in it".to_owned());
     }
     Ok(finished)
@@ -164,6 +166,7 @@ pub(super) fn sniff(content: &Content) -> Result<Compression> {
 /// Files that nothing refers to, and which are therefore left out.
 pub fn unreferenced(source: &Source, graph: &Graph, used: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut known: BTreeSet<String> = graph.reachable().iter().map(Digest::path).collect();
+    known.extend(graph.named_by_unknown(source, |_| true)?.keys().map(Digest::path));
     known.extend(["oci-layout", "index.json"].map(str::to_owned));
     if source.docker().is_some() {
         known.extend(["manifest.json", "repositories"].map(str::to_owned));

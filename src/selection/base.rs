@@ -18,7 +18,7 @@ pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseI
     policy.signatures = crate::policy::Signatures::Drop;
     let selection = Selection::choose(source, &graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
     let of_graph = graph.images().filter(|(digest, _)| selection.keeps(digest)).filter_map(|(_, m)| m.image.as_ref());
-    let of_docker = docker.iter().filter(|image| selection.keeps_docker(&policy, image)).map(|image| &image.config);
+    let of_docker = docker.iter().filter(|image| selection.keeps_docker(&policy, image)).map(|image| &*image.config);
     for image in of_graph.chain(of_docker) {
         let history = Config::parse(&image.bytes).map_err(|e| e.in_file(source.name()))?.history().to_vec();
         found.push(BaseImage { platform: image.platform(), diff_ids: image.diff_ids.clone(), history });

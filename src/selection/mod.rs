@@ -18,8 +18,9 @@ mod signatures;
 use std::collections::BTreeSet;
 
 use crate::digest::Digest;
+use crate::document::attestation::is_attestation;
 use crate::document::descriptor::Descriptor;
-use crate::error::Result;
+use crate::error::{Result, printable};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ManifestNode};
 use crate::image::names::is_name;
@@ -63,14 +64,16 @@ impl Selection {
         still_here.extend(images.iter().map(|image| image.id));
         // What a layout has under another name is not left out.
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
-            self.names.push(format!("image {} {}", image.entry.repo_tags.join(" "), image.id));
+            let tags = printable(image.entry.repo_tags.join(" ").as_bytes());
+            self.names.push(format!("image {tags} {}", image.id));
             self.docker_gone.insert(image.image_id());
         }
         for image in images {
             let (kept, gone) =
                 std::mem::take(&mut image.entry.repo_tags).into_iter().partition(|tag| self.keeps_name(tag));
             let gone: Vec<String> = gone;
-            self.names.extend(gone.iter().map(|tag| format!("name {tag} of image {}", image.id)));
+            self.names
+                .extend(gone.iter().map(|tag| format!("name {} of image {}", printable(tag.as_bytes()), image.id)));
             image.entry.repo_tags = kept;
         }
     }
@@ -103,13 +106,23 @@ impl Selection {
                     selection.names.push(format!("attestation {digest}"));
                 }
             }
+            selection.absent_attestations(graph);
         }
         selection.signatures(graph, policy.signatures)?;
         if policy.signatures == Signatures::Drop {
-            selection.signed_attestations(source, graph);
+            selection.signed_attestations(source, graph)?;
         }
         selection.referrers(graph);
         Ok(selection)
+    }
+
+    /// Leaves out attestations that are not in the image: their descriptors say what they are.
+    fn absent_attestations(&mut self, graph: &Graph) {
+        for child in indexes(graph).flatten().filter(|child| is_absent(graph, &child.digest)) {
+            if is_attestation(&child.annotations, child.artifact_type.as_deref()) && self.dropped.insert(child.digest) {
+                self.names.push(format!("attestation {}, which is not in the image", child.digest));
+            }
+        }
     }
 
     /// Chooses by reference and platform alone: what is asked for, and what is about that.
@@ -154,7 +167,8 @@ impl Selection {
 
     fn drop_root(&mut self, number: usize, child: &Descriptor) {
         if self.dropped_roots.insert(number) {
-            self.names.push(format!("{} {}", child.ref_name().unwrap_or("untagged"), child.digest));
+            let name = printable(child.ref_name().unwrap_or("untagged").as_bytes());
+            self.names.push(format!("{name} {}", child.digest));
         }
     }
 }
@@ -176,6 +190,10 @@ fn indexes(graph: &Graph) -> impl Iterator<Item = &[Descriptor]> {
         _ => None,
     });
     graph.root.iter().map(|root| root.children.as_slice()).chain(nested)
+}
+
+fn is_absent(graph: &Graph, digest: &Digest) -> bool {
+    graph.nodes.get(digest).is_some_and(|node| matches!(node.body, Body::Absent))
 }
 
 fn subject_of(graph: &Graph, digest: &Digest) -> Option<Digest> {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph};
 use crate::policy::Platform;
-use crate::selection::{Selection, images, indexes, missing};
+use crate::selection::{Selection, images, indexes, is_absent, missing};
 
 impl Selection {
     /// Leaves out the images of other platforms.
@@ -22,6 +22,17 @@ impl Selection {
             if !platform.matches(&own) {
                 self.dropped.insert(*digest);
                 self.names.push(format!("{own} {digest}"));
+            }
+        }
+        self.absent_of_others(graph);
+    }
+
+    /// Of what is not in the image, descriptors have to tell what it is for.
+    fn absent_of_others(&mut self, graph: &Graph) {
+        let is_one = |platform: &Platform| !platform.os.is_empty() && platform.os != "unknown";
+        for (digest, own) in listed(graph).filter(|(digest, own)| is_absent(graph, digest) && is_one(own)) {
+            if !self.is_listed_for.contains(&digest) && self.dropped.insert(digest) {
+                self.names.push(format!("{own} {digest}, which is not in the image"));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Signatures: they are over digests as they are, and can't follow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::attestation::{Attestation, STATEMENT_LIMIT, Suspect, is_statement_type, signature_kind};
 use crate::document::descriptor::Descriptor;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
-use crate::image::graph::{Graph, extent_of};
+use crate::image::graph::{Body, Graph, extent_of};
 use crate::image::source::Source;
 use crate::policy::Signatures;
 use crate::selection::{Selection, manifests};
@@ -46,6 +46,14 @@ impl Selection {
                 found.push((format!("{kind} {digest}"), Some(*digest)));
             }
         }
+        for (digest, node) in graph.nodes.iter().filter(|(digest, _)| self.keeps(digest) && !known.contains(digest)) {
+            let Body::Unknown(unknown) = &node.body else { continue };
+            let artifact_types: Vec<&str> = unknown.artifact_type.iter().map(String::as_str).collect();
+            let suspect = Suspect { artifact_types: &artifact_types, ..Suspect::default() };
+            if let Some(kind) = signature_kind(suspect) {
+                found.push((format!("{kind} {digest}"), Some(*digest)));
+            }
+        }
         if found.is_empty() {
             return Ok(());
         }
@@ -63,22 +71,31 @@ impl Selection {
     }
 
     /// Leaves out attestations that are DSSE envelopes, which nothing but their content tells.
-    pub(super) fn signed_attestations(&mut self, source: &Source, graph: &Graph) {
+    pub(super) fn signed_attestations(&mut self, source: &Source, graph: &Graph) -> Result<()> {
+        // Attestations may share a statement.
+        let mut known: BTreeMap<Digest, bool> = BTreeMap::new();
         for (digest, manifest) in manifests(graph) {
             if !manifest.attestation || !self.keeps(digest) {
                 continue;
             }
-            // What can't be read here is an error when it is rewritten.
-            let is_signed = |layer: &Descriptor| {
-                let bytes =
-                    extent_of(source, layer).ok().flatten().and_then(|extent| extent.bytes(STATEMENT_LIMIT).ok());
-                bytes.is_some_and(|bytes| matches!(Attestation::parse(&bytes), Ok(Attestation::Signed)))
-            };
-            let mut statements = manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type));
-            if statements.any(is_signed) {
-                self.dropped.insert(*digest);
-                self.names.push(format!("DSSE envelope {digest}"));
+            for layer in manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type)) {
+                let is_signed = match known.get(&layer.digest) {
+                    Some(is_signed) => *is_signed,
+                    None => is_signed(source, layer).map_err(|e| e.in_blob(layer.digest))?,
+                };
+                known.insert(layer.digest, is_signed);
+                if is_signed && self.dropped.insert(*digest) {
+                    self.names.push(format!("DSSE envelope {digest}"));
+                }
             }
         }
+        Ok(())
     }
+}
+
+/// Is this blob a DSSE envelope? What is not there, or no JSON, is none.
+fn is_signed(source: &Source, layer: &Descriptor) -> Result<bool> {
+    let Some(extent) = extent_of(source, layer)? else { return Ok(false) };
+    let bytes = extent.verified_bytes(&layer.digest, Some(layer.size), STATEMENT_LIMIT)?;
+    Ok(matches!(Attestation::parse(&bytes), Ok(Attestation::Signed)))
 }

@@ -5,6 +5,7 @@ use crate::digest::Digest;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, Platform};
 use crate::error::{Error, Result};
+use crate::image::graph::UnknownNode;
 use crate::media_type::LayerType;
 use crate::policy;
 
@@ -23,6 +24,7 @@ impl Node {
         match &self.body {
             Body::Index(index) => index.subject.as_ref(),
             Body::Manifest(manifest) => manifest.subject.as_ref(),
+            Body::Unknown(unknown) => unknown.subject.as_ref(),
             Body::Blob(_) | Body::Absent => None,
         }
     }
@@ -37,6 +39,8 @@ pub enum Body {
     Index(IndexNode),
     /// A manifest: of an image, an attestation or an artifact.
     Manifest(Box<ManifestNode>),
+    /// A JSON document of another type.
+    Unknown(UnknownNode),
     /// Anything else: bytes.
     Blob(Extent),
     /// It is not here, and nothing says that it has to be.

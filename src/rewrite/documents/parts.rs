@@ -1,7 +1,7 @@
 //! The blobs that a manifest lists: layers, statements about images, and what passes as it is.
 
 use super::{Documents, ImagePlan};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::document::attestation::{Attestation, STATEMENT_LIMIT, is_statement_type};
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::manifest::LayerEdit;
@@ -43,28 +43,33 @@ impl Documents<'_> {
     pub(super) fn blobs_of(&mut self, manifest: &ManifestNode) -> Result<Vec<Part>> {
         let mut parts = Vec::new();
         for descriptor in &manifest.layers {
-            let statement = manifest.attestation && is_statement_type(&descriptor.media_type);
-            let moved = if statement { self.statement(descriptor)? } else { None };
-            parts.push(match moved {
-                Some(bytes) => {
-                    self.publish(descriptor.digest, bytes.clone());
-                    Part::Document(descriptor.digest.algorithm(), bytes)
-                }
-                None => {
-                    self.pass(descriptor, "blob")?;
-                    Part::Kept
-                }
+            let is_statement = manifest.attestation && is_statement_type(&descriptor.media_type);
+            parts.push(if is_statement && self.statement(descriptor)? {
+                let bytes = self.new.get(&descriptor.digest).map_or(&[][..], Vec::as_slice);
+                let data = descriptor.data.is_some().then(|| bytes.to_vec());
+                Part::Document { digest: self.moved(descriptor.digest), size: bytes.len() as u64, data }
+            } else {
+                self.pass(descriptor, "blob")?;
+                Part::Kept
             });
         }
         Ok(parts)
     }
 
-    /// An in-toto statement about what has moved; `None` if nothing that it is about has.
-    fn statement(&mut self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
+    /// Publishes an in-toto statement about what has moved, once for all attestations that share it; false if nothing
+    /// that it is about has.
+    fn statement(&mut self, descriptor: &Descriptor) -> Result<bool> {
+        if let Some(size) = self.statements.get(&descriptor.digest) {
+            if *size != descriptor.size {
+                return Err(Error::mismatch("size", descriptor.size, size).in_blob(descriptor.digest));
+            }
+            return Ok(self.new.contains_key(&descriptor.digest));
+        }
         let Some(extent) = extent_of(self.source, descriptor)? else {
             return Err(Error::missing("statement").in_blob(descriptor.digest));
         };
         let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), STATEMENT_LIMIT)?;
+        self.statements.insert(descriptor.digest, descriptor.size);
         let in_blob = |e: Error| e.in_blob(descriptor.digest);
         let statement = match Attestation::parse(&bytes).map_err(in_blob)? {
             Attestation::Statement(statement) => statement,
@@ -74,11 +79,14 @@ impl Documents<'_> {
                     "an attestation is signed and can't follow what it is about; --attestations drop leaves it out";
                 return Err(in_blob(Error::refused(text)));
             }
-            Attestation::Signed | Attestation::Other => return Ok(None),
+            Attestation::Signed | Attestation::Other => return Ok(false),
         };
         let patched = statement.patch(&self.moves).map_err(in_blob)?;
         self.note(&descriptor.digest.to_string(), &patched);
-        Ok(patched.changed.then_some(patched.bytes))
+        if patched.changed {
+            self.publish(descriptor.digest, patched.bytes);
+        }
+        Ok(patched.changed)
     }
 
     /// A blob that stays as it is. It has to be there, unless its descriptor says where else it is.
@@ -115,8 +123,8 @@ pub enum Part {
     Kept,
     /// It is a layer that was encoded.
     Layer { digest: Digest, size: u64, media_type: Option<String>, diff_id: Digest, data: Option<Vec<u8>> },
-    /// It is this document.
-    Document(Algorithm, Vec<u8>),
+    /// It is a document that was rewritten.
+    Document { digest: Digest, size: u64, data: Option<Vec<u8>> },
 }
 
 impl Part {
@@ -124,8 +132,7 @@ impl Part {
     pub fn digest(&self) -> Option<Digest> {
         match self {
             Self::Kept => None,
-            Self::Layer { digest, .. } => Some(*digest),
-            Self::Document(algorithm, bytes) => Some(Digest::of(*algorithm, bytes)),
+            Self::Layer { digest, .. } | Self::Document { digest, .. } => Some(*digest),
         }
     }
 
@@ -139,7 +146,9 @@ impl Part {
                 media_type: media_type.clone(),
                 rewritten: Some(*diff_id),
             }),
-            Self::Document(algorithm, bytes) => LayerEdit::Moved(DescriptorEdit::document(*algorithm, bytes)),
+            Self::Document { digest, size, data } => {
+                LayerEdit::Moved(DescriptorEdit { data: data.as_deref(), ..DescriptorEdit::blob(*digest, *size) })
+            }
         }
     }
 }

@@ -1,7 +1,13 @@
 //! Faults of earlier versions, each with a test of its name.
 
+mod all_clear;
+mod foreign;
 mod keys;
+mod made;
+mod partial_indexes;
 mod programs;
 mod sparse_names;
 mod stargz;
 mod tar_headers;
+mod unknown_documents;
+mod verification;

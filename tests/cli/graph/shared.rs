@@ -83,20 +83,21 @@ fn a_statement_about_images_of_several_indexes_follows_them_all() {
 }
 
 #[test]
-fn places_of_the_old_bytes_of_a_layer_are_told_of() {
+fn places_of_the_old_bytes_of_a_blob_are_told_of() {
     let mut layout = Layout::default();
     layout.put_image(&hello(), &BUILD);
     let mut manifest: Value = serde_json::from_slice(&hello().manifest(&BUILD)).unwrap();
-    for layer in manifest["layers"].as_array_mut().unwrap() {
-        layer["urls"] = json!(["https://example.org/layer"]);
+    for place in ["/layers/0", "/layers/1", "/config"] {
+        manifest.pointer_mut(place).unwrap()["urls"] = json!(["https://example.org/layer"]);
     }
     layout.manifests = vec![layout.put(OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap())];
     let (said, archive) = rewritten(&layout.tar(&BUILD), "", "oci-archive", &["--base-layers", "1"]);
     let files = read_tar(&archive);
     let new = document(&files, &index(&files)["manifests"][0]);
-    assert_eq!(new["layers"][0]["urls"], manifest["layers"][0]["urls"]);
-    assert_eq!(new["layers"][1]["urls"], manifest["layers"][1]["urls"]);
-    assert!(!said.contains("layers[0].urls") && said.contains("layers[1].urls: leads to"), "{said}");
+    // Whoever fetches a layer from elsewhere gets the old bytes, so it stays these; nobody fetches a config so.
+    assert_eq!(new["layers"], manifest["layers"]);
+    assert_eq!(new["config"]["urls"], manifest["config"]["urls"]);
+    assert!(!said.contains("layers[1].urls") && said.contains("config.urls: leads to"), "{said}");
 }
 
 #[test]

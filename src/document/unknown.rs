@@ -1,0 +1,64 @@
+//! Documents of types that restamp does not know: what they name, and the one field of theirs that has a meaning anywhere.
+
+use std::collections::BTreeSet;
+
+use super::descriptor::{Descriptor, DescriptorEdit, text};
+use super::json::{Json, Kind, Value};
+use super::{Patch, Patched};
+use crate::digest::Digest;
+use crate::error::Result;
+
+/// A JSON object of an unknown type.
+#[derive(Debug)]
+pub struct Unknown<'a> {
+    json: Json<'a>,
+}
+
+impl<'a> Unknown<'a> {
+    /// Reads a document; `None` if it is no JSON object.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let json = Json::parse(bytes).ok()?;
+        (json.root().kind() == Kind::Object).then_some(Self { json })
+    }
+
+    /// `subject`, where it is a descriptor.
+    pub fn subject(&self) -> Option<Descriptor> {
+        let value = self.json.root().get_some("subject")?;
+        Descriptor::read(value, "subject".to_owned()).ok()
+    }
+
+    /// `artifactType`
+    pub fn artifact_type(&self) -> Option<String> {
+        text(self.json.root(), "artifactType")
+    }
+
+    /// Every digest that it holds as a text (`digest` of descriptors, `blobSum` of Docker's schema 1, whatever else),
+    /// but for that in a `subject` which is a descriptor.
+    pub fn digests(&self) -> BTreeSet<Digest> {
+        let root = self.json.root();
+        let subject = self.subject().map(|subject| subject.span);
+        let mut found = BTreeSet::new();
+        let mut pending: Vec<Value<'_>> = vec![root];
+        while let Some(value) = pending.pop() {
+            if subject.as_ref().is_some_and(|span| *span == value.span()) {
+                continue;
+            }
+            match value.kind() {
+                Kind::Object => pending.extend(value.members().map(|member| member.value)),
+                Kind::Array => pending.extend(value.elements()),
+                Kind::String => found.extend(value.as_str().and_then(|text| text.parse::<Digest>().ok())),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// The document about the new subject.
+    pub fn patch(&self, subject: &DescriptorEdit<'_>) -> Result<Patched> {
+        let mut patch = Patch::new(&self.json);
+        if let Some(value) = self.json.root().get_some("subject") {
+            patch.descriptor(value, "subject", subject);
+        }
+        patch.finish()
+    }
+}

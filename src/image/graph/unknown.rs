@@ -1,0 +1,96 @@
+//! Documents of unknown types, and what has to stay with them: all that they name.
+
+use std::collections::BTreeMap;
+
+use super::{Body, Graph};
+use crate::blob::Extent;
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::unknown::Unknown;
+use crate::error::{Error, Result};
+use crate::image::source::{DOCUMENT_LIMIT, Source};
+
+/// More blobs than any layout has.
+const MAX_BLOBS: usize = 1_000_000;
+/// White space before a document that is looked through for its first character.
+const HEAD: usize = 64;
+
+/// A JSON document of a type that restamp does not know: another manifest than those of OCI and Docker schema 2.
+#[derive(Debug)]
+pub struct UnknownNode {
+    /// The document. It is read again where it is patched.
+    pub extent: Extent,
+    /// What it refers to.
+    pub subject: Option<Descriptor>,
+    /// `artifactType`
+    pub artifact_type: Option<String>,
+    /// The blobs of this image that it names, its subject aside.
+    pub names: Vec<Digest>,
+}
+
+impl UnknownNode {
+    /// Reads a document; `None` if it is no JSON object.
+    pub(super) fn read(source: &Source, extent: &Extent, bytes: &[u8]) -> Result<Option<Self>> {
+        let Some(document) = Unknown::parse(bytes) else { return Ok(None) };
+        let mut names = Vec::new();
+        for digest in document.digests() {
+            if source.blob(&digest)?.is_some() {
+                names.push(digest);
+            }
+        }
+        let (subject, artifact_type) = (document.subject(), document.artifact_type());
+        Ok(Some(Self { extent: extent.clone(), subject, artifact_type, names }))
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(super) fn held(&self) -> u64 {
+        (self.names.len() * size_of::<Digest>()) as u64
+    }
+}
+
+/// May this be a JSON document, by its length and its first character?
+pub(super) fn may_be_document(extent: &Extent) -> Result<bool> {
+    if extent.len() > DOCUMENT_LIMIT {
+        return Ok(false);
+    }
+    let mut head = [0; HEAD];
+    let count = extent.head(&mut head)?;
+    let head = head.get(..count).unwrap_or_default();
+    Ok(head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
+}
+
+impl Graph {
+    /// All blobs that documents of unknown types name, and what those name in turn: nothing tells what they need of it.
+    pub fn named_by_unknown(
+        &self,
+        source: &Source,
+        keeps: impl Fn(&Digest) -> bool,
+    ) -> Result<BTreeMap<Digest, Extent>> {
+        let mut found = BTreeMap::new();
+        let mut pending: Vec<Digest> = Vec::new();
+        for (_, node) in self.nodes.iter().filter(|(digest, _)| keeps(digest)) {
+            if let Body::Unknown(unknown) = &node.body {
+                pending.extend(&unknown.names);
+            }
+        }
+        while let Some(digest) = pending.pop() {
+            if found.contains_key(&digest) {
+                continue;
+            }
+            let Some(extent) = source.blob(&digest)? else { continue };
+            if may_be_document(&extent)? {
+                // One that is damaged is found to be so when it is copied.
+                let bytes = extent.verified_bytes(&digest, None, DOCUMENT_LIMIT).unwrap_or_default();
+                let document = Unknown::parse(&bytes);
+                pending.extend(document.iter().flat_map(Unknown::digests));
+                // Not patched, so its subject has to stay as well.
+                pending.extend(document.iter().filter_map(Unknown::subject).map(|subject| subject.digest));
+            }
+            found.insert(digest, extent);
+            if found.len() > MAX_BLOBS {
+                return Err(Error::limit("number of blobs", MAX_BLOBS as u64, "more").in_file(source.name()));
+            }
+        }
+        Ok(found)
+    }
+}

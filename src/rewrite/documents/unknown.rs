@@ -1,0 +1,62 @@
+//! Documents of types that are not understood: they stay, and all that they name stays with them.
+
+use super::Documents;
+use crate::digest::Digest;
+use crate::document::moved;
+use crate::document::unknown::Unknown;
+use crate::error::Result;
+use crate::image::graph::{Body, UnknownNode};
+use crate::image::sink::Content;
+use crate::image::source::DOCUMENT_LIMIT;
+
+impl Documents<'_> {
+    /// A document of an unknown type: it stays, with all that it names, but for a subject that has moved.
+    pub(super) fn unknown(&mut self, digest: &Digest, unknown: &UnknownNode) -> Result<()> {
+        if self.blobs.contains_key(digest) {
+            return Ok(()); // on another way
+        }
+        let count = unknown.names.len();
+        let with = match count {
+            0 => "left as it is".to_owned(),
+            1 => "left as it is, with the blob that it names".to_owned(),
+            _ => format!("left as it is, with the {count} blobs that it names"),
+        };
+        self.warnings.push(format!("{digest}: a document of a type that is not understood; {with}"));
+        let subject = unknown.subject.as_ref().and_then(|subject| self.edit(subject));
+        let patched = match subject {
+            Some(edit) => {
+                let bytes = unknown.extent.verified_bytes(digest, None, DOCUMENT_LIMIT)?;
+                Unknown::parse(&bytes).map(|document| document.patch(&edit)).transpose()?
+            }
+            None => None,
+        };
+        match patched.filter(|patched| patched.changed) {
+            Some(patched) => {
+                self.note(&digest.to_string(), &patched);
+                self.publish(*digest, patched.bytes);
+            }
+            None => {
+                self.blobs.insert(*digest, Content::Source(unknown.extent.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what documents of unknown types name: they can't follow what has moved, which is therefore there twice.
+    pub(super) fn keep_named_by_unknown(&mut self) -> Result<()> {
+        for (digest, extent) in self.graph.named_by_unknown(self.source, |digest| self.selection.keeps(digest))? {
+            self.blobs.entry(digest).or_insert(Content::Source(extent));
+        }
+        for (digest, node) in self.graph.nodes.iter().filter(|(digest, _)| self.selection.keeps(digest)) {
+            let Body::Unknown(unknown) = &node.body else { continue };
+            let mut old = unknown.names.iter().filter(|name| moved(&self.moves, name).is_some());
+            if let Some(first) = old.next() {
+                let more = old.count();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let text = format!("{digest}: names {first}{more}, which has another digest now; the old one is kept");
+                self.warnings.push(text);
+            }
+        }
+        Ok(())
+    }
+}
