@@ -32,7 +32,7 @@ impl Checker<'_> {
         let mut base_files = BTreeSet::new();
         let mut tags: BTreeMap<&str, &DockerImage> = BTreeMap::new();
         for image in docker {
-            let field = self.entry_of(image);
+            let field = entry_of(image);
             self.docker_image(&place, image, !by_config.contains(&image.id), &mut base_files)?;
             if !by_config.is_empty() && !by_config.contains(&image.id) {
                 let text = format!("{} is not the config of an image in index.json", image.id);
@@ -55,13 +55,6 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn entry_of(&self, image: &DockerImage) -> String {
-        // Those that were not asked for are gone from the list.
-        let kept = self.selection.docker_kept().iter().enumerate().filter(|(_, kept)| **kept).map(|(number, _)| number);
-        let position = self.docker.iter().position(|other| std::ptr::eq(other, image)).unwrap_or(0);
-        element_path("", kept.into_iter().nth(position).unwrap_or(position))
-    }
-
     fn docker_image(
         &mut self,
         place: &Arc<Place>,
@@ -71,7 +64,12 @@ impl Checker<'_> {
     ) -> Result<()> {
         let of = image.entry.repo_tags.first();
         let of = of.map_or_else(|| image.id.to_string(), |tag| printable(familiar(tag).as_bytes()));
-        let share = base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        // Entries may share a config.
+        let share = match self.shares.get(&image.id) {
+            Some(share) => *share,
+            None => base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?,
+        };
+        self.shares.insert(image.id, share);
         self.checked.images += u64::from(is_only_here);
         if self.seen.insert(image.id) {
             let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
@@ -79,7 +77,7 @@ impl Checker<'_> {
             self.config(&place, &image.config, image.entry.layers.len(), share.history)?;
         }
         let by_path: BTreeMap<&str, &DockerLayer> = image.layers.iter().rev().map(|l| (l.path.as_str(), l)).collect();
-        let by = format!("in {}, {}", place.name, member_path(&self.entry_of(image), "Layers"));
+        let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));
         for (number, path) in image.entry.layers.iter().enumerate() {
             let is_base = number < share.layers;
             let file = self.source.resolved(path.trim_start_matches("./"));
@@ -98,7 +96,7 @@ impl Checker<'_> {
             let (extent, digest) = (layer.extent.clone(), layer.digest);
             let is_foreign = layer.kind == LayerKind::Foreign;
             if is_foreign && !is_base {
-                let field = element_path(&member_path(&self.entry_of(image), "Layers"), number);
+                let field = element_path(&member_path(&entry_of(image), "Layers"), number);
                 let text = "a foreign layer, which is its vendor's to change: its times are not checked";
                 self.findings.note(place, Kind::MediaType, &field, text);
             }
@@ -237,6 +235,11 @@ pub(super) fn layer_sources(
         }
     }
     Ok(())
+}
+
+/// The place of an image in `manifest.json`.
+fn entry_of(image: &DockerImage) -> String {
+    element_path("", image.number)
 }
 
 /// The digests of all configs of images that an index leads to.

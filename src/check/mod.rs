@@ -33,6 +33,7 @@ use crate::image::source::Source;
 use crate::layer::Pool;
 use crate::policy::Policy;
 use crate::selection::Selection;
+use crate::selection::base::Share;
 use findings::Findings;
 use layers::Layers;
 use report::{ArchiveTimes, Checked, Kind, Level, Place, Report, SCHEMA};
@@ -77,6 +78,7 @@ pub fn check(
         subjects: Vec::new(),
         statements: Statements::default(),
         media_types: BTreeMap::new(),
+        shares: BTreeMap::new(),
         absent: match graph.something_here(|digest| selection.keeps(digest)) {
             Ok(()) => Level::Note,
             Err(_) => Level::Finding,
@@ -133,6 +135,8 @@ struct Checker<'a> {
     media_types: BTreeMap<Digest, String>,
     /// How much it matters that something which an index lists is not in the image: where other things are, little.
     absent: Level,
+    /// How much of the images of `manifest.json` is the base's, by their configs.
+    shares: BTreeMap<Digest, Share>,
     /// How deep the index is nested that is being looked at.
     depth: usize,
     checked: Checked,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use restamp::error::escaped;
+use restamp::error::{escaped, printable};
 use restamp::image::location::{Kind, Location, Where};
 use restamp::image::sink::{self, Target};
 use restamp::layer::Cache;
@@ -267,7 +267,8 @@ fn summary(report: &Report, verbose: bool) {
     };
     for image in &report.images {
         let change = image.manifest.as_ref().unwrap_or(&image.config);
-        let name = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
+        let names: Vec<String> = image.names.iter().map(|name| printable(name.as_bytes())).collect();
+        let name = if names.is_empty() { "untagged".to_owned() } else { names.join(", ") };
         let arrow = if change.old == change.new { "unchanged".to_owned() } else { format!("-> {}", change.new) };
         line(format!("{name} ({}): {} {arrow}", image.platform, change.old));
     }

@@ -30,6 +30,8 @@ pub struct DockerImage {
     pub config: Arc<ImageConfig>,
     /// The digest of the config, of the algorithm that its path promises: by sha256, it is Docker's image ID.
     pub id: Digest,
+    /// What Docker calls this image: the SHA-256 of the config.
+    pub image_id: Digest,
     /// Its layers, lowest first.
     pub layers: Vec<DockerLayer>,
 }
@@ -48,11 +50,6 @@ pub struct DockerLayer {
 }
 
 impl DockerImage {
-    /// What Docker calls this image.
-    pub fn image_id(&self) -> Digest {
-        Digest::sha256(&self.config.bytes)
-    }
-
     /// All images of an archive; an error if anything is wrong with one.
     pub fn load_all(source: &Source) -> Result<Vec<Self>> {
         let mut problems = Capped::default();
@@ -104,7 +101,8 @@ impl DockerImage {
         let claimed = named_digest(&entry.config);
         let algorithm = claimed.map_or(Algorithm::Sha256, |claimed| claimed.algorithm());
         let in_config = |error: Error| error.in_blob(printable(entry.config.as_bytes()));
-        let (id, config) = configs.get(&extent, algorithm).map_err(in_config)?;
+        let (ids, config) = configs.get(&extent, algorithm).map_err(in_config)?;
+        let (id, image_id) = ids;
         let claimed = claimed.filter(|claimed| *claimed != id);
         let misnamed = claimed.map(|claimed| in_config(Error::mismatch("digest", claimed, id)));
         let (config, misnamed) = match (config, misnamed) {
@@ -132,35 +130,38 @@ impl DockerImage {
                 Err(error) => problems.push_with(|| error),
             }
         }
-        Ok(Self { number, entry, config, id, layers })
+        Ok(Self { number, entry, config, id, image_id, layers })
     }
 }
+
+/// The digest of a config, and what Docker calls its image.
+type Ids = (Digest, Digest);
 
 /// Configs that were read, by their place in the archive: each is read and held once, however many entries name it.
 #[derive(Default)]
 struct Configs {
-    known: BTreeMap<((u64, u64), Algorithm), (Digest, Option<Arc<ImageConfig>>)>,
+    known: BTreeMap<((u64, u64), Algorithm), (Ids, Option<Arc<ImageConfig>>)>,
     held: u64,
 }
 
 impl Configs {
-    /// The digest of a config, and what it says.
-    fn get(&mut self, extent: &Extent, algorithm: Algorithm) -> Result<(Digest, Result<Arc<ImageConfig>>)> {
+    /// The digests of a config, and what it says.
+    fn get(&mut self, extent: &Extent, algorithm: Algorithm) -> Result<(Ids, Result<Arc<ImageConfig>>)> {
         let key = (extent.place(), algorithm);
-        if let Some((id, config)) = self.known.get(&key) {
+        if let Some((ids, config)) = self.known.get(&key) {
             let unread = || Error::refused("it can't be read, as an entry before this one says");
-            return Ok((*id, config.clone().ok_or_else(unread)));
+            return Ok((*ids, config.clone().ok_or_else(unread)));
         }
         let bytes = extent.bytes(DOCUMENT_LIMIT)?;
         self.held += bytes.len() as u64;
         if self.held > MAX_CONFIG_BYTES {
             return Err(Error::limit("size of all configs in bytes", MAX_CONFIG_BYTES, self.held));
         }
-        let id = Digest::of(algorithm, &bytes);
+        let ids = (Digest::of(algorithm, &bytes), Digest::sha256(&bytes));
         let config = ImageConfig::parse(bytes).and_then(|config| config.ok_or_else(|| Error::missing("rootfs")));
         let config = config.map(Arc::new);
-        self.known.insert(key, (id, config.as_ref().ok().cloned()));
-        Ok((id, config))
+        self.known.insert(key, (ids, config.as_ref().ok().cloned()));
+        Ok((ids, config))
     }
 }
 

@@ -10,7 +10,7 @@ pub mod histogram;
 mod layers;
 pub mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::config::{BaseHistory, Config};
@@ -60,7 +60,7 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
 
     let mut layers = Layers::new(source);
     let mut findings = Findings::default();
-    let mut images = Vec::new();
+    let mut images: Vec<Image> = Vec::new();
     for found in images::images(&graph, &selection) {
         let config = found.node.config.as_ref().map_or(found.digest, |config| config.digest);
         let mut image = image(config, found.image, &mut findings)?;
@@ -76,8 +76,12 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
         images.push(image);
     }
     // In an archive that is a layout as well, both list the same images, but for those that have no name.
+    let mut known: BTreeMap<Digest, usize> = BTreeMap::new();
     for found in images::only_in_archive(&graph, &selection, &docker) {
-        let mut image = image(found.id, &found.config, &mut findings)?;
+        // Entries may share a config.
+        let same = known.get(&found.id).and_then(|number| images.get(*number)).cloned();
+        let mut image = same.map_or_else(|| image(found.id, &found.config, &mut findings), Ok)?;
+        known.insert(found.id, images.len());
         image.names.clone_from(&found.entry.repo_tags);
         for (number, (layer, file)) in image.layers.iter_mut().zip(&found.layers).enumerate() {
             layer.digest = file.digest;

@@ -59,7 +59,7 @@ pub struct Report {
 }
 
 /// An image.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Image {
     /// Its names: tags, reference names.
     pub names: Vec<String>,
@@ -83,7 +83,7 @@ pub struct Image {
 }
 
 /// A layer as an image has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ImageLayer {
     /// Which one of [`Report::layers`].
     pub layer: usize,

@@ -27,9 +27,9 @@ pub struct Entry {
 /// Rewrites an image of `manifest.json`.
 pub fn rewrite(documents: &mut Documents<'_>, image: &DockerImage, plan: &ImagePlan) -> Result<Entry> {
     let diff_ids = documents.diff_ids(&image.config, plan)?;
-    let (config, bytes) = documents.config(image.id, &image.config, diff_ids, plan.base.history)?;
+    let config = documents.config(image.id, &image.config, diff_ids, plan.base.history)?;
     // `Parent` names an image by the ID that Docker gives it, whatever the name of its file is.
-    let (old, new) = (image.image_id(), Digest::sha256(&bytes));
+    let (old, new) = (image.image_id, config.image_id);
     if old != new {
         documents.moves.entry(old).or_insert(new);
     }
@@ -39,7 +39,7 @@ pub fn rewrite(documents: &mut Documents<'_>, image: &DockerImage, plan: &ImageP
         documents.keep_layer(done);
         layers.push(done.digest);
     }
-    Ok(Entry { tags: image.entry.repo_tags.clone(), made: Made { config, layers } })
+    Ok(Entry { tags: image.entry.repo_tags.clone(), made: Made { config: config.digest, layers } })
 }
 
 /// Makes `manifest.json` and `repositories`.

@@ -6,6 +6,7 @@ mod parts;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::document::config::{BaseHistory, Config};
@@ -48,6 +49,17 @@ pub struct Made {
 /// depends on all three, and manifests that share one may differ in the others.
 type ConfigKey = (Digest, Vec<Digest>, usize);
 
+/// A config as it is now. Any number of images may share one.
+#[derive(Debug, Clone)]
+pub struct NewConfig {
+    /// Its digest.
+    pub digest: Digest,
+    /// What Docker calls the image.
+    pub image_id: Digest,
+    /// The document.
+    pub bytes: Arc<[u8]>,
+}
+
 /// The documents of a run: what they were, and what they are.
 #[derive(Debug)]
 pub struct Documents<'a> {
@@ -73,7 +85,7 @@ pub struct Documents<'a> {
     new: BTreeMap<Digest, Vec<u8>>,
     /// Statements that were read, and their sizes.
     statements: BTreeMap<Digest, u64>,
-    configs: BTreeMap<ConfigKey, Vec<u8>>,
+    configs: BTreeMap<ConfigKey, NewConfig>,
     made: BTreeMap<Digest, Made>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
@@ -319,7 +331,10 @@ impl<'a> Documents<'a> {
             (None, _) => None,
         };
         let edit = ManifestEdit {
-            config: config.as_ref().map(|(digest, bytes)| DescriptorEdit::document(digest.algorithm(), bytes)),
+            config: config.as_ref().map(|config| DescriptorEdit {
+                data: Some(&config.bytes),
+                ..DescriptorEdit::blob(config.digest, config.bytes.len() as u64)
+            }),
             layers: layers.iter().map(Part::edit).collect(),
             subject: manifest.subject.as_ref().and_then(|subject| self.edit(subject)),
             moves: Some(&self.moves),
@@ -328,38 +343,40 @@ impl<'a> Documents<'a> {
         };
         let patched = Manifest::parse(&manifest.bytes)?.patch(self.policy.stamp, &edit)?;
         self.note(&digest.to_string(), &patched);
-        if let Some((config, _)) = config {
+        if let Some(config) = config {
             let now = |(part, old): (&Part, &Descriptor)| part.digest().unwrap_or(old.digest);
             let layers = layers.iter().zip(&manifest.layers).map(now).collect();
-            self.made.insert(*digest, Made { config, layers });
+            self.made.insert(*digest, Made { config: config.digest, layers });
         }
         Ok(patched.bytes)
     }
 
-    /// A config with new times and diff_ids, and its digest.
+    /// A config with new times and diff_ids.
     pub fn config(
         &mut self,
         old: Digest,
         image: &ImageConfig,
         diff_ids: Vec<Digest>,
         base_history: usize,
-    ) -> Result<(Digest, Vec<u8>)> {
+    ) -> Result<NewConfig> {
         let key = (old, diff_ids, base_history);
-        if let Some(bytes) = self.configs.get(&key) {
-            return Ok((Digest::of(old.algorithm(), bytes), bytes.clone()));
+        if let Some(config) = self.configs.get(&key) {
+            return Ok(config.clone());
         }
         let history = BaseHistory { entries: base_history };
         let patched = Config::parse(&image.bytes)
             .and_then(|config| config.patch(self.policy.stamp, history, &key.1))
             .map_err(|e| e.in_blob(old))?;
         self.note(&old.to_string(), &patched);
-        let (new, bytes) = (Digest::of(old.algorithm(), &patched.bytes), patched.bytes);
-        if new != old {
-            self.moves.entry(old).or_insert(new);
+        let digest = Digest::of(old.algorithm(), &patched.bytes);
+        let image_id = Digest::sha256(&patched.bytes);
+        if digest != old {
+            self.moves.entry(old).or_insert(digest);
         }
-        self.blobs.insert(new, Content::Bytes(bytes.clone()));
-        self.configs.insert(key, bytes.clone());
-        Ok((new, bytes))
+        let config = NewConfig { digest, image_id, bytes: patched.bytes.as_slice().into() };
+        self.blobs.insert(digest, Content::Bytes(patched.bytes));
+        self.configs.insert(key, config.clone());
+        Ok(config)
     }
 
     /// The new diff_ids of an image.

@@ -24,7 +24,8 @@ use crate::image::source::Source;
 use crate::layer::{FORM, Output, Pool};
 use crate::media_type::Compression;
 use crate::policy::Policy;
-use crate::selection::{Selection, base};
+use crate::selection::Selection;
+use crate::selection::base::{self, Share};
 use crate::spool::Spools;
 use documents::{Documents, ImagePlan};
 use early::Early;
@@ -119,9 +120,17 @@ fn plan(
         }
         plans.graph.insert(*digest, planned);
     }
+    // Entries may share a config.
+    let mut shares: BTreeMap<Digest, Share> = BTreeMap::new();
     for image in docker {
-        history_fits(&image.config).map_err(|e| e.in_blob(image.id))?;
-        let base = base::share(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?;
+        let base = match shares.get(&image.id) {
+            Some(share) => *share,
+            None => {
+                history_fits(&image.config).map_err(|e| e.in_blob(image.id))?;
+                base::share(&policy.base, &image.config).map_err(|e| e.in_blob(image.id))?
+            }
+        };
+        shares.insert(image.id, base);
         let mut planned = ImagePlan { base, layers: Vec::new() };
         for (number, layer) in image.layers.iter().enumerate() {
             let key = layers.plan_docker(policy, layer, image.config.diff_id(number)?, number < base.layers);

@@ -66,7 +66,7 @@ impl Selection {
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
             let tags = printable(image.entry.repo_tags.join(" ").as_bytes());
             self.names.push(format!("image {tags} {}", image.id));
-            self.docker_gone.insert(image.image_id());
+            self.docker_gone.insert(image.image_id);
         }
         for image in images {
             let (kept, gone) =
