@@ -2,6 +2,7 @@
 
 mod all_clear;
 mod foreign;
+mod growth;
 mod keys;
 mod made;
 mod partial_indexes;
