@@ -260,9 +260,13 @@ pub fn printable_whole(bytes: &[u8]) -> String {
     text
 }
 
+/// Would this character steer a terminal, be invisible, or look like the end of a line?
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
 /// A line of any length made fit for a terminal: what would steer it, or look like a line of its own, is escaped.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() || is_invisible(c);
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }

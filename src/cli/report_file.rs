@@ -42,8 +42,7 @@ impl ReportFile {
 
     /// Writes all of it, to where it does not have its name yet; what has none has it all then.
     pub fn write(mut self, report: &Report) -> Result<Self> {
-        let mut text = serde_json::to_vec_pretty(report)?;
-        text.push(b'\n');
+        let text = restamp::json_writer::to_vec(report)?;
         let failed = || format!("cannot write the report {}", self.path.display());
         match &mut self.output {
             Some(output) => output.file_mut()?.write_all(&text).with_context(failed)?,

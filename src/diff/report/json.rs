@@ -34,6 +34,7 @@ use serde::Serialize;
 
 use super::fold::explanations;
 use crate::diff::model::{Difference, Part, Report, Verdict};
+use crate::json_writer;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -113,9 +114,8 @@ pub fn json(report: &Report, kept: &Kept<'_>) -> String {
         notes: &report.notes,
     };
     // Strings and numbers alone: nothing in it can fail to be written.
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    let bytes = json_writer::to_vec(&document).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 fn item<'r>(report: &'r Report, difference: &'r Difference, kept: &Kept<'_>) -> Item<'r> {
