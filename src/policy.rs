@@ -18,6 +18,8 @@ pub struct Policy {
     pub base: Base,
     /// How rewritten layers are compressed.
     pub encoding: Encoding,
+    /// Times in the commands of history stay, also where the label that they repeat is rewritten.
+    pub keep_commands: bool,
     /// What becomes of attestations.
     pub attestations: Attestations,
     /// What becomes of signatures.
@@ -35,6 +37,7 @@ impl Policy {
             stamp,
             base: Base::None,
             encoding: Encoding::default(),
+            keep_commands: false,
             attestations: Attestations::Update,
             signatures: Signatures::Refuse,
             platform: None,

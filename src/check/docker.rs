@@ -74,7 +74,7 @@ impl Checker<'_> {
         if self.seen.insert(image.id) {
             let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
             let place = self.findings.place(What::Config, &name, &of);
-            self.config(&place, &image.config, image.entry.layers.len(), share.history)?;
+            self.config(&place, &image.id, &image.config, image.entry.layers.len(), share.history)?;
         }
         let by_path: BTreeMap<&str, &DockerLayer> = image.layers.iter().rev().map(|l| (l.path.as_str(), l)).collect();
         let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));

@@ -199,7 +199,7 @@ impl Checker<'_> {
         let own = self.findings.place(What::Config, &config.digest.to_string(), of);
         if let Some(image) = &manifest.image {
             if self.seen.insert(config.digest) {
-                self.config(&own, image, manifest.layers.len(), base_history)?;
+                self.config(&own, &config.digest, image, manifest.layers.len(), base_history)?;
             }
             return Ok(());
         }

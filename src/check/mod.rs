@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::document::config::{BaseHistory, Config};
+use crate::document::config::BaseHistory;
 use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
@@ -159,8 +159,15 @@ impl Checker<'_> {
     }
 
     /// A config, whichever of the two views it is found by.
-    fn config(&mut self, place: &Arc<Place>, image: &ImageConfig, layers: usize, base_history: usize) -> Result<()> {
-        let config = Config::parse(&image.bytes).map_err(|e| e.in_blob(&place.name))?;
+    fn config(
+        &mut self,
+        place: &Arc<Place>,
+        digest: &Digest,
+        image: &ImageConfig,
+        layers: usize,
+        base_history: usize,
+    ) -> Result<()> {
+        let config = self.graph.config_of(digest, &image.bytes).map_err(|e| e.in_blob(&place.name))?;
         self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.policy.stamp);
         let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
         if config.history().is_empty() || filled == layers {

@@ -14,8 +14,8 @@ use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Verify an image, and that every timestamp in it is the epoch
 ///
-/// Every digest, size, diff_id and other link is verified, and every timestamp that is not the epoch (or, with --clamp,
-/// is later than it) is listed. SOURCE is named as for `restamp rewrite`.
+/// Every digest, size, diff_id and other link is verified, and every timestamp that `restamp rewrite` sets and that is not
+/// the epoch (or, with --clamp, is later than it) is listed. SOURCE is named as for `restamp rewrite`.
 ///
 /// Times that no digest holds (of an archive's own entries, and of the v1 files beside a manifest.json) say nothing about
 /// the image, and docker and skopeo write them anew: with --digests-only they are notes.

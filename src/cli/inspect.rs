@@ -124,8 +124,9 @@ impl Page<'_> {
         if let Some(span) = image.files {
             writeln!(out, "  files      {}", spelled(span))?;
         }
-        // What is not `created` of the config or of its history is a label or an annotation.
-        times(out, image.times.iter().filter(|time| time.path.contains("[\"")))?;
+        // What is not `created` of the config or of its history is a label, an annotation or in a command.
+        let is_created = |path: &str| path == "created" || path.ends_with("].created");
+        times(out, image.times.iter().filter(|time| !is_created(&time.path)))?;
         for (number, layer) in image.layers.iter().enumerate() {
             let Some(content) = self.report.layers.get(layer.layer) else { continue };
             let seen = self.shown.get_mut(layer.layer).is_some_and(|shown| std::mem::replace(shown, true));
@@ -142,7 +143,7 @@ impl Page<'_> {
     }
 }
 
-/// Labels and annotations that hold a time.
+/// Labels, annotations and commands that hold a time.
 fn times<'r>(out: &mut dyn Write, times: impl Iterator<Item = &'r DocumentTime>) -> io::Result<()> {
     let all: Vec<&DocumentTime> = times.collect();
     for time in all.iter().take(TIMES) {

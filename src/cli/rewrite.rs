@@ -51,6 +51,10 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
     platform: Option<Platform>,
 
+    /// Leave commands in the history as they are, also where they repeat the old value of a label or annotation
+    #[arg(long, help_heading = "What is rewritten")]
+    keep_commands: bool,
+
     /// What becomes of attestations (SBOM, provenance)
     #[arg(long, value_enum, default_value = "update", value_name = "WHAT", help_heading = "What is rewritten")]
     attestations: AttestationRule,
@@ -218,6 +222,7 @@ fn policy(arguments: &Arguments) -> Result<Policy> {
         },
         level: arguments.compression_level,
     };
+    policy.keep_commands = arguments.keep_commands;
     policy.attestations = match arguments.attestations {
         AttestationRule::Update => Attestations::Update,
         AttestationRule::Drop => Attestations::Drop,
@@ -295,12 +300,16 @@ fn summary(report: &Report, verbose: bool) {
     let layers = number(report.layers.len() as u64, "layer", "layers");
     let is_same = |change: &Change| change.old == change.new;
     let is_kept = |layer: &Layer| is_same(&layer.diff_id) && layer.digest.as_ref().is_none_or(is_same);
-    if stamped == 0 && report.document_times == 0 && report.layers.iter().all(is_kept) {
-        return line(format!("nothing to stamp: {layers} and all times in documents as they were"));
+    if stamped == 0 && report.document_times + report.command_times == 0 && report.layers.iter().all(is_kept) {
+        return line(format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were"));
     }
+    let commands = match report.command_times {
+        0 => String::new(),
+        count => format!(" and {}", number(count, "time in commands", "times in commands")),
+    };
     let verb = if report.dry_run { "would be rewritten (dry run)" } else { "rewritten" };
     line(format!(
-        "{} {verb}, {} kept; {} and {} stamped",
+        "{} {verb}, {} kept; {} and {}{commands} stamped",
         number(rewritten as u64, "layer", "layers"),
         report.layers.len() - rewritten,
         number(stamped, "entry", "entries"),

@@ -11,6 +11,7 @@ use super::model::{Difference, Findings, Part, Place, Value};
 use super::view::{Image, View};
 use crate::causes::Class;
 use crate::digest::Digest;
+use crate::document::commands::Commands;
 use crate::document::descriptor::{UNCOMPRESSED, describes_layer_bytes};
 use crate::document::json::{Json, Kind, Value as JsonValue, element_path};
 use crate::error::Result;
@@ -27,6 +28,8 @@ pub(super) struct Subject<'f> {
     pub(super) findings: &'f mut Findings,
     pub(super) place: usize,
     pub(super) document: Document,
+    /// What is a time in the commands of both configs.
+    pub(super) commands: [Option<Commands>; 2],
 }
 
 impl Subject<'_> {
@@ -34,10 +37,19 @@ impl Subject<'_> {
     pub(super) fn push(&mut self, change: &Change<'_>, class: impl Fn(&Change<'_>) -> Class) {
         let (class, restamps) = match restamps(self.document, change) {
             Some(restamps) => (Class::Time, restamps),
+            None if self.is_time_in_command(change) => (Class::EmbeddedTime, true),
             None => (class(change), false),
         };
         let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
         self.findings.push(Difference::new(class, self.place, change.path.clone(), values).restamps(restamps));
+    }
+
+    /// Do two commands differ in nothing but times that rewriting sets?
+    fn is_time_in_command(&self, change: &Change<'_>) -> bool {
+        let is_command = change.path.ends_with("].created_by") || change.path.starts_with("container_config.Cmd[");
+        let ([Some(left), Some(right)], [Some(a), Some(b)]) = (&self.commands, change.values) else { return false };
+        let texts = (a.as_str(), b.as_str());
+        is_command && matches!(texts, (Some(a), Some(b)) if left.masked(&a) == right.masked(&b))
     }
 
     /// All changes of a manifest or index.
@@ -84,7 +96,7 @@ pub(super) fn lists<'j>(roots: [JsonValue<'j>; 2], way: &[&str]) -> Option<[Json
 }
 
 /// Compares the configs of two images.
-pub(super) fn configs(findings: &mut Findings, label: &str, images: [&Image; 2]) -> Result<()> {
+pub(super) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2], images: [&Image; 2]) -> Result<()> {
     let [a, b] = images.map(|image| image.config.as_slice());
     if a == b {
         return Ok(());
@@ -93,7 +105,8 @@ pub(super) fn configs(findings: &mut Findings, label: &str, images: [&Image; 2])
     let roots = [json_a.root(), json_b.root()];
     let digests = images.map(|image| Some(image.config_digest));
     let place = findings.place(Place { image: label.to_owned(), part: Part::Config, digests, about: String::new() });
-    let mut subject = Subject { findings, place, document: Document::Config };
+    let commands = [views[0].commands(images[0])?, views[1].commands(images[1])?];
+    let mut subject = Subject { findings, place, document: Document::Config, commands };
     let mut compared = Compared::default();
     let told = |path: &str, values: [Option<JsonValue<'_>>; 2]| {
         matches!(path, "history" | "rootfs.diff_ids") && both_arrays(values).is_some()
@@ -209,7 +222,7 @@ pub(super) fn manifests(
             layer(*x, *y, &element_path("layers", i.or(*j).unwrap_or(0)), &mut compared);
         }
     }
-    Subject { findings, place, document: Document::Manifest }.manifest(&compared);
+    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     Ok(())
 }
 

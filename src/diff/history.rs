@@ -4,18 +4,23 @@ use super::align::{align, by_position};
 use super::documents::Subject;
 use super::json::{Change, Compared, elements};
 use crate::causes::Class;
+use crate::document::commands::Commands;
 use crate::document::json::Value;
 
 /// Entries of the history, paired by their command.
 pub(super) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], compared: &mut Compared<'j>) {
     let [a, b] = lists;
-    let keys = |list: Value<'j>| -> Vec<_> {
+    let keys = |list: Value<'j>, commands: &Option<Commands>| -> Vec<_> {
         let key = |entry: Value<'j>| {
-            (entry.get("created_by").and_then(Value::as_str), entry.get("empty_layer").and_then(Value::as_bool))
+            let text = entry.get("created_by").and_then(Value::as_str);
+            // Of two builds one step is the same though a time in it is not.
+            let text = text.map(|text| commands.as_ref().map_or(text.to_string(), |commands| commands.masked(&text)));
+            (text, entry.get("empty_layer").and_then(Value::as_bool))
         };
         list.elements().map(key).collect()
     };
-    let pairs = align(&keys(a), &keys(b), &mut by_position);
+    let [left, right] = &subject.commands;
+    let pairs = align(&keys(a, left), &keys(b, right), &mut by_position);
     let mut found = Compared::default();
     elements(a, b, &pairs, "history", &|path, values| is_lone_step(path, values), &mut found);
     compared.is_respelled |= found.is_respelled;

@@ -80,7 +80,7 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
             document([x, y], &mut compared);
         }
     }
-    Subject { findings, place, document: Document::Manifest }.manifest(&compared);
+    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     Ok(())
 }
 

@@ -180,7 +180,8 @@ impl Comparison<'_> {
             return;
         }
         let place = self.index_place();
-        let mut subject = Subject { findings: &mut self.findings, place, document: Document::Manifest };
+        let mut subject =
+            Subject { findings: &mut self.findings, place, document: Document::Manifest, commands: [None, None] };
         for mut change in compared.changes {
             if !holder.is_empty() {
                 let dot = if change.path.starts_with('[') { "" } else { "." };

@@ -183,7 +183,7 @@ impl Comparison<'_> {
     fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         index::chains(&mut self.findings, label, self.views, images)?;
         self.attached(label, images)?;
-        documents::configs(&mut self.findings, label, images)?;
+        documents::configs(&mut self.findings, label, self.views, images)?;
         let pairs = self.layers(label, images)?;
         documents::manifests(&mut self.findings, label, self.views, images, &pairs)
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::Extent;
 use crate::digest::Digest;
+use crate::document::commands::Commands;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
 use crate::error::Result;
@@ -110,6 +111,11 @@ impl<'s> View<'s> {
             Some(Body::Manifest(manifest)) => &manifest.bytes,
             _ => &[],
         }
+    }
+
+    /// What is a time in the commands of an image.
+    pub(super) fn commands(&self, image: &Image) -> Result<Option<Commands>> {
+        Ok(self.graph.config_of(&image.config_digest, &image.config)?.commands().cloned())
     }
 
     /// The layers of an attestation or artifact.

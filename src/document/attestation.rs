@@ -106,7 +106,7 @@ impl Statement<'_> {
 /// What is no statement is left as it is.
 pub fn patch_statement(mut bytes: Vec<u8>, moves: &Moves) -> Result<Patched> {
     let Attestation::Statement(statement) = Attestation::parse(&bytes)? else {
-        return Ok(Patched { bytes, changed: false, times: 0, warnings: Vec::new() });
+        return Ok(Patched { bytes, changed: false, times: 0, command_times: 0, warnings: Vec::new() });
     };
     let Patch { edits, warnings, .. } = statement.moved(moves);
     let list = edits.into_list()?;
@@ -119,7 +119,7 @@ pub fn patch_statement(mut bytes: Vec<u8>, moves: &Moves) -> Result<Patched> {
             old.copy_from_slice(new);
         }
     }
-    Ok(Patched { bytes, changed: !list.is_empty(), times: 0, warnings })
+    Ok(Patched { bytes, changed: !list.is_empty(), times: 0, command_times: 0, warnings })
 }
 
 fn read_subject(subject: Value<'_>, number: usize) -> Subject {

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::commands::{Commands, OldTimes, command_sites};
 use super::descriptor::{Platform, read_digest, text};
 use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite, created_sites, label_sites};
@@ -19,6 +20,8 @@ pub struct Config<'a> {
     diff_ids: Vec<Digest>,
     history: Vec<History>,
     is_image: bool,
+    /// What is looked for in commands; nothing where they stay as they are.
+    commands: Option<Commands>,
 }
 
 /// An entry of `history`.
@@ -56,7 +59,29 @@ impl<'a> Config<'a> {
         let diff_ids = diff_id_values(root)?.map(read_digest).collect::<Result<_>>()?;
         let history = history_values(root)?.map(read_history).collect::<Result<_>>()?;
         let is_image = root.get_some("rootfs").is_some();
-        Ok(Self { json, diff_ids, history, is_image })
+        let commands = Some(Commands::of(root, &OldTimes::default()));
+        Ok(Self { json, diff_ids, history, is_image, commands })
+    }
+
+    /// The old values of annotations about the image are times in its commands as well.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: &OldTimes) -> Self {
+        if self.commands.is_some() && !annotations.is_empty() {
+            self.commands = Some(Commands::of(self.json.root(), annotations));
+        }
+        self
+    }
+
+    /// Times in commands stay, and are not looked for.
+    #[must_use]
+    pub fn keep_commands(mut self) -> Self {
+        self.commands = None;
+        self
+    }
+
+    /// What is looked for in commands.
+    pub fn commands(&self) -> Option<&Commands> {
+        self.commands.as_ref()
     }
 
     /// Has it a `rootfs`? What has none is no image but an artifact's config, such as `{}`.
@@ -125,6 +150,9 @@ impl<'a> Config<'a> {
         for (number, entry) in root.get("history").into_iter().flat_map(Value::elements).enumerate().skip(base.entries)
         {
             created_sites(entry, &element_path("history", number), &mut sites);
+        }
+        if let Some(commands) = &self.commands {
+            command_sites(root, commands, base.entries, &mut sites);
         }
         sites
     }

@@ -269,6 +269,13 @@ impl<'j> Value<'j> {
         self.get(field).filter(|value| !value.is_null())
     }
 
+    /// Where parts of the text of a string stand in the document.
+    pub fn spans_of(self, parts: &[Range<usize>]) -> Vec<Range<usize>> {
+        let start = self.span().start;
+        let map = text::Map::of(self.raw());
+        parts.iter().map(|part| start + map.raw(part.start)..start + map.raw(part.end)).collect()
+    }
+
     /// The text of a string: escapes resolved, bytes that are not UTF-8 and lone surrogates replaced by U+FFFD.
     pub fn as_str(self) -> Option<Cow<'j, str>> {
         (self.kind() == Kind::String).then(|| decode(self.raw()))

@@ -1,5 +1,6 @@
 //! The image manifest: one config, its layers, perhaps a subject (OCI image-spec, manifest.md; Docker schema 2).
 
+use super::commands::OldTimes;
 use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
@@ -102,6 +103,16 @@ impl<'a> Manifest<'a> {
     /// Every place that holds a time. The descriptors of a base's layers are the manifest's own.
     pub fn times(&self) -> Vec<TimeSite> {
         self.sites().iter().map(Site::public).collect()
+    }
+
+    /// The times in annotations, of the document and of its descriptors.
+    pub fn annotation_times(&self) -> OldTimes {
+        let mut times = OldTimes::default();
+        for descriptor in self.config.iter().chain(&self.layers).chain(&self.subject) {
+            descriptor.annotations.iter().for_each(|(key, text)| times.add(key, text));
+        }
+        self.annotations().iter().for_each(|(key, text)| times.add(key, text));
+        times
     }
 
     fn sites(&self) -> Vec<Site<'_>> {

@@ -9,6 +9,7 @@
 //! document; which digest became which other one is told to it.
 
 pub mod attestation;
+pub mod commands;
 pub mod config;
 pub mod convert;
 pub mod descriptor;
@@ -52,8 +53,10 @@ pub struct Patched {
     pub bytes: Vec<u8>,
     /// Is it another one than before?
     pub changed: bool,
-    /// How many times were written anew.
+    /// How many times were written anew, but for those in commands.
     pub times: usize,
+    /// How many times in commands were written anew.
+    pub command_times: usize,
     /// What somebody should know.
     pub warnings: Vec<Warning>,
 }
@@ -129,17 +132,19 @@ impl fmt::Display for Warning {
 struct Patch<'a> {
     edits: Edits<'a>,
     times: usize,
+    command_times: usize,
     warnings: Vec<Warning>,
 }
 
 impl<'a> Patch<'a> {
     fn new(json: &Json<'a>) -> Self {
-        Self { edits: Edits::new(json), times: 0, warnings: Vec::new() }
+        Self { edits: Edits::new(json), times: 0, command_times: 0, warnings: Vec::new() }
     }
 
     fn stamp(&mut self, sites: &[Site<'_>], stamp: Stamp) -> Result<()> {
         for site in sites {
-            self.times += usize::from(site.stamp(stamp, &mut self.edits, &mut self.warnings)?);
+            let count = usize::from(site.stamp(stamp, &mut self.edits, &mut self.warnings)?);
+            *if site.spot.is_some() { &mut self.command_times } else { &mut self.times } += count;
         }
         Ok(())
     }
@@ -150,6 +155,7 @@ impl<'a> Patch<'a> {
 
     fn finish(self) -> Result<Patched> {
         let changed = !self.edits.is_empty();
-        Ok(Patched { bytes: self.edits.apply()?, changed, times: self.times, warnings: self.warnings })
+        let Self { edits, times, command_times, warnings } = self;
+        Ok(Patched { bytes: edits.apply()?, changed, times, command_times, warnings })
     }
 }

@@ -4,6 +4,7 @@
 //! Labels and annotations hold what people wrote there, so they are read more freely.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use chrono::NaiveDate;
 
@@ -18,6 +19,14 @@ pub const REWRITTEN: &str = "buildkit/rewritten-timestamp";
 
 /// The labels and annotations that hold a date.
 pub const DATE_KEYS: [&str; 3] = [oci_spec::image::ANNOTATION_CREATED, "org.label-schema.build-date", "build-date"];
+
+/// All keys of labels and annotations that hold a time.
+pub(super) const TIME_KEYS: [(&str, TimeKind); 4] = [
+    (DATE_KEYS[0], TimeKind::Date),
+    (DATE_KEYS[1], TimeKind::Date),
+    (DATE_KEYS[2], TimeKind::Date),
+    (REWRITTEN, TimeKind::Seconds),
+];
 
 /// What kind of place a time stands in: how it is read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,11 +51,7 @@ impl TimeKind {
 
     /// The kind of place that a label or annotation is, if this key is one of a time.
     pub fn of_key(key: &str) -> Option<Self> {
-        match key {
-            REWRITTEN => Some(Self::Seconds),
-            key if DATE_KEYS.contains(&key) => Some(Self::Date),
-            _ => None,
-        }
+        TIME_KEYS.iter().find(|(known, _)| *known == key).map(|(_, kind)| *kind)
     }
 }
 
@@ -116,15 +121,31 @@ pub(super) struct Site<'j> {
     pub(super) path: String,
     pub(super) kind: TimeKind,
     pub(super) value: Value<'j>,
+    /// The part of the value that is the time; all of it where there is none.
+    pub(super) spot: Option<Spot>,
+}
+
+/// A part of a text.
+#[derive(Debug)]
+pub(super) struct Spot {
+    pub(super) text: String,
+    /// Where it stands in the document.
+    pub(super) span: Range<usize>,
 }
 
 impl Site<'_> {
     fn text(&self) -> Cow<'_, str> {
+        if let Some(spot) = &self.spot {
+            return Cow::Borrowed(&spot.text);
+        }
         self.value.as_str().unwrap_or_else(|| printable(self.value.raw()).into())
     }
 
     fn reading(&self) -> Reading {
-        self.value.as_str().map_or(Reading::Malformed, |text| self.kind.read(&text))
+        match self.value.kind() {
+            Kind::String => self.kind.read(&self.text()),
+            _ => Reading::Malformed,
+        }
     }
 
     pub(super) fn public(&self) -> TimeSite {
@@ -149,6 +170,9 @@ impl Site<'_> {
                 warnings.push(warn(WarningKind::NotText(self.text().into_owned())));
                 return Ok(false);
             }
+            // The label that it is of has the warning.
+            Reading::Malformed if self.spot.is_some() && stamp.rule == Rule::Clamp => return Ok(false),
+            Reading::Malformed if self.spot.is_some() => {}
             // It may be any time, an earlier one too, and clamping makes none later.
             Reading::Malformed if stamp.rule == Rule::Clamp => {
                 warnings.push(warn(WarningKind::UnreadTime(self.text().into_owned())));
@@ -160,14 +184,18 @@ impl Site<'_> {
             TimeKind::Seconds => stamp.epoch.to_string(),
             TimeKind::Created | TimeKind::Date => stamp.epoch.rfc3339(),
         };
-        Ok(edits.string(self.value, &text))
+        Ok(match &self.spot {
+            // A date has no character that JSON escapes.
+            Some(spot) => spot.text != text && edits.replace(spot.span.clone(), text),
+            None => edits.string(self.value, &text),
+        })
     }
 }
 
 /// Collects the `created` of an object.
 pub(super) fn created_sites<'j>(object: Value<'j>, path: &str, sites: &mut Vec<Site<'j>>) {
     if let Some(value) = object.get_some("created") {
-        sites.push(Site { path: member_path(path, "created"), kind: TimeKind::Created, value });
+        sites.push(Site { path: member_path(path, "created"), kind: TimeKind::Created, value, spot: None });
     }
 }
 
@@ -176,7 +204,7 @@ pub(super) fn label_sites<'j>(labels: Option<Value<'j>>, path: &str, sites: &mut
     for member in labels.into_iter().flat_map(Value::members) {
         let Some(kind) = TimeKind::of_key(&member.key) else { continue };
         if !member.value.is_null() {
-            sites.push(Site { path: member_path(path, &member.key), kind, value: member.value });
+            sites.push(Site { path: member_path(path, &member.key), kind, value: member.value, spot: None });
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! No loader since Docker 1.10 reads them, but they say when the image was made.
 
+use super::commands::{Commands, OldTimes, command_sites};
 use super::config::image_sites;
 use super::descriptor::text;
 use super::json::Json;
@@ -36,13 +37,20 @@ impl<'a> V1<'a> {
 
     /// Every place that holds a time.
     pub fn times(&self) -> Vec<TimeSite> {
-        image_sites(self.json.root()).iter().map(Site::public).collect()
+        self.sites().iter().map(Site::public).collect()
+    }
+
+    fn sites(&self) -> Vec<Site<'_>> {
+        let root = self.json.root();
+        let mut sites = image_sites(root);
+        command_sites(root, &Commands::of(root, &OldTimes::default()), 0, &mut sites);
+        sites
     }
 
     /// The document with new times and, where they are given, another ID and parent.
     pub fn patch(&self, stamp: Stamp, id: Option<&str>, parent: Option<&str>) -> Result<Patched> {
         let mut patch = Patch::new(&self.json);
-        patch.stamp(&image_sites(self.json.root()), stamp)?;
+        patch.stamp(&self.sites(), stamp)?;
         for (key, new) in [("id", id), ("parent", parent)] {
             if let (Some(field), Some(new)) = (self.json.root().get_some(key), new) {
                 patch.edits.string(field, new);

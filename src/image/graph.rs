@@ -3,6 +3,7 @@
 //! Every document is verified when it is read. What is wrong is collected rather than thrown, since `check` wants
 //! to name all of it; whoever wants to go on only with a sound graph asks for [`Graph::sound`].
 
+mod annotated;
 mod capped;
 mod node;
 mod unknown;
@@ -16,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::attestation;
+use crate::document::commands::OldTimes;
+use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
@@ -43,6 +46,8 @@ pub struct Graph {
     pub problems: Capped<Error>,
     /// What is not wrong but worth a word.
     pub notes: Capped<Note>,
+    /// The times in annotations that are about a config, by its digest.
+    old_times: BTreeMap<Digest, OldTimes>,
     /// Does the archive list images in `manifest.json` as well?
     is_docker: bool,
     held: u64,
@@ -97,7 +102,17 @@ impl Graph {
                 return Err(error.in_file(source.name()));
             }
         }
+        graph.old_times = annotated::old_times(graph.root.as_ref(), &graph.nodes);
         Ok(graph)
+    }
+
+    /// A config, which knows the times in the annotations about it.
+    pub fn config_of<'b>(&self, digest: &Digest, bytes: &'b [u8]) -> Result<Config<'b>> {
+        let config = Config::parse(bytes)?;
+        Ok(match self.old_times.get(digest) {
+            Some(times) => config.with_annotations(times),
+            None => config,
+        })
     }
 
     /// The graph, if nothing is wrong with it; else the first thing that is.
@@ -235,12 +250,13 @@ impl Graph {
 
     fn manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestNode> {
         self.held += bytes.len() as u64;
-        let (config, layers, subject, artifact_type, needs_config) = {
+        let (config, layers, subject, annotation_times, artifact_type, needs_config) = {
             let manifest = Manifest::parse(&bytes)?;
             (
                 manifest.config().cloned(),
                 manifest.layers().to_vec(),
                 manifest.subject().cloned(),
+                manifest.annotation_times(),
                 manifest.artifact_type(),
                 manifest.media_type().as_deref() != Some(OCI_ARTIFACT) && link.media_type != OCI_ARTIFACT,
             )
@@ -259,7 +275,7 @@ impl Graph {
             Some(Ok(image)) => image,
             None => None,
         };
-        let node = ManifestNode { bytes, config, image, layers, subject, artifact_type, attestation };
+        let node = ManifestNode { bytes, config, image, layers, subject, annotation_times, artifact_type, attestation };
         if node.hides_layers() {
             let text = "its config is not one of an image: times in that and in its layers are left as they are";
             self.note(link.digest, || format!("{}: {text}", link.digest));

@@ -13,7 +13,7 @@ pub mod report;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
-use crate::document::config::{BaseHistory, Config};
+use crate::document::config::BaseHistory;
 use crate::document::index::Index;
 use crate::document::manifest::Manifest;
 use crate::document::times::{Reading, TimeSite};
@@ -63,7 +63,7 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
     let mut images: Vec<Image> = Vec::new();
     for found in images::images(&graph, &selection) {
         let config = found.node.config.as_ref().map_or(found.digest, |config| config.digest);
-        let mut image = image(config, found.image, &mut findings)?;
+        let mut image = image(&graph, config, found.image, &mut findings)?;
         image.names = found.names;
         image.manifest = Some(found.digest);
         let manifest = Manifest::parse(&found.node.bytes).map_err(|e| e.in_blob(found.digest))?;
@@ -80,7 +80,7 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
     for found in images::only_in_archive(&graph, &selection, &docker) {
         // Entries may share a config.
         let same = known.get(&found.id).and_then(|number| images.get(*number)).cloned();
-        let mut image = same.map_or_else(|| image(found.id, &found.config, &mut findings), Ok)?;
+        let mut image = same.map_or_else(|| image(&graph, found.id, &found.config, &mut findings), Ok)?;
         known.insert(found.id, images.len());
         image.names.clone_from(&found.entry.repo_tags);
         for (number, (layer, file)) in image.layers.iter_mut().zip(&found.layers).enumerate() {
@@ -136,8 +136,8 @@ fn verify_others(source: &Source, graph: &Graph, selection: &Selection, layers: 
 }
 
 /// What a config says.
-fn image(digest: Digest, image: &ImageConfig, findings: &mut Findings) -> Result<Image> {
-    let config = Config::parse(&image.bytes).map_err(|e| e.in_blob(digest))?;
+fn image(graph: &Graph, digest: Digest, image: &ImageConfig, findings: &mut Findings) -> Result<Image> {
+    let config = graph.config_of(&digest, &image.bytes).map_err(|e| e.in_blob(digest))?;
     for step in config.history().iter().filter_map(|step| step.created_by.as_deref()) {
         findings.step(step);
     }

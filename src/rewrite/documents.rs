@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::document::config::{BaseHistory, Config};
+use crate::document::config::BaseHistory;
 use crate::document::convert;
 use crate::document::descriptor::{Descriptor, DescriptorEdit, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
@@ -75,6 +75,8 @@ pub struct Documents<'a> {
     pub blobs: BTreeMap<Digest, Content>,
     /// Times that were written anew.
     pub times: u64,
+    /// Times in commands that were written anew.
+    pub command_times: u64,
     /// What somebody should know.
     pub warnings: Vec<String>,
     /// What was left out because it can't follow.
@@ -113,6 +115,7 @@ impl<'a> Documents<'a> {
             moves: Moves::new(),
             blobs: BTreeMap::new(),
             times: 0,
+            command_times: 0,
             warnings: Vec::new(),
             dropped: Vec::new(),
             left_behind: BTreeSet::new(),
@@ -194,6 +197,7 @@ impl<'a> Documents<'a> {
 
     fn note(&mut self, place: &str, patched: &Patched) {
         self.times += patched.times as u64;
+        self.command_times += patched.command_times as u64;
         self.warnings.extend(patched.warnings.iter().map(|warning| format!("{place}: {warning}")));
     }
 
@@ -364,7 +368,9 @@ impl<'a> Documents<'a> {
             return Ok(config.clone());
         }
         let history = BaseHistory { entries: base_history };
-        let patched = Config::parse(&image.bytes)
+        let keeps_commands = self.policy.keep_commands;
+        let patched = (self.graph.config_of(&old, &image.bytes))
+            .map(|config| if keeps_commands { config.keep_commands() } else { config })
             .and_then(|config| config.patch(self.policy.stamp, history, &key.1))
             .map_err(|e| e.in_blob(old))?;
         self.note(&old.to_string(), &patched);

@@ -83,6 +83,7 @@ pub fn rewrite(
         layers: layers.reports(),
         index: finished.index,
         document_times: documents.times,
+        command_times: documents.command_times,
         dropped,
         warnings,
         dry_run: false,

@@ -35,6 +35,8 @@ pub struct Report {
     pub index: Option<Change>,
     /// Timestamps in documents (configs, history, labels, annotations) that were written anew.
     pub document_times: u64,
+    /// Times in the commands of history that were written anew, as the labels or annotations that they repeat were.
+    pub command_times: u64,
     /// What was left out: attestations, signatures, platforms, files that nothing refers to.
     pub dropped: Vec<String>,
     /// What somebody should know.

@@ -246,7 +246,7 @@ fn a_summary_says_if_there_was_nothing_to_stamp() {
         let first = pipe(["rewrite", "--epoch", "1700000000"], &image).expect(0);
         assert!(first.stderr.contains(&format!("{layers} rewritten, 0 kept; ")), "{}", first.stderr);
         let again = pipe(["rewrite", "--epoch", "1700000000"], &first.stdout).expect(0);
-        let said = format!("nothing to stamp: {layers} and all times in documents as they were\n");
+        let said = format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were\n");
         assert!(again.stderr.ends_with(&said) && !again.stderr.contains("rewritten"), "{}", again.stderr);
     }
 }

@@ -177,7 +177,7 @@ fn sum(report: &Report, epoch: Epoch, out: &mut dyn Write) -> io::Result<()> {
         found.push(format!("{} that {is} not {wanted}{outside}", number(total.times, "timestamp")));
     }
     if found.is_empty() {
-        found.push(format!("nothing found, every timestamp is {wanted}"));
+        found.push(format!("nothing found, every timestamp that restamp sets is {wanted}"));
     }
     if total.notes > noted_outside {
         found.push(number(total.notes - noted_outside, "note"));

@@ -21,6 +21,47 @@ pub(super) fn decode(raw: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Which byte of a string token each byte of its text comes from.
+#[derive(Debug)]
+pub(super) struct Map {
+    /// Where in text and token a run begins that is the same in both.
+    runs: Vec<(usize, usize)>,
+}
+
+impl Map {
+    /// Of a token, quotes included, as [`decode`] reads it.
+    pub(super) fn of(raw: &[u8]) -> Self {
+        let (mut text, mut token) = (0, 1);
+        let mut runs = vec![(text, token)];
+        let end = raw.len().saturating_sub(1);
+        while let Some(rest) = raw.get(token..end).filter(|rest| !rest.is_empty()) {
+            let plain = rest.split(|b| *b == b'\\').next().unwrap_or_default();
+            for chunk in plain.utf8_chunks() {
+                text += chunk.valid().len();
+                token += chunk.valid().len();
+                if !chunk.invalid().is_empty() {
+                    text += char::REPLACEMENT_CHARACTER.len_utf8();
+                    token += chunk.invalid().len();
+                    runs.push((text, token));
+                }
+            }
+            if plain.len() < rest.len() {
+                let (c, used) = unescape(rest.get(plain.len()..).unwrap_or_default());
+                text += c.len_utf8();
+                token += used;
+                runs.push((text, token));
+            }
+        }
+        Self { runs }
+    }
+
+    /// Where a byte of the text is in the token.
+    pub(super) fn raw(&self, at: usize) -> usize {
+        let after = self.runs.partition_point(|(text, _)| *text <= at);
+        self.runs.get(after.saturating_sub(1)).map_or(at + 1, |(text, token)| token + (at - text))
+    }
+}
+
 /// The character of the escape that `tail` begins with, and how many bytes it takes.
 fn unescape(tail: &[u8]) -> (char, usize) {
     let c = match tail.get(1) {

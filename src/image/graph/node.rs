@@ -2,6 +2,7 @@
 
 use crate::blob::Extent;
 use crate::digest::Digest;
+use crate::document::commands::OldTimes;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, Platform};
 use crate::error::{Error, Result};
@@ -71,6 +72,8 @@ pub struct ManifestNode {
     pub layers: Vec<Descriptor>,
     /// What it refers to.
     pub subject: Option<Descriptor>,
+    /// The times in its annotations.
+    pub annotation_times: OldTimes,
     /// `artifactType`
     pub artifact_type: Option<String>,
     /// Is it what BuildKit says about another manifest?

@@ -1,6 +1,7 @@
 //! Faults of earlier versions, each with a test of its name.
 
 mod all_clear;
+mod commands;
 mod foreign;
 mod growth;
 mod keys;
