@@ -15,13 +15,33 @@ use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source
 use restamp::policy::Policy;
 use restamp::rewrite::early;
 use restamp::spool::Spools;
-use restamp::tar::{Patcher, Want};
+use restamp::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 use restamp::{Digest, Epoch, Error, Result, Rule, Stamp};
 
 const SIZE: u64 = 16 << 20;
 const OUTPUTS: [Output; 3] = [Output::NONE, Output::GZIP, Output::ZSTD];
 
 struct Blob(Vec<u8>);
+
+/// Patches, and gives nothing out.
+struct Patching {
+    patcher: Patcher,
+    out: Vec<u8>,
+}
+
+impl Visitor for Patching {
+    fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> restamp::Result<()> {
+        self.out.clear();
+        self.patcher.headers(step, entry, block, &mut self.out);
+        Ok(())
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> restamp::Result<()> {
+        self.out.clear();
+        self.patcher.bytes(part, bytes, &mut self.out);
+        Ok(())
+    }
+}
 
 impl Source for Blob {
     fn open(&self) -> Result<Box<dyn Read + Send>> {
@@ -67,25 +87,13 @@ fn stages(c: &mut Criterion) {
     group.bench_function("hash/sha256", |b| b.iter(|| Digest::sha256(&tar)));
     group.bench_function("hash/sha512", |b| b.iter(|| Digest::of(Algorithm::Sha512, &tar)));
     group.bench_function("patch", |b| {
-        let mut out = vec![];
+        let mut patching = Patching { patcher: Patcher::new(stamp(), restamp::repair::plan), out: vec![] };
         b.iter(|| {
-            let (mut patcher, mut rest) = (Patcher::new(stamp()), &tar[..]);
-            while !rest.is_empty() {
-                let (want, len) = (patcher.want(), rest.len() as u64);
-                let n = match want {
-                    Want::Feed(n) => n as u64,
-                    Want::Content { remaining, .. } => remaining,
-                    Want::Rest => len,
-                };
-                let (head, tail) = rest.split_at(n.min(len) as usize);
-                rest = tail;
-                out.clear();
-                match want {
-                    Want::Feed(_) => _ = patcher.feed(head, &mut out).unwrap(),
-                    _ => patcher.pass(head.len() as u64),
-                }
-            }
-            black_box(patcher.stats())
+            patching.patcher = Patcher::new(stamp(), restamp::repair::plan);
+            let mut walker = Walker::new();
+            walker.push(&tar, &mut patching).unwrap();
+            walker.end(&mut patching).unwrap();
+            black_box(patching.patcher.stats())
         });
     });
     group.bench_function("cut", |b| {

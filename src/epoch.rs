@@ -172,6 +172,14 @@ impl Stamp {
             (Rule::Set, Ordering::Less) | (_, Ordering::Greater) => false,
         }
     }
+
+    /// Is this value written anew? In set mode every value is, so that there is one spelling.
+    pub fn replaces(self, value: Instant) -> bool {
+        match self.rule {
+            Rule::Set => true,
+            Rule::Clamp => value.cmp_epoch(self.epoch) == Ordering::Greater,
+        }
+    }
 }
 
 #[cfg(test)]

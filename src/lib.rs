@@ -15,6 +15,7 @@
 //! | 6 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
 //! | 6 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
 //! | 5 | [`policy`] | what to do, as a caller asks for it |
+//! | 5 | [`repair`] | which entries have times in their content, and what replaces them there |
 //! | 4 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
 //! | 4 | [`decode`] | decompression, within a budget for windows |
 //! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
@@ -61,6 +62,7 @@ pub mod json_writer;
 pub mod layer;
 pub mod media_type;
 pub mod policy;
+pub mod repair;
 pub mod rewrite;
 pub mod selection;
 pub mod spool;

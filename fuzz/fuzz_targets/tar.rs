@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::tar::{Framer, Patcher, Step, Want};
+use restamp::tar::{Entry, Part, PatchedBytes, Patcher, Step, Visitor, Walker};
 use restamp::{Epoch, Result, Rule, Stamp};
 
 fuzz_target!(|data: &[u8]| {
@@ -23,82 +23,76 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(before, after, "an entry or its content has changed");
 });
 
-/// Drives a patcher over a stream, with content handed over in pieces of a size.
+/// Patches a stream that is handed over in pieces of a size.
 fn patch(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, bool)> {
-    let mut patcher = Patcher::new(stamp);
-    let (mut out, mut at) = (Vec::new(), 0);
-    while at < stream.len() {
-        let left = stream.len() - at;
-        match patcher.want() {
-            Want::Feed(n) => {
-                let n = n.min(left);
-                patcher.feed(&stream[at..at + n], &mut out)?;
-                at += n;
-            }
-            want => {
-                let most = if let Want::Content { remaining, .. } = want { remaining } else { u64::MAX };
-                let n = left.min(piece).min(usize::try_from(most).unwrap_or(usize::MAX));
-                patcher.pass(n as u64);
-                out.extend_from_slice(&stream[at..at + n]);
-                at += n;
-            }
-        }
+    let mut patched = PatchedBytes { patcher: Patcher::new(stamp, restamp::repair::plan), out: Vec::new() };
+    let mut walker = Walker::new();
+    for piece in stream.chunks(piece) {
+        walker.push(piece, &mut patched)?;
     }
-    patcher.end(&mut out)?;
-    Ok((out, patcher.stats().changed))
+    walker.end(&mut patched)?;
+    patched.patcher.end(&mut patched.out);
+    Ok((patched.out, patched.patcher.stats().changed))
 }
 
 /// What is in a stream besides times, entry by entry.
 fn entries(stream: &[u8], stamp: Stamp, is_stamped: bool) -> Vec<String> {
-    let mut framer = Framer::new();
-    let (mut seen, mut at) = (Vec::new(), 0);
-    while at < stream.len() {
-        let left = stream.len() - at;
-        match framer.want() {
-            Want::Feed(n) => {
-                let n = n.min(left);
-                let step = framer.feed(&stream[at..at + n]).expect("a patcher accepts what a framer refuses");
-                at += n;
-                let entry = framer.entry();
-                if is_stamped && matches!(step, Step::Entry | Step::Global) {
-                    for time in entry.times() {
-                        assert!(time.is_accepted(stamp), "{time:?}");
-                    }
-                }
-                if step == Step::Entry {
-                    let records: Vec<_> = entry
-                        .pax_records()
-                        .filter(|record| record.time_key().is_none())
-                        .map(|record| (record.key.to_vec(), record.value.to_vec()))
-                        .collect();
-                    seen.push(format!(
-                        "{:?} {:?} {} {} {:?} {:o} {} {} {:?} {:?} {:?} {records:?}",
-                        entry.name(),
-                        entry.link_name(),
-                        entry.kind(),
-                        entry.size(),
-                        entry.sparse_size(),
-                        entry.mode(),
-                        entry.uid(),
-                        entry.gid(),
-                        entry.uname(),
-                        entry.gname(),
-                        entry.device(),
-                    ));
-                }
-            }
-            want => {
-                let most = if let Want::Content { remaining, .. } = want { remaining } else { u64::MAX };
-                let n = left.min(usize::try_from(most).unwrap_or(usize::MAX));
-                // eStargz's index is the one content that holds times.
-                if !(framer.entry().is_toc() && matches!(want, Want::Content { .. })) {
-                    seen.push(format!("{:?}", &stream[at..at + n]));
-                }
-                framer.pass(n as u64);
-                at += n;
+    let mut seen = Seen { entries: Vec::new(), data: Vec::new(), is_toc: false, stamp, is_stamped };
+    let mut walker = Walker::new();
+    walker.push(stream, &mut seen).expect("a patcher accepts what a walker refuses");
+    walker.end(&mut seen).expect("a patcher accepts an end that a walker refuses");
+    seen.entries.push(format!("{:?}", seen.data));
+    seen.entries
+}
+
+struct Seen {
+    entries: Vec<String>,
+    /// What has gone by since the last headers.
+    data: Vec<u8>,
+    is_toc: bool,
+    stamp: Stamp,
+    is_stamped: bool,
+}
+
+impl Visitor for Seen {
+    fn headers(&mut self, step: Step, entry: &Entry, _: &[u8]) -> Result<()> {
+        if self.is_stamped {
+            for time in entry.times() {
+                assert!(time.is_accepted(self.stamp), "{time:?}");
             }
         }
+        if step == Step::Entry {
+            // eStargz's table is the one content that holds times.
+            self.is_toc = entry.is_toc();
+            let data = std::mem::take(&mut self.data);
+            let is_sparse = entry.sparse_file_names().is_some();
+            let records: Vec<_> = entry
+                .pax_records()
+                .filter(|record| record.time_key().is_none() && !(is_sparse && record.key == b"path"))
+                .map(|record| (record.key.to_vec(), record.value.to_vec()))
+                .collect();
+            self.entries.push(format!(
+                "{data:?} {:?} {:?} {} {} {:?} {:o} {} {} {:?} {:?} {:?} {records:?}",
+                entry.name(),
+                entry.link_name(),
+                entry.kind(),
+                entry.size(),
+                entry.sparse_size(),
+                entry.mode(),
+                entry.uid(),
+                entry.gid(),
+                entry.uname(),
+                entry.gname(),
+                entry.device(),
+            ));
+        }
+        Ok(())
     }
-    framer.end().expect("a patcher accepts an end that a framer refuses");
-    seen
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        if !(self.is_toc && part == Part::Data) {
+            self.data.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
 }

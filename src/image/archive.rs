@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result, printable, quoted};
-use crate::tar::{Entry, Framer, Step, Want};
+use crate::tar::{BLOCK, Entry, Part, Step, Visitor, Walker, Want};
 
 /// Links are followed this far: the archives of podman have one, a loop has no end.
 const MAX_LINKS: usize = 16;
@@ -41,8 +41,8 @@ impl Archive {
     /// `arrived` is told of each file as soon as its header is read, its bytes may then still be on the way.
     pub fn index(extent: &Extent, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
         let mut archive = Self { members: BTreeMap::new(), names: 0, extent: extent.clone() };
-        walk(extent, &mut |step, entry, position| match step {
-            Step::Entry => archive.add(entry, extent, position, &mut arrived).map_err(|e| {
+        walk(extent, &mut |step, entry| match step {
+            Step::Entry => archive.add(entry, extent, &mut arrived).map_err(|e| {
                 let name = printable(&entry.name());
                 e.at_entry(name).at_offset(entry.offset())
             }),
@@ -54,7 +54,7 @@ impl Archive {
     /// Shows the headers of every entry once more, in the order of the archive: also those of global PAX headers, and
     /// what extension headers stand before its end.
     pub fn entries(&self, visit: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
-        walk(&self.extent, &mut |_, entry, _| visit(entry))
+        walk(&self.extent, &mut |_, entry| visit(entry))
     }
 
     fn checked(self) -> Result<Self> {
@@ -64,13 +64,7 @@ impl Archive {
         Ok(self)
     }
 
-    fn add(
-        &mut self,
-        entry: &Entry,
-        extent: &Extent,
-        position: u64,
-        arrived: &mut impl FnMut(&str, &Extent),
-    ) -> Result<()> {
+    fn add(&mut self, entry: &Entry, extent: &Extent, arrived: &mut impl FnMut(&str, &Extent)) -> Result<()> {
         let raw = entry.name();
         for name in [&raw, entry.link_name()] {
             self.names += name.len();
@@ -101,7 +95,7 @@ impl Archive {
                 Member::Link(target)
             }
             b'0' | 0 | b'7' if !text.ends_with('/') => {
-                let file = extent.part(position, entry.size());
+                let file = extent.part(entry.header_offset() + BLOCK as u64, entry.size());
                 arrived(&name, &file);
                 Member::File(file)
             }
@@ -170,55 +164,62 @@ impl Archive {
     }
 }
 
-/// Is told of each entry, global header and the end, and where the entry's content begins.
-type Seen<'a> = dyn FnMut(Step, &Entry, u64) -> Result<()> + 'a;
+/// Called for each entry, each global header and the end.
+type Seen<'a> = dyn FnMut(Step, &Entry) -> Result<()> + 'a;
+
+/// Sees headers, and whether the end marker has begun.
+struct Headers<'s, 'a> {
+    seen: &'s mut Seen<'a>,
+    is_ended: bool,
+}
+
+impl Visitor for Headers<'_, '_> {
+    fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.is_ended |= step == Step::End && block.len() == BLOCK;
+        (self.seen)(step, entry)
+    }
+
+    fn bytes(&mut self, _: Part, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// Goes from header to header; contents are skipped.
 fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
-    let mut framer = Framer::new();
-    let mut position = 0_u64;
+    let (mut walker, mut headers) = (Walker::new(), Headers { seen, is_ended: false });
     let mut buffer = Vec::new();
-    let mut ended = false;
     loop {
-        match framer.want() {
+        let position = walker.offset();
+        match walker.want() {
             Want::Feed(count) => {
+                // The marker's second block is the last that matters, however much is behind it.
+                let is_last = headers.is_ended;
                 buffer.resize(count, 0);
                 let mut reader = extent.part(position, count as u64).reader()?;
                 let read = read_full(&mut reader, &mut buffer).map_err(|e| Error::io("cannot read", e))?;
-                position += read as u64;
-                let step = framer.feed(&buffer[..read])?;
-                // The marker's second block was the last that matters, however much is behind it.
-                if ended {
-                    break;
-                }
-                ended |= matches!(step, Step::End) && read == count;
-                if matches!(step, Step::Entry | Step::Global | Step::End) {
-                    seen(step, framer.entry(), position)?;
-                }
-                if read < count {
+                walker.push(buffer.get(..read).unwrap_or_default(), &mut headers)?;
+                if is_last || read < count {
                     break;
                 }
             }
             Want::Content { remaining, .. } => {
                 // The last byte is looked at, so that an archive that was cut is found out here.
                 let last = extent.part(position.saturating_add(remaining - 1), 1);
-                let there = last.head(&mut [0])? == 1;
-                if !there {
+                if last.head(&mut [0])? != 1 {
                     let have = end_of(extent, position)?;
-                    framer.pass(have.saturating_sub(position).min(remaining));
+                    walker.skip(have.saturating_sub(position).min(remaining));
                     break;
                 }
-                position = position.saturating_add(remaining);
-                framer.pass(remaining);
+                walker.skip(remaining);
             }
-            Want::Rest => return Ok(()),
+            Want::Rest => break,
         }
     }
-    framer.end()?;
+    walker.end(&mut headers)?;
     // Consumers do without the end marker; but a pipe whose writer died between two entries looks just like that.
-    if !ended {
+    if !headers.is_ended {
         let error = Error::malformed("end of the archive", "an end marker, two blocks of zeros", "the end of the data");
-        return Err(error.at_offset(position));
+        return Err(error.at_offset(walker.offset()));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result};
 use crate::layer::{Cutter, Decoder, Encoder, Expect, Output, Run, Window, compression_of};
 use crate::media_type::Compression;
-use crate::tar::{Framer, Step, Want};
+use crate::tar::{Entry, Part, Step, Visitor, Walker};
 
 /// How a layer's blob is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,61 +66,63 @@ pub fn form(blob: &Extent) -> Result<Form> {
 
 /// How long the first chunk of a stream is that begins like this; `None` if that can't be told.
 fn first_chunk(bytes: &[u8], is_all: bool, output: Output) -> Option<usize> {
-    let mut framer = Framer::new();
-    let mut cut = Cut { cutter: Cutter::new(output), taken: 0 };
-    let mut position = 0;
-    let mut is_fresh = true;
-    while position < bytes.len() {
-        let run = match framer.want() {
-            Want::Feed(count) => {
-                is_fresh = true;
-                let Some(fed) = bytes.get(position..position + count) else { break };
-                position += count;
-                match framer.feed(fed).ok()? {
-                    Step::Held => continue,
-                    Step::Entry | Step::Global | Step::End => Some(Run::Headers),
-                    Step::More => Some(Run::Rest),
-                }
-            }
-            want => {
-                let (run, most) = match want {
-                    // What the patcher rewrites is no content of a large file.
-                    Want::Content { remaining, .. } if framer.entry().is_toc() => (Run::Rest, remaining),
-                    Want::Content { total, remaining } => (Run::Content { total }, remaining),
-                    _ => (Run::Rest, u64::MAX),
-                };
-                let count = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len() - position);
-                framer.pass(count as u64);
-                position += count;
-                std::mem::take(&mut is_fresh).then_some(run)
-            }
-        };
-        if let Some(end) = cut.through(run, position) {
-            return Some(end);
-        }
+    let mut cut = Cut { cutter: Cutter::new(output), length: 0, is_done: false, content: Run::Rest };
+    Walker::new().push(bytes, &mut cut).ok()?;
+    if cut.is_done {
+        return Some(cut.length);
     }
     is_all.then_some(bytes.len())
 }
 
+/// Follows the cut rule up to the end of the first chunk.
 struct Cut {
     cutter: Cutter,
-    taken: usize,
+    /// How many bytes the chunk has.
+    length: usize,
+    /// Does it end there?
+    is_done: bool,
+    /// What the content of the current entry is to the cut rule.
+    content: Run,
 }
 
 impl Cut {
-    /// Takes all up to a position, which a run may begin; where the chunk ends, if it does.
-    fn through(&mut self, run: Option<Run>, position: usize) -> Option<usize> {
-        if run.is_some_and(|run| self.cutter.begin(run)) {
-            return Some(self.taken);
+    fn begin(&mut self, run: Run) {
+        self.is_done |= self.cutter.begin(run);
+    }
+
+    fn take(&mut self, mut count: usize) {
+        while count > 0 && !self.is_done {
+            let room = usize::try_from(self.cutter.room()).unwrap_or(usize::MAX).min(count);
+            count -= room;
+            self.length += room;
+            self.is_done = self.cutter.add(room as u64);
         }
-        while self.taken < position {
-            let room = usize::try_from(self.cutter.room()).unwrap_or(usize::MAX);
-            let count = room.min(position - self.taken);
-            self.taken += count;
-            if self.cutter.add(count as u64) {
-                return Some(self.taken);
-            }
+    }
+}
+
+impl Visitor for Cut {
+    fn headers(&mut self, _: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.content = Run::of_content(entry);
+        self.begin(Run::Headers);
+        self.take(entry.extension_bytes().len() + block.len());
+        Ok(())
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        match part {
+            // Only its first bytes begin it, and its padding is of it.
+            Part::Data => match std::mem::replace(&mut self.content, Run::Headers) {
+                Run::Headers => {}
+                run => self.begin(run),
+            },
+            Part::Padding => {}
+            Part::SparseMap | Part::AfterEnd => self.begin(Run::Rest),
         }
-        None
+        self.take(bytes.len());
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_done
     }
 }

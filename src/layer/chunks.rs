@@ -9,10 +9,9 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::layer::Pool;
 use crate::layer::form1::{Cutter, Encoder, Output, Run};
-use crate::layer::gather::split_off;
 use crate::layer::pool::Permit;
 use crate::media_type::Compression;
-use crate::tar::Step;
+use crate::tar::split_prefix;
 
 /// What a chunk costs beside its bytes.
 const OVERHEAD: u64 = 4 << 10;
@@ -57,19 +56,6 @@ impl<'a> Chunks<'a> {
         Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
     }
 
-    /// What a patcher has given out after a step.
-    pub(super) fn headers(&mut self, step: Step, out: &mut Vec<u8>) -> Result<()> {
-        if !out.is_empty() {
-            self.begin(match step {
-                Step::Entry | Step::Global | Step::End => Run::Headers,
-                Step::Held | Step::More => Run::Rest,
-            })?;
-            self.put(out)?;
-            out.clear();
-        }
-        Ok(())
-    }
-
     /// A run of the new stream begins.
     pub(super) fn begin(&mut self, run: Run) -> Result<()> {
         if self.cutter.begin(run) { self.close() } else { Ok(()) }
@@ -82,7 +68,7 @@ impl<'a> Chunks<'a> {
                 let permit = self.pool.acquire(permitted(self.capacity));
                 (self.pool.buffer(self.capacity), permit)
             });
-            let taken = split_off(&mut bytes, self.cutter.room());
+            let taken = split_prefix(&mut bytes, self.cutter.room());
             chunk.extend_from_slice(taken);
             if self.cutter.add(taken.len() as u64) {
                 self.close()?;

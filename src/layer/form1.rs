@@ -43,6 +43,7 @@
 
 use crate::error::{Error, Result};
 use crate::media_type::Compression;
+use crate::tar::Entry;
 use libdeflater::{CompressionLvl, Compressor};
 use std::fmt;
 use zstd::zstd_safe::{CParameter, compress_bound};
@@ -145,6 +146,13 @@ pub enum Run {
     },
     /// What continues the headers before it, and what follows the end marker.
     Rest,
+}
+
+impl Run {
+    /// The content of an entry: eStargz's index is of the rest.
+    pub fn of_content(entry: &Entry) -> Self {
+        if entry.is_toc() { Self::Rest } else { Self::Content { total: entry.padded_size() } }
+    }
 }
 
 /// The cut rule: told what comes, it says where chunks end. It sees no bytes.

@@ -14,7 +14,6 @@ mod cache;
 mod chunks;
 mod each;
 mod form1;
-mod gather;
 mod patch;
 mod pipeline;
 mod pool;

@@ -33,13 +33,13 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
-use crate::layer::gather::{Gather, passes, split_off};
 use crate::layer::patch::{self, Patched};
 use crate::layer::spec::{Outcome, Spec, Written};
 use crate::layer::{Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
+use crate::repair;
 use crate::sync::start;
-use crate::tar::{Patcher, Want};
+use crate::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
@@ -81,31 +81,17 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
         return Ok(None);
     }
     let ((), facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
-        let mut patcher = Patcher::new(spec.stamp);
-        let (mut gather, mut out) = (Gather::default(), Vec::new());
+        let patcher = Patcher::new(spec.stamp, repair::plan);
+        let (mut walker, mut probe) = (Walker::new(), Probe { patcher, out: Vec::new() });
         while let Some(block) = blocks.next() {
-            let mut bytes = block;
-            while !bytes.is_empty() && !patcher.stats().changed {
-                out.clear();
-                match patcher.want() {
-                    Want::Feed(n) => {
-                        if let Some(fed) = gather.take(n, &mut bytes) {
-                            patcher.feed(fed, &mut out)?;
-                        }
-                    }
-                    want => patcher.pass(split_off(&mut bytes, passes(want)).len() as u64),
-                }
-            }
-            if patcher.stats().changed {
-                return Ok(((), patcher.stats()));
+            walker.push(block, &mut probe)?;
+            if probe.is_done() {
+                return Ok(((), probe.patcher.stats()));
             }
         }
-        let rest = gather.rest();
-        if !rest.is_empty() {
-            patcher.feed(rest, &mut out)?;
-        }
-        patcher.end(&mut out)?;
-        Ok(((), patcher.stats()))
+        walker.end(&mut probe)?;
+        probe.patcher.end(&mut probe.out);
+        Ok(((), probe.patcher.stats()))
     })?;
     match facts {
         Some(facts) if facts.stats.changed => {
@@ -114,6 +100,31 @@ fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> 
             Ok(None)
         }
         facts => Ok(facts),
+    }
+}
+
+/// Sees if the patcher would change a byte, up to the first that it would.
+struct Probe {
+    patcher: Patcher,
+    /// What the patcher gives out, which is of no use.
+    out: Vec<u8>,
+}
+
+impl Visitor for Probe {
+    fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.out.clear();
+        self.patcher.headers(step, entry, block, &mut self.out);
+        Ok(())
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        self.out.clear();
+        self.patcher.bytes(part, bytes, &mut self.out);
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.patcher.stats().changed
     }
 }
 

@@ -3,9 +3,8 @@
 use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::layer::blocks;
-use crate::layer::gather::{Gather, passes, split_off};
 use crate::layer::{Expect, Facts, Pool, Source};
-use crate::tar::{Entry, Framer, Stats, Step, Want};
+use crate::tar::{Entry, Part, Stats, Step, Visitor, Walker};
 
 /// What comes next in a layer.
 #[derive(Debug)]
@@ -37,12 +36,12 @@ pub fn scan(
     visit: &mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Facts> {
     let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
-        let mut scanner = Scanner::default();
+        let (mut walker, mut events) = (Walker::new(), Events { visit, entries: 0 });
         while let Some(block) = blocks.next() {
-            scanner.push(block, visit)?;
+            walker.push(block, &mut events)?;
         }
-        scanner.finish(visit)?;
-        Ok(((), Stats { entries: scanner.entries, ..Stats::default() }))
+        walker.end(&mut events)?;
+        Ok(((), Stats { entries: events.entries, ..Stats::default() }))
     })?;
     facts.ok_or_else(crate::Error::interrupted)
 }
@@ -56,79 +55,30 @@ pub fn measure(source: &dyn Source, expect: &Expect, pool: &Pool) -> Result<Fact
     facts.ok_or_else(crate::Error::interrupted)
 }
 
-#[derive(Default)]
-struct Scanner {
-    framer: Framer,
-    gather: Gather,
+/// Makes events of what goes by.
+struct Events<'v> {
+    visit: &'v mut dyn FnMut(Event<'_>) -> Result<()>,
     entries: u64,
-    /// Content of the last entry that is still to come, padding not counted.
-    content: u64,
-    is_ended: bool,
-    is_held: bool,
 }
 
-type Visit<'a> = &'a mut dyn FnMut(Event<'_>) -> Result<()>;
-
-impl Scanner {
-    fn push(&mut self, mut bytes: &[u8], visit: Visit<'_>) -> Result<()> {
-        while !bytes.is_empty() {
-            match self.framer.want() {
-                Want::Feed(n) => {
-                    let Some(fed) = self.gather.take(n, &mut bytes) else { break };
-                    let step = self.framer.feed(fed)?;
-                    Self::step(step, fed, &self.framer, &mut self.is_ended, visit)?;
-                    self.is_held = step == Step::Held;
-                    if step == Step::Entry {
-                        self.entries += 1;
-                        self.content = self.framer.entry().size();
-                    }
-                }
-                want => {
-                    let mut passed = split_off(&mut bytes, passes(want));
-                    self.framer.pass(passed.len() as u64);
-                    if want == Want::Rest {
-                        visit(Event::Rest(passed))?;
-                        continue;
-                    }
-                    let content = split_off(&mut passed, self.content);
-                    self.content -= content.len() as u64;
-                    if !content.is_empty() {
-                        visit(Event::Content(content))?;
-                    }
-                    if !passed.is_empty() {
-                        visit(Event::Padding(passed))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn step(step: Step, fed: &[u8], framer: &Framer, is_ended: &mut bool, visit: Visit<'_>) -> Result<()> {
+impl Visitor for Events<'_> {
+    fn headers(&mut self, step: Step, entry: &Entry, _: &[u8]) -> Result<()> {
         match step {
-            Step::Held => Ok(()),
-            Step::Entry => visit(Event::Entry(framer.entry())),
-            Step::Global => visit(Event::Global(framer.entry())),
-            Step::End => {
-                *is_ended = true;
-                visit(Event::End(framer.entry()))
+            Step::Entry => {
+                self.entries += 1;
+                (self.visit)(Event::Entry(entry))
             }
-            Step::More if *is_ended => visit(Event::Rest(fed)),
-            Step::More => visit(Event::Map(fed)),
+            Step::Global => (self.visit)(Event::Global(entry)),
+            Step::Held | Step::More | Step::End => (self.visit)(Event::End(entry)),
         }
     }
 
-    fn finish(&mut self, visit: Visit<'_>) -> Result<()> {
-        let rest = self.gather.rest();
-        if !rest.is_empty() {
-            let step = self.framer.feed(rest)?;
-            Self::step(step, rest, &self.framer, &mut self.is_ended, visit)?;
-        }
-        self.framer.end()?;
-        if !self.is_ended {
-            let none = Entry::default();
-            visit(Event::End(if self.is_held { self.framer.entry() } else { &none }))?;
-        }
-        Ok(())
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        (self.visit)(match part {
+            Part::Data => Event::Content(bytes),
+            Part::Padding => Event::Padding(bytes),
+            Part::SparseMap => Event::Map(bytes),
+            Part::AfterEnd => Event::Rest(bytes),
+        })
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::digest::{Algorithm, Digest};
 use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Error;
-use crate::tar::{Patcher, Want};
+use crate::tar::{PatchedBytes, Patcher, Walker};
 
 mod cache;
 mod golden;
@@ -99,22 +99,12 @@ fn layer(size: usize, seed: u64) -> Vec<u8> {
 
 /// What the patcher alone makes of a stream.
 fn patched(tar: &[u8], stamp: Stamp) -> Vec<u8> {
-    let (mut patcher, mut out, mut bytes) = (Patcher::new(stamp), vec![], tar);
-    while !bytes.is_empty() {
-        let n = match patcher.want() {
-            Want::Feed(n) => n,
-            want => gather::passes(want) as usize,
-        };
-        let taken = gather::split_off(&mut bytes, n as u64);
-        if matches!(patcher.want(), Want::Feed(_)) {
-            patcher.feed(taken, &mut out).unwrap();
-        } else {
-            patcher.pass(taken.len() as u64);
-            out.extend_from_slice(taken);
-        }
-    }
-    patcher.end(&mut out).unwrap();
-    out
+    let mut patched = PatchedBytes { patcher: Patcher::new(stamp, crate::repair::plan), out: Vec::new() };
+    let mut walker = Walker::new();
+    walker.push(tar, &mut patched).unwrap();
+    walker.end(&mut patched).unwrap();
+    patched.patcher.end(&mut patched.out);
+    patched.out
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

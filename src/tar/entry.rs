@@ -145,8 +145,8 @@ impl Entry {
         self.size = size;
     }
 
-    /// The bytes of all extension headers.
-    pub(super) fn raw_extensions(&self) -> &[u8] {
+    /// The bytes of all extension headers, which come before the header block.
+    pub fn extension_bytes(&self) -> &[u8] {
         &self.raw
     }
 
@@ -235,6 +235,11 @@ impl Entry {
     /// Bytes of content that follow, padding not counted.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Bytes of content that follow, with what fills up the last block.
+    pub fn padded_size(&self) -> u64 {
+        self.size.checked_next_multiple_of(BLOCK as u64).unwrap_or(u64::MAX)
     }
 
     /// The size of a sparse file with its holes filled; `None` for other files.

@@ -8,7 +8,7 @@ use super::header::{Block, Format, Header, Number, sparse_block_goes_on};
 use super::{BLOCK, EXTENSION_MAX, EXTENSIONS_COUNT_MAX, EXTENSIONS_MAX, TOC_NAME, pax};
 use crate::error::{Error, Result, printable, quoted};
 
-/// What a [`Framer`] or [`Patcher`](super::Patcher) has to be given next.
+/// What a [`Framer`] has to be given next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Feed exactly this many bytes in one slice: a header block, the payload of an extension with its padding, a
@@ -271,7 +271,7 @@ impl Framer {
                 found,
             ));
         }
-        let together = self.entry.raw_extensions().len() + BLOCK + length.next_multiple_of(BLOCK);
+        let together = self.entry.extension_bytes().len() + BLOCK + length.next_multiple_of(BLOCK);
         if together > EXTENSIONS_MAX {
             let what = "size of all extension headers before one entry";
             return Err(Error::limit(what, EXTENSIONS_MAX as u64, together));

@@ -8,7 +8,7 @@ use std::iter::Peekable;
 use super::entry::{Entry, Extension, ExtensionKind};
 use super::header::{self, Block, Format, Header};
 use super::pax::{self, Record};
-use super::times::{Field, TimeSite, is_replaced};
+use super::times::{Field, TimeSite};
 use super::{BLOCK, names};
 use crate::epoch::{Rule, Stamp};
 
@@ -167,7 +167,7 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
         match self.stamp.rule {
             Rule::Set if is_mtime => Verdict::Remove,
             Rule::Set => Verdict::Write,
-            Rule::Clamp if !is_replaced(self.stamp, value) => Verdict::Keep,
+            Rule::Clamp if !self.stamp.replaces(value) => Verdict::Keep,
             // The header block can say it, unless another record would then count instead of this one.
             Rule::Clamp if site.field == mtime_record(false) && self.has_one_mtime => {
                 self.is_mtime_moved = true;
@@ -247,7 +247,7 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
         let end = offset.saturating_add(BLOCK as u64);
         while let Some(site) = self.sites.next_if(|site| site.offset < end) {
             let is_moved = self.is_mtime_moved && site.field == Field::Mtime;
-            if is_moved || site.value.is_some_and(|value| is_replaced(self.stamp, value)) {
+            if is_moved || site.value.is_some_and(|value| self.stamp.replaces(value)) {
                 let start = usize::try_from(site.offset.saturating_sub(offset)).unwrap_or(BLOCK);
                 header::set_time(block, start..start.saturating_add(site.length), seconds);
             }

@@ -5,11 +5,12 @@
 //! is what went in, except for the bytes of times, of checksums, and of what writers put into extension headers
 //! only because time passed (DESIGN.md, "How a value is written").
 //!
-//! The way of a time: [`Framer`] (frame.rs) says what the next bytes of the stream are and gathers an [`Entry`]
-//! (entry.rs: a header block and the extension headers before it). `times.rs` names every time in it as a
-//! [`TimeSite`]. [`Patcher`] (patch.rs) applies a [`Stamp`](crate::Stamp) and gives out the entry's new bytes.
-//! Below them stand the formats: `header.rs` (a block of 512 bytes), `pax.rs` (the records of an extended
-//! header), `names.rs` (the names writers give to extension headers), `toc.rs` (replaces the times in eStargz's table of contents).
+//! The way of a time: a [`Walker`] (walk.rs) takes the stream in pieces and shows a [`Visitor`] what is in it. Its
+//! [`Framer`] (frame.rs) says what the next bytes are and gathers an [`Entry`] (entry.rs: a header block and the extension
+//! headers before it). `times.rs` names every time in it as a [`TimeSite`]. [`Patcher`] (patch.rs, and group.rs for the
+//! headers of one entry) applies a [`Stamp`](crate::Stamp) there and gives out the new bytes; what is done with an entry's
+//! content a [`Planner`] says, which comes from above. Below them are the formats: `header.rs` (a block of 512 bytes),
+//! `pax.rs` (the records of an extended header), `names.rs` (the names writers give to headers).
 //!
 //! What is accepted follows Go's `archive/tar`, since dockerd, containerd, podman and the registries' scanners
 //! read layers with it. Where two well-known readers would split a stream differently, it is refused.
@@ -22,7 +23,7 @@ mod names;
 mod patch;
 mod pax;
 mod times;
-mod toc;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,10 @@ mod tests;
 pub use entry::{Entry, Extension, ExtensionKind};
 pub use frame::{Framer, Step, Want};
 pub use header::{Block, Format, Header};
-pub use patch::{Patcher, Stats};
+pub use patch::{ContentPatcher, ContentPlan, PatchedBytes, Patcher, Planner, Repairs, Stats};
 pub use pax::{Record, Records};
 pub use times::{Field, TimeSite};
+pub use walk::{Part, Visitor, Walker, split_prefix};
 
 /// Bytes of a block, the unit of a tar stream (POSIX.1-2017, pax, "ustar Interchange Format").
 pub const BLOCK: usize = 512;

@@ -1,14 +1,13 @@
 //! Patching: the bytes of a stream with a [`Stamp`] applied to every time in it.
 
+use std::fmt;
+
 use super::entry::Entry;
-use super::frame::{Framer, Step, Want};
+use super::frame::Step;
 use super::group::HeaderPatcher;
-use super::toc::Toc;
+use super::walk::{Part, Visitor};
 use crate::epoch::Stamp;
 use crate::error::Result;
-
-/// The size of the pieces in which eStargz's index is asked for.
-const TOC_PIECE: usize = 16 << 10;
 
 /// What a [`Patcher`] has done so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -21,44 +20,49 @@ pub struct Stats {
     pub changed: bool,
 }
 
-/// Replaces the times in a tar stream.
-///
-/// It is driven like a [`Framer`]: what [`Patcher::want`] asks for is fed or passed. What is fed comes out
-/// in `out`, patched, as soon as its entry is complete; what is passed the caller writes himself.
+/// What is done with the content of an entry.
+#[derive(Debug)]
+pub enum ContentPlan {
+    /// It stays as it is.
+    Keep,
+    /// It is patched while it goes by; its length stays.
+    Patch(Box<dyn ContentPatcher>),
+}
+
+/// Decides by its headers what is done with an entry's content. The `repair` room has the one that layers are rewritten by.
+pub type Planner = fn(&Entry, Stamp) -> ContentPlan;
+
+/// Patches the content of one entry, which comes in pieces.
+pub trait ContentPatcher: fmt::Debug + Send {
+    /// Takes the next bytes, and appends to `out` what is certain: that may lag behind.
+    fn patch(&mut self, bytes: &[u8], out: &mut Vec<u8>);
+
+    /// The content has ended: appends what was held back. As many bytes have come out then as have gone in.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Repairs;
+}
+
+/// What a [`ContentPatcher`] has done.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Repairs {
+    /// Has any byte changed?
+    pub changed: bool,
+}
+
+/// Replaces the times in a tar stream that a [`Walker`](super::Walker) goes over.
 #[derive(Debug)]
 pub struct Patcher {
     stamp: Stamp,
-    framer: Framer,
-    toc: Option<Toc>,
+    plan: Planner,
     headers: HeaderPatcher,
+    /// Of the current entry, where its content is patched, and how many bytes of it are still to come.
+    content: Option<(Box<dyn ContentPatcher>, u64)>,
     stats: Stats,
 }
 
 impl Patcher {
     /// At the start of a stream.
-    pub fn new(stamp: Stamp) -> Self {
-        let (framer, headers) = (Framer::new(), HeaderPatcher::new(stamp));
-        Self { stamp, framer, toc: None, headers, stats: Stats::default() }
-    }
-
-    /// What comes next.
-    pub fn want(&self) -> Want {
-        match (self.framer.want(), &self.toc) {
-            (Want::Content { remaining, .. }, Some(_)) => {
-                Want::Feed(usize::try_from(remaining).map_or(TOC_PIECE, |remaining| remaining.min(TOC_PIECE)))
-            }
-            (want, _) => want,
-        }
-    }
-
-    /// The last entry, as it was before it was patched.
-    pub fn entry(&self) -> &Entry {
-        self.framer.entry()
-    }
-
-    /// How many bytes of the stream have been taken in.
-    pub fn offset(&self) -> u64 {
-        self.framer.offset()
+    pub fn new(stamp: Stamp, plan: Planner) -> Self {
+        Self { stamp, plan, headers: HeaderPatcher::new(stamp), content: None, stats: Stats::default() }
     }
 
     /// What has been done so far.
@@ -66,79 +70,68 @@ impl Patcher {
         self.stats
     }
 
-    /// Takes the bytes that [`Want::Feed`] asked for, and appends to `out` what is now ready.
-    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Step> {
-        if let (Some(toc), Want::Content { .. }) = (&mut self.toc, self.framer.want()) {
-            toc.push(bytes, out);
-            self.framer.pass(bytes.len() as u64);
-            if !matches!(self.framer.want(), Want::Content { .. }) {
-                self.finish_toc(out);
-            }
-            return Ok(Step::More);
-        }
-        let step = self.framer.feed(bytes)?;
-        match step {
-            Step::Held => {}
-            Step::Entry => self.entry_complete(out),
-            Step::Global => {
-                self.group(out);
-            }
-            Step::End => {
-                self.group(out);
-                out.extend_from_slice(bytes);
-            }
-            Step::More => out.extend_from_slice(bytes),
-        }
-        Ok(step)
-    }
-
-    /// `n` bytes of content, or of what follows the end marker, go by. They are not changed: the one member whose content holds
-    /// times is asked for with [`Want::Feed`].
-    pub fn pass(&mut self, n: u64) {
-        self.framer.pass(n);
-    }
-
-    /// Says that the stream has ended, and appends to `out` what was held back.
-    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        self.finish_toc(out);
-        let is_group_open = self.framer.is_group_open();
-        self.framer.end()?;
-        if is_group_open {
-            self.group(out);
-        }
-        Ok(())
-    }
-
-    fn finish_toc(&mut self, out: &mut Vec<u8>) {
-        if let Some(mut toc) = self.toc.take() {
-            toc.end(out);
-            self.stats.changed |= toc.changed();
-        }
-    }
-
-    fn entry_complete(&mut self, out: &mut Vec<u8>) {
-        self.stats.entries += 1;
-        if self.group(out) {
-            self.stats.stamped += 1;
-        }
-        let entry = self.framer.entry();
-        if entry.is_toc() && entry.size() > 0 {
-            self.toc = Some(Toc::new(self.stamp));
-        }
-    }
-
-    /// Appends the headers of the current entry, patched; true if that changed a byte.
-    fn group(&mut self, out: &mut Vec<u8>) -> bool {
-        let entry = self.framer.entry();
+    /// Takes what a visitor is shown, and appends it to `out` with its times replaced.
+    pub fn headers(&mut self, step: Step, entry: &Entry, block: &[u8], out: &mut Vec<u8>) {
+        self.end(out);
         let start = out.len();
         self.headers.patch(entry, out);
+        if step == Step::End {
+            out.extend_from_slice(block);
+        }
         let after = out.get(start..).unwrap_or_default();
-        let block = entry.header().map_or(&[][..], |header| header.block());
-        let has_changed = match after.split_at_checked(entry.raw_extensions().len()) {
-            Some((extensions, rest)) => extensions != entry.raw_extensions() || rest != block,
+        let has_changed = match after.split_at_checked(entry.extension_bytes().len()) {
+            Some((extensions, rest)) => extensions != entry.extension_bytes() || rest != block,
             None => true,
         };
         self.stats.changed |= has_changed;
-        has_changed
+        if step == Step::Entry {
+            self.stats.entries += 1;
+            self.stats.stamped += u64::from(has_changed);
+            if let ContentPlan::Patch(patcher) = (self.plan)(entry, self.stamp) {
+                self.content = Some((patcher, entry.size())).filter(|(_, size)| *size > 0);
+            }
+        }
+    }
+
+    /// Takes bytes that a visitor is shown. Are they patched? Then what has become of them was appended to `out`; if not,
+    /// they are part of the new stream as they are.
+    pub fn bytes(&mut self, part: Part, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+        let (Part::Data, Some((patcher, left))) = (part, &mut self.content) else { return false };
+        patcher.patch(bytes, out);
+        *left = left.saturating_sub(bytes.len() as u64);
+        if *left == 0 {
+            self.end(out);
+        }
+        true
+    }
+
+    /// Says that the stream has ended, and appends to `out` what was held back.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        if let Some((mut patcher, _)) = self.content.take() {
+            self.stats.changed |= patcher.finish(out).changed;
+        }
+    }
+}
+
+/// A visitor that collects the patched stream in memory: for small ones.
+#[derive(Debug)]
+pub struct PatchedBytes {
+    /// What patches it.
+    pub patcher: Patcher,
+    /// The new stream as far as it is certain.
+    pub out: Vec<u8>,
+}
+
+impl Visitor for PatchedBytes {
+    fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.patcher.headers(step, entry, block, &mut self.out);
+        Ok(())
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        if !self.patcher.bytes(part, bytes, &mut self.out) {
+            self.out.extend_from_slice(bytes);
+        }
+        Ok(())
     }
 }

@@ -1,14 +1,13 @@
 //! Every time of an entry, as data: which field, where, its value. The patcher writes to these sites and to no other
 //! time, and check reads them, so that the two agree.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 
 use super::entry::{Entry, ExtensionKind};
 use super::header::{Header, TimeField};
 use super::pax;
-use crate::epoch::{Instant, Rule, Stamp};
+use crate::epoch::{Instant, Stamp};
 
 /// Which time it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,12 +121,4 @@ fn block_times(header: Header<'_>, offset: u64) -> impl Iterator<Item = TimeSite
         offset: offset.saturating_add(range.start as u64),
         length: range.len(),
     })
-}
-
-/// Does the rule write this value anew? In set mode it does so always, so that there is one spelling.
-pub(super) fn is_replaced(stamp: Stamp, value: Instant) -> bool {
-    match stamp.rule {
-        Rule::Set => true,
-        Rule::Clamp => value.cmp_epoch(stamp.epoch) == Ordering::Greater,
-    }
 }

@@ -4,7 +4,9 @@ mod framing;
 mod properties;
 mod rules;
 
-use super::{BLOCK, Block, Framer, Patcher, Stats, Step, Want};
+use super::{
+    BLOCK, Block, ContentPatcher, ContentPlan, Entry, Framer, PatchedBytes, Patcher, Repairs, Stats, Step, Walker, Want,
+};
 use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Result;
 
@@ -90,29 +92,20 @@ macro_rules! stream {
 }
 use stream;
 
-/// Runs a stream through a patcher, content in pieces of `piece` bytes.
+/// Runs a stream through a patcher, in pieces of `piece` bytes.
 fn patch_in_pieces(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, Stats)> {
-    let mut patcher = Patcher::new(stamp);
-    let (mut out, mut rest) = (Vec::new(), stream);
-    while !rest.is_empty() {
-        match patcher.want() {
-            Want::Feed(count) => {
-                let (bytes, behind) = rest.split_at(count.min(rest.len()));
-                patcher.feed(bytes, &mut out)?;
-                rest = behind;
-            }
-            want @ (Want::Content { .. } | Want::Rest) => {
-                let limit = if let Want::Content { remaining, .. } = want { remaining as usize } else { rest.len() };
-                let (bytes, behind) = rest.split_at(piece.min(limit).min(rest.len()));
-                patcher.pass(bytes.len() as u64);
-                out.extend_from_slice(bytes);
-                rest = behind;
-            }
-        }
+    let (mut walker, mut patched) = (Walker::new(), patched_bytes(stamp));
+    for piece in stream.chunks(piece) {
+        walker.push(piece, &mut patched)?;
     }
-    patcher.end(&mut out)?;
-    assert_eq!(patcher.offset(), stream.len() as u64);
-    Ok((out, patcher.stats()))
+    walker.end(&mut patched)?;
+    patched.patcher.end(&mut patched.out);
+    assert_eq!(walker.offset(), stream.len() as u64);
+    Ok((patched.out, patched.patcher.stats()))
+}
+
+fn patched_bytes(stamp: Stamp) -> PatchedBytes {
+    PatchedBytes { patcher: Patcher::new(stamp, |_, _| ContentPlan::Keep), out: Vec::new() }
 }
 
 fn patch(stream: &[u8], rule: Rule) -> Result<Vec<u8>> {

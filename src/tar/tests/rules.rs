@@ -328,32 +328,41 @@ fn the_statistics_count_what_changed() {
     assert_eq!(global, Stats { entries: 0, stamped: 0, changed: true });
 }
 
+/// Replaces a letter, and holds back what it has until more comes.
+#[derive(Debug, Default)]
+struct Replacing(Vec<u8>);
+
+impl ContentPatcher for Replacing {
+    fn patch(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        out.append(&mut self.0);
+        self.0 = bytes.iter().map(|byte| if *byte == b'a' { b'b' } else { *byte }).collect();
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Repairs {
+        out.append(&mut self.0);
+        Repairs { changed: true }
+    }
+}
+
 #[test]
-fn the_index_of_an_estargz_layer() {
-    let index = |modtime: &str| format!(r#"{{"version":1,"entries":[{{"name":"f","modtime":{modtime},"size":3}}]}}"#);
-    let before = index(r#""2026-01-02T03:04:05.5Z""#);
-    let after = index(r#""2023-11-14T22:13:20Z"  "#);
-    let size = before.len() as u64;
-    let toc = |text: &str, mtime| stream![ustar(b'0', "stargz.index.json", size, mtime), padded(text.as_bytes())];
-    for rule in RULES {
-        let old = stream![file(EPOCH), toc(&before, LATE), END];
-        becomes(rule, &old, &stream![file(EPOCH), toc(&after, EPOCH), END], "in its place");
-        // eStargz that must keep the layer's own bytes puts it behind the end marker.
-        let old = stream![file(EPOCH), END, END, toc(&before, EPOCH), END, toc(&before, EPOCH), b"rest"];
-        let new = stream![file(EPOCH), END, END, toc(&after, EPOCH), END, toc(&after, EPOCH), b"rest"];
-        becomes(rule, &old, &new, "behind the end");
-        let (_, stats) = patch_in_pieces(&old, stamp(rule), 1).unwrap();
-        assert_eq!(stats, Stats { entries: 3, stamped: 0, changed: true });
+fn content_is_patched_where_the_plan_says_so() {
+    let plan = |entry: &Entry, _| match &*entry.name() {
+        b"patched" => ContentPlan::Patch(Box::new(Replacing::default())),
+        _ => ContentPlan::Keep,
+    };
+    let stream = |patched: &[u8]| {
+        let [one, other] = ["patched", "other"].map(|name| ustar(b'0', name, 7, EPOCH));
+        let none = ustar(b'0', "patched", 0, EPOCH);
+        stream![one, padded(patched), none, other, padded(b"a a a a"), one, padded(patched), END]
+    };
+    for piece in [1, 3, 100, 10_000] {
+        let mut patched = PatchedBytes { patcher: Patcher::new(stamp(Rule::Set), plan), out: Vec::new() };
+        let mut walker = Walker::new();
+        for piece in stream(b"a a a a").chunks(piece) {
+            walker.push(piece, &mut patched).unwrap();
+        }
+        walker.end(&mut patched).unwrap();
+        assert_same(&patched.out, &stream(b"b b b b"), "patched");
+        assert_eq!(patched.patcher.stats(), Stats { entries: 4, stamped: 0, changed: true });
     }
-    // Other names are files like any other; behind the end marker nothing else is read.
-    let other = stream![ustar(b'0', "a/stargz.index.json", size, EPOCH), padded(before.as_bytes()), END];
-    becomes(Rule::Set, &other, &other, "another name");
-    let mut damaged = toc(&before, LATE);
-    damaged[148] = b'x';
-    for unread in [stream![END, file(LATE), toc(&before, LATE)], stream![END, damaged]] {
-        becomes(Rule::Set, &unread, &unread, "behind the end");
-    }
-    let cut = stream![END, toc(&before, EPOCH)[..560]];
-    becomes(Rule::Set, &cut, &cut, "cut within a time behind the end");
-    assert!(patch(&toc(&before, EPOCH)[..560], Rule::Set).is_err(), "cut before the end");
 }

@@ -3,13 +3,13 @@
 //! They are replaced where they are, in the same length: the table is a member of the layer, and what follows it must
 //! stay where it is.
 
-use super::times::is_replaced;
 use crate::epoch::Stamp;
 use crate::format::stargz::{TocScanner, TocTime};
+use crate::tar::{ContentPatcher, Repairs};
 
 /// Replaces times in a table that comes in pieces.
 #[derive(Debug)]
-pub(super) struct Toc {
+pub(super) struct TocPatcher {
     stamp: Stamp,
     new: String,
     scanner: TocScanner,
@@ -20,26 +20,23 @@ pub(super) struct Toc {
     has_changed: bool,
 }
 
-impl Toc {
+impl TocPatcher {
     pub(super) fn new(stamp: Stamp) -> Self {
         let (new, scanner) = (stamp.epoch.rfc3339(), TocScanner::new());
         Self { stamp, new, scanner, held: Vec::new(), given: 0, has_changed: false }
     }
+}
 
-    /// Has any time been replaced?
-    pub(super) fn changed(&self) -> bool {
-        self.has_changed
-    }
-
-    /// Takes a piece of the table, and appends what is certain to `out`; that may lag behind by one value.
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+impl ContentPatcher for TocPatcher {
+    /// It lags behind by one value at most.
+    fn patch(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         out.append(&mut self.held);
         out.extend_from_slice(bytes);
         let Self { stamp, new, scanner, given, has_changed, .. } = self;
         let ready = out.get_mut(start..).unwrap_or_default();
         scanner.push(bytes, &mut |time| {
-            if is_replaced(*stamp, time.value) {
+            if stamp.replaces(time.value) {
                 *has_changed |= replace(ready, *given, &time, new);
             }
         });
@@ -48,9 +45,9 @@ impl Toc {
         self.given = self.given.saturating_add((out.len() - start) as u64);
     }
 
-    /// The table has ended: appends what was held back.
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Repairs {
         out.append(&mut self.held);
+        Repairs { changed: self.has_changed }
     }
 }
 
@@ -84,13 +81,13 @@ mod tests {
         let stamp = Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule };
         let [before, after] = [before, after].map(|fields| format!(r#"{{"entries":[{{{fields}}}],"x":1}}"#));
         for cut in 0..=before.len() {
-            let (mut toc, mut out) = (Toc::new(stamp), b"before".to_vec());
+            let (mut toc, mut out) = (TocPatcher::new(stamp), b"before".to_vec());
             let (left, right) = before.as_bytes().split_at(cut);
-            toc.push(left, &mut out);
-            toc.push(right, &mut out);
-            toc.end(&mut out);
+            toc.patch(left, &mut out);
+            toc.patch(right, &mut out);
+            let repairs = toc.finish(&mut out);
             assert_eq!(String::from_utf8_lossy(&out), format!("before{after}"));
-            assert_eq!(toc.changed(), before != after);
+            assert_eq!(repairs.changed, before != after);
         }
         assert_eq!(before.len(), after.len());
     }
