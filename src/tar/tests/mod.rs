@@ -3,6 +3,7 @@
 mod framing;
 mod properties;
 mod rules;
+mod sites;
 
 use super::{
     BLOCK, Block, ContentPatcher, ContentPlan, Entry, Framer, PatchedBytes, Patcher, Repairs, Stats, Step, Walker, Want,

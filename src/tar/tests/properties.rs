@@ -3,11 +3,12 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::sites::times_of;
 use super::*;
 
 /// One entry of a random stream, as a writer has it in mind.
 #[derive(Debug, Clone)]
-struct Model {
+pub(super) struct Model {
     dialect: Dialect,
     kind: u8,
     name: String,
@@ -108,7 +109,7 @@ fn time_text() -> impl Strategy<Value = String> {
     prop_oneof![time().prop_map(|time| time.to_string()), "-?[0-9]{1,18}\\.[0-9]{0,12}", "-[0-9]{1,18}",]
 }
 
-fn model() -> impl Strategy<Value = Model> {
+pub(super) fn model() -> impl Strategy<Value = Model> {
     use Dialect::{Global, Gnu, Pax, Star, Ustar, V7};
     let dialect = prop::sample::select(vec![V7, Ustar, Gnu, Star, Pax, Pax, Pax, Global]);
     let kind = prop::sample::select(b"00000071234560".to_vec());
@@ -133,7 +134,7 @@ fn model() -> impl Strategy<Value = Model> {
         )
 }
 
-fn stream_of(models: &[Model]) -> Vec<u8> {
+pub(super) fn stream_of(models: &[Model]) -> Vec<u8> {
     let mut bytes: Vec<u8> = models.iter().flat_map(Model::bytes).collect();
     bytes.extend(END);
     bytes
@@ -223,29 +224,4 @@ proptest! {
             let _ = patch(&stream, rule);
         }
     }
-}
-
-/// The times of each entry (a global header is one too), and the bytes of its headers.
-///
-/// A global header that was dropped would be missing; clamp drops none.
-fn times_of(stream: &[u8]) -> Vec<(Vec<crate::tar::TimeSite>, Vec<u8>)> {
-    let (mut framer, mut rest, mut entries, mut bytes) = (Framer::new(), stream, Vec::new(), Vec::new());
-    while !rest.is_empty() {
-        let count = match framer.want() {
-            Want::Feed(count) => {
-                bytes.extend_from_slice(&rest[..count]);
-                if matches!(framer.feed(&rest[..count]).unwrap(), Step::Entry | Step::Global) {
-                    entries.push((framer.entry().times().collect(), std::mem::take(&mut bytes)));
-                }
-                count
-            }
-            Want::Content { remaining, .. } => {
-                framer.pass(remaining);
-                remaining as usize
-            }
-            Want::Rest => break,
-        };
-        rest = &rest[count..];
-    }
-    entries
 }
