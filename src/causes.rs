@@ -114,6 +114,11 @@ impl Cause {
     pub fn is_of_paths(&self) -> bool {
         !self.paths.is_empty()
     }
+
+    /// Is it guessed from the command of a step, so that any file of that step may be of another cause?
+    pub fn is_of_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
 }
 
 /// The cause that a path tells of, if it is a known one. The path may begin with `/` or `./`.

@@ -4,21 +4,22 @@
 //! that its content does not matter.
 
 use super::model::{Difference, Part, Place};
+use super::packages::Databases;
 use crate::causes::{self, Cause, Class};
 
 /// Names the cause of what differs in layers, by the commands that made them.
-pub(super) fn name(differences: &mut [Difference], places: &[Place]) {
+pub(super) fn name(differences: &mut [Difference], places: &[Place], databases: &Databases) {
     let known: Vec<Vec<&'static Cause>> = places.iter().map(of_place).collect();
     for difference in differences {
         // Without a path it is the layer itself that differs, or has no counterpart.
         let is_open = difference.class == Class::Content && difference.cause.is_none() && !difference.path.is_empty();
-        let Some((first, others)) = known.get(difference.place).filter(|_| is_open).and_then(|all| all.split_first())
-        else {
-            continue;
-        };
-        difference.cause = Some(first);
+        let Some(all) = known.get(difference.place).filter(|_| is_open) else { continue };
+        let is_allowed = |cause: &Cause| databases.allow(difference.place, cause, difference.outer_path());
+        let mut all = all.iter().copied().filter(|cause| is_allowed(cause));
+        let first = all.next();
+        let others: Vec<&str> = all.map(|cause| cause.id).collect();
+        difference.cause = first;
         if !others.is_empty() && difference.note.is_none() {
-            let others: Vec<&str> = others.iter().map(|cause| cause.id).collect();
             difference.note = Some(format!("or what the same step does as well: {}", others.join(", ")).into());
         }
     }

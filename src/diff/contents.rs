@@ -96,7 +96,11 @@ fn read_batch(comparison: &mut Comparison<'_>, batch: &[(Job, bool)], extents: &
         let kept = u32::try_from(number).ok().and_then(|number| first.checked_add(number)).filter(|_| is_kept);
         let bytes = [left.remove(&number), right.remove(&number)];
         let found = match bytes {
-            [Some(a), Some(b)] if *is_small => look::look(path, &a, &b, comparison.pool),
+            [Some(a), Some(b)] if *is_small => {
+                let place = comparison.findings.differences.get(job.difference).map_or(0, |d| d.place);
+                comparison.findings.databases.read(place, path, [&a, &b]);
+                look::look(path, &a, &b, comparison.pool)
+            }
             _ => {
                 if let Some(difference) = comparison.findings.differences.get_mut(job.difference) {
                     let text = if job.sizes.iter().any(|size| *size > FILE_MAX) {

@@ -1,23 +1,17 @@
 //! Two lists of entries, paired by path, and every field of each pair.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 
+use super::attributes::{has_xattrs, meaningful};
 use super::links::Links;
 use super::model::{Difference, Findings, Value};
 use super::moved::Moved;
 use super::path::normal;
-use super::record::{Record, Records};
+use super::record::{Record, Records, SET_ID};
 use crate::causes::{self, Cause, Class};
-use crate::tar::Field;
 
-/// PAX records that nobody who unpacks an image reads.
-const IDLE_KEYS: [&[u8]; 7] =
-    [b"comment", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink", b"RHT.security.selinux", b"hdrcharset", b"charset"];
-
-/// The bits of a mode that a file has when it is unpacked, and those of them that let it run as its owner.
+/// The bits of a mode that a file has when it is unpacked.
 const PERMISSIONS: i64 = 0o7777;
-const SET_ID: i64 = 0o6000;
 
 /// Two files of the same path whose contents differ, to be looked into.
 #[derive(Debug, Clone)]
@@ -79,12 +73,14 @@ pub(super) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 
     let mut comparer = Comparer { findings, place, depth, links, open: Open::default() };
     let mut moved = Moved::default();
     for pair in &pairs {
+        let before = comparer.findings.count();
         match pair {
             [Some(a), Some(b)] => comparer.pair(a, b),
             [Some(a), None] => moved.add(0, a, comparer.one_sided(a, 0)),
             [None, Some(b)] => moved.add(1, b, comparer.one_sided(b, 1)),
             [None, None] => {}
         }
+        comparer.rank(*pair, before);
     }
     moved.note(comparer.findings);
     if depth != Depth::Files {
@@ -97,7 +93,7 @@ pub(super) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 
 pub(super) struct Comparer<'f, 'r> {
     pub(super) findings: &'f mut Findings,
     pub(super) place: usize,
-    depth: Depth,
+    pub(super) depth: Depth,
     links: [Links<'r>; 2],
     open: Open,
 }
@@ -107,6 +103,18 @@ impl Comparer<'_, '_> {
         let difference = Difference::new(class, self.place, field, values.map(Some)).at(record.shared_path());
         self.findings.push(difference);
         self.findings.count() - 1
+    }
+
+    /// Says of what was found since then what the file is, and of its place what packages have to do with it.
+    fn rank(&mut self, pair: [Option<&Record>; 2], before: usize) {
+        let rank = pair.into_iter().flatten().map(Record::rank).min().unwrap_or_default();
+        for difference in self.findings.differences.iter_mut().skip(before) {
+            difference.rank = rank;
+        }
+        let Some(first) = pair.into_iter().flatten().next().filter(|_| self.depth == Depth::Stream) else { return };
+        let facts = pair.map(|record| record.map(|record| (record.is_file(), record.size, record.content)));
+        let is_on_both = pair.iter().all(Option::is_some);
+        self.findings.databases.see(self.place, first.path(), facts[0] == facts[1], is_on_both);
     }
 
     fn pair(&mut self, a: &Record, b: &Record) {
@@ -227,35 +235,6 @@ impl Comparer<'_, '_> {
         }
     }
 
-    fn pax(&mut self, a: &Record, b: &Record) {
-        if a.rare().pax == b.rare().pax {
-            return;
-        }
-        // Of several records of one key the last counts.
-        let records =
-            |record: &Record| -> BTreeMap<Box<[u8]>, Box<[u8]>> { record.rare().pax.iter().cloned().collect() };
-        let sides = [records(a), records(b)];
-        let keys: BTreeSet<&Box<[u8]>> = sides.iter().flat_map(BTreeMap::keys).collect();
-        for key in keys {
-            let values = sides.each_ref().map(|side| side.get(key).cloned());
-            if values[0] == values[1] {
-                continue;
-            }
-            let xattr = key.strip_prefix(b"SCHILY.xattr.").or_else(|| key.strip_prefix(b"LIBARCHIVE.xattr."));
-            let is_idle = IDLE_KEYS.contains(&&**key) && xattr.is_none();
-            if is_idle && self.depth == Depth::Files {
-                continue;
-            }
-            let class = if is_idle { Class::Format } else { Class::Content };
-            let field = match xattr {
-                Some(name) => format!("xattr {}", crate::error::printable(name)),
-                None => format!("PAX {}", crate::error::printable(key)),
-            };
-            let values = values.map(|value| value.map(|value| Value::bytes(&value)));
-            self.findings.push(Difference::new(class, self.place, field, values).at(a.shared_path()));
-        }
-    }
-
     /// What only shows in the stream.
     fn idle(&mut self, a: &Record, b: &Record) {
         if a.raw_name() != b.raw_name() {
@@ -314,35 +293,6 @@ impl Comparer<'_, '_> {
             && (a.mtime != b.mtime || a.rare().times != b.rare().times)
     }
 
-    fn times(&mut self, a: &Record, b: &Record) {
-        if a.rare().times != b.rare().times {
-            let fields = a.rare().times.iter().chain(b.rare().times.iter()).map(|(field, _)| *field);
-            let mut known = Vec::new();
-            for field in fields {
-                if known.contains(&field) {
-                    continue;
-                }
-                known.push(field);
-                let value = |record: &Record| {
-                    record.rare().times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
-                };
-                let values = [value(a), value(b)];
-                // A header of its own for a time: that there is one more is told by the time it holds.
-                if values[0] != values[1] && !(field.is_of_extension() && values.iter().any(Option::is_none)) {
-                    // Rewriting adds no time, and of those in PAX records takes out the mtime alone.
-                    let restamps =
-                        values.iter().all(Option::is_some) || matches!(field, Field::Pax { key: "mtime", .. });
-                    let difference = Difference::new(Class::Time, self.place, field.to_string(), values);
-                    self.findings.push(difference.at(a.shared_path()).restamps(restamps));
-                }
-            }
-        }
-        for field in a.names_of_tar(b) {
-            let difference = Difference::new(Class::Time, self.place, field, [None, None]);
-            self.findings.push(difference.at(a.shared_path()).note("usually contains tar's process ID"));
-        }
-    }
-
     /// What the place of an entry tells. Paths in an archive are no places in the image.
     fn cause(&self, record: &Record) -> Option<&'static Cause> {
         match self.depth {
@@ -376,15 +326,6 @@ impl Comparer<'_, '_> {
         }
         at
     }
-}
-
-/// Attributes that are not merely kept: no tar program's notes to itself.
-fn meaningful(record: &Record) -> Vec<&(Box<[u8]>, Box<[u8]>)> {
-    record.rare().pax.iter().filter(|(key, _)| !IDLE_KEYS.contains(&&**key)).collect()
-}
-
-fn has_xattrs(record: &Record) -> bool {
-    record.rare().pax.iter().any(|(key, _)| key.windows(7).any(|part| part == b".xattr."))
 }
 
 /// A cause speaks of what is in files: not of something that can be run, that grants rights or leads elsewhere.

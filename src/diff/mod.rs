@@ -4,17 +4,19 @@
 //! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
 //! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
 //! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;
-//! `path.rs` and `residue.rs` read names and what belongs to no field); they are paired by content and history
-//! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `links.rs`, `moved.rs`, `stream.rs`). What may
+//! `pax.rs`, `path.rs` and `residue.rs` read names and what belongs to no field); they are paired by content and history
+//! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `attributes.rs`, `links.rs`, `moved.rs`, `stream.rs`). What may
 //! run is content wherever it lies (`programs.rs`, `raise.rs`). Only
 //! contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top
-//! of each other. `commands.rs` names causes by the command of a layer, `filter.rs` takes out what somebody accepts.
+//! of each other. `commands.rs` names causes by the command of a layer, where `packages.rs` has
+//! nothing against it, `filter.rs` takes out what somebody accepts.
 //! [`report`] makes text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
 //! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
 
 mod align;
+mod attributes;
 mod commands;
 mod contents;
 mod dates;
@@ -30,8 +32,10 @@ mod listing;
 mod look;
 pub mod model;
 mod moved;
+mod packages;
 mod pairing;
 mod path;
+mod pax;
 mod programs;
 mod raise;
 mod record;
@@ -41,6 +45,7 @@ mod rootfs;
 mod statement;
 mod stream;
 mod view;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -238,8 +243,8 @@ impl Comparison<'_> {
 }
 
 fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
-    let Findings { places, mut differences, mut notes, .. } = comparison.findings;
-    commands::name(&mut differences, &places);
+    let Findings { places, mut differences, mut notes, databases, .. } = comparison.findings;
+    commands::name(&mut differences, &places, &databases);
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));

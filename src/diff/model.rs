@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::packages::Databases;
 use crate::causes::{Cause, Class};
 use crate::digest::Digest;
 use crate::epoch::Instant;
@@ -159,6 +160,18 @@ impl fmt::Display for Value {
     }
 }
 
+/// What the file is that differs: what comes first among what matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Rank {
+    /// A program that runs as its owner or group.
+    SetId,
+    /// A program.
+    Program,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
 /// One difference.
 #[derive(Debug, Clone)]
 pub struct Difference {
@@ -182,6 +195,8 @@ pub struct Difference {
     pub note: Option<Box<str>>,
     /// The differing lines, as a unified diff without a header; printable.
     pub preview: Option<Box<str>>,
+    /// What the file is.
+    pub rank: Rank,
     /// The numbers under which the contents of both sides are kept, where they are.
     pub kept: Option<u32>,
 }
@@ -202,6 +217,7 @@ impl Difference {
             cause: None,
             note: None,
             preview: None,
+            rank: Rank::default(),
             kept: None,
         }
     }
@@ -234,6 +250,12 @@ impl Difference {
         self
     }
 
+    /// The path of the entry in the layer, without what follows where it is an archive.
+    pub(super) fn outer_path(&self) -> &[u8] {
+        let end = self.archives.first().copied().unwrap_or(self.path.len());
+        self.path.get(..end).unwrap_or_default()
+    }
+
     /// The entry's path, printable and whole.
     pub fn printable_path(&self) -> String {
         printable_whole(&self.path)
@@ -248,6 +270,8 @@ pub(super) struct Findings {
     pub(super) notes: Vec<String>,
     /// Pairs of indexes that were compared; `None` is `index.json`.
     pub(super) indexes: HashSet<[Option<Digest>; 2]>,
+    /// What the databases of packages say.
+    pub(super) databases: Databases,
     /// Which manifest of B goes with one of A: what names the one there names the other here.
     pub(super) partners: BTreeMap<Digest, Digest>,
 }

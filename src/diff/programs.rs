@@ -1,6 +1,6 @@
 //! What may run: it is content wherever it lies.
 //!
-//! The mode and the first bytes of a file are known when its layer is read ([`is_program`]). What configs name and
+//! The mode and the first bytes of a file are known when its layer is read ([`Head`], `record.rs`). What configs name and
 //! links lead to is known when all layers of an image are: [`Reached`].
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -13,7 +13,7 @@ use crate::document::json::{Json, Value};
 use crate::error::Result;
 
 /// So many of the first bytes of a file are looked at.
-pub(super) const HEAD: usize = 4;
+const HEAD: usize = 4;
 
 /// How files begin that a kernel, a loader or a virtual machine runs: ELF, a script with an interpreter, PE, Mach-O in
 /// both sizes and byte orders, Java classes (and Mach-O for several processors), WebAssembly, Android's DEX, LLVM.
@@ -51,9 +51,23 @@ const VARIABLES: [&str; 10] = [
 /// Endings of scripts that a command names without them: `python3 -m app`, `node app`.
 const SCRIPTS: [&[u8]; 10] = [b"py", b"js", b"mjs", b"cjs", b"rb", b"pl", b"php", b"lua", b"sh", b"jar"];
 
-/// Can these be the first bytes of a program?
-pub(super) fn has_magic(head: &[u8]) -> bool {
-    MAGICS.iter().any(|magic| head.starts_with(magic))
+/// The first bytes of a file.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    bytes: [u8; HEAD],
+    filled: usize,
+}
+
+impl Head {
+    /// Takes in the next piece of the content. Are these the first bytes of a program, as far as they are known?
+    pub(super) fn add(&mut self, piece: &[u8]) -> bool {
+        for (to, from) in self.bytes.iter_mut().skip(self.filled).zip(piece) {
+            *to = *from;
+            self.filled += 1;
+        }
+        let head = self.bytes.get(..self.filled).unwrap_or_default();
+        MAGICS.iter().any(|magic| head.starts_with(magic))
+    }
 }
 
 /// Is it a place whose files are logs, caches or records unless something runs them?

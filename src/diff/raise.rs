@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::layers::Comparison;
-use super::model::Difference;
+use super::model::{Difference, Rank};
 use super::path::normal;
 use super::programs::{LinksIn, Reached};
 use super::view::{Image, Layer};
@@ -43,8 +43,9 @@ impl Comparison<'_> {
         let reached = Reached::new(images.map(|image| image.config.as_slice()), links)?;
         for number in places.iter().filter_map(|place| self.idle.get(place)).flatten() {
             let Some(difference) = self.findings.differences.get_mut(*number) else { continue };
-            if is_idle(difference) && reached.has(outer(difference)) {
+            if is_idle(difference) && reached.has(difference.outer_path()) {
                 difference.class = Class::Content;
+                difference.rank = difference.rank.min(Rank::Program);
             }
         }
         Ok(())
@@ -84,10 +85,4 @@ impl Comparison<'_> {
 
 fn is_idle(difference: &Difference) -> bool {
     matches!(difference.class, Class::PackageDb | Class::LogOrCache) && !difference.path.is_empty()
-}
-
-/// The path of the file in the layer, without what follows where it is an archive.
-fn outer(difference: &Difference) -> &[u8] {
-    let end = difference.archives.first().copied().unwrap_or(difference.path.len());
-    difference.path.get(..end).unwrap_or_default()
 }

@@ -5,14 +5,12 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Arc, LazyLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-
+use super::model::Rank;
 use super::path::{bounds, normal};
-use super::programs::{self, HEAD};
+use super::pax::{one_name_for_xattrs, repeats_header, short, sparse_map};
+use super::programs::Head;
 use super::residue;
 use crate::blob::Extent;
-use crate::digest::Digest;
 use crate::epoch::Instant;
 use crate::error::Result;
 use crate::layer::{self, Event, Expect, Facts, Pool};
@@ -20,9 +18,8 @@ use crate::tar::{Entry, ExtensionKind, Field, Format};
 
 /// The bits of a mode that let a file run.
 const EXECUTABLE: i64 = 0o111;
-
-/// Values of PAX records longer than this are kept as their digest.
-const VALUE_MAX: usize = 256;
+/// Those that let it run as its owner or group.
+pub(super) const SET_ID: i64 = 0o6000;
 
 /// What many entries have in common, kept once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -119,6 +116,16 @@ impl Record {
         self.is_file() && (self.meta.mode & EXECUTABLE != 0 || self.has_magic)
     }
 
+    /// What it is to whoever looks for what matters.
+    pub(super) fn rank(&self) -> Rank {
+        let is_run = self.is_program() || self.is_hard_link() && self.meta.mode & EXECUTABLE != 0;
+        match is_run {
+            true if self.meta.mode & SET_ID != 0 => Rank::SetId,
+            true => Rank::Program,
+            false => Rank::Other,
+        }
+    }
+
     /// Is it a directory? In v7 that is a file whose name ends in a slash.
     pub(super) fn is_folder(&self) -> bool {
         self.meta.kind == b'5' || self.meta.kind == 0 && self.raw.ends_with(b"/")
@@ -206,8 +213,8 @@ pub(super) struct Reader {
     has_rest: bool,
     padding: Option<Box<blake3::Hasher>>,
     rest: blake3::Hasher,
-    /// The first bytes of the last entry's content, and how many there are.
-    head: ([u8; HEAD], usize),
+    /// The first bytes of the last entry's content.
+    head: Head,
 }
 
 impl Reader {
@@ -219,7 +226,7 @@ impl Reader {
                 let number = u32::try_from(self.records.entries.len()).unwrap_or(u32::MAX);
                 let record = self.record(entry, number);
                 self.records.entries.push(record);
-                self.head.1 = 0;
+                self.head = Head::default();
                 self.hasher = (entry.size() > 0).then(Default::default);
                 if let Some(map) = sparse_map(entry) {
                     self.hasher.get_or_insert_default().update(&map);
@@ -229,8 +236,10 @@ impl Reader {
                 if let Some(hasher) = &mut self.hasher {
                     hasher.update(bytes);
                 }
-                if matches!(event, Event::Content(_)) {
-                    self.look_at(bytes);
+                if matches!(event, Event::Content(_))
+                    && let Some(last) = self.records.entries.last_mut()
+                {
+                    last.has_magic = self.head.add(bytes);
                 }
             }
             Event::Padding(bytes) => {
@@ -257,19 +266,6 @@ impl Reader {
                 self.rest.update(bytes);
                 self.has_rest |= bytes.iter().any(|byte| *byte != 0);
             }
-        }
-    }
-
-    /// Looks at the first bytes of the last entry's content.
-    fn look_at(&mut self, bytes: &[u8]) {
-        let (head, filled) = &mut self.head;
-        let Some(free) = head.get_mut(*filled..).filter(|free| !free.is_empty()) else { return };
-        for (to, from) in free.iter_mut().zip(bytes) {
-            *to = *from;
-            *filled += 1;
-        }
-        if let Some(last) = self.records.entries.last_mut() {
-            last.has_magic = programs::has_magic(head.get(..*filled).unwrap_or_default());
         }
     }
 
@@ -369,51 +365,6 @@ impl Reader {
         self.known.insert(Arc::clone(&meta));
         meta
     }
-}
-
-/// PAX records that stand for a field of the header, which is compared as such.
-fn repeats_header(key: &[u8]) -> bool {
-    matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname")
-}
-
-fn short(value: &[u8]) -> Box<[u8]> {
-    if value.len() <= VALUE_MAX {
-        return value.into();
-    }
-    format!("{} bytes, {}", value.len(), Digest::sha256(value)).into_bytes().into()
-}
-
-/// libarchive's own name for an extended attribute, with its value in base64. Where it stands beside Schily's, readers
-/// differ about which one counts.
-fn one_name_for_xattrs(entry: &Entry, pax: &mut [(Box<[u8]>, Box<[u8]>)]) {
-    for record in entry.pax_records() {
-        let Some(name) = record.key.strip_prefix(b"LIBARCHIVE.xattr.") else { continue };
-        let key = [b"SCHILY.xattr.", name].concat();
-        let text = record.value.trim_ascii_end();
-        let text = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-        let is_alone = !name.contains(&b'%') && !pax.iter().any(|(other, _)| **other == *key);
-        if let (true, Ok(value)) = (is_alone, STANDARD_NO_PAD.decode(text))
-            && let Some(own) = pax.iter_mut().find(|(other, _)| **other == *record.key)
-        {
-            *own = (key.into(), short(&value));
-        }
-    }
-}
-
-/// The map of a sparse file as far as its headers hold it, the size of the whole file included: the block of old GNU
-/// tar, or the records of PAX. In PAX 1.0 the rest of the map begins the content.
-fn sparse_map(entry: &Entry) -> Option<Vec<u8>> {
-    let mut map = Vec::new();
-    for record in entry.pax_records() {
-        // The name is the entry's.
-        if record.key.starts_with(b"GNU.sparse.") && record.key != b"GNU.sparse.name" {
-            map.extend_from_slice(record.raw);
-        }
-    }
-    if let Some(header) = entry.header().filter(|header| header.kind() == b'S') {
-        map.extend_from_slice(header.block().get(386..495).unwrap_or_default());
-    }
-    (!map.is_empty()).then_some(map)
 }
 
 fn number_of(hasher: &blake3::Hasher) -> u64 {

@@ -5,7 +5,6 @@ mod fold;
 mod html;
 mod json;
 mod text;
-mod window;
 
 pub use fold::explanations;
 pub use html::html;

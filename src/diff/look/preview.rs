@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::error::printable;
+use crate::diff::window;
 
 /// Larger texts are not compared line by line.
 const TEXT_MAX: usize = 64 << 10;
@@ -12,21 +12,26 @@ const TEXT_MAX: usize = 64 << 10;
 const LINES_MAX: usize = 2000;
 /// Lines of a preview.
 const PREVIEW_LINES: usize = 40;
+/// Of one change so many lines of each side are looked at for one that is like another.
+const OP_LINES: usize = 2 * PREVIEW_LINES;
 /// Bytes shown of two binary files.
 const BINARY: usize = 16;
 
-/// A preview of two contents; every character of it is printable.
+/// A preview of two contents; every character of it is printable, and its lines show where they differ.
 pub(crate) fn of(a: &[u8], b: &[u8]) -> Option<String> {
     match (text(a), text(b)) {
-        (Some(a), Some(b)) => unified(a, b),
+        (Some(a), Some(b)) if is_small(a) && is_small(b) => unified(a, b),
+        (Some(a), Some(b)) => first_line(a, b),
         _ => binary(a, b),
     }
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let is_small = text.len() <= TEXT_MAX && bytes.iter().filter(|byte| **byte == b'\n').count() <= LINES_MAX;
-    (is_small && !bytes.contains(&0)).then_some(text)
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn is_small(text: &str) -> bool {
+    text.len() <= TEXT_MAX && text.bytes().filter(|byte| *byte == b'\n').count() <= LINES_MAX
 }
 
 fn unified(a: &str, b: &str) -> Option<String> {
@@ -37,26 +42,63 @@ fn unified(a: &str, b: &str) -> Option<String> {
         let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { continue };
         let (old, new) = (first.old_range().start..last.old_range().end, first.new_range().start..last.new_range().end);
         let _ = writeln!(out, "@@ -{},{} +{},{} @@", old.start + 1, old.len(), new.start + 1, new.len());
-        for change in hunk.iter().flat_map(|op| diff.iter_changes(op)) {
-            if lines == PREVIEW_LINES {
-                out.push_str("…\n");
-                return Some(out);
-            }
-            lines += 1;
-            let sign = match change.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => ' ',
-            };
-            let line: &str = change.value();
-            let bare = line.strip_suffix('\n');
-            let _ = writeln!(out, "{sign}{}", printable(bare.unwrap_or(line).as_bytes()));
-            if bare.is_none() {
-                out.push_str("\\ no newline at the end\n");
+        for op in &hunk {
+            let changes: Vec<(ChangeTag, &str)> =
+                diff.iter_changes(op).take(OP_LINES).map(|change| (change.tag(), change.value())).collect();
+            // As many of what is new as of what is old: neither hides the other.
+            let added = diff.iter_changes(op).filter(|change| change.tag() == ChangeTag::Insert).take(OP_LINES);
+            let added: Vec<(ChangeTag, &str)> = added.map(|change| (change.tag(), change.value())).collect();
+            for (tag, line) in diff.iter_changes(op).map(|change| (change.tag(), change.value())) {
+                if lines == PREVIEW_LINES {
+                    out.push_str("…\n");
+                    return Some(out);
+                }
+                lines += 1;
+                let others = if tag == ChangeTag::Delete { &added } else { &changes };
+                append(&mut out, tag, line, others);
             }
         }
     }
     (!out.is_empty()).then_some(out)
+}
+
+/// A line; a long one from where it differs from the one among these on the other side that is most like it.
+fn append(out: &mut String, tag: ChangeTag, line: &str, others: &[(ChangeTag, &str)]) {
+    let sign = match tag {
+        ChangeTag::Delete => '-',
+        ChangeTag::Insert => '+',
+        ChangeTag::Equal => ' ',
+    };
+    let bare = line.strip_suffix('\n');
+    let text = bare.unwrap_or(line);
+    let same = if tag == ChangeTag::Equal || !window::is_long(text) {
+        0
+    } else {
+        let others = others.iter().filter(|(other, _)| *other != tag && *other != ChangeTag::Equal);
+        others.map(|(_, other)| window::common(text, other)).max().unwrap_or(0)
+    };
+    let _ = writeln!(out, "{sign}{}", window::line(text, same));
+    if bare.is_none() {
+        out.push_str("\\ no newline at the end\n");
+    }
+}
+
+/// The first line that differs, of texts that are too large to be compared line by line.
+fn first_line(a: &str, b: &str) -> Option<String> {
+    let at = a.bytes().zip(b.bytes()).position(|(x, y)| x != y).unwrap_or(a.len().min(b.len()));
+    let before = a.as_bytes().get(..at)?;
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let number = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let [left, right] = [a, b].map(|text| text.get(start..).and_then(|rest| rest.split_inclusive('\n').next()));
+    let mut out = format!("@@ -{number},{} +{number},{} @@\n", left.iter().len(), right.iter().len());
+    for (tag, line, other) in [(ChangeTag::Delete, left, right), (ChangeTag::Insert, right, left)] {
+        let opposite = if tag == ChangeTag::Delete { ChangeTag::Insert } else { ChangeTag::Delete };
+        if let Some(line) = line {
+            append(&mut out, tag, line, &[(opposite, other.unwrap_or_default())]);
+        }
+    }
+    out.push_str("…\n");
+    Some(out)
 }
 
 /// The bytes around the first that differs.

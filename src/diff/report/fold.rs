@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::window::shown;
 use crate::causes::{Cause, Class};
-use crate::diff::model::{Difference, Part, Report, Value};
+use crate::diff::model::{Difference, Part, Rank, Report, Value};
+use crate::diff::window::shown;
 use crate::epoch::Instant;
 
 /// Differences of one class, cause and field.
@@ -76,6 +76,37 @@ impl Group<'_> {
             _ => String::new(),
         }
     }
+}
+
+/// Differences as they are shown: files whose content matters one by one, the others in groups.
+pub(super) struct Shown<'r> {
+    /// Groups of what matters and is in no file, or is known by its path.
+    pub(super) first: Vec<Group<'r>>,
+    /// Files: what runs as its owner, what runs, then the others; of those what nothing explains.
+    pub(super) files: Vec<&'r Difference>,
+    /// All else.
+    pub(super) rest: Vec<Group<'r>>,
+}
+
+impl<'r> Shown<'r> {
+    pub(super) fn of(differences: impl Iterator<Item = &'r Difference>) -> Self {
+        let (mut files, mut others) = (Vec::new(), Vec::new());
+        for difference in differences {
+            if is_listed(difference) { &mut files } else { &mut others }.push(difference);
+        }
+        // Stable: what is alike stays in the order of places and paths.
+        files.sort_by_key(|difference| (difference.rank, difference.cause.is_some()));
+        let mut first = groups(others.into_iter());
+        let rest = first.split_off(first.partition_point(|group| group.class == Class::Content));
+        let known = first.split_off(first.partition_point(|group| group.cause.is_none()));
+        Self { first, files, rest: known.into_iter().chain(rest).collect() }
+    }
+}
+
+/// Is it a file of which nobody knows why it differs? A cause that is guessed from a command says nothing of a file.
+fn is_listed(difference: &Difference) -> bool {
+    let is_guessed = difference.cause.is_none_or(Cause::is_of_commands);
+    difference.class == Class::Content && !difference.path.is_empty() && (is_guessed || difference.rank != Rank::Other)
 }
 
 /// A value as a time, also where it is a date in a document.

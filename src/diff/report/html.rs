@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::fold::{Group, explanations, groups};
+use super::fold::{Group, Shown, explanations};
 use super::text::thousands;
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Place, Report, Value, Verdict};
@@ -177,9 +177,16 @@ fn part(page: &mut String, place: &Place, list: &[&Difference], is_short: bool) 
         let _ = write!(page, " <code class=s>{}</code>", escape(&printable(place.about.as_bytes())));
     }
     page.push_str("</summary><div>\n");
-    let groups = groups(list.iter().copied());
+    let shown = Shown::of(list.iter().copied());
+    groups(page, &shown.first);
+    files(page, &shown.files);
+    groups(page, &shown.rest);
+    page.push_str("</div></details>\n");
+}
+
+fn groups(page: &mut String, groups: &[Group<'_>]) {
     let mut next = groups.iter().skip(1);
-    for group in &groups {
+    for group in groups {
         self::group(page, group);
         // Groups of one cause stand together, and it is told once.
         let is_last = next.next().is_none_or(|next| (next.class, next.cause) != (group.class, group.cause));
@@ -187,7 +194,21 @@ fn part(page: &mut String, place: &Place, list: &[&Difference], is_short: bool) 
             self::cause(page, group.class, cause);
         }
     }
-    page.push_str("</div></details>\n");
+}
+
+/// Files one by one, and each cause of them once behind all.
+fn files(page: &mut String, files: &[&Difference]) {
+    for one in files.iter().take(ROWS) {
+        difference(page, one);
+    }
+    if files.len() > ROWS {
+        let _ = writeln!(page, "<p class=s>{} more, see --json</p>", thousands(files.len() - ROWS));
+    }
+    let causes: BTreeMap<&str, &Cause> =
+        files.iter().filter_map(|difference| difference.cause).map(|cause| (cause.id, cause)).collect();
+    for known in causes.values() {
+        cause(page, Class::Content, known);
+    }
 }
 
 fn cause(page: &mut String, class: Class, cause: &Cause) {

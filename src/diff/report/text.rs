@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::fold::{Group, explanations, groups};
-use super::window::shown;
-use crate::causes::Class;
+use super::fold::{Group, Shown, explanations, groups};
+use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Report, Verdict};
-use crate::error::{printable, printable_whole};
+use crate::diff::window::shown;
+use crate::error::{escaped, printable, printable_whole};
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +22,8 @@ pub struct Style {
 const LISTED: usize = 3;
 /// Of what matters so many.
 const LISTED_CONTENT: usize = 12;
+/// Files that matter are listed one by one, programs first, up to so many.
+const LISTED_FILES: usize = 200;
 /// Lines of a preview, and of all previews together unless `--verbose` asks for more.
 const PREVIEW: usize = 10;
 const PREVIEWS: usize = 30;
@@ -84,18 +86,45 @@ impl Printer<'_, '_> {
         }
         let images = report.places.iter().map(|place| place.image.as_str()).collect::<std::collections::BTreeSet<_>>();
         let with_image = images.len() > 1;
-        let groups = groups(report.differences.iter());
+        let shown = Shown::of(report.differences.iter());
+        self.groups(&shown.first, with_image);
+        self.files(&shown.files, with_image);
+        self.groups(&shown.rest, with_image);
+        self.tail();
+    }
+
+    fn groups(&mut self, groups: &[Group<'_>], with_image: bool) {
         let mut next = groups.iter().skip(1);
-        for group in &groups {
+        for group in groups {
             self.group(group, with_image);
             // Groups of one cause stand together, and it is told once.
             let is_last = next.next().is_none_or(|next| (next.class, next.cause) != (group.class, group.cause));
             if let Some(cause) = group.cause.filter(|_| is_last) {
-                let text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
-                self.line(&self.paint(&text, DIM));
+                self.cause(cause);
             }
         }
-        self.tail();
+    }
+
+    fn cause(&mut self, cause: &Cause) {
+        let text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
+        self.line(&self.paint(&text, DIM));
+    }
+
+    /// Files one by one, and each cause of them once behind all.
+    fn files(&mut self, files: &[&Difference], with_image: bool) {
+        let limit = if self.style.verbose { files.len() } else { LISTED_FILES.min(files.len()) };
+        let (listed, more) = files.split_at_checked(limit).unwrap_or((files, &[]));
+        for difference in listed {
+            self.difference(difference, with_image);
+        }
+        for group in groups(more.iter().copied()) {
+            self.count(&group, 0, " more");
+        }
+        let causes: BTreeMap<&str, &Cause> =
+            files.iter().filter_map(|difference| difference.cause).map(|cause| (cause.id, cause)).collect();
+        for cause in causes.values() {
+            self.cause(cause);
+        }
     }
 
     fn tail(&mut self) {
@@ -148,30 +177,31 @@ impl Printer<'_, '_> {
             self.difference(difference, with_image);
         }
         if listed < total {
-            let label = self.label(group.class);
-            let rest = Group {
-                class: group.class,
-                cause: group.cause,
-                field: group.field.clone(),
-                members: group.members.iter().skip(listed).copied().collect(),
-            };
-            let more = if listed > 0 { " more" } else { "" };
-            let summary = rest.summary();
-            let summary = if summary.is_empty() { summary } else { format!(": {summary}") };
-            let count = self.paint(&format!("{}{more} x", thousands(rest.members.len())), BOLD);
-            let mut line = format!(
-                "{label} {count} {} in {}{summary}",
-                printable(group.field.as_bytes()),
-                rest.places(self.report)
-            );
-            if listed == 0
-                && group.class != Class::Time
-                && let Some(first) = rest.members.first().filter(|first| !first.path.is_empty())
-            {
-                let _ = write!(line, ", first {}", printable(&first.path));
-            }
-            self.line(&line);
+            self.count(group, listed, if listed > 0 { " more" } else { "" });
         }
+    }
+
+    /// A group in a line, but for those of its members that are listed.
+    fn count(&mut self, group: &Group<'_>, listed: usize, more: &str) {
+        let label = self.label(group.class);
+        let rest = Group {
+            class: group.class,
+            cause: group.cause,
+            field: group.field.clone(),
+            members: group.members.iter().skip(listed).copied().collect(),
+        };
+        let summary = rest.summary();
+        let summary = if summary.is_empty() { summary } else { format!(": {summary}") };
+        let count = self.paint(&format!("{}{more} x", thousands(rest.members.len())), BOLD);
+        let field = printable(group.field.as_bytes());
+        let mut line = format!("{label} {count} {field} in {}{summary}", rest.places(self.report));
+        if listed == 0
+            && group.class != Class::Time
+            && let Some(first) = rest.members.first().filter(|first| !first.path.is_empty())
+        {
+            let _ = write!(line, ", first {}", printable(&first.path));
+        }
+        self.line(&line);
     }
 
     fn difference(&mut self, difference: &Difference, with_image: bool) {
@@ -216,8 +246,8 @@ impl Printer<'_, '_> {
                 Some('+') => GREEN,
                 _ => DIM,
             };
-            // Made of printable text already; a second time only keeps it so.
-            let text = self.paint(&printable(line.as_bytes()), color);
+            // Made of printable text already, and no longer than a line may be; a second time only keeps it so.
+            let text = self.paint(&escaped(line), color);
             self.line(&format!("{:14}{text}", ""));
         }
         if limit > 0 && total > limit {

@@ -22,7 +22,7 @@ pub const BUILD: Build = Build::FIRST;
 
 /// A folder with two images.
 pub struct Pair {
-    dir: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
     pub a: PathBuf,
     pub b: PathBuf,
 }

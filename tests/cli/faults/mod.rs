@@ -1,12 +1,14 @@
 //! Faults of earlier versions, each with a test of its name.
 
 mod all_clear;
+mod causes;
 mod commands;
 mod foreign;
 mod growth;
 mod keys;
 mod made;
 mod partial_indexes;
+mod previews;
 mod programs;
 mod sparse_names;
 mod stargz;

@@ -182,4 +182,6 @@ fn a_member_of_an_archive_has_no_place() {
     let with = |name: &str| archive(&[file("srv/x", "x"), file(name, "evil")]);
     let one = pair(&[], &[with("srv/y")], &[with("tmp/plugin.py")], &[]);
     expect_content(&one, "tmp/plugin.py in an archive");
+    let found = one.found(&[]);
+    assert!(found.contains(&("content".into(), "opt/app.tar!tmp/plugin.py".into(), "entry".into())), "{found:?}");
 }

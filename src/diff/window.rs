@@ -1,6 +1,7 @@
 //! Long values in a line: cut, but so that what differs is in sight.
 
-use crate::diff::model::Value;
+use super::model::Value;
+use crate::error::printable_whole;
 
 /// Characters of a value in a line.
 const LONGEST: usize = 200;
@@ -10,10 +11,36 @@ const BEFORE: usize = 60;
 /// The values of both sides as a line shows them; of what is the same in front only the end where they are long.
 pub(super) fn shown(values: [Option<&Value>; 2]) -> [String; 2] {
     let texts = values.map(|value| value.map_or_else(|| "nothing".to_owned(), ToString::to_string));
-    let is_long = texts.iter().any(|text| text.chars().nth(LONGEST).is_some());
-    let same = texts[0].chars().zip(texts[1].chars()).take_while(|(a, b)| a == b).count();
-    let skipped = if is_long { same.saturating_sub(BEFORE) } else { 0 };
+    let is_long = texts.iter().any(|text| is_long(text));
+    let skipped = if is_long { common(&texts[0], &texts[1]).saturating_sub(BEFORE) } else { 0 };
     texts.map(|text| window(&text, skipped))
+}
+
+/// A line of raw text, made printable; of a long one what is around the end of these many characters, which another
+/// line has as well.
+pub(super) fn line(text: &str, same: usize) -> String {
+    if !is_long(text) {
+        return printable_whole(text.as_bytes());
+    }
+    let piece = |from: usize, count: usize| {
+        let piece: String = text.chars().skip(from).take(count).collect();
+        printable_whole(piece.as_bytes())
+    };
+    // What is escaped takes more room than it had.
+    let before = piece(same.saturating_sub(BEFORE), same.min(BEFORE));
+    let skipped = before.chars().count().saturating_sub(BEFORE);
+    let is_cut = same > BEFORE && skipped == 0;
+    let shown = window(&(before + &piece(same, LONGEST + 1)), skipped);
+    if is_cut { format!("…{shown}") } else { shown }
+}
+
+/// How many characters two texts begin with that are the same.
+pub(super) fn common(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+}
+
+pub(super) fn is_long(text: &str) -> bool {
+    text.chars().nth(LONGEST).is_some()
 }
 
 fn window(text: &str, skipped: usize) -> String {
