@@ -113,27 +113,27 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = diff([left, right], &options, &pool, &|total| progress.set_total(total))?;
     drop(progress);
     let kept = |number: u32| [0, 1].map(|side| Folder::name(number, side));
-    let as_json = if arguments.json || folder.is_some() { json(&report, &kept) } else { String::new() };
+    let as_json = |out: &mut dyn Write| json(out, &report, &kept);
     if let Some(folder) = folder {
         folder.publish(&as_json)?;
     }
     let page_is_printed = arguments.html.as_deref().is_some_and(|path| path == Path::new("-"));
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
-        fs::write(path, html(&report)).with_context(|| format!("cannot write {}", path.display()))?;
+        let write = |mut file: io::BufWriter<File>| html(&mut file, &report).and_then(|()| file.flush());
+        let written = File::create(path).map(io::BufWriter::new).and_then(write);
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let shown = if arguments.json {
-        as_json
+    if arguments.json {
+        printing::print(as_json)?;
     } else if page_is_printed {
-        html(&report)
-    } else if arguments.running.quiet {
-        String::new()
-    } else {
+        printing::print(|out| html(out, &report))?;
+    } else if !arguments.running.quiet {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let color = io::stdout().is_terminal() && !plain;
-        text(&report, TextStyle { color, verbose: arguments.verbose })
-    };
-    printing::print(|out| out.write_all(shown.as_bytes()))?;
+        let shown = text(&report, TextStyle { color, verbose: arguments.verbose });
+        printing::print(|out| out.write_all(shown.as_bytes()))?;
+    }
     let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Accepted };
     Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })
 }
@@ -183,9 +183,10 @@ impl Folder {
         Ok(Self { path, output })
     }
 
-    fn publish(self, index: &str) -> Result<()> {
+    fn publish(self, index: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let failed = || format!("cannot write {}", self.path.display());
-        fs::write(self.output.path().join("index.json"), index).with_context(failed)?;
+        let mut file = io::BufWriter::new(File::create(self.output.path().join("index.json")).with_context(failed)?);
+        index(&mut file).and_then(|()| file.flush()).with_context(failed)?;
         self.output.rename_to(&self.path).context("--report-dir")
     }
 

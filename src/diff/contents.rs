@@ -99,7 +99,7 @@ fn read_batch(comparison: &mut Comparison<'_>, batch: &[(Job, bool)], extents: &
             [Some(a), Some(b)] if *is_small => {
                 let place = comparison.findings.differences.get(job.difference).map_or(0, |d| d.place);
                 comparison.findings.databases.read(place, path, [&a, &b]);
-                look::look(path, &a, &b, comparison.pool)
+                look::look(path, &a, &b, &mut comparison.told, comparison.pool)
             }
             _ => {
                 if let Some(difference) = comparison.findings.differences.get_mut(job.difference) {

@@ -107,7 +107,7 @@ impl Filter {
     /// Sorts differences into those that count and those that do not.
     pub(super) fn apply(&self, differences: Vec<Difference>, report: &mut Report) {
         let mut used = vec![false; self.rules.len()];
-        for difference in differences {
+        let counting = |difference: Difference| {
             let fits: Vec<usize> =
                 self.rules.iter().enumerate().filter(|(_, rule)| rule.fits(&difference)).map(|(at, _)| at).collect();
             for at in &fits {
@@ -121,9 +121,12 @@ impl Filter {
             };
             match reason {
                 Some(reason) => report.accepted.push(Accepted { difference, reason }),
-                None => report.differences.push(difference),
+                None => return Some(difference),
             }
-        }
+            None
+        };
+        // In the same memory: there may be a million of these.
+        report.differences = differences.into_iter().filter_map(counting).collect();
         let unused = self.rules.iter().zip(used).filter(|(_, used)| !used).map(|(rule, _)| rule.text.clone());
         report.unused_rules.extend(unused);
     }

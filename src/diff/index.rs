@@ -1,6 +1,6 @@
 //! What leads to images: indexes, and the descriptors in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::align::Pair;
 use super::dates::Document;
@@ -19,21 +19,16 @@ const NAME_KEYS: [&str; 2] = [REF_NAME, IMAGE_NAME];
 /// Compares what leads from `index.json` to two images.
 pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2], images: [&Image; 2]) -> Result<()> {
     let [a, b] = images.map(|image| image.links.as_slice());
-    let digests = [a, b].map(|links| links.first().map(|link| link.descriptor.digest));
+    let digests = [a, b].map(|links| links.first().map(|link| link.digest));
     let place = Place { image: label.to_owned(), part: Part::Index, digests, about: String::new() };
     let mut names = [Vec::new(), Vec::new()];
     for (own, image) in names.iter_mut().zip(images) {
         own.extend(image.names.iter().map(|name| crate::image::names::familiar(name).to_owned()));
     }
     let place = findings.place(place);
-    // A layout may name an image by a tag alone where an archive of Docker's has the whole name.
-    let fits = |name: &String, others: &[String]| {
-        others
-            .iter()
-            .any(|other| other == name || other.ends_with(&format!(":{name}")) || name.ends_with(&format!(":{other}")))
-    };
     let only = |own: &[String], others: &[String]| {
-        own.iter().filter(|name| !fits(name, others)).cloned().collect::<Vec<_>>().join(", ")
+        let others = Names::of(others);
+        own.iter().filter(|name| !others.fit(name)).map(String::as_str).collect::<Vec<_>>().join(", ")
     };
     let (only_a, only_b) = (only(&names[0], &names[1]), only(&names[1], &names[0]));
     if !only_a.is_empty() || !only_b.is_empty() {
@@ -50,12 +45,10 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
             difference.note("an index more or less on the way to the image, as builders write it for attestations"),
         );
     }
-    let bytes = |view: &View<'_>, links: &[Link]| -> Vec<Vec<u8>> {
-        links.iter().map(|link| view.document(link.parent.as_ref()).to_vec()).collect()
-    };
-    let (bytes_a, bytes_b) = (bytes(views[0], a), bytes(views[1], b));
-    let (json_a, json_b) = (parse_all(&bytes_a)?, parse_all(&bytes_b)?);
-    let (chain_a, chain_b) = (chain_values(a, &json_a), chain_values(b, &json_b));
+    let (json_a, json_b) = (descriptors_of(views[0], a)?, descriptors_of(views[1], b)?);
+    let (chain_a, chain_b) = (roots(&json_a), roots(&json_b));
+    let holders =
+        if a.len() == b.len() { [Vec::new(), Vec::new()] } else { [annotated(views[0], a)?, annotated(views[1], b)?] };
     let mut compared = Compared::default();
     if a.len() == b.len() {
         for (x, y) in chain_a.iter().zip(&chain_b) {
@@ -66,51 +59,81 @@ pub(super) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
             descriptors([*x, *y], false, &mut compared);
         }
     } else {
-        annotations(&holders(&chain_a, &json_a), &holders(&chain_b, &json_b), &mut compared);
+        // With an index more or less they stand elsewhere.
+        let with = [roots(&holders[0]), roots(&holders[1])];
+        annotations(&[chain_a.as_slice(), &with[0]].concat(), &[chain_b.as_slice(), &with[1]].concat(), &mut compared);
     }
     leaf([chain_a.last(), chain_b.last()], images, &mut compared, findings, place);
     // Descriptors of two kinds of document need not be written alike.
     compared.is_respelled &= a.len() == b.len();
+    let mut is_respelled = std::mem::take(&mut compared.is_respelled);
+    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     if a.len() == b.len() {
-        for ((x, y), (link_a, link_b)) in json_a.iter().zip(&json_b).zip(a.iter().zip(b)) {
+        for (x, y) in a.iter().zip(b) {
             // Images of one index share what it says.
-            if x.bytes() == y.bytes() || !findings.indexes.insert([link_a.parent, link_b.parent]) {
+            if !findings.indexes.insert([x.parent, y.parent]) {
                 continue;
             }
-            document([x, y], &mut compared);
+            let (x, y) = (views[0].document(x.parent.as_ref()), views[1].document(y.parent.as_ref()));
+            if x != y {
+                is_respelled |= indexes(findings, place, [x, y])?;
+            }
         }
     }
-    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
+    if is_respelled {
+        Subject { findings, place, document: Document::Manifest, commands: [None, None] }.spelling();
+    }
     Ok(())
 }
 
-/// Two indexes, but for what they list.
-fn document<'j>(both: [&'j Json<'j>; 2], compared: &mut Compared<'j>) {
-    let manifests = lists(both.map(Json::root), &["manifests"]);
-    documents(both[0], both[1], &|path, _| path == "manifests" && manifests.is_some(), compared);
+/// Compares two indexes, but for what they list; returns whether something is merely written in another way.
+fn indexes(findings: &mut Findings, place: usize, both: [&[u8]; 2]) -> Result<bool> {
+    let (json_a, json_b) = (Json::parse(both[0])?, Json::parse(both[1])?);
+    let mut compared = Compared::default();
+    let manifests = lists([json_a.root(), json_b.root()], &["manifests"]);
+    documents(&json_a, &json_b, &|path, _| path == "manifests" && manifests.is_some(), &mut compared);
     if let Some([x, y]) = manifests {
         let count = [x, y].map(|list| list.elements().count());
         let pairs: Vec<Pair> = (0..count[0].min(count[1])).map(|number| (Some(number), Some(number))).collect();
-        elements(x, y, &pairs, "manifests", &|_, _| true, compared);
+        elements(x, y, &pairs, "manifests", &|_, _| true, &mut compared);
     }
-}
-
-fn parse_all(documents: &[Vec<u8>]) -> Result<Vec<Json<'_>>> {
-    documents.iter().map(|bytes| Json::parse(bytes)).collect()
+    let is_respelled = std::mem::take(&mut compared.is_respelled);
+    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
+    Ok(is_respelled)
 }
 
 /// The descriptors on the way, from the top down.
-fn chain_values<'j>(links: &[Link], documents: &'j [Json<'j>]) -> Vec<JsonValue<'j>> {
-    let find = |(link, json): (&Link, &'j Json<'j>)| {
-        let children = json.root().get("manifests").into_iter().flat_map(JsonValue::elements);
-        children.into_iter().find(|child| child.span() == link.descriptor.span)
-    };
-    links.iter().zip(documents).filter_map(find).collect()
+fn descriptors_of<'v>(view: &'v View<'_>, links: &[Link]) -> Result<Vec<Json<'v>>> {
+    links.iter().map(|link| Json::parse(view.raw(link))).collect()
 }
 
-/// All on the way that has annotations: with an index more or less they stand elsewhere.
-fn holders<'j>(chain: &[JsonValue<'j>], documents: &'j [Json<'j>]) -> Vec<JsonValue<'j>> {
-    chain.iter().copied().chain(documents.iter().map(Json::root)).collect()
+/// The documents on the way, of which only the annotations are read.
+fn annotated<'v>(view: &'v View<'_>, links: &[Link]) -> Result<Vec<Json<'v>>> {
+    links.iter().map(|link| Json::parse_only(view.document(link.parent.as_ref()), &["annotations"])).collect()
+}
+
+fn roots<'j>(all: &'j [Json<'j>]) -> Vec<JsonValue<'j>> {
+    all.iter().map(Json::root).collect()
+}
+
+/// Names of an image, to be compared with others.
+struct Names<'n> {
+    whole: HashSet<&'n str>,
+    /// What stands behind the last colon.
+    tags: HashSet<&'n str>,
+}
+
+impl<'n> Names<'n> {
+    fn of(names: &'n [String]) -> Self {
+        let tags = names.iter().filter_map(|name| name.rsplit_once(':'));
+        Self { whole: names.iter().map(String::as_str).collect(), tags: tags.map(|(_, tag)| tag).collect() }
+    }
+
+    /// Is it one of these? A layout may name an image by a tag alone where an archive of Docker's has the whole name.
+    fn fit(&self, name: &str) -> bool {
+        let tag = name.rsplit_once(':').map(|(_, tag)| tag);
+        self.whole.contains(name) || self.tags.contains(name) || tag.is_some_and(|tag| self.whole.contains(tag))
+    }
 }
 
 /// The annotations of these, names aside.

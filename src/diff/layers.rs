@@ -9,6 +9,7 @@ use super::contents;
 use super::entries::{self, Depth, Open};
 use super::model::{Difference, Findings, Part, Place, Value};
 use super::pairing::pair_gap;
+use super::pax::Strings;
 use super::programs::LinksIn;
 use super::record::{self, Records};
 use super::rootfs::{Tree, hidden};
@@ -25,14 +26,22 @@ pub(super) struct Comparison<'s> {
     pub(super) options: &'s Options<'s>,
     pub(super) pool: &'s Pool,
     pub(super) findings: Findings,
-    /// Blobs of one diff_id that were compared.
+    /// Blobs that were compared: statements, and layers of one diff_id.
     pub(super) same: HashSet<[Digest; 2]>,
+    /// What statements are about that both sources have.
+    pub(super) subjects: HashMap<Digest, Arc<Vec<(String, Digest)>>>,
     /// Pairs of layers that were compared, and where what was found stands: platforms and tags share layers.
     pub(super) done: HashMap<[Option<Digest>; 2], usize>,
+    /// How the layers of gaps were paired.
+    pub(super) paired: HashMap<GapKey, Vec<Pair>>,
     /// By place the differences that count less for where a file lies.
     pub(super) idle: HashMap<usize, Vec<usize>>,
     /// Where links lead, by the diff_id of their layer.
     pub(super) links: HashMap<Digest, Arc<LinksIn>>,
+    /// Bytes of long names that there may be.
+    pub(super) strings: Strings,
+    /// Bytes that may still be told of what is inside files.
+    pub(super) told: usize,
     /// How many files are kept for other tools.
     pub(super) kept: u32,
 }
@@ -97,6 +106,8 @@ impl Comparison<'_> {
         for gap in &gaps {
             match gap {
                 Gap::Same(i, j) => self.sizes_hold([a.get(*i), b.get(*j)])?,
+                // What was paired for another image was compared as well.
+                Gap::Between(left, right) if self.paired.contains_key(&gap_key([a, b], [left, right])) => {}
                 Gap::Between(left, right) => {
                     jobs.extend(left.iter().map(|number| (0, *number)));
                     jobs.extend(right.iter().map(|number| (1, *number)));
@@ -118,7 +129,20 @@ impl Comparison<'_> {
                     }
                     pairs.push((Some(i), Some(j)));
                 }
-                Gap::Between(left, right) => pairs.extend(pair_gap(images, &left, &right, &read)),
+                Gap::Between(left, right) => {
+                    let known = self.paired.entry(gap_key([a, b], [&left, &right]));
+                    let found = known.or_insert_with(|| {
+                        let found = pair_gap(images, &left, &right, &read);
+                        // By the place in the gap, which may begin elsewhere in another image.
+                        let place = |list: &[usize], number| list.binary_search(&number).ok();
+                        found
+                            .into_iter()
+                            .map(|(i, j)| (i.and_then(|i| place(&left, i)), j.and_then(|j| place(&right, j))))
+                            .collect()
+                    });
+                    let number = |list: &[usize], at: &Option<usize>| at.and_then(|at| list.get(at)).copied();
+                    pairs.extend(found.iter().map(|(i, j)| (number(&left, i), number(&right, j))));
+                }
             }
         }
         let mut open_whiteouts: [BTreeMap<usize, Vec<usize>>; 2] = Default::default();
@@ -225,7 +249,7 @@ impl Comparison<'_> {
         let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
         let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
         let blob = layer.digest.unwrap_or(layer.diff_id);
-        record::read(extent, &expect, self.pool).map_err(|e| e.in_blob(blob).in_file(name))
+        record::read(extent, &expect, &self.strings, self.pool).map_err(|e| e.in_blob(blob).in_file(name))
     }
 
     /// Reads layers, as many at a time as there are jobs.
@@ -335,6 +359,17 @@ impl Comparison<'_> {
         }
         Ok(())
     }
+}
+
+/// What tells gaps apart: the layers in them, and their commands.
+pub(super) type GapKey = [Vec<(Digest, String)>; 2];
+
+fn gap_key(layers: [&[Layer]; 2], numbers: [&[usize]; 2]) -> GapKey {
+    [0, 1].map(|side| {
+        let layer = |number: &usize| layers.get(side)?.get(*number);
+        let own = numbers.get(side).copied().unwrap_or_default().iter().filter_map(layer);
+        own.map(|layer| (layer.diff_id, layer.created_by.clone())).collect()
+    })
 }
 
 /// The command of two layers; both where they are not the same.

@@ -7,7 +7,7 @@ use super::documents::{Subject, is_consequence, manifest_class};
 use super::json::{Compared, documents};
 use super::layers::Comparison;
 use super::model::{Difference, Part, Place, Value};
-use super::view::{Image, Listed, View};
+use super::view::{Image, Link, Listed, View};
 use crate::causes::Class;
 use crate::digest::Digest;
 use crate::document::descriptor::{IMAGE_NAME, REF_NAME, REFERENCE_DIGEST};
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::image::graph::Body;
 
 /// What an index lists, as the left source has it, and the names by which it is reached.
-type Key<'v> = (Digest, &'v [String]);
+type Key<'v> = (Digest, [Option<&'v str>; 2]);
 
 impl Comparison<'_> {
     /// Notes which manifests go together, for whatever names them.
@@ -42,28 +42,33 @@ impl Comparison<'_> {
 
     /// Where differences go that are of no one image; made when there is one.
     fn index_place(&mut self) -> usize {
+        if let Some(known) = self.findings.index_place {
+            return known;
+        }
         let place = Place { image: String::new(), part: Part::Index, digests: [None; 2], about: String::new() };
-        let known = self.findings.places.iter().position(|known| *known == place);
-        known.unwrap_or_else(|| self.findings.place(place))
+        let number = self.findings.place(place);
+        self.findings.index_place = Some(number);
+        number
     }
 
     /// What is listed and is neither an image nor about one: blobs, and what is not here.
     fn others(&mut self) {
-        let [left, right] = self.views.map(|view| view.others.as_slice());
-        let known: BTreeMap<Digest, &Listed> = right.iter().map(|y| (y.link.descriptor.digest, y)).collect();
-        let here: BTreeSet<Digest> = left.iter().map(|x| x.link.descriptor.digest).collect();
-        let kind = |listed: &Listed| {
-            let link = &listed.link.descriptor;
-            (link.media_type.clone(), link.platform.as_ref().map(ToString::to_string), link.artifact_type.clone())
+        let [one, other] = self.views;
+        let [left, right] = [&one.others, &other.others];
+        let known: BTreeMap<Digest, &Listed> = right.iter().map(|y| (y.link.digest, y)).collect();
+        let here: BTreeSet<Digest> = left.iter().map(|x| x.link.digest).collect();
+        let kind = |view: &View<'_>, listed: &Listed| {
+            let link = view.descriptor(&listed.link)?;
+            Some((link.media_type.clone(), link.platform.as_ref().map(ToString::to_string), link.artifact_type.clone()))
         };
         // The same first, then what is alike, in its order.
         let mut rest: BTreeMap<_, VecDeque<(usize, &Listed)>> = BTreeMap::new();
-        for (number, y) in right.iter().enumerate().filter(|(_, y)| !here.contains(&y.link.descriptor.digest)) {
-            rest.entry(kind(y)).or_default().push_back((number, y));
+        for (number, y) in right.iter().enumerate().filter(|(_, y)| !here.contains(&y.link.digest)) {
+            rest.entry(kind(other, y)).or_default().push_back((number, y));
         }
         for x in left {
-            let same = known.get(&x.link.descriptor.digest).copied();
-            let y = same.or_else(|| rest.get_mut(&kind(x))?.pop_front().map(|(_, y)| y));
+            let same = known.get(&x.link.digest).copied();
+            let y = same.or_else(|| rest.get_mut(&kind(one, x))?.pop_front().map(|(_, y)| y));
             self.other([Some(x), y]);
         }
         let mut lone: Vec<_> = rest.into_values().flatten().collect();
@@ -74,7 +79,7 @@ impl Comparison<'_> {
     }
 
     fn other(&mut self, pair: [Option<&Listed>; 2]) {
-        let digests = pair.map(|listed| listed.map(|listed| listed.link.descriptor.digest));
+        let digests = pair.map(|listed| listed.map(|listed| listed.link.digest));
         let here = |side: usize| {
             let digest = digests.get(side).copied().flatten()?;
             let node = self.views.get(side)?.graph.nodes.get(&digest)?;
@@ -93,8 +98,12 @@ impl Comparison<'_> {
             ([Some(true), Some(true)], _) => "not a document that is known; only the digest was compared",
             _ => "what is listed is not in the source, so only its digest was compared",
         };
-        let field = pair.iter().flatten().next().map_or_else(String::new, |listed| listed.link.descriptor.path.clone());
-        let values = pair.map(|listed| listed.map(|listed| Value::text(listed.link.descriptor.digest.to_string())));
+        let paths = pair
+            .iter()
+            .zip(self.views)
+            .find_map(|(listed, view)| Some(view.descriptor(&listed.as_ref()?.link)?.path.clone()));
+        let field = paths.unwrap_or_default();
+        let values = pair.map(|listed| listed.map(|listed| Value::text(listed.link.digest.to_string())));
         let place = self.index_place();
         self.findings.push(Difference::new(Class::Content, place, field, values).note(note));
     }
@@ -102,11 +111,14 @@ impl Comparison<'_> {
     /// The order and number of what is in both, and the descriptors that no other comparison looked at.
     fn order(&mut self) -> Result<()> {
         let [left, right] = self.views;
-        let partners = self.findings.partners.clone();
+        let mut partners = self.findings.partners.clone();
+        // Another name of an index is listed as such.
+        partners.extend(self.findings.indexes.iter().filter_map(|[a, b]| Some(((*a)?, (*b)?))));
         let mates: BTreeSet<Digest> = partners.values().copied().collect();
-        let a: Vec<(Key<'_>, &Listed)> = left.listed.iter().filter_map(|x| Some((key(x, &partners)?, x))).collect();
-        let known = right.listed.iter().filter(|y| mates.contains(&y.link.descriptor.digest));
-        let b: Vec<(Key<'_>, &Listed)> = known.map(|y| ((y.link.descriptor.digest, y.names.as_slice()), y)).collect();
+        let a: Vec<(Key<'_>, &Listed)> =
+            left.listed.iter().filter_map(|x| Some((key(left, x, &partners)?, x))).collect();
+        let known = right.listed.iter().filter(|y| mates.contains(&y.link.digest));
+        let b: Vec<(Key<'_>, &Listed)> = known.map(|y| ((y.link.digest, right.names_of(y.root)), y)).collect();
         let mut places: BTreeMap<Key<'_>, [Vec<&Listed>; 2]> = BTreeMap::new();
         for (side, list) in [&a, &b].into_iter().enumerate() {
             for (key, listed) in list {
@@ -130,9 +142,7 @@ impl Comparison<'_> {
             self.findings.push(Difference::new(Class::Order, place, "manifests", [None, None]).note(note));
         }
         let compared = [left, right].map(leaves);
-        let is_leaf = |side: usize, listed: &Listed| {
-            compared.get(side).is_some_and(|all| all.contains(&(listed.link.parent, listed.link.descriptor.span.start)))
-        };
+        let is_leaf = |side: usize, listed: &Listed| compared.get(side).is_some_and(|all| all.contains(&listed.link));
         for [a, b] in places.values() {
             for (x, y) in a.iter().zip(b).filter(|(x, y)| !is_leaf(0, x) || !is_leaf(1, y)) {
                 self.descriptors([x, y])?;
@@ -143,7 +153,7 @@ impl Comparison<'_> {
 
     fn descriptors(&mut self, pair: [&Listed; 2]) -> Result<()> {
         let [left, right] = self.views;
-        let (x, y) = (raw(left, pair[0]), raw(right, pair[1]));
+        let (x, y) = (left.raw(&pair[0].link), right.raw(&pair[1].link));
         if x == y {
             return Ok(());
         }
@@ -158,7 +168,8 @@ impl Comparison<'_> {
         };
         let mut compared = Compared::default();
         documents(&json_a, &json_b, &told, &mut compared);
-        self.report(&pair[0].link.descriptor.path, compared);
+        let path = left.descriptor(&pair[0].link).map_or("", |descriptor| descriptor.path.as_str());
+        self.report(path, compared);
         Ok(())
     }
 
@@ -195,20 +206,13 @@ impl Comparison<'_> {
     }
 }
 
-fn key<'v>(listed: &'v Listed, partners: &BTreeMap<Digest, Digest>) -> Option<Key<'v>> {
-    Some((*partners.get(&listed.link.descriptor.digest)?, listed.names.as_slice()))
+fn key<'v>(view: &'v View<'_>, listed: &Listed, partners: &BTreeMap<Digest, Digest>) -> Option<Key<'v>> {
+    Some((*partners.get(&listed.link.digest)?, view.names_of(listed.root)))
 }
 
 /// Where the descriptors stand that were compared with their images.
-fn leaves(view: &View<'_>) -> BTreeSet<(Option<Digest>, usize)> {
-    let last = view.images.iter().filter_map(|image| image.links.last());
-    last.map(|link| (link.parent, link.descriptor.span.start)).collect()
-}
-
-/// The bytes of a descriptor.
-fn raw<'v>(view: &'v View<'_>, listed: &Listed) -> &'v [u8] {
-    let document = view.document(listed.link.parent.as_ref());
-    document.get(listed.link.descriptor.span.clone()).unwrap_or_default()
+fn leaves(view: &View<'_>) -> BTreeSet<Link> {
+    view.images.iter().filter_map(|image| image.links.last().copied()).collect()
 }
 
 fn digests(values: [Option<JsonValue<'_>>; 2]) -> Option<[Digest; 2]> {

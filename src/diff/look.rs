@@ -26,6 +26,14 @@ pub const EXPANDED_MAX: u64 = 48 << 20;
 /// All members of archives in the two contents together.
 pub const MEMBERS_MAX: usize = 20_000;
 
+/// Bytes of paths, values and previews that are told of what is inside one file, and of all files together. A file of
+/// which there would be more is told of as a whole.
+pub const TOLD_MAX: usize = 2 << 20;
+/// See [`TOLD_MAX`].
+pub const TOLD_TOTAL_MAX: usize = 12 << 20;
+/// What one difference takes besides its path and preview.
+const TOLD_EACH: usize = 256;
+
 /// The field of a gzip header that holds a time.
 pub(super) const GZIP_MTIME: &str = "gzip MTIME";
 
@@ -41,15 +49,29 @@ pub(super) struct Inside {
     pub(super) preview: Option<String>,
 }
 
-/// Looks into two contents. Something is always found, as they are not equal.
-pub(super) fn look(path: &[u8], a: &[u8], b: &[u8], pool: &Pool) -> Vec<Inside> {
-    let mut looker = Looker { found: Vec::new(), expanded: EXPANDED_MAX, members: MEMBERS_MAX, pool };
+/// Looks into two contents. Something is always found, as they are not equal; `told` is what may still be told of all
+/// files.
+pub(super) fn look(path: &[u8], a: &[u8], b: &[u8], told: &mut usize, pool: &Pool) -> Vec<Inside> {
+    let limit = TOLD_MAX.min(*told);
+    let mut looker =
+        Looker { found: Vec::new(), told: Some(limit), expanded: EXPANDED_MAX, members: MEMBERS_MAX, pool };
     looker.look(path, a, b, 0);
+    match looker.told {
+        Some(left) => *told = told.saturating_sub(limit - left),
+        None => {
+            // One for the file is always told.
+            (looker.found, looker.told) = (Vec::new(), Some(usize::MAX));
+            let text = if limit < TOLD_MAX { "in all files together" } else { "in one file" };
+            looker.whole(path, a, b, Some(format!("not looked inside: too much differs {text}")));
+        }
+    }
     looker.found
 }
 
 struct Looker<'p> {
     found: Vec<Inside>,
+    /// Bytes that may still be told; `None` where that was not enough.
+    told: Option<usize>,
     /// Bytes that may still be unpacked.
     expanded: u64,
     /// Members that may still be read.
@@ -67,7 +89,7 @@ enum Stop {
 
 impl Looker<'_> {
     fn look(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) {
-        if a == b {
+        if a == b || self.told.is_none() {
             return;
         }
         let before = self.found.len();
@@ -89,12 +111,17 @@ impl Looker<'_> {
         if note.is_none()
             && let Some(inside) = plain::timestamps(path, a, b)
         {
-            self.found.push(inside);
+            self.tell(inside);
             return;
         }
+        self.whole(path, a, b, note);
+    }
+
+    /// A file that differs, with nothing to say of what is in it.
+    fn whole(&mut self, path: &[u8], a: &[u8], b: &[u8], note: Option<String>) {
         let values = [a, b].map(|bytes| Some(Value::text(format!("{} bytes", bytes.len()))));
         let preview = preview::of(a, b);
-        self.found.push(Inside {
+        self.tell(Inside {
             path: path.to_vec(),
             class: Class::Content,
             field: "content".into(),
@@ -104,34 +131,46 @@ impl Looker<'_> {
         });
     }
 
+    /// Notes what was found, within what may be told.
+    fn tell(&mut self, inside: Inside) {
+        let text = |value: &Option<Value>| match value {
+            Some(Value::Text(text)) => text.len(),
+            _ => 0,
+        };
+        let values: usize = inside.values.iter().map(text).sum();
+        let size = TOLD_EACH + inside.path.len() + values + inside.preview.as_ref().map_or(0, String::len);
+        self.told = self.told.and_then(|left| left.checked_sub(size));
+        if self.told.is_some() {
+            self.found.push(inside);
+        }
+    }
+
     fn open(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
         match (a, b) {
             ([0x1f, 0x8b, ..], [0x1f, 0x8b, ..]) => self.gzip(path, a, b, depth),
             ([0x28, 0xb5, 0x2f, 0xfd, ..], [0x28, 0xb5, 0x2f, 0xfd, ..]) => {
-                let unpack = |bytes: &[u8]| -> Option<Box<dyn Read>> {
-                    let mut decoder = zstd::stream::Decoder::new(std::io::Cursor::new(bytes.to_vec())).ok()?;
+                let unpack = |bytes| {
+                    let mut decoder = zstd::stream::Decoder::new(std::io::Cursor::new(bytes)).ok()?;
                     decoder.window_log_max(24).ok()?;
-                    Some(Box::new(decoder))
+                    Some(decoder)
                 };
                 let [x, y] = self.unpack_both(unpack(a), unpack(b))?;
                 self.compressed(path, &x, &y, depth, "zstd");
                 Ok(())
             }
             _ if is_tar(a) && is_tar(b) => self.tar(path, a, b, depth),
-            ([b'P', b'K', 3, 4, ..], [b'P', b'K', 3, 4, ..]) => self.zip(path, a, b, depth),
             _ if a.starts_with(archive::AR) && b.starts_with(archive::AR) => self.ar(path, a, b, depth),
+            _ if archive::is_zip(a) && archive::is_zip(b) => self.zip(path, a, b, depth),
             _ => Err(Stop::Unreadable),
         }
     }
 
     fn push(&mut self, path: &[u8], class: Class, field: &'static str, values: [Option<Value>; 2]) {
-        self.found.push(Inside { path: path.to_vec(), class, field: field.into(), values, note: None, preview: None });
+        self.tell(Inside { path: path.to_vec(), class, field: field.into(), values, note: None, preview: None });
     }
 
     fn gzip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
-        let unpack = |bytes: &[u8]| -> Option<Box<dyn Read>> {
-            Some(Box::new(flate2::read::MultiGzDecoder::new(std::io::Cursor::new(bytes.to_vec()))))
-        };
+        let unpack = |bytes| Some(flate2::read::MultiGzDecoder::new(std::io::Cursor::new(bytes)));
         let [x, y] = self.unpack_both(unpack(a), unpack(b))?;
         let mtime = |bytes: &[u8]| bytes.get(4..8).and_then(|field| Some(u32::from_le_bytes(field.try_into().ok()?)));
         let times = [mtime(a), mtime(b)];
@@ -139,8 +178,7 @@ impl Looker<'_> {
             let values = times.map(|time| time.map(|time| Value::Time(Instant::from_seconds(i64::from(time)))));
             self.push(path, Class::EmbeddedTime, GZIP_MTIME, values);
         }
-        let behind = |bytes: &[u8]| bytes.get(8..).map(<[u8]>::to_vec);
-        if x == y && times[0] != times[1] && behind(a) == behind(b) {
+        if x == y && times[0] != times[1] && a.get(8..) == b.get(8..) {
             return Ok(());
         }
         self.compressed(path, &x, &y, depth, "gzip");
@@ -150,7 +188,7 @@ impl Looker<'_> {
     /// What was in a compressed file.
     fn compressed(&mut self, path: &[u8], x: &[u8], y: &[u8], depth: usize, name: &str) {
         if x == y {
-            self.found.push(Inside {
+            self.tell(Inside {
                 path: path.to_vec(),
                 class: Class::Compression,
                 field: "compression".into(),
@@ -163,14 +201,14 @@ impl Looker<'_> {
         }
     }
 
-    fn unpack_both(&mut self, a: Option<Box<dyn Read>>, b: Option<Box<dyn Read>>) -> Result<[Vec<u8>; 2], Stop> {
+    fn unpack_both<R: Read>(&mut self, a: Option<R>, b: Option<R>) -> Result<[Vec<u8>; 2], Stop> {
         let a = self.unpack(a.ok_or(Stop::Unreadable)?)?;
         let b = self.unpack(b.ok_or(Stop::Unreadable)?)?;
         Ok([a, b])
     }
 
     /// All of a stream, within what may still be unpacked.
-    fn unpack(&mut self, reader: Box<dyn Read>) -> Result<Vec<u8>, Stop> {
+    fn unpack(&mut self, reader: impl Read) -> Result<Vec<u8>, Stop> {
         let mut bytes = Vec::new();
         reader.take(self.expanded + 1).read_to_end(&mut bytes).map_err(|_| Stop::Unreadable)?;
         self.spend(bytes.len() as u64)?;
@@ -208,7 +246,7 @@ impl Looker<'_> {
                     self.look(&join(path, &difference.path), x, y, depth + 1);
                     wanted.next();
                 }
-                _ => self.found.push(embedded(path, difference)),
+                _ => self.tell(embedded(path, difference)),
             }
         }
         Ok(())
@@ -267,7 +305,8 @@ fn is_tar(bytes: &[u8]) -> bool {
 }
 
 fn is_archive(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'P', b'K', 3, 4, ..])
+    matches!(bytes, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
         || is_tar(bytes)
+        || archive::is_zip(bytes)
         || bytes.starts_with(archive::AR)
 }

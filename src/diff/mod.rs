@@ -1,7 +1,7 @@
 //! The verb `diff`: what differs between two images, and why.
 //!
 //! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
-//! `view.rs` makes one list of images of any source; images are paired here, by platform, name and position. Documents
+//! `view.rs` and `walk.rs` make one list of images of any source; `images.rs` pairs them, by platform, name and position. Documents
 //! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
 //! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;
 //! `pax.rs`, `path.rs` and `residue.rs` read names and what belongs to no field); they are paired by content and history
@@ -24,6 +24,7 @@ mod documents;
 mod entries;
 pub mod filter;
 mod history;
+mod images;
 mod index;
 mod json;
 mod layers;
@@ -45,9 +46,11 @@ mod rootfs;
 mod statement;
 mod stream;
 mod view;
+mod walk;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::causes::Class;
 use crate::digest::Digest;
@@ -58,8 +61,10 @@ use crate::layer::Pool;
 use crate::policy::Platform;
 use entries::Depth;
 use filter::Filter;
+use images::pair_images;
 use layers::Comparison;
 use model::{Difference, Findings, Part, Place, Value};
+use pax::Strings;
 use programs::LinksIn;
 use rootfs::Tree;
 use view::{Image, View};
@@ -112,9 +117,13 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
         pool,
         findings: Findings::default(),
         same: HashSet::new(),
+        subjects: HashMap::new(),
         done: HashMap::new(),
+        paired: HashMap::new(),
         idle: HashMap::new(),
         links: HashMap::new(),
+        strings: Strings::default(),
+        told: look::TOLD_TOTAL_MAX,
         kept: 0,
     };
     comparison.note_partners(&pairs);
@@ -148,42 +157,6 @@ fn label(image: Option<&Image>) -> String {
     }
 }
 
-/// Pairs images: the same platform and a common name first, then the same platform, then what is left over. Of several
-/// that fit, those that are the same go together.
-fn pair_images<'i>(a: &'i [Image], b: &'i [Image]) -> Vec<[Option<&'i Image>; 2]> {
-    let mut partner: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut taken = BTreeSet::new();
-    let is_named_alike = |x: &Image, y: &Image| x.names.iter().any(|name| y.names.contains(name));
-    let is_same = |x: &Image, y: &Image| match (x.manifest, y.manifest) {
-        (Some(x), Some(y)) => x == y,
-        _ => x.config_digest == y.config_digest,
-    };
-    let rounds: [&dyn Fn(&Image, &Image) -> bool; 5] = [
-        &|x, y| is_same(x, y) && is_named_alike(x, y),
-        &|x, y| x.platform == y.platform && is_named_alike(x, y),
-        &|x, y| is_same(x, y),
-        &|x, y| x.platform == y.platform,
-        &|x, y| x.names.is_empty() && y.names.is_empty() || is_named_alike(x, y),
-    ];
-    for fits in rounds {
-        for (i, x) in a.iter().enumerate().filter(|(i, _)| !partner.contains_key(i)).collect::<Vec<_>>() {
-            if let Some((j, _)) = b.iter().enumerate().find(|(j, y)| !taken.contains(j) && fits(x, y)) {
-                partner.insert(i, j);
-                taken.insert(j);
-            }
-        }
-    }
-    if let ([_], [_]) = (a, b) {
-        // One image on each side: there is nothing else that they could be compared with.
-        partner.insert(0, 0);
-        taken.insert(0);
-    }
-    let mut pairs: Vec<_> =
-        a.iter().enumerate().map(|(i, x)| [Some(x), partner.get(&i).and_then(|j| b.get(*j))]).collect();
-    pairs.extend(b.iter().enumerate().filter(|(j, _)| !taken.contains(j)).map(|(_, y)| [None, Some(y)]));
-    pairs
-}
-
 impl Comparison<'_> {
     fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         index::chains(&mut self.findings, label, self.views, images)?;
@@ -199,11 +172,17 @@ impl Comparison<'_> {
             return self.verify(images);
         }
         let mut trees = Vec::new();
+        let at_a_time = self.pool.jobs().max(1);
         for (side, image) in images.into_iter().enumerate() {
             let jobs: Vec<_> = (0..image.layers.len()).map(|number| (side, number)).collect();
-            let mut read = self.read_all(images, &jobs)?;
+            let mut read = BTreeMap::new();
             let mut tree = Tree::default();
             for (number, layer) in image.layers.iter().enumerate() {
+                // A few layers at a time: what is in the tree of them is all that is held.
+                if number % at_a_time == 0 {
+                    let end = jobs.len().min(number + at_a_time);
+                    read = self.read_all(images, jobs.get(number..end).unwrap_or_default())?;
+                }
                 let records = read.remove(&(side, number)).ok_or_else(|| {
                     let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
                     Error::missing("a layer of the root filesystem").in_blob(layer.diff_id).in_file(name)
@@ -242,12 +221,34 @@ impl Comparison<'_> {
     }
 }
 
+/// Sorts as `sort_by` does, in less memory: there may be a million of these.
+fn sort_in_place<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    const DONE: usize = usize::MAX;
+    let mut order: Vec<usize> = (0..list.len()).collect();
+    order.sort_by(|i, j| match (list.get(*i), list.get(*j)) {
+        (Some(x), Some(y)) => compare(x, y),
+        _ => Ordering::Equal,
+    });
+    // Each place takes what belongs there from the place where that is, round by round.
+    for start in 0..list.len() {
+        let mut to = start;
+        while let Some(next) = order.get_mut(to).map(|from| std::mem::replace(from, DONE)).filter(|from| *from != DONE)
+        {
+            if next == start {
+                break;
+            }
+            list.swap(to, next);
+            to = next;
+        }
+    }
+}
+
 fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     let Findings { places, mut differences, mut notes, databases, .. } = comparison.findings;
     commands::name(&mut differences, &places, &databases);
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
-    differences.sort_by(|x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
+    sort_in_place(&mut differences, |x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
     for view in comparison.views {
         notes.extend(view.graph.notes.texts(|_| true));
     }

@@ -272,6 +272,8 @@ pub(super) struct Findings {
     pub(super) indexes: HashSet<[Option<Digest>; 2]>,
     /// What the databases of packages say.
     pub(super) databases: Databases,
+    /// Where differences go that are of no one image.
+    pub(super) index_place: Option<usize>,
     /// Which manifest of B goes with one of A: what names the one there names the other here.
     pub(super) partners: BTreeMap<Digest, Digest>,
 }

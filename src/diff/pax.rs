@@ -1,13 +1,107 @@
 //! PAX records of an entry, as far as they are compared.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::digest::Digest;
+use crate::error::{Error, Result};
 use crate::tar::Entry;
 
-/// Values of PAX records longer than this are kept as their digest.
+/// Values of PAX records longer than this are kept as their digest, names as their beginning and a digest.
 const VALUE_MAX: usize = 256;
+/// Paths longer than this are, too: no system has such a path.
+const PATH_MAX: usize = 4096;
+/// Bytes of PAX records that are kept of one entry; a digest stands for the others.
+const RECORDS_MAX: usize = 4096;
+/// Bytes of names and records of an entry that the promise of memory counts with.
+const EACH: usize = 300;
+/// What all layers together may have besides.
+const SPARE: usize = 4 << 20;
+
+/// Bytes of long names, links and records that all layers of a run may have together.
+#[derive(Debug)]
+pub(super) struct Strings(AtomicUsize);
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self(AtomicUsize::new(SPARE))
+    }
+}
+
+/// What one layer has of them.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    bytes: usize,
+    entries: usize,
+    spared: usize,
+}
+
+impl Held {
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    pub(super) fn entry(&mut self) {
+        self.entries += 1;
+    }
+
+    /// An error if it is more than there may be.
+    pub(super) fn check(&mut self, all: &Strings) -> Result<()> {
+        let more = self.bytes.saturating_sub(self.entries.saturating_mul(EACH) + self.spared);
+        if more == 0 {
+            return Ok(());
+        }
+        let taken = all.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(more));
+        taken.map_err(|_| {
+            let what = "bytes of long names, links and PAX records, besides 300 of each entry";
+            Error::limit(what, SPARE as u64, "more")
+        })?;
+        self.spared += more;
+        Ok(())
+    }
+}
+
+/// A path; of one that no system has the beginning and the digest.
+pub(super) fn path(bytes: &[u8]) -> Cow<'_, [u8]> {
+    bounded(bytes, PATH_MAX)
+}
+
+/// A name of a user, a group or a record; of a long one the beginning and the digest.
+pub(super) fn name(bytes: &[u8]) -> Cow<'_, [u8]> {
+    bounded(bytes, VALUE_MAX)
+}
+
+fn bounded(bytes: &[u8], max: usize) -> Cow<'_, [u8]> {
+    if bytes.len() <= max {
+        return Cow::Borrowed(bytes);
+    }
+    let beginning = bytes.get(..VALUE_MAX).unwrap_or_default();
+    Cow::Owned([beginning, format!("...({})", short_text(bytes)).as_bytes()].concat())
+}
+
+fn short_text(bytes: &[u8]) -> String {
+    format!("{} bytes, {}", bytes.len(), Digest::sha256(bytes))
+}
+
+/// Sorted by key, as many as are kept; the others as one.
+pub(super) fn sorted(mut records: Vec<(Box<[u8]>, Box<[u8]>)>) -> Box<[(Box<[u8]>, Box<[u8]>)]> {
+    records.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut left = RECORDS_MAX;
+    let fits = |(key, value): &(Box<[u8]>, Box<[u8]>)| {
+        let size = key.len() + value.len() + 2 * size_of::<Box<[u8]>>();
+        left.checked_sub(size).map(|rest| left = rest).is_some()
+    };
+    let kept = records.iter().map(fits).take_while(|fits| *fits).count();
+    let others = records.split_off(kept);
+    if !others.is_empty() {
+        let text: Vec<u8> = others.iter().flat_map(|(key, value)| [&**key, b"=", value, b"\n"].concat()).collect();
+        records.push((format!("{} more", others.len()).into_bytes().into(), short(&text)));
+    }
+    records.into()
+}
 
 /// PAX records that stand for a field of the header, which is compared as such.
 pub(super) fn repeats_header(key: &[u8]) -> bool {
@@ -18,7 +112,7 @@ pub(super) fn short(value: &[u8]) -> Box<[u8]> {
     if value.len() <= VALUE_MAX {
         return value.into();
     }
-    format!("{} bytes, {}", value.len(), Digest::sha256(value)).into_bytes().into()
+    short_text(value).into_bytes().into()
 }
 
 /// libarchive's own name for an extended attribute, with its value in base64. Where it stands beside Schily's, readers

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::model::Rank;
 use super::path::{bounds, normal};
-use super::pax::{one_name_for_xattrs, repeats_header, short, sparse_map};
+use super::pax::{self, Held, Strings, one_name_for_xattrs, repeats_header, short, sparse_map};
 use super::programs::Head;
 use super::residue;
 use crate::blob::Extent;
@@ -15,6 +15,11 @@ use crate::epoch::Instant;
 use crate::error::Result;
 use crate::layer::{self, Event, Expect, Facts, Pool};
 use crate::tar::{Entry, ExtensionKind, Field, Format};
+
+/// Times of an entry that are kept one by one.
+const TIMES_MAX: usize = 16;
+/// What a record or a time takes besides its bytes.
+const RECORD: usize = 32;
 
 /// The bits of a mode that let a file run.
 const EXECUTABLE: i64 = 0o111;
@@ -193,11 +198,11 @@ pub(super) struct Records {
 }
 
 /// Reads a layer into records.
-pub(super) fn read(extent: &Extent, expect: &Expect, pool: &Pool) -> Result<Records> {
+pub(super) fn read(extent: &Extent, expect: &Expect, strings: &Strings, pool: &Pool) -> Result<Records> {
     let mut reader = Reader::default();
     let facts = layer::scan(extent, expect, pool, &mut |event| {
         reader.event(&event);
-        Ok(())
+        reader.held.check(strings)
     })?;
     let mut records = reader.finish();
     records.facts = Some(facts);
@@ -213,6 +218,8 @@ pub(super) struct Reader {
     has_rest: bool,
     padding: Option<Box<blake3::Hasher>>,
     rest: blake3::Hasher,
+    /// Bytes of names and records.
+    held: Held,
     /// The first bytes of the last entry's content.
     head: Head,
 }
@@ -251,10 +258,15 @@ impl Reader {
                 self.complete();
                 self.loose(entry);
                 let times = entry.times().filter_map(|site| Some((site.field, site.value?)));
+                let known = self.records.global_times.len();
                 self.records.global_times.extend(times);
                 let records = entry.extensions().flat_map(|extension| extension.records());
                 let others = records.filter(|record| record.time_key().is_none());
-                self.records.globals.extend(others.map(|record| (record.key.into(), short(record.value))));
+                let others: Vec<_> =
+                    others.map(|record| (Box::from(&*pax::name(record.key)), short(record.value))).collect();
+                let sizes = others.iter().map(|(key, value): &(Box<[u8]>, _)| key.len() + value.len() + RECORD);
+                self.held.add(sizes.sum::<usize>() + RECORD * (self.records.global_times.len() - known));
+                self.records.globals.extend(others);
             }
             Event::End(entry) => {
                 self.complete();
@@ -298,6 +310,7 @@ impl Reader {
 
     fn record(&mut self, entry: &Entry, number: u32) -> Record {
         let name = entry.name();
+        let name = pax::path(&name);
         let (start, end) = bounds(&name);
         let mut names = DefaultHasher::new();
         let mut has_names = false;
@@ -307,23 +320,30 @@ impl Reader {
         }
         let is_own = |field: &Field| matches!(field, Field::Mtime | Field::Pax { key: "mtime", .. });
         let times = entry.times().filter(|site| !is_own(&site.field));
-        let times: Box<[_]> = times.filter_map(|site| Some((site.field, site.value?))).collect();
+        let mut times: Vec<_> = times.filter_map(|site| Some((site.field, site.value?))).collect();
+        let more_times = times.split_off(times.len().min(TIMES_MAX));
+        let mut residue = residue::of_extensions(entry);
+        if !more_times.is_empty() {
+            let mut hasher = DefaultHasher::new();
+            (residue, more_times.iter().map(|(field, value)| (field.to_string(), *value)).collect::<Vec<_>>())
+                .hash(&mut hasher);
+            residue = hasher.finish();
+        }
         let mut pax: Vec<_> = entry
             .pax_records()
             .filter(|record| record.time_key().is_none() && !repeats_header(record.key))
-            .map(|record| (Box::from(record.key), short(record.value)))
+            .map(|record| (Box::from(&*pax::name(record.key)), short(record.value)))
             .collect();
         one_name_for_xattrs(entry, &mut pax);
-        pax.sort_by(|a: &(Box<[u8]>, _), b| a.0.cmp(&b.0));
         let rare = Rare {
             folded: match normal(&name) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(path) => Some(path.into()),
             },
-            times,
-            link: entry.link_name().into(),
-            pax: pax.into(),
-            residue: (residue::of_extensions(entry), 0),
+            times: times.into(),
+            link: pax::path(entry.link_name()).into(),
+            pax: pax::sorted(pax),
+            residue: (residue, 0),
             sparse_size: sparse_map(entry).map(|_| entry.sparse_size().unwrap_or(entry.size())),
             extension_names: if has_names { names.finish() } else { 0 },
             sparse_names: entry.sparse_file_names().map_or(0, |names| {
@@ -332,6 +352,9 @@ impl Reader {
                 hasher.finish()
             }),
         };
+        let records = rare.pax.iter().map(|(key, value)| key.len() + value.len() + RECORD);
+        self.held.add(name.len() + rare.link.len() + records.sum::<usize>() + RECORD * rare.times.len());
+        self.held.entry();
         Record {
             path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),
             raw: name.into(),
@@ -351,8 +374,8 @@ impl Reader {
             mode: entry.mode(),
             uid: entry.uid(),
             gid: entry.gid(),
-            uname: entry.uname().into(),
-            gname: entry.gname().into(),
+            uname: pax::name(entry.uname()).into(),
+            gname: pax::name(entry.gname()).into(),
             device: entry.device(),
             format: entry.format(),
             extensions: entry.extensions().map(|extension| extension.kind).collect(),
@@ -361,6 +384,7 @@ impl Reader {
         if let Some(known) = self.known.get(&meta) {
             return Arc::clone(known);
         }
+        self.held.add(meta.uname.len() + meta.gname.len() + meta.extensions.len());
         let meta = Arc::new(meta);
         self.known.insert(Arc::clone(&meta));
         meta

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::path::{ancestors, normal};
 use super::record::{Record, Records};
@@ -15,7 +16,7 @@ const WHITEOUT: &[u8] = b".wh.";
 /// A file system in the making: what stands at each path, and the layer it came from.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    files: BTreeMap<Box<[u8]>, (usize, Record)>,
+    files: BTreeMap<Arc<[u8]>, (usize, Record)>,
 }
 
 /// What a whiteout hides.
@@ -69,7 +70,7 @@ impl Tree {
                 let path = record.path().to_vec();
                 self.remove_below(&path);
             }
-            self.files.insert(record.path().into(), (number, record));
+            self.files.insert(record.shared_path(), (number, record));
         }
     }
 
@@ -86,7 +87,7 @@ impl Tree {
         }
     }
 
-    fn below<'t>(&'t self, folder: &[u8]) -> Box<dyn Iterator<Item = &'t Box<[u8]>> + 't> {
+    fn below<'t>(&'t self, folder: &[u8]) -> Box<dyn Iterator<Item = &'t Arc<[u8]>> + 't> {
         if folder.is_empty() {
             return Box::new(self.files.keys().filter(|path| !path.is_empty()));
         }
@@ -96,7 +97,7 @@ impl Tree {
     }
 
     fn remove_below(&mut self, folder: &[u8]) {
-        let paths: Vec<Box<[u8]>> = self.below(folder).cloned().collect();
+        let paths: Vec<Arc<[u8]>> = self.below(folder).cloned().collect();
         for path in paths {
             self.files.remove(&path);
         }

@@ -2,6 +2,9 @@
 //!
 //! One that is missing or extra is a difference, and stops nothing else from being compared.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
 use super::documents::{digest_of, is_consequence};
 use super::json::{Change, Compared, documents};
 use super::layers::Comparison;
@@ -30,19 +33,31 @@ impl Comparison<'_> {
 
     fn lists(&mut self, label: &str, lists: [&[Attached]; 2]) -> Result<()> {
         let [a, b] = lists;
-        let mut rest: Vec<&Attached> = b.iter().collect();
+        let mut rest: Vec<Option<&Attached>> = b.iter().map(Some).collect();
+        let by_digest: HashMap<Digest, usize> = b.iter().enumerate().map(|(at, y)| (y.digest, at)).collect();
+        let mut by_kind: HashMap<&str, VecDeque<usize>> = HashMap::new();
+        for (at, y) in b.iter().enumerate() {
+            by_kind.entry(&y.kind).or_default().push_back(at);
+        }
         for x in a {
-            let same = rest.iter().position(|y| y.digest == x.digest);
-            match same.or_else(|| rest.iter().position(|y| y.kind == x.kind)) {
-                Some(at) => {
-                    let y = rest.remove(at);
+            let is_left = |at: &usize| rest.get(*at).is_some_and(Option::is_some);
+            let same = by_digest.get(&x.digest).copied().filter(is_left);
+            let alike = || {
+                let list = by_kind.get_mut(x.kind.as_str())?;
+                while list.front().is_some_and(|at| !is_left(at)) {
+                    list.pop_front();
+                }
+                list.front().copied()
+            };
+            match same.or_else(alike).and_then(|at| rest.get_mut(at)?.take()) {
+                Some(y) => {
                     self.findings.partners.insert(x.digest, y.digest);
                     self.pair_of(label, x, y)?;
                 }
                 None => self.one_sided(label, [Some(x), None]),
             }
         }
-        for y in rest {
+        for y in rest.into_iter().flatten() {
             self.one_sided(label, [None, Some(y)]);
         }
         Ok(())
@@ -120,14 +135,7 @@ impl Comparison<'_> {
         let subject = manifest.subject.iter().map(|subject| ("subject.digest".to_owned(), subject.digest));
         let mut named: Vec<(String, Digest)> = subject.collect();
         for layer in manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type)) {
-            let Some(text) = document(self.views[0], layer)? else { continue };
-            if let Ok(Attestation::Statement(statement)) = Attestation::parse(&text) {
-                let digests = |subject: &attestation::Subject| {
-                    let path = member_path(&subject.path, "digest");
-                    subject.digests.iter().map(|digest| (path.clone(), *digest)).collect::<Vec<_>>()
-                };
-                named.extend(statement.subjects().iter().flat_map(digests));
-            }
+            named.extend(self.subjects_of(layer)?.iter().cloned());
         }
         named.retain(|(_, digest)| self.findings.partners.get(digest).is_some_and(|partner| partner != digest));
         if named.is_empty() {
@@ -140,6 +148,26 @@ impl Comparison<'_> {
             self.findings.push(difference.note("B says the same as A, of an image that is another one in B"));
         }
         Ok(())
+    }
+
+    /// What a statement is about, as both sources have it; many manifests may share one.
+    fn subjects_of(&mut self, layer: &Descriptor) -> Result<Arc<Vec<(String, Digest)>>> {
+        if let Some(known) = self.subjects.get(&layer.digest) {
+            return Ok(Arc::clone(known));
+        }
+        let mut named = Vec::new();
+        if let Some(text) = document(self.views[0], layer)?
+            && let Ok(Attestation::Statement(statement)) = Attestation::parse(&text)
+        {
+            let digests = |subject: &attestation::Subject| {
+                let path = member_path(&subject.path, "digest");
+                subject.digests.iter().map(|digest| (path.clone(), *digest)).collect::<Vec<_>>()
+            };
+            named.extend(statement.subjects().iter().flat_map(digests));
+        }
+        let named = Arc::new(named);
+        self.subjects.insert(layer.digest, Arc::clone(&named));
+        Ok(named)
     }
 
     /// The config of an old attestation: it lists its layers, which are compared themselves.
@@ -180,7 +208,12 @@ impl Comparison<'_> {
     }
 
     /// Two blobs: statements value by value, anything else by digest.
+    ///
+    /// Many manifests may share one: what differs in it is told once.
     fn blobs(&mut self, place: usize, field: &str, pair: [&Descriptor; 2]) -> Result<()> {
+        if !self.same.insert(pair.map(|link| link.digest)) {
+            return Ok(());
+        }
         let texts = [document(self.views[0], pair[0])?, document(self.views[1], pair[1])?];
         let parsed = texts.each_ref().map(|text| text.as_deref().and_then(|text| Json::parse(text).ok()));
         let [Some(x), Some(y)] = &parsed else {

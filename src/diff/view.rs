@@ -1,28 +1,31 @@
 //! A source as a list of images, whatever it is carried in: what pairing and comparing need to know of each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::commands::Commands;
 use crate::document::config::Config;
-use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
+use crate::document::descriptor::Descriptor;
 use crate::error::Result;
 use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
 use crate::image::names::{is_name, names};
 use crate::image::source::Source;
 use crate::policy::Platform;
 use crate::selection::reference::Asked;
 use crate::selection::{missing, platforms};
 
-/// A descriptor on the way from `index.json` to an image, and the document it stands in.
-#[derive(Debug, Clone)]
+/// A descriptor on the way from `index.json` to an image, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Link {
-    /// The digest of the document; `None` for `index.json`.
+    /// The digest of the document that it stands in; `None` for `index.json`.
     pub(super) parent: Option<Digest>,
-    /// Where in the document it stands.
-    pub(super) descriptor: Descriptor,
+    /// Its place in the list of that document.
+    pub(super) number: usize,
+    /// What it names.
+    pub(super) digest: Digest,
 }
 
 /// An image.
@@ -34,11 +37,29 @@ pub(super) struct Image {
     pub(super) links: Vec<Link>,
     /// The digest of the manifest, where there is one.
     pub(super) manifest: Option<Digest>,
-    pub(super) config: Vec<u8>,
+    pub(super) config: Text,
     pub(super) config_digest: Digest,
     pub(super) layers: Vec<Layer>,
     /// Manifests that are about this one.
     pub(super) attached: Vec<Attached>,
+}
+
+/// The bytes of a config.
+#[derive(Debug, Clone)]
+pub(super) enum Text {
+    /// Of an image's own.
+    Own(Vec<u8>),
+    /// That several entries of `manifest.json` may name.
+    Shared(Arc<ImageConfig>),
+}
+
+impl Text {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(config) => &config.bytes,
+        }
+    }
 }
 
 /// A layer of an image.
@@ -66,10 +87,10 @@ pub(super) struct Attached {
 }
 
 /// A place where an index lists something.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Listed {
-    /// The names by which it is reached.
-    pub(super) names: Vec<String>,
+    /// The number of the descriptor of `index.json` by which it is reached.
+    pub(super) root: usize,
     pub(super) link: Link,
 }
 
@@ -92,11 +113,14 @@ impl<'s> View<'s> {
     pub(super) fn load(source: &'s Source, reference: Option<&str>, platform: Option<&Platform>) -> Result<Self> {
         let graph = Graph::load(source)?.sound()?;
         let docker = DockerImage::load_all(source)?;
+        let asked = reference.map(|reference| Asked::parse(&graph, &docker, reference)).transpose();
+        let asked = asked.map_err(|e| e.in_file(source.name()))?;
         let mut view =
             Self { source, graph, images: Vec::new(), loose: Vec::new(), listed: Vec::new(), others: Vec::new() };
-        view.walk().map_err(|e| e.in_file(source.name()))?;
-        view.docker(&docker).map_err(|e| e.in_file(source.name()))?;
-        view.choose(&docker, reference, platform).map_err(|e| e.in_file(source.name()))?;
+        let roots = view.asked_roots(asked.as_ref());
+        view.walk(&roots).map_err(|e| e.in_file(source.name()))?;
+        view.docker(docker).map_err(|e| e.in_file(source.name()))?;
+        view.choose(asked.as_ref().zip(reference), &roots, platform).map_err(|e| e.in_file(source.name()))?;
         Ok(view)
     }
 
@@ -115,7 +139,36 @@ impl<'s> View<'s> {
 
     /// What is a time in the commands of an image.
     pub(super) fn commands(&self, image: &Image) -> Result<Option<Commands>> {
-        Ok(self.graph.config_of(&image.config_digest, &image.config)?.commands().cloned())
+        Ok(self.graph.config_of(&image.config_digest, image.config.as_slice())?.commands().cloned())
+    }
+
+    /// The descriptors that an index lists; `None` for `index.json`.
+    pub(super) fn children(&self, index: Option<&Digest>) -> &[Descriptor] {
+        let index = match index {
+            None => self.graph.root.as_ref(),
+            Some(digest) => match self.graph.nodes.get(digest).map(|node| &node.body) {
+                Some(Body::Index(index)) => Some(index),
+                _ => None,
+            },
+        };
+        index.map_or(&[], |index| &index.children)
+    }
+
+    /// A descriptor on the way.
+    pub(super) fn descriptor(&self, link: &Link) -> Option<&Descriptor> {
+        self.children(link.parent.as_ref()).get(link.number)
+    }
+
+    /// The bytes of a descriptor on the way.
+    pub(super) fn raw(&self, link: &Link) -> &[u8] {
+        let span = self.descriptor(link).map(|descriptor| descriptor.span.clone()).unwrap_or_default();
+        self.document(link.parent.as_ref()).get(span).unwrap_or_default()
+    }
+
+    /// The names that a descriptor of `index.json` gives to what is reached by it.
+    pub(super) fn names_of(&self, root: usize) -> [Option<&str>; 2] {
+        let mut names = self.children(None).get(root).into_iter().flat_map(names);
+        [names.next(), names.next()]
     }
 
     /// The layers of an attestation or artifact.
@@ -126,124 +179,29 @@ impl<'s> View<'s> {
         }
     }
 
-    fn walk(&mut self) -> Result<()> {
-        let Some(root) = &self.graph.root else { return Ok(()) };
-        let mut pending: Vec<Vec<Link>> = Vec::new();
-        let queue = |pending: &mut Vec<Vec<Link>>, children: &[Descriptor], parent: Option<Digest>, links: &[Link]| {
-            for child in children.iter().rev() {
-                let mut chain = links.to_vec();
-                chain.push(Link { parent, descriptor: child.clone() });
-                pending.push(chain);
-            }
+    /// Which descriptors of `index.json` are asked for: all, where nothing is asked for.
+    fn asked_roots(&self, asked: Option<&Asked>) -> Vec<bool> {
+        let is_asked = |(number, child): (usize, &Descriptor)| match asked {
+            None | Some(Asked::Config(_)) => true,
+            Some(Asked::Name(name)) => names(child).any(|known| is_name(known, name)),
+            Some(Asked::Root(asked)) => number == *asked,
         };
-        queue(&mut pending, &root.children, None, &[]);
-        let mut known: BTreeMap<Digest, usize> = BTreeMap::new();
-        let mut images: Vec<Image> = Vec::new();
-        let mut about: Vec<(Digest, Attached)> = Vec::new();
-        let mut loose = Vec::new();
-        let (mut listed, mut others): (Vec<Listed>, Vec<Listed>) = Default::default();
-        let mut seen_others = BTreeSet::new();
-        let mut seen_indexes: BTreeMap<Digest, usize> = BTreeMap::new();
-        while let Some(links) = pending.pop() {
-            let Some(link) = links.last().map(|link| link.descriptor.clone()) else { continue };
-            let names = links.first().into_iter().flat_map(|link| names(&link.descriptor)).map(str::to_owned);
-            let names: Vec<String> = names.collect();
-            let body = self.graph.nodes.get(&link.digest).map(|node| &node.body);
-            let leads_on = |index: &IndexNode| links.len() < MAX_DEPTH && !index.children.is_empty();
-            if !matches!(body, Some(Body::Index(index)) if leads_on(index)) {
-                listed.extend(links.last().map(|link| Listed { names: names.clone(), link: link.clone() }));
-            }
-            match body {
-                Some(Body::Index(index)) if leads_on(index) => {
-                    // The same index under two names adds names; more often than that it says nothing new.
-                    let times = seen_indexes.entry(link.digest).or_insert(0);
-                    *times += 1;
-                    if *times <= 16 {
-                        queue(&mut pending, &index.children, Some(link.digest), &links);
-                    }
-                }
-                Some(Body::Manifest(manifest)) => {
-                    if let Some(image) = known.get(&link.digest).and_then(|number| images.get_mut(*number)) {
-                        image.names.extend(names);
-                        continue;
-                    }
-                    match &manifest.image {
-                        Some(config) if manifest.is_image() => {
-                            known.insert(link.digest, images.len());
-                            images.push(self.image(manifest, config, names, links)?);
-                        }
-                        _ => {
-                            let attached = attached(link.digest, manifest);
-                            let named = link.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
-                            match named.or_else(|| manifest.subject.as_ref().map(|subject| subject.digest)) {
-                                Some(subject) => about.push((subject, attached)),
-                                None => loose.push(attached),
-                            }
-                        }
-                    }
-                }
-                _ if !seen_others.insert(link.digest) => {}
-                _ => others.extend(links.last().map(|link| Listed { names, link: link.clone() })),
-            }
-        }
-        for (subject, attached) in about {
-            match known.get(&subject).and_then(|number| images.get_mut(*number)) {
-                Some(image) => push_new(&mut image.attached, attached),
-                None => push_new(&mut loose, attached),
-            }
-        }
-        for image in &mut images {
-            image.names.sort();
-            image.names.dedup();
-        }
-        (self.images, self.loose) = (images, loose);
-        (self.listed, self.others) = (listed, others);
-        Ok(())
-    }
-
-    fn image(
-        &self,
-        manifest: &ManifestNode,
-        config: &ImageConfig,
-        names: Vec<String>,
-        links: Vec<Link>,
-    ) -> Result<Image> {
-        let commands = commands(&config.bytes)?;
-        let mut layers = Vec::new();
-        for (number, descriptor) in manifest.layers.iter().enumerate() {
-            layers.push(Layer {
-                digest: Some(descriptor.digest),
-                size: Some(descriptor.size),
-                diff_id: config.diff_id(number)?,
-                is_tar: descriptor.layer_kind(true).is_tar(),
-                extent: extent_of(self.source, descriptor)?,
-                created_by: commands.get(number).cloned().unwrap_or_default(),
-            });
-        }
-        let digest = links.last().map(|link| link.descriptor.digest);
-        let config_digest = manifest.config.as_ref().map_or_else(|| Digest::sha256(&config.bytes), |c| c.digest);
-        Ok(Image {
-            names,
-            platform: config.platform(),
-            links,
-            manifest: digest,
-            config: config.bytes.clone(),
-            config_digest,
-            layers,
-            attached: Vec::new(),
-        })
+        self.children(None).iter().enumerate().map(is_asked).collect()
     }
 
     /// Images that `manifest.json` lists: new ones where there is no layout, else only their names.
-    fn docker(&mut self, docker: &[DockerImage]) -> Result<()> {
+    fn docker(&mut self, docker: Vec<DockerImage>) -> Result<()> {
+        let mut known: HashMap<Digest, usize> = HashMap::new();
+        for (number, image) in self.images.iter().enumerate() {
+            known.entry(image.config_digest).or_insert(number);
+        }
         for image in docker {
-            let tags = &image.entry.repo_tags;
-            if let Some(known) = self.images.iter_mut().find(|known| known.config_digest == image.id) {
-                known.names.extend(tags.iter().cloned());
-                known.names.sort();
-                known.names.dedup();
+            let tags = image.entry.repo_tags.iter().cloned();
+            if let Some(image) = known.get(&image.id).and_then(|number| self.images.get_mut(*number)) {
+                image.names.extend(tags);
                 continue;
             }
+            known.insert(image.id, self.images.len());
             let commands = commands(&image.config.bytes)?;
             let mut layers = Vec::new();
             for (number, layer) in image.layers.iter().enumerate() {
@@ -257,74 +215,74 @@ impl<'s> View<'s> {
                 });
             }
             self.images.push(Image {
-                names: tags.clone(),
+                names: tags.collect(),
                 platform: image.config.platform(),
                 links: Vec::new(),
                 manifest: None,
-                config: image.config.bytes.clone(),
+                config: Text::Shared(image.config),
                 config_digest: image.id,
                 layers,
                 attached: Vec::new(),
             });
         }
+        for image in &mut self.images {
+            image.names.sort();
+            image.names.dedup();
+        }
         Ok(())
     }
 
-    fn choose(&mut self, docker: &[DockerImage], reference: Option<&str>, platform: Option<&Platform>) -> Result<()> {
-        if let Some(reference) = reference {
-            let asked = Asked::parse(&self.graph, docker, reference)?;
-            let is_called = |names: &[String]| match &asked {
-                Asked::Name(asked) => names.iter().any(|name| is_name(name, asked)),
-                Asked::Config(_) | Asked::Root(_) => false,
-            };
-            let root = |number: usize| Some(self.graph.root.as_ref()?.children.get(number)?.digest);
+    /// Leaves what is asked for.
+    fn choose(&mut self, reference: Option<(&Asked, &str)>, roots: &[bool], platform: Option<&Platform>) -> Result<()> {
+        if let Some((asked, reference)) = reference {
             let is_asked = |image: &Image| match asked {
-                Asked::Name(_) => is_called(&image.names),
-                Asked::Config(id) => image.config_digest == id,
-                Asked::Root(number) => image.links.first().map(|link| link.descriptor.digest) == root(number),
+                Asked::Name(asked) => image.names.iter().any(|name| is_name(name, asked)),
+                Asked::Config(id) => image.config_digest == *id,
+                // What is asked for was walked first, so that its way is the one that is known.
+                Asked::Root(number) => {
+                    image.links.first().is_some_and(|link| link.number == *number && link.parent.is_none())
+                }
             };
-            let all: Vec<Vec<String>> = self.images.iter().map(|image| image.names.clone()).collect();
-            self.images.retain(is_asked);
-            self.others.retain(|other| is_called(&other.names));
-            if self.images.is_empty() {
-                let names = all.iter().map(|names| names.iter().map(String::as_str).collect());
+            if !self.images.iter().any(is_asked) {
+                let names = self.images.iter().map(|image| image.names.iter().map(String::as_str).collect());
                 return Err(missing::no_name(reference, names));
             }
+            self.images.retain(is_asked);
+            let is_of_name = matches!(asked, Asked::Name(_));
+            let asked = self.children(None).iter().zip(roots).filter(|(_, is_asked)| **is_asked);
+            let asked: HashSet<Digest> = asked.map(|(child, _)| child.digest).collect();
+            let is_root = |other: &Listed| other.link.parent.is_none() && asked.contains(&other.link.digest);
+            self.others.retain(|other| is_of_name && (is_root(other) || roots.get(other.root) == Some(&true)));
         }
         if let Some(platform) = platform {
-            let listed = |link: &Link| link.descriptor.platform.as_ref().map(platforms::named);
+            let (graph_view, images) = (&*self, &self.images);
+            let listed = |link: &Link| graph_view.descriptor(link)?.platform.as_ref().map(platforms::named);
             let fits = |link: &Link| listed(link).is_some_and(|of| platform.matches(&of));
             let is_of = |image: &Image| platform.matches(&image.platform) || image.links.last().is_some_and(fits);
-            if !self.images.iter().any(is_of) {
-                let there = self.images.iter().map(|image| {
+            let keep: Vec<bool> = images.iter().map(is_of).collect();
+            let keep_others: Vec<bool> =
+                self.others.iter().map(|other| listed(&other.link).is_none_or(|of| platform.matches(&of))).collect();
+            if !keep.contains(&true) {
+                let there = images.iter().map(|image| {
                     let of = image.links.last().and_then(listed).unwrap_or_else(|| image.platform.clone());
                     (of, image.names.iter().map(String::as_str).collect())
                 });
-                return Err(missing::no_platform(reference, platform, there));
+                return Err(missing::no_platform(reference.map(|(_, name)| name), platform, there));
             }
-            self.images.retain(is_of);
-            self.others.retain(|other| listed(&other.link).is_none_or(|of| platform.matches(&of)));
+            retain(&mut self.images, &keep);
+            retain(&mut self.others, &keep_others);
         }
         Ok(())
     }
 }
 
-fn push_new(list: &mut Vec<Attached>, attached: Attached) {
-    if !list.iter().any(|known| known.digest == attached.digest) {
-        list.push(attached);
-    }
-}
-
-fn attached(digest: Digest, manifest: &ManifestNode) -> Attached {
-    let mut kinds: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
-    for layer in &manifest.layers {
-        kinds.push(layer.annotation("in-toto.io/predicate-type").unwrap_or(&layer.media_type));
-    }
-    Attached { digest, kind: kinds.join(" "), is_attestation: manifest.attestation }
+fn retain<T>(list: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    list.retain(|_| keep.next() == Some(&true));
 }
 
 /// The commands of the history entries that have a layer, in order.
-fn commands(config: &[u8]) -> Result<Vec<String>> {
+pub(super) fn commands(config: &[u8]) -> Result<Vec<String>> {
     let config = Config::parse(config)?;
     let filled = config.history().iter().filter(|entry| !entry.empty_layer);
     Ok(filled.map(|entry| entry.created_by.clone().unwrap_or_default()).collect())

@@ -1,7 +1,7 @@
 //! Zip and ar: members, their times, their contents.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::ops::Range;
 
 use super::{Looker, Stop, join};
 use crate::causes::Class;
@@ -23,7 +23,7 @@ struct Member {
     /// The other fields that have a meaning.
     fields: Vec<u8>,
     content: Vec<u8>,
-    /// How it is stored.
+    /// How it is stored, hashed.
     stored: Vec<u8>,
     number: usize,
 }
@@ -38,7 +38,8 @@ impl Looker<'_> {
         self.members_of(path, &left, &right, depth, dos_time);
         // Where a member is missing it is content already.
         let is_same_list = left.len() == right.len() && left.keys().all(|key| right.contains_key(key));
-        if is_same_list && self.found.len() > before && skeleton(a) != skeleton(b) {
+        let is_open = is_same_list && self.found.len() > before;
+        if is_open && self.skeleton(a)? != self.skeleton(b)? {
             self.push(path, Class::Content, "bytes that are neither times nor contents of members", [None, None]);
         }
         Ok(())
@@ -96,27 +97,56 @@ impl Looker<'_> {
     /// Reads a zip by its central directory (APPNOTE.TXT 4.3.12). Zip64 and encryption are not read.
     fn read_zip(&mut self, bytes: &[u8]) -> Result<Members, Stop> {
         let mut members = Members::new();
-        let mut at = zip_directory(bytes).ok_or(Stop::Unreadable)?;
-        while let Some(entry) = ZipEntry::read(bytes, at) {
+        let (mut at, base) = zip_directory(bytes).ok_or(Stop::Unreadable)?;
+        while let Some(entry) = ZipEntry::read(bytes, at, base) {
             at = entry.next;
             let data = entry.data(bytes).ok_or(Stop::Unreadable)?;
             // Many entries may name the same bytes.
             self.spend(data.len() as u64)?;
             let content = match entry.method {
                 0 => data.to_vec(),
-                8 => {
-                    let data = std::io::Cursor::new(data.to_vec());
-                    self.unpack(Box::new(flate2::read::DeflateDecoder::new(data)) as Box<dyn Read>)?
-                }
+                8 => self.unpack(flate2::read::DeflateDecoder::new(std::io::Cursor::new(data)))?,
                 _ => return Err(Stop::Unreadable),
             };
             // Bytes 4 to 12 are versions and flags, 14.. times, 34.. attributes and places.
             let fields = [entry.attributes, &entry.other_extra].concat();
             let time = [entry.time, &entry.time_extra].concat();
-            let stored = [&entry.method.to_le_bytes()[..], data].concat();
+            let mut stored = blake3::Hasher::new();
+            stored.update(&entry.method.to_le_bytes()).update(data);
+            let stored = stored.finalize().as_bytes().to_vec();
             self.add(&mut members, entry.name, Member { time, fields, content, stored, number: 0 })?;
         }
         Ok(members)
+    }
+
+    /// All of a zip but times, contents of members, and what follows from those: sizes, checksums, places. The hash of one
+    /// piece per header, and of the bytes that belong to none; sorted, as the order of members is compared by itself.
+    fn skeleton(&mut self, bytes: &[u8]) -> Result<Option<Vec<[u8; 32]>>, Stop> {
+        let (mut pieces, mut known) = (Vec::new(), Vec::new());
+        let Some((mut at, base)) = zip_directory(bytes) else { return Ok(None) };
+        while let Some(entry) = ZipEntry::read(bytes, at, base) {
+            let Some((headers, ranges)) = entry.headers(bytes, at) else { return Ok(None) };
+            for piece in headers {
+                // Many entries may name the same local header.
+                self.spend(piece.len() as u64)?;
+                pieces.push(*blake3::hash(&piece).as_bytes());
+            }
+            known.extend(ranges);
+            at = entry.next;
+        }
+        let Some(end) = bytes.get(at..at + 8) else { return Ok(None) };
+        pieces.push(*blake3::hash(end).as_bytes());
+        known.push(at..at + ZIP_END_LENGTH);
+        known.sort_by_key(|range| range.start);
+        let (mut rest, mut from) = (blake3::Hasher::new(), 0);
+        for range in known {
+            rest.update(bytes.get(from..range.start).unwrap_or_default());
+            from = from.max(range.end);
+        }
+        rest.update(bytes.get(from..).unwrap_or_default());
+        pieces.push(*rest.finalize().as_bytes());
+        pieces.sort_unstable();
+        Ok(Some(pieces))
     }
 
     /// Reads an ar archive: GNU's long names stay as they are written, as references into a member of their own.
@@ -164,7 +194,8 @@ struct ZipEntry<'a> {
 }
 
 impl<'a> ZipEntry<'a> {
-    fn read(bytes: &'a [u8], at: usize) -> Option<Self> {
+    /// The entry at this place; offsets count from `base`.
+    fn read(bytes: &'a [u8], at: usize, base: usize) -> Option<Self> {
         let header = bytes.get(at..at.checked_add(46)?)?;
         if !header.starts_with(b"PK\x01\x02") {
             return None;
@@ -180,7 +211,7 @@ impl<'a> ZipEntry<'a> {
             other_extra,
             attributes: header.get(36..42)?,
             compressed: long(header, 20)?,
-            local: long(header, 42)?,
+            local: long(header, 42)?.checked_add(base)?,
             next: start + name + extra + comment,
         })
     }
@@ -190,36 +221,20 @@ impl<'a> ZipEntry<'a> {
         let start = self.local + 30 + short(local, 26)? + short(local, 28)?;
         bytes.get(start..start.checked_add(self.compressed)?)
     }
-}
 
-/// All of a zip but times, contents of members, and what follows from those: sizes, checksums, places. One piece per
-/// header, and one of the bytes that belong to none; sorted, as the order of members is compared by itself.
-fn skeleton(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let blanked = |range: std::ops::Range<usize>, blank: &[std::ops::Range<usize>], flags: usize| {
-        let mut header = bytes.get(range)?.to_vec();
-        for range in blank {
-            header.get_mut(range.clone())?.fill(0);
-        }
-        // Which level was chosen.
-        *header.get_mut(flags)? &= !6;
-        Some(header)
-    };
-    let (mut pieces, mut known) = (Vec::new(), Vec::new());
-    let mut at = zip_directory(bytes)?;
-    while let Some(entry) = ZipEntry::read(bytes, at) {
-        let name = short(bytes, at + 28)?;
-        let extra = short(bytes, at + 30)?;
-        let comment = bytes.get(at + 46 + name + extra..entry.next)?;
-        let header = blanked(at..at + 46, &[6..8, 10..28, 30..32, 42..46], 8)?;
-        pieces.push([&header, entry.name, &entry.other_extra, comment].concat());
-        known.push(at..entry.next);
-        let local = entry.local;
-        let header = blanked(local..local.checked_add(30)?, &[4..6, 8..26, 28..30], 6)?;
+    /// Both headers of the member without what may differ, and where they and the data are.
+    fn headers(&self, bytes: &[u8], at: usize) -> Option<([Vec<u8>; 2], [Range<usize>; 2])> {
+        let (name, extra) = (short(bytes, at + 28)?, short(bytes, at + 30)?);
+        let comment = bytes.get(at + 46 + name + extra..self.next)?;
+        let header = blanked(bytes, at..at + 46, &[6..8, 10..28, 30..32, 42..46], 8)?;
+        let central = [&header, self.name, &self.other_extra, comment].concat();
+        let local = self.local;
+        let header = blanked(bytes, local..local.checked_add(30)?, &[4..6, 8..26, 28..30], 6)?;
         let behind_name = local + 30 + short(bytes, local + 26)?;
         let start = behind_name + short(bytes, local + 28)?;
         let (_, extra) = split_extra(bytes.get(behind_name..start)?);
-        pieces.push([&header, bytes.get(local + 30..behind_name)?, &extra].concat());
-        let mut end = start.checked_add(entry.compressed)?;
+        let own = [&header, bytes.get(local + 30..behind_name)?, &extra].concat();
+        let mut end = start.checked_add(self.compressed)?;
         // A descriptor behind the data (4.3.9) repeats what the directory says.
         let facts = bytes.get(at + 16..at + 28)?;
         for mark in [&b"PK\x07\x08"[..], b""] {
@@ -229,21 +244,19 @@ fn skeleton(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
                 break;
             }
         }
-        known.push(local..end);
-        at = entry.next;
+        Some(([central, own], [at..self.next, local..end]))
     }
-    pieces.push(bytes.get(at..at + 8)?.to_vec());
-    known.push(at..at + ZIP_END_LENGTH);
-    known.sort_by_key(|range| range.start);
-    let (mut rest, mut from) = (Vec::new(), 0);
-    for range in known {
-        rest.extend_from_slice(bytes.get(from..range.start).unwrap_or_default());
-        from = from.max(range.end);
+}
+
+/// A header with these parts of it filled with zeros.
+fn blanked(bytes: &[u8], range: Range<usize>, blank: &[Range<usize>], flags: usize) -> Option<Vec<u8>> {
+    let mut header = bytes.get(range)?.to_vec();
+    for range in blank {
+        header.get_mut(range.clone())?.fill(0);
     }
-    rest.extend_from_slice(bytes.get(from..)?);
-    pieces.push(rest);
-    pieces.sort();
-    Some(pieces)
+    // Which level was chosen.
+    *header.get_mut(flags)? &= !6;
+    Some(header)
 }
 
 fn short(bytes: &[u8], at: usize) -> Option<usize> {
@@ -254,13 +267,22 @@ fn long(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?)).ok()
 }
 
-/// Where the central directory begins.
-fn zip_directory(bytes: &[u8]) -> Option<usize> {
+/// Is it a zip, be it behind a script that launches it?
+pub(super) fn is_zip(bytes: &[u8]) -> bool {
+    let is_behind = || zip_directory(bytes).is_some_and(|(at, base)| ZipEntry::read(bytes, at, base).is_some());
+    bytes.starts_with(b"PK\x03\x04") || is_behind()
+}
+
+/// Where the central directory begins, and what its offsets count from: in front of its end, as all readers have it, so
+/// that a script in front of the first member moves both.
+fn zip_directory(bytes: &[u8]) -> Option<(usize, usize)> {
     // A comment of up to 65,535 bytes may follow the record.
     let from = bytes.len().saturating_sub(ZIP_END_LENGTH + 0xffff);
     let tail = bytes.get(from..)?;
     let at = tail.windows(ZIP_END.len()).rposition(|window| window == ZIP_END)?;
-    long(tail.get(at..at + ZIP_END_LENGTH)?, 16)
+    let record = tail.get(at..at + ZIP_END_LENGTH)?;
+    let directory = (from + at).checked_sub(long(record, 12)?)?;
+    Some((directory, directory.checked_sub(long(record, 16)?)?))
 }
 
 /// Extra fields that hold times, and the others (APPNOTE.TXT 4.5.2; 0x5455, 0x5855 and 0x000a).

@@ -1,6 +1,6 @@
 //! Repetition folded: many differences of one kind are one group, with a count and the range of their values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Part, Rank, Report, Value};
@@ -23,15 +23,15 @@ impl Group<'_> {
         const SHOWN: usize = 6;
         let mut names: Vec<String> = Vec::new();
         let mut layers: Vec<String> = Vec::new();
-        for difference in &self.members {
-            let part = report.place(difference).part;
+        let parts: BTreeSet<usize> = self.members.iter().map(|difference| difference.place).collect();
+        let mut seen = BTreeSet::new();
+        let parts = parts.iter().filter_map(|place| report.places.get(*place)).map(|place| place.part);
+        for part in parts.filter(|part| seen.insert(*part)) {
             let (list, name) = match part {
                 Part::Layer(_) => (&mut layers, part.to_string().trim_start_matches("layer ").to_owned()),
                 _ => (&mut names, part.to_string()),
             };
-            if !list.contains(&name) {
-                list.push(name);
-            }
+            list.push(name);
         }
         if !layers.is_empty() {
             let more = layers.len().saturating_sub(SHOWN);
@@ -162,21 +162,19 @@ fn general(field: &str) -> String {
 
 /// What explains many differences at once.
 pub fn explanations(report: &Report) -> Vec<String> {
-    let pairs: Vec<[Instant; 2]> = report
-        .differences
-        .iter()
-        .filter(|difference| difference.class == Class::Time)
-        .filter_map(|difference| match &difference.values {
+    let pairs = || {
+        let times = report.differences.iter().filter(|difference| difference.class == Class::Time);
+        times.filter_map(|difference| match &difference.values {
             [Some(a), Some(b)] => Some([as_time(a)?, as_time(b)?]),
             _ => None,
         })
-        .collect();
+    };
     let mut all = Vec::new();
     for (low, high, names) in [(1, 0, ["B", "A"]), (0, 1, ["A", "B"])] {
-        let Some(epoch) = pairs.first().and_then(|pair| pair.get(low)).copied() else { continue };
+        let Some(epoch) = pairs().next().and_then(|pair| pair.get(low).copied()) else { continue };
         let fits =
-            |pair: &[Instant; 2]| pair.get(low) == Some(&epoch) && pair.get(high).is_some_and(|time| *time > epoch);
-        if pairs.len() > 1 && pairs.iter().all(fits) && epoch.nanos == 0 {
+            |pair: [Instant; 2]| pair.get(low) == Some(&epoch) && pair.get(high).is_some_and(|time| *time > epoch);
+        if epoch.nanos == 0 && pairs().nth(1).is_some() && pairs().all(fits) {
             all.push(format!(
                 "every time that differs is later in {} and {epoch} in {}: {} looks rewritten with the epoch {} (--clamp)",
                 names[1], names[0], names[0], epoch.seconds

@@ -1,8 +1,9 @@
 //! One page with everything in it: no script, nothing fetched. Folding is `<details>`, the filters are checkboxes
 //! that a style sheet looks at. All text goes through [`escape`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::io;
 
 use super::fold::{Group, Shown, explanations};
 use super::text::thousands;
@@ -20,8 +21,8 @@ const OPEN_GROUP: usize = 12;
 /// Rows of a table; what is beyond is only counted, so that a browser can open the page.
 const ROWS: usize = 1000;
 
-/// The report as a page.
-pub fn html(report: &Report) -> String {
+/// Writes the report as a page.
+pub fn html(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let mut page = String::new();
     head(&mut page, report);
     let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
@@ -44,10 +45,10 @@ pub fn html(report: &Report) -> String {
     if report.differences.is_empty() && report.accepted.is_empty() {
         page.push_str("<p class=s>There is nothing to list.</p>\n");
     }
-    places(&mut page, report);
+    places(&mut page, report, out)?;
     accepted(&mut page, report);
     page.push_str("</main>\n</html>\n");
-    page
+    out.write_all(page.as_bytes())
 }
 
 /// Makes any text fit to stand in an element or a quoted attribute, with nothing that is not shown.
@@ -146,25 +147,29 @@ fn by_place(report: &Report) -> Vec<(usize, Vec<&Difference>)> {
 }
 
 /// The tree: image, part of it, group, difference.
-fn places(page: &mut String, report: &Report) {
+fn places(page: &mut String, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let all = by_place(report);
     let is_short = report.differences.len() <= OPEN;
-    let mut images: Vec<&str> = Vec::new();
-    for (number, _) in &all {
-        let image = report.places.get(*number).map_or("", |place| place.image.as_str());
-        if !images.contains(&image) {
-            images.push(image);
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut images: Vec<(&str, Vec<(&Place, &[&Difference])>)> = Vec::new();
+    for (number, list) in &all {
+        let Some(place) = report.places.get(*number) else { continue };
+        let at = *numbers.entry(&place.image).or_insert(images.len());
+        if at == images.len() {
+            images.push((&place.image, Vec::new()));
         }
+        images.get_mut(at).into_iter().for_each(|(_, parts)| parts.push((place, list)));
     }
-    for image in images {
+    for (image, parts) in images {
         let _ = writeln!(page, "<section><h2>{}</h2>", escape(image));
-        for (number, list) in &all {
-            if let Some(place) = report.places.get(*number).filter(|place| place.image == image) {
-                part(page, place, list, is_short);
-            }
+        for (place, list) in parts {
+            part(page, place, list, is_short);
+            out.write_all(page.as_bytes())?;
+            page.clear();
         }
         page.push_str("</section>\n");
     }
+    Ok(())
 }
 
 fn part(page: &mut String, place: &Place, list: &[&Difference], is_short: bool) {
@@ -353,7 +358,9 @@ mod tests {
             unused_rules: vec![evil.to_owned()],
             ..Report::default()
         };
-        let page = html(&report);
+        let mut page = Vec::new();
+        html(&mut page, &report).unwrap();
+        let page = String::from_utf8(page).unwrap();
         assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
         assert!(page.chars().all(|c| c == '\n' || !c.is_control()));
         assert!(!page.contains('\u{202e}'));

@@ -30,7 +30,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use std::io;
+
+use serde::{Serialize, Serializer};
 
 use super::fold::explanations;
 use crate::diff::model::{Difference, Part, Report, Verdict};
@@ -43,15 +45,15 @@ pub const SCHEMA: u32 = 1;
 pub type Kept<'k> = dyn Fn(u32) -> [String; 2] + 'k;
 
 #[derive(Serialize)]
-struct Document<'r> {
+struct Document<'r, D, A> {
     schema: u32,
     a: &'r str,
     b: &'r str,
     verdict: Verdict,
     counts: BTreeMap<&'static str, usize>,
     explanations: Vec<String>,
-    differences: Vec<Item<'r>>,
-    accepted: Vec<AcceptedItem<'r>>,
+    differences: D,
+    accepted: A,
     unused_rules: &'r [String],
     notes: &'r [String],
 }
@@ -93,14 +95,22 @@ struct CauseItem {
     advice: &'static str,
 }
 
-/// The report as JSON, with a newline at its end.
-pub fn json(report: &Report, kept: &Kept<'_>) -> String {
+/// A list whose elements are made one by one, as they are written.
+struct List<F>(F);
+
+impl<T: Serialize, I: Iterator<Item = T>, F: Fn() -> I> Serialize for List<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// Writes the report as JSON, with a newline at its end.
+pub fn json(out: &mut dyn io::Write, report: &Report, kept: &Kept<'_>) -> io::Result<()> {
     let mut counts = BTreeMap::new();
     for difference in &report.differences {
         *counts.entry(difference.class.name()).or_insert(0) += 1;
     }
     let item = |difference| item(report, difference, kept);
-    let accepted = report.accepted.iter();
     let document = Document {
         schema: SCHEMA,
         a: &report.names[0],
@@ -108,14 +118,15 @@ pub fn json(report: &Report, kept: &Kept<'_>) -> String {
         verdict: report.verdict(),
         counts,
         explanations: explanations(report),
-        differences: report.differences.iter().map(item).collect(),
-        accepted: accepted.map(|a| AcceptedItem { reason: &a.reason, difference: item(&a.difference) }).collect(),
+        differences: List(|| report.differences.iter().map(item)),
+        accepted: List(|| {
+            let accepted = report.accepted.iter();
+            accepted.map(|a| AcceptedItem { reason: &a.reason, difference: item(&a.difference) })
+        }),
         unused_rules: &report.unused_rules,
         notes: &report.notes,
     };
-    // Strings and numbers alone: nothing in it can fail to be written.
-    let bytes = json_writer::to_vec(&document).unwrap_or_default();
-    String::from_utf8(bytes).unwrap_or_default()
+    json_writer::write(&document, out)
 }
 
 fn item<'r>(report: &'r Report, difference: &'r Difference, kept: &Kept<'_>) -> Item<'r> {

@@ -2,7 +2,7 @@
 
 mod documents;
 mod entries;
-mod formats;
+pub mod formats;
 mod hidden;
 mod images;
 mod layers;

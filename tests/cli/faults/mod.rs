@@ -1,7 +1,9 @@
 //! Faults of earlier versions, each with a test of its name.
 
 mod all_clear;
+mod archives;
 mod causes;
+mod chosen;
 mod commands;
 mod foreign;
 mod growth;
