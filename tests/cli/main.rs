@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod fixtures;
 mod graph;
+mod growth;
 mod help;
 mod hostile;
 mod inspect;
