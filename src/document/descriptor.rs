@@ -333,7 +333,7 @@ pub fn moved_tag(tag: &str, moves: &Moves) -> Option<String> {
 }
 
 /// The digests that a text contains, written with a colon or, as in tags, with a hyphen.
-fn digests_in(text: &str) -> impl Iterator<Item = Digest> {
+pub(super) fn digests_in(text: &str) -> impl Iterator<Item = Digest> {
     let starts = text.match_indices("sha").map(|(at, _)| at);
     starts.filter_map(|at| {
         let rest = text.get(at..)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::descriptor::{Descriptor, DescriptorEdit, text};
+use super::descriptor::{Descriptor, DescriptorEdit, digests_in, text};
 use super::json::{Json, Kind, Value};
 use super::{Patch, Patched};
 use crate::digest::Digest;
@@ -12,6 +12,15 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Unknown<'a> {
     json: Json<'a>,
+}
+
+/// Every digest that a document holds: one that can't be read as JSON here (with the same key twice, say) may be read by
+/// the program that it is for, and then what stands in its text counts.
+pub fn digests(bytes: &[u8]) -> BTreeSet<Digest> {
+    match Unknown::parse(bytes) {
+        Some(document) => document.digests(),
+        None => digests_in(&String::from_utf8_lossy(bytes)).collect(),
+    }
 }
 
 impl<'a> Unknown<'a> {

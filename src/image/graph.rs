@@ -197,7 +197,8 @@ impl Graph {
         let body = match class {
             Class::Index => self.index(bytes).map(Body::Index),
             Class::Manifest => self.manifest(source, link, bytes).map(|manifest| Body::Manifest(Box::new(manifest))),
-            _ => self.unknown(source, extent, &bytes),
+            _ if unknown::may_be_document(&extent)? => self.unknown(source, extent, &bytes),
+            _ => Ok(Body::Blob(extent)),
         };
         // Bytes that are not the ones that were meant may still be a document, whose links are looked at as well.
         // If they are none, then the digest is why.
@@ -226,7 +227,7 @@ impl Graph {
     }
 
     fn unknown(&mut self, source: &Source, extent: Extent, bytes: &[u8]) -> Result<Body> {
-        let Some(unknown) = UnknownNode::read(source, &extent, bytes)? else { return Ok(Body::Blob(extent)) };
+        let unknown = UnknownNode::read(source, &extent, bytes)?;
         self.held += unknown.held();
         Ok(Body::Unknown(unknown))
     }

@@ -91,6 +91,12 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
     }
     if !options.skip_layers {
         verify_others(source, &graph, &selection, &mut layers)?;
+        // They say what was pulled from a registry, which need not be what is in the archive.
+        for (_, link) in docker.iter().flat_map(|image| &image.entry.sources) {
+            if let Some(extent) = source.blob(&link.digest)? {
+                layers.verify_extent(link.digest, extent);
+            }
+        }
     }
     total(if options.skip_layers { 0 } else { layers.total() });
     let layers = if options.skip_layers { layers.unread() } else { layers.read(pool, &mut findings)? };

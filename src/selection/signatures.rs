@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::image::graph::{Body, Graph, extent_of};
 use crate::image::source::Source;
 use crate::policy::Signatures;
-use crate::selection::{Selection, manifests};
+use crate::selection::{Selection, indexes, is_absent, manifests};
 
 impl Selection {
     /// Finds what is signed or a signature; an error that names it, or it is left out, as the rule says.
@@ -54,6 +54,11 @@ impl Selection {
                 found.push((format!("{kind} {digest}"), Some(*digest)));
             }
         }
+        if rule == Signatures::Drop {
+            found.extend(
+                absent_signatures(graph).filter(|(_, digest)| digest.is_some_and(|digest| self.keeps(&digest))),
+            );
+        }
         if found.is_empty() {
             return Ok(());
         }
@@ -91,6 +96,15 @@ impl Selection {
         }
         Ok(())
     }
+}
+
+/// Signatures that are not in the image, by what their descriptors say.
+fn absent_signatures(graph: &Graph) -> impl Iterator<Item = (String, Option<Digest>)> {
+    indexes(graph).flatten().filter(|child| is_absent(graph, &child.digest)).filter_map(|child| {
+        let artifact_types: Vec<&str> = child.artifact_type.iter().map(String::as_str).collect();
+        let kind = signature_kind(Suspect { artifact_types: &artifact_types, ..Suspect::default() })?;
+        Some((format!("{kind} {}, which is not in the image", child.digest), Some(child.digest)))
+    })
 }
 
 /// Is this blob a DSSE envelope? What is not there, or no JSON, is none.

@@ -6,7 +6,7 @@ use super::{Body, Graph};
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::document::unknown::Unknown;
+use crate::document::unknown::{self, Unknown};
 use crate::error::{Error, Result};
 use crate::image::source::{DOCUMENT_LIMIT, Source};
 
@@ -29,17 +29,18 @@ pub struct UnknownNode {
 }
 
 impl UnknownNode {
-    /// Reads a document; `None` if it is no JSON object.
-    pub(super) fn read(source: &Source, extent: &Extent, bytes: &[u8]) -> Result<Option<Self>> {
-        let Some(document) = Unknown::parse(bytes) else { return Ok(None) };
+    /// Reads a document.
+    pub(super) fn read(source: &Source, extent: &Extent, bytes: &[u8]) -> Result<Self> {
         let mut names = Vec::new();
-        for digest in document.digests() {
+        for digest in unknown::digests(bytes) {
             if source.blob(&digest)?.is_some() {
                 names.push(digest);
             }
         }
-        let (subject, artifact_type) = (document.subject(), document.artifact_type());
-        Ok(Some(Self { extent: extent.clone(), subject, artifact_type, names }))
+        let document = Unknown::parse(bytes);
+        let subject = document.as_ref().and_then(Unknown::subject);
+        let artifact_type = document.as_ref().and_then(Unknown::artifact_type);
+        Ok(Self { extent: extent.clone(), subject, artifact_type, names })
     }
 
     /// About how many bytes it takes in memory.
@@ -56,7 +57,7 @@ pub(super) fn may_be_document(extent: &Extent) -> Result<bool> {
     let mut head = [0; HEAD];
     let count = extent.head(&mut head)?;
     let head = head.get(..count).unwrap_or_default();
-    Ok(head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
+    Ok(matches!(head.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[')))
 }
 
 impl Graph {
@@ -81,9 +82,9 @@ impl Graph {
             if may_be_document(&extent)? {
                 // One that is damaged is found to be so when it is copied.
                 let bytes = extent.verified_bytes(&digest, None, DOCUMENT_LIMIT).unwrap_or_default();
-                let document = Unknown::parse(&bytes);
-                pending.extend(document.iter().flat_map(Unknown::digests));
+                pending.extend(unknown::digests(&bytes));
                 // Not patched, so its subject has to stay as well.
+                let document = Unknown::parse(&bytes);
                 pending.extend(document.iter().filter_map(Unknown::subject).map(|subject| subject.digest));
             }
             found.insert(digest, extent);

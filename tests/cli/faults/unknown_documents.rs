@@ -132,3 +132,15 @@ fn a_known_referrer_of_an_unknown_document_stays() {
     assert_eq!(referrer["subject"]["digest"], unknown["digest"]);
     checked(&new, &[], 0);
 }
+
+#[test]
+fn a_document_that_can_t_be_read_keeps_what_stands_in_its_text() {
+    let layer = own_layer();
+    let mut layout = Layout::of(&hello(), &BUILD);
+    layout.put("x", &layer.blob);
+    let twice = format!(r#"{{"blobSum":"x","blobSum":"{}"}}"#, layer.digest());
+    let descriptor = layout.put(SCHEMA_1, twice.as_bytes());
+    layout.manifests.push(descriptor);
+    let files = read_tar(&rewritten(&layout.tar(&BUILD), &[]).1);
+    assert!(files.contains_key(&blob_path(&layer.digest())));
+}
