@@ -1,5 +1,6 @@
 //! The table for people: what matters first, repetition folded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -24,6 +25,8 @@ const LISTED: usize = 3;
 const LISTED_CONTENT: usize = 12;
 /// Files that matter are listed one by one, programs first, up to so many.
 const LISTED_FILES: usize = 200;
+/// Of a path so much is shown of each end.
+const PATH_END: usize = 500;
 /// Lines of a preview, and of all previews together unless `--verbose` asks for more.
 const PREVIEW: usize = 10;
 const PREVIEWS: usize = 30;
@@ -209,7 +212,7 @@ impl Printer<'_, '_> {
         let place = self.report.place(difference);
         let mut line = format!("{label} ");
         if !difference.path.is_empty() {
-            let path = self.paint(&difference.printable_path(), BOLD);
+            let path = self.paint(&shortened(&difference.printable_path()), BOLD);
             let _ = write!(line, "{path} ");
         }
         // Whole, as the name of a label is not less than its value.
@@ -255,6 +258,17 @@ impl Printer<'_, '_> {
         }
         self.previews = self.previews.saturating_sub(total.min(limit));
     }
+}
+
+/// A path in a line: of a long one, as archives in archives have them, both ends.
+fn shortened(path: &str) -> Cow<'_, str> {
+    let count = path.chars().count();
+    if count <= 2 * PATH_END {
+        return path.into();
+    }
+    let from: String = path.chars().take(PATH_END).collect();
+    let to: String = path.chars().skip(count - PATH_END).collect();
+    format!("{from}…{to} ({} characters)", thousands(count)).into()
 }
 
 /// 14000 as 14,000.
