@@ -27,9 +27,11 @@
 //! # The way of one timestamp
 //!
 //! `cli::rewrite` parses the arguments into a [`policy::Policy`] → [`rewrite::rewrite`] follows the graph, plans every
-//! layer and runs them → [`layer::rewrite`] reads, inflates, patches and compresses one → [`tar::Patcher`] changes the
-//! headers of an entry → [`tar::TimeSite`] says where in them the times are. Documents go the same way up again:
-//! config, manifest, index, each patched with the digests of what is below it.
+//! layer and runs them → [`layer::rewrite`] reads, inflates, patches and compresses one → [`tar::Walker`] shows
+//! [`tar::Patcher`] the headers and the content of each entry → [`tar::Entry::times`] says where in the headers the times
+//! are, and there the patcher writes. Times in content: [`repair::plan`] says by an entry's headers what patches it, and
+//! [`format`](mod@format) where files of that format keep times. Documents go the same way up again: config, manifest,
+//! index, each patched with the digests of what is below it.
 //!
 //! # Invariants
 //!

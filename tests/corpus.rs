@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use support::layer::{Family, Layer, Packing, unpack};
 use support::layout::{Image, Layout, read};
-use support::oracle::{Verdict, oracle};
+use support::oracle::{Verdict, is_fault, oracle};
 use support::{Build, judge, run, scratch, shared, text, write};
 
 /// Images that the checker takes for valid and restamp refuses: path, what the message says, why.
@@ -124,7 +124,7 @@ fn judged(old: &Path, new: &Path, options: &[&str]) -> Vec<String> {
     let verdicts =
         commands.iter().map(|(command, images, options)| (command, oracle(command, images, options).unwrap()));
     verdicts
-        .filter(|(_, verdict)| *verdict != Verdict::Clean)
+        .filter(|(_, verdict)| is_fault(verdict))
         .map(|(command, verdict)| format!("{command}: {verdict:?}"))
         .collect()
 }

@@ -82,10 +82,34 @@ pub fn oracle(command: &str, images: &[&Path], options: &[&str]) -> Option<Verdi
     })
 }
 
-/// The one thing that the checker takes for a loss and which is none: `Parent` names the image that another one of the
-/// same archive was built from, by its ID, so it follows when that image gets another one.
+/// What the checker takes for a loss and which is none. `Parent` names the image that another one of the same archive was
+/// built from, by its ID, so it follows when that image gets another one. And GNU tar's process ID in the header's name of
+/// a sparse file, whose own name is a record, becomes 0.
 fn is_allowed(line: &str) -> bool {
-    line.contains("manifest.json[") && line.contains("/Parent: \"sha256:")
+    line.contains("manifest.json[") && line.contains("/Parent: \"sha256:") || is_process_id_gone(line)
+}
+
+/// `member 2 is ./GNUSparseFile.0/f instead of ./GNUSparseFile.1234/f; …`
+fn is_process_id_gone(line: &str) -> bool {
+    const MARK: &str = "/GNUSparseFile.";
+    let Some((_, names)) = line.split_once(" is ") else { return false };
+    let Some((new, old)) = names.split_once(" instead of ") else { return false };
+    let old = old.split(';').next().unwrap_or_default();
+    let Some((before, after)) = old.rsplit_once(MARK) else { return false };
+    let after = after.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    new == format!("{before}{MARK}0{after}")
+}
+
+/// Is there anything in a verdict that is a fault?
+pub fn is_fault(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Findings(text) => {
+            let mut findings = text.lines().filter(|line| line.starts_with("FINDING")).peekable();
+            findings.peek().is_none() || findings.any(|line| !is_allowed(line))
+        }
+        Verdict::Clean => false,
+        Verdict::Unreadable(_) => true,
+    }
 }
 
 /// Asserts that the checker, where it is there, finds nothing on a rewritten image.
@@ -98,14 +122,7 @@ pub fn expect_clean(old: &Path, new: &Path, clamp: bool) {
         [("validate", vec![new], &[][..]), ("stamped", vec![new], &options), ("lossless", vec![old, new], &options)]
     {
         if let Some(verdict) = oracle(command, &images, options) {
-            let findings = match &verdict {
-                Verdict::Findings(text) => {
-                    text.lines().filter(|line| line.starts_with("FINDING") && !is_allowed(line)).count()
-                }
-                Verdict::Clean => 0,
-                Verdict::Unreadable(_) => 1,
-            };
-            assert_eq!(findings, 0, "{command} {}: {verdict:?}", new.display());
+            assert!(!is_fault(&verdict), "{command} {}: {verdict:?}", new.display());
         }
     }
 }
