@@ -7,9 +7,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
-use crate::layer::Pool;
+use crate::layer::cache::{Cache, Key};
+use crate::layer::compare::Comparer;
 use crate::layer::form1::{Cutter, Encoder, Output, Run};
-use crate::layer::pool::Permit;
+use crate::layer::pool::{Permit, Pool};
 use crate::media_type::Compression;
 use crate::tar::split_prefix;
 
@@ -122,8 +123,8 @@ impl<'a> Chunks<'a> {
 }
 
 thread_local! {
-    /// The encoder of a compressing thread, for as long as what is asked of it stays the same.
-    static ENCODER: RefCell<Option<(Output, Encoder)>> = const { RefCell::new(None) };
+    /// The codec of a compressing thread, for as long as the output that is wanted stays the same.
+    static CODEC: RefCell<Option<(Output, Codec)>> = const { RefCell::new(None) };
 }
 
 /// Has a chunk compressed by the pool, or taken from the cache.
@@ -131,9 +132,17 @@ fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit
     let (sender, receiver) = bounded(1);
     let run = pool.clone();
     pool.spawn(move || {
-        let made = run.check().and_then(|()| match run.cache() {
-            Some(cache) => cache.get_or(output, &chunk, || encode(output, &chunk)),
-            None => encode(output, &chunk),
+        let made = run.check().and_then(|()| {
+            CODEC.with_borrow_mut(|kept| {
+                let codec = match kept {
+                    Some((of, codec)) if *of == output => codec,
+                    _ => &mut kept.insert((output, Codec::new(output)?)).1,
+                };
+                match run.cache() {
+                    Some(cache) => codec.recall_or_encode(cache, &Key::new(output, &chunk), &chunk),
+                    None => codec.encode(&chunk),
+                }
+            })
         });
         // First this, then the result: who has the result can have the chunk's buffer, too.
         drop(chunk);
@@ -141,18 +150,36 @@ fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit
             permit.resize(bytes.len() as u64);
             Compressed { bytes, _permit: permit }
         });
-        // Nobody waits for it where the layer has failed.
+        // No one waits for it where the layer has failed.
         let _ = sender.send(compressed);
     });
     receiver
 }
 
-fn encode(output: Output, chunk: &[u8]) -> Result<Vec<u8>> {
-    ENCODER.with_borrow_mut(|kept| {
-        let encoder = match kept {
-            Some((of, encoder)) if *of == output => encoder,
-            _ => &mut kept.insert((output, Encoder::new(output)?)).1,
-        };
-        encoder.encode(chunk).map(<[u8]>::to_vec)
-    })
+/// Compresses chunks, or finds them compressed.
+struct Codec {
+    encoder: Encoder,
+    comparer: Comparer,
+}
+
+impl Codec {
+    fn new(output: Output) -> Result<Self> {
+        Ok(Self { encoder: Encoder::new(output)?, comparer: Comparer::new(output)? })
+    }
+
+    fn encode(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
+        self.encoder.encode(chunk).map(<[u8]>::to_vec)
+    }
+
+    /// The compressed chunk as the cache has it, if that really holds the chunk; else as the encoder makes it.
+    fn recall_or_encode(&mut self, cache: &Cache, key: &Key, chunk: &[u8]) -> Result<Vec<u8>> {
+        if let Some(found) = cache.get(key)?
+            && self.comparer.is_of(&found, chunk, self.encoder.scratch(chunk.len() + 1))
+        {
+            return Ok(found);
+        }
+        let compressed = self.encode(chunk)?;
+        cache.put(key, &compressed)?;
+        Ok(compressed)
+    }
 }

@@ -117,6 +117,16 @@ impl Output {
         usize::try_from(2 * self.sizes().0).unwrap_or(usize::MAX)
     }
 
+    /// How every gzip member begins: flags 0, MTIME 0, XFL by the level, OS 255.
+    pub(super) fn gzip_header(self) -> [u8; 10] {
+        let xfl = match self.level {
+            0 | 1 => 4,
+            2..=7 => 0,
+            8.. => 2,
+        };
+        [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, xfl, 0xff]
+    }
+
     /// The size that few chunks are above: what a chunk of less than T may still take before the next headers.
     pub(super) fn usual_chunk(self) -> usize {
         let (target, large) = self.sizes();
@@ -278,6 +288,16 @@ impl Encoder {
                 Ok(buffer)
             }
         }
+    }
+}
+
+impl Encoder {
+    /// The output buffer, for other use between two chunks.
+    pub(super) fn scratch(&mut self, len: usize) -> &mut [u8] {
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
+        }
+        self.buffer.get_mut(..len).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
 //! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] and [`measure`] only read (`scan.rs`).
 //! The work of a whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A
-//! [`Cache`] (`cache.rs`) may spare them chunks that an earlier run has compressed.
+//! [`Cache`] (`cache`) may spare them chunks that an earlier run has compressed.
 //!
 //! What never enters: images, manifests, media types, where blobs are kept, the environment. A layer does not know
 //! which image it is of, and the caller adds that to the errors.
@@ -12,6 +12,7 @@
 mod blocks;
 mod cache;
 mod chunks;
+mod compare;
 mod each;
 mod form1;
 mod patch;

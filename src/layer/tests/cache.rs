@@ -169,12 +169,16 @@ fn a_cached_layer_that_has_rotted_is_read_again() {
     }
 }
 
-/// All files in the directories of a directory.
+/// All files in a directory and below it, but for the mark of the cache.
 fn walk(dir: &Path) -> Vec<PathBuf> {
     let mut files = vec![];
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
+        match path.is_dir() {
+            true => files.extend(walk(&path)),
+            false if path.ends_with("CACHEDIR.TAG") => {}
+            false => files.push(path),
+        }
     }
     files
 }

@@ -2,6 +2,7 @@
 
 mod all_clear;
 mod archives;
+mod cache;
 mod causes;
 mod chosen;
 mod commands;
