@@ -4,8 +4,12 @@
 //! without being measured against the digest and size that name it. What is never done here: interpreting
 //! the bytes.
 
+mod beneath;
 mod growing;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use beneath::open_beneath;
 pub use growing::Growing;
 
 use std::fmt;
@@ -19,6 +23,7 @@ use rustix::fs::{AtFlags, CWD};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Bytes that are read or copied at a time.
 pub const CHUNK: usize = 256 << 10;
@@ -249,7 +254,10 @@ fn check_size(expected: Option<u64>, found: u64) -> Result<()> {
 pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for ever.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    regular(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+}
+
+fn regular(file: File) -> io::Result<(File, u64)> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
@@ -305,7 +313,7 @@ impl Read for ExtentReader {
 
 /// Reads to the end, and shows what was read.
 pub fn for_each_chunk(reader: &mut dyn Read, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = memory::zeros(CHUNK)?;
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),
@@ -328,79 +336,4 @@ pub fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> 
         }
     }
     Ok(filled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_blob_that_is_not_what_its_descriptor_says_is_refused() {
-        let extent = Extent::of_bytes(b"hello".to_vec());
-        let digest = Digest::sha256(b"hello");
-        assert_eq!(extent.verified_bytes(&digest, Some(5), 10).unwrap(), b"hello");
-        let text = |e: Error| e.to_string();
-        let other = Digest::sha256(b"other");
-        assert!(text(extent.verified_bytes(&other, None, 10).unwrap_err()).contains("digest does not match"));
-        assert!(text(extent.verified_bytes(&digest, Some(6), 10).unwrap_err()).contains("size does not match"));
-        assert!(text(extent.verified_bytes(&digest, None, 4).unwrap_err()).contains("at most 4"));
-        assert!(extent.copy_verified(&other, &mut Vec::new()).is_err());
-    }
-
-    #[test]
-    fn a_copy_by_the_kernel_lands_at_its_place_and_is_verified() {
-        let mut input = tempfile::tempfile().unwrap();
-        input.write_all(b"..hello..").unwrap();
-        let extent = Extent::of_file(input, 9).part(2, 5);
-        let mut out = tempfile::tempfile().unwrap();
-        out.write_all(b"abc").unwrap();
-        extent.copy_verified_to_file(&Digest::sha256(b"hello"), &mut out, 3).unwrap();
-        assert_eq!(Extent::of_file(out.try_clone().unwrap(), 8).bytes(8).unwrap(), b"abchello");
-        assert!(extent.copy_verified_to_file(&Digest::sha256(b"hullo"), &mut out, 8).is_err());
-        extent.copy_to_file(&mut out, 8).unwrap();
-        assert_eq!(Extent::of_file(out, 13).bytes(13).unwrap(), b"abchellohello");
-        assert!(
-            Extent::of_file(tempfile::tempfile().unwrap(), 1)
-                .copy_to_file(&mut tempfile::tempfile().unwrap(), 0)
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn a_reader_of_a_growing_spool_waits_for_what_comes() {
-        let growing = Growing::new(tempfile::tempfile().unwrap());
-        let extent = Extent::of_growing(Arc::clone(&growing)).part(3, 100);
-        let reader = std::thread::spawn(move || {
-            let mut text = String::new();
-            extent.reader().unwrap().read_to_string(&mut text).map(|_| text)
-        });
-        growing.fill(&mut (&b"abc"[..]).chain(&b"defg"[..])).unwrap();
-        assert_eq!(reader.join().unwrap().unwrap(), "defg");
-        assert_eq!(growing.wait_for_end().unwrap(), 7);
-    }
-
-    #[test]
-    fn what_nobody_needs_is_read_and_not_kept() {
-        let growing = Growing::new(tempfile::tempfile().unwrap());
-        let mut rest = std::io::repeat(0).take(10 * CHUNK as u64);
-        struct Draining<'g>(&'g Growing);
-        impl Read for Draining<'_> {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                self.0.drain();
-                Ok(0)
-            }
-        }
-        growing.fill(&mut (&b"image"[..]).chain(Draining(&growing)).chain(&mut rest)).unwrap();
-        assert_eq!(rest.limit(), 0);
-        assert_eq!(growing.wait_for_end().unwrap(), 5);
-    }
-
-    #[test]
-    fn a_fifo_in_a_layout_is_refused_and_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-        assert!(Extent::of_path(&path).unwrap_err().to_string().contains("not a regular file"));
-        assert!(Extent::of_path(&folder.path().join("none")).unwrap().is_none());
-    }
 }

@@ -21,7 +21,7 @@
 //! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | [`mod@format`] | pure: where files of well-known formats keep times |
-//! | 2 | [`epoch`], [`digest`], [`media_type`], [`json_writer`], `sync` | the vocabulary; how reports are written; threads and locks |
+//! | 2 | [`epoch`], [`digest`], [`media_type`], [`json_writer`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
@@ -63,6 +63,7 @@ pub mod inspect;
 pub mod json_writer;
 pub mod layer;
 pub mod media_type;
+mod memory;
 pub mod policy;
 pub mod repair;
 pub mod rewrite;

@@ -3,9 +3,11 @@
 //! Spools have no name from the start, so that the kernel removes them even after SIGKILL. Only an output that is
 //! yet to be renamed into place has one; it is removed on every way out that leaves time for it.
 
+mod owner;
 mod place;
 mod removal;
 
+pub use owner::Owner;
 pub use place::{can_be_renamed, may_write, workplace};
 
 use std::fs::{self, File, Permissions};
@@ -63,7 +65,8 @@ impl Spools {
             .map_err(|e| Error::io("cannot make a temporary file", e).in_file(self.folder.display()))
     }
 
-    /// An output file beside the path that it will be renamed to.
+    /// An output file beside the path that it will be renamed to; with the permissions and, where this process may give
+    /// it away, the owner of the file that has that path now.
     pub fn output_file(&self, target: &Path) -> Result<Output> {
         let folder = folder_of(target);
         let failed = |e| Error::io("cannot make an output file", e).in_file(folder.display());
@@ -74,6 +77,12 @@ impl Spools {
                 .permissions(Permissions::from_mode(0o666))
                 .tempfile_in(folder)
                 .map_err(failed)?;
+            if let Ok(old) = fs::metadata(target) {
+                // Who may read or write what is replaced may do so with what replaces it. The owner first: a change of
+                // that takes permissions away.
+                Owner::of(&old).give(file.as_file());
+                file.as_file().set_permissions(old.permissions()).map_err(failed)?;
+            }
             let (file, path) = file.keep().map_err(|e| failed(e.error))?;
             Ok((path, Some(file)))
         })

@@ -60,7 +60,7 @@ impl Checker<'_> {
 
     fn layout(&mut self) -> Result<()> {
         let place = self.findings.place(What::File, "oci-layout", "");
-        let bytes = match self.source.document("oci-layout") {
+        let bytes = match self.source.layout() {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
                 self.findings.fault(&place, Kind::Layout, "", "is missing: some programs take the image for none");
@@ -71,7 +71,7 @@ impl Checker<'_> {
                 return Ok(());
             }
         };
-        let version = Json::parse(&bytes).map(|json| {
+        let version = Json::parse(bytes).map(|json| {
             let version = json.root().get("imageLayoutVersion").and_then(|version| version.as_str());
             version.map(|version| version.into_owned())
         });

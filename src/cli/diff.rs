@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail};
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{Style as TextStyle, html, json, text};
 use restamp::diff::{Keep, Options, Verdict, diff};
-use restamp::image::location::Where;
+use restamp::image::location::{Location, Where};
 use restamp::image::source::Source;
 use restamp::policy::Platform;
 use restamp::spool::{Output, Spools, folder_of};
 
+use super::output::{Inputs, OutputFile, Use, WriteAll, all_to};
 use super::printing;
 use super::running::{self, Running, Workshop};
 
@@ -98,8 +99,15 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         bail!("only one of A and B can be standard input");
     }
     let filter = filter(arguments)?;
+    let inputs = inputs(arguments, &locations);
     let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
-    let folder = arguments.report_dir.as_deref().map(|path| Folder::make(path, &spools)).transpose()?;
+    let page_is_printed = arguments.html.as_deref() == Some(Path::new("-"));
+    if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
+        inputs.keep_clear("--html", path, Use::Replaced)?;
+    }
+    let folder = arguments.report_dir.as_deref().map(|path| Folder::make(path, &inputs, &spools)).transpose()?;
+    let page = arguments.html.as_deref().filter(|_| !page_is_printed);
+    let page = page.map(|path| Page::open(path, folder.as_ref(), &inputs, &spools)).transpose()?;
     let [a, b] = &locations;
     let sources = [Source::open(a, &spools, &mut |_, _| {})?, Source::open(b, &spools, &mut |_, _| {})?];
     let options = Options {
@@ -114,15 +122,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     drop(progress);
     let kept = |number: u32| [0, 1].map(|side| Folder::name(number, side));
     let as_json = |out: &mut dyn Write| json(out, &report, &kept);
-    if let Some(folder) = folder {
-        folder.publish(&as_json)?;
-    }
-    let page_is_printed = arguments.html.as_deref().is_some_and(|path| path == Path::new("-"));
-    if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
-        let write = |mut file: io::BufWriter<File>| html(&mut file, &report).and_then(|()| file.flush());
-        let written = File::create(path).map(io::BufWriter::new).and_then(write);
-        written.with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    // Both are written before one of them gets its name.
+    let page = page.map(|page| page.write(&|out| html(out, &report))).transpose()?.flatten();
+    folder.map_or(Ok(()), |folder| folder.publish(&as_json))?;
+    page.map_or(Ok(()), OutputFile::publish)?;
     if arguments.json {
         printing::print(as_json)?;
     } else if page_is_printed {
@@ -153,16 +156,69 @@ fn filter(arguments: &Arguments) -> Result<Filter> {
     Ok(filter)
 }
 
+/// What is read.
+fn inputs(arguments: &Arguments, images: &[Location; 2]) -> Inputs {
+    let mut inputs = Inputs::default();
+    for (argument, location) in ["A", "B"].into_iter().zip(images) {
+        inputs.image(argument, location);
+    }
+    if let Some(policy) = &arguments.policy {
+        inputs.file("--policy", policy);
+    }
+    inputs
+}
+
+/// `--html FILE`, which may be in the directory of `--report-dir` and comes to be with that.
+#[derive(Debug)]
+enum Page {
+    File(OutputFile),
+    InFolder(PathBuf),
+}
+
+impl Page {
+    fn open(path: &Path, folder: Option<&Folder>, inputs: &Inputs, spools: &Spools) -> Result<Self> {
+        let name = path.file_name().filter(|name| !RESERVED.iter().any(|reserved| name == reserved));
+        match (folder, name) {
+            (Some(folder), Some(name))
+                if std::path::absolute(folder_of(path))? == std::path::absolute(&folder.named)? =>
+            {
+                Ok(Self::InFolder(folder.output.path().join(name)))
+            }
+            _ => Ok(Self::File(OutputFile::open("--html", path, inputs, spools)?)),
+        }
+    }
+
+    /// Writes it; what is still to be given its name is returned.
+    fn write(self, write: &WriteAll<'_>) -> Result<Option<OutputFile>> {
+        match self {
+            Self::File(file) => file.write(write).map(Some),
+            Self::InFolder(path) => {
+                let written = File::create_new(path).and_then(|mut file| all_to(&mut file, write));
+                written.context("--html: cannot write the page in --report-dir")?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What `--report-dir` has of its own.
+const RESERVED: [&str; 2] = ["index.json", "files"];
+
 /// `--report-dir`: files under names of our own, whatever they are called in the images. Like an image, it is there as a
 /// whole or not at all.
 #[derive(Debug)]
 struct Folder {
+    /// As the user has named it.
+    named: PathBuf,
+    /// Where it will be.
     path: PathBuf,
     output: Output,
 }
 
 impl Folder {
-    fn make(path: &Path, spools: &Spools) -> Result<Self> {
+    fn make(path: &Path, inputs: &Inputs, spools: &Spools) -> Result<Self> {
+        inputs.keep_clear("--report-dir", path, Use::Replaced)?;
+        let named = path.to_owned();
         let failed = || format!("cannot make {}", path.display());
         // A link stays a link.
         let path = match fs::read_dir(path) {
@@ -180,13 +236,13 @@ impl Folder {
         };
         let output = spools.output_folder(&path).context("--report-dir")?;
         fs::create_dir(output.path().join("files")).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self { path, output })
+        Ok(Self { named, path, output })
     }
 
-    fn publish(self, index: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    fn publish(self, index: &WriteAll<'_>) -> Result<()> {
         let failed = || format!("cannot write {}", self.path.display());
-        let mut file = io::BufWriter::new(File::create(self.output.path().join("index.json")).with_context(failed)?);
-        index(&mut file).and_then(|()| file.flush()).with_context(failed)?;
+        let written = File::create(self.output.path().join("index.json")).and_then(|mut file| all_to(&mut file, index));
+        written.with_context(failed)?;
         self.output.rename_to(&self.path).context("--report-dir")
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -17,7 +17,7 @@ use restamp::rewrite::{early, rewrite};
 use restamp::spool::workplace;
 
 use super::epoch::EpochArguments;
-use super::report_file::{ReportFile, is_in, is_inside};
+use super::output::{Inputs, OutputFile, Use, is_special};
 use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Rewrite the timestamps of an image
@@ -96,8 +96,8 @@ pub struct Arguments {
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
 
-    /// Keep what can be used again in DIR: large files, compressed, for the next epoch, and whole layers for the same
-    /// one; the output is the same with and without
+    /// Keep compressed chunks in DIR for the next run: of large files for any epoch, and all for the same one; the output
+    /// is the same with and without. No one but root and you may be able to write DIR
     #[arg(long, value_name = "DIR", help_heading = "Running")]
     cache: Option<PathBuf>,
 
@@ -147,13 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
     }
-    if let Some(source) = location.as_path().filter(|source| source.is_dir()) {
-        let into = destination.as_path().filter(|path| is_inside(path, source)).map(|path| ("DEST", path));
-        let cache = arguments.cache.as_deref().filter(|path| is_in(path, source)).map(|path| ("--cache", path));
-        if let Some((what, path)) = into.or(cache) {
-            bail!("{what} {}: that is inside of SOURCE {}, which is only read", path.display(), source.display());
-        }
-    }
+    let inputs = inputs(arguments, &location, &destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
     let Workshop { pool, spools, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
@@ -173,14 +167,19 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         Where::Stdio => Some(Target::Stdout),
         Where::Path(path) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
     };
-    let touched = [destination.as_path(), location.as_path()];
-    let report_file = arguments.report.as_deref().map(|path| ReportFile::open(path, &touched, &spools)).transpose()?;
+    let open_report = |path| OutputFile::open("--report", path, &inputs, &spools);
+    let report_file = arguments.report.as_deref().map(open_report).transpose()?;
     let (image, mut report) =
         rewrite(&source, &policy, kind, &pool, &spools, early, &|total| progress.set_total(total))?;
+    if arguments.in_place && image.is_empty {
+        bail!("{location}: its index names nothing that is there, so replacing it would only remove what it holds");
+    }
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
     // Written before the image is there and named after: either both are, or neither.
-    let report_file = report_file.map(|file| file.write(&report)).transpose()?;
+    let report_file = report_file
+        .map(|file| file.write(&|out| out.write_all(&restamp::json_writer::to_vec(&report)?)))
+        .transpose()?;
     match target.filter(|_| !arguments.dry_run) {
         Some(target) => {
             let left = sink::write(&image, &target, policy.stamp.epoch, &spools)?;
@@ -189,11 +188,36 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         None => sink::verify(&image).map_err(|e| e.in_file(source.name()))?,
     }
     drop(progress);
-    report_file.map_or(Ok(()), ReportFile::publish)?;
+    report_file.map_or(Ok(()), OutputFile::publish)?;
     if !arguments.running.quiet {
         summary(&report, arguments.verbose);
     }
     Ok(super::DONE)
+}
+
+/// What is read; an error if an output would touch it. DEST is among it for the outputs beside it.
+fn inputs(arguments: &Arguments, source: &Location, destination: &Location) -> Result<Inputs> {
+    let mut inputs = Inputs::default();
+    if let Some(base) = arguments.base.location()? {
+        inputs.image("--base", &base);
+    }
+    if let Some(path) = destination.as_path().filter(|_| arguments.in_place) {
+        inputs.keep_clear("--in-place", path, Use::Replaced)?;
+    }
+    inputs.image("SOURCE", source);
+    match destination.as_path() {
+        _ if arguments.in_place => {}
+        Some(path) => inputs.keep_clear("DEST", path, Use::Replaced)?,
+        None if arguments.dry_run => {}
+        None => inputs.keep_clear_of_stdout()?,
+    }
+    if destination.as_path().is_some() && !arguments.in_place {
+        inputs.image("DEST", destination);
+    }
+    if let Some(cache) = &arguments.cache {
+        inputs.keep_clear("--cache", cache, Use::AddedTo)?;
+    }
+    Ok(inputs)
 }
 
 /// A number of bytes, with a suffix of powers of 1024 or without.
@@ -257,11 +281,6 @@ fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBu
     let path = destination.as_path().filter(|path| !arguments.dry_run && !is_special(path))?;
     // Through a link, the file is written where the link points to.
     Some(workplace(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
-}
-
-/// A device or FIFO, beside which nothing should be made.
-pub(super) fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 fn summary(report: &Report, verbose: bool) {

@@ -77,6 +77,11 @@ pub struct BaseArguments {
 }
 
 impl BaseArguments {
+    /// The base image, if there is one.
+    pub fn location(&self) -> Result<Option<Location>> {
+        self.base.as_deref().map(str::parse).transpose().context("--base")
+    }
+
     /// Reads the base image's documents.
     pub fn resolve(&self, spools: &Spools) -> Result<Base> {
         Ok(match (&self.base, self.base_layers) {

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::blob::{Extent, open_beneath};
 use crate::document::json::{Json, Kind};
 use crate::error::{Error, Result, printable};
 use crate::image::docker::blob_digest;
@@ -61,9 +62,9 @@ pub fn nothing_but_layout(folder: &Path) -> Result<()> {
 /// many programs have one.
 fn is_layout(folder: &Path) -> Result<bool> {
     let member = |name: &str, key: &str, kind: Kind| -> Result<bool> {
-        let Some(file) = crate::blob::Extent::of_path(&folder.join(name))? else { return Ok(false) };
         // What can't be read as a document is none.
-        let Ok(bytes) = file.bytes(DOCUMENT_LIMIT) else { return Ok(false) };
+        let Ok((file, len)) = open_beneath(folder, name) else { return Ok(false) };
+        let Ok(bytes) = Extent::of_file(file, len).bytes(DOCUMENT_LIMIT) else { return Ok(false) };
         Ok(Json::parse(&bytes).is_ok_and(|json| json.root().get(key).is_some_and(|value| value.kind() == kind)))
     };
     Ok(member("index.json", "manifests", Kind::Array)? || member("oci-layout", "imageLayoutVersion", Kind::String)?)

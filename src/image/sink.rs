@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
 use crate::image::folder;
-use crate::spool::Spools;
+use crate::spool::{Owner, Spools};
 
 pub use crate::image::target::Target;
 
@@ -29,6 +29,8 @@ pub struct Image {
     pub documents: Vec<(&'static str, Vec<u8>)>,
     /// Every blob by its digest.
     pub blobs: BTreeMap<Digest, Content>,
+    /// Is there nothing but indexes in it, so that replacing its source would only remove what that holds?
+    pub is_empty: bool,
 }
 
 /// The bytes of a blob.
@@ -83,23 +85,24 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
     match target {
         Target::File(path) => {
             let mut output = spools.output_file(path)?;
-            let file = output.file_mut()?;
-            if let Ok(old) = fs::metadata(path) {
-                file.set_permissions(old.permissions()).map_err(cannot_write)?;
-            }
-            write_file(image, epoch, file).map_err(|e| e.in_file(path.display()))?;
+            write_file(image, epoch, output.file_mut()?).map_err(|e| e.in_file(path.display()))?;
             output.rename_to(path)?;
         }
         Target::Folder { path, replace } => {
             let output = spools.output_folder(path)?;
             // Who may look into the directory that is replaced may look into the new one, while it is made as well.
-            let mode = fs::metadata(path).map(|old| old.permissions().mode()).ok();
+            let old = fs::metadata(path).ok();
+            let mode = old.as_ref().map(|old| old.permissions().mode());
             let set_mode = |mode| {
                 let set = fs::set_permissions(output.path(), Permissions::from_mode(mode));
                 set.map_err(|e| cannot_write(e).in_file(path.display()))
             };
             mode.map_or(Ok(()), |mode| set_mode(mode | 0o700))?;
-            write_folder(image, output.path()).map_err(|e| e.in_file(path.display()))?;
+            let owner = old.as_ref().map(Owner::of);
+            write_folder(image, output.path(), owner.filter(|_| *replace)).map_err(|e| e.in_file(path.display()))?;
+            if let (Some(owner), Ok(folder)) = (owner, File::open(output.path())) {
+                owner.give(&folder);
+            }
             mode.map_or(Ok(()), set_mode)?;
             if *replace {
                 // Once more: it was a while ago.
@@ -184,11 +187,14 @@ fn write_file(image: &Image, epoch: Epoch, file: &mut File) -> Result<()> {
     file.write_all(&END_MARKER).map_err(cannot_write)
 }
 
-fn write_folder(image: &Image, folder: &Path) -> Result<()> {
+/// Writes a layout. All that is in it belongs to `owner`, where that is said and possible.
+fn write_folder(image: &Image, folder: &Path, owner: Option<Owner>) -> Result<()> {
+    let give = |file: &File| owner.map_or((), |owner| owner.give(file));
     let save = |name: &str, write: &mut dyn FnMut(&mut File) -> Result<()>| -> Result<()> {
         let path = folder.join(name);
         let mut file = File::create_new(&path).map_err(|e| Error::io("cannot create", e).in_file(path.display()))?;
         write(&mut file)?;
+        give(&file);
         file.sync_all().map_err(|e| Error::io("cannot sync", e).in_file(path.display()))
     };
     for name in folders(image) {
@@ -200,7 +206,10 @@ fn write_folder(image: &Image, folder: &Path) -> Result<()> {
         if let Content::Spool(extent) = content
             && extent.link_to(&path)
         {
-            let synced = File::open(&path).and_then(|file| file.sync_all());
+            let synced = File::open(&path).and_then(|file| {
+                give(&file);
+                file.sync_all()
+            });
             synced.map_err(|e| Error::io("cannot sync", e).in_file(path.display()))?;
             continue;
         }
@@ -208,6 +217,14 @@ fn write_folder(image: &Image, folder: &Path) -> Result<()> {
     }
     for (name, bytes) in &image.documents {
         save(name, &mut |file| file.write_all(bytes).map_err(cannot_write))?;
+    }
+    // The names of the files last only once their directories are written, the innermost first.
+    for name in folders(image).iter().rev().map(String::as_str).chain([""]) {
+        // Some filesystems can't sync a directory: no harm.
+        if let Ok(folder) = File::open(folder.join(name)) {
+            give(&folder);
+            let _ = folder.sync_all();
+        }
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use crate::blob::{Extent, Growing, read_full};
+use crate::blob::{Extent, Growing, open_beneath, read_full};
 use crate::decode::{Decoder, Expect, Window};
 use crate::digest::Digest;
 use crate::document::json::Json;
@@ -30,6 +31,8 @@ pub struct Source {
     index: Option<Vec<u8>>,
     docker: Option<Docker>,
     gzip_mtime: Option<u32>,
+    /// `oci-layout`, once it was read.
+    layout: OnceLock<Option<Vec<u8>>>,
 }
 
 /// The documents that only an archive of `docker save` has.
@@ -76,7 +79,8 @@ impl Source {
 
     fn detect(name: String, opened: Opened, forced: Option<Kind>) -> Result<Self> {
         let Opened { store, gzip_mtime } = opened;
-        let mut source = Self { name, kind: Kind::Oci, store, index: None, docker: None, gzip_mtime };
+        let mut source =
+            Self { name, kind: Kind::Oci, store, index: None, docker: None, gzip_mtime, layout: OnceLock::new() };
         source.index = source.document("index.json")?;
         let layout = source.index.is_some();
         let folder = matches!(source.store, Store::Folder(_));
@@ -113,14 +117,22 @@ impl Source {
 
     /// An error if it is a layout of a version that nobody has defined yet, which may mean anything.
     pub fn known_layout(&self) -> Result<()> {
-        let Some(bytes) = self.document("oci-layout")? else { return Ok(()) };
+        let Some(bytes) = self.layout()? else { return Ok(()) };
         let in_blob = |e: Error| e.in_blob("oci-layout");
-        let json = Json::parse(&bytes).map_err(in_blob)?;
+        let json = Json::parse(bytes).map_err(in_blob)?;
         let version = json.root().get("imageLayoutVersion").and_then(|version| version.as_str());
         match version.as_deref() {
             Some("1.0.0") => Ok(()),
             found => Err(in_blob(Error::malformed("imageLayoutVersion", "1.0.0", found.unwrap_or("none")))),
         }
+    }
+
+    /// The bytes of `oci-layout`, read once: those that were looked at are those that are written.
+    pub fn layout(&self) -> Result<Option<&[u8]>> {
+        if self.layout.get().is_none() {
+            let _ = self.layout.set(self.document("oci-layout")?);
+        }
+        Ok(self.layout.get().and_then(|bytes| bytes.as_deref()))
     }
 
     /// What it was opened from, for messages.
@@ -179,10 +191,19 @@ impl Source {
         }
     }
 
-    /// A small file's bytes; `None` if it is not there.
+    /// A small file's bytes; `None` if it is not there. No digest guards it, so in a directory no link that leads out of
+    /// that is followed.
     pub fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let extent = self.file(name)?;
-        extent.map(|extent| extent.bytes(DOCUMENT_LIMIT)).transpose().map_err(|e| e.in_blob(printable(name.as_bytes())))
+        let extent = match &self.store {
+            Store::Folder(folder) => match open_beneath(folder, name) {
+                Ok((file, len)) => Ok(Some(Extent::of_file(file, len))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Error::io("cannot open", error)),
+            },
+            Store::Archive(archive) => archive.file(name),
+        };
+        let bytes = extent.and_then(|extent| extent.map(|extent| extent.bytes(DOCUMENT_LIMIT)).transpose());
+        bytes.map_err(|e| e.in_blob(printable(name.as_bytes())))
     }
 
     /// Names of all files, sorted; of what is deeper in a directory than a layout goes, those of its folders.
@@ -236,7 +257,7 @@ fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrive
             Ok(_) => growing.drain(),
             Err(_) => growing.stop(),
         }
-        let filled = filler.join().unwrap_or_else(|_| Err(Error::refused("the thread that reads the input died")));
+        let filled = filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // A reading error explains an index that stops short, not the other way round.
         filled.and(indexed.map_err(no_image)).map(Store::Archive)
     })

@@ -10,6 +10,7 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::{Decoder, Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
+use crate::memory;
 use crate::sync::start;
 use crate::tar::Stats;
 
@@ -79,7 +80,7 @@ pub(super) fn read<R>(
     let (full_sender, full) = bounded(BLOCKS);
     let (free, free_receiver) = bounded(BLOCKS);
     for _ in 0..BLOCKS {
-        let _ = free.send(vec![0; BLOCK]);
+        let _ = free.send(memory::zeros(BLOCK)?);
     }
     let mut blocks = Blocks { full, free, current: Vec::new(), hasher, is_used_up: false };
     let (read, worked, hasher, is_used_up) = thread::scope(|scope| {

@@ -65,10 +65,13 @@ impl<'a> Chunks<'a> {
     /// Takes bytes of the current run.
     pub(super) fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let (chunk, _) = self.current.get_or_insert_with(|| {
-                let permit = self.pool.acquire(permitted(self.capacity));
-                (self.pool.buffer(self.capacity), permit)
-            });
+            let (chunk, _) = match &mut self.current {
+                Some(current) => current,
+                none => {
+                    let permit = self.pool.acquire(permitted(self.capacity));
+                    none.insert((self.pool.buffer(self.capacity)?, permit))
+                }
+            };
             let taken = split_prefix(&mut bytes, self.cutter.room());
             chunk.extend_from_slice(taken);
             if self.cutter.add(taken.len() as u64) {
@@ -174,7 +177,7 @@ impl Codec {
     /// The compressed chunk as the cache has it, if that really holds the chunk; else as the encoder makes it.
     fn recall_or_encode(&mut self, cache: &Cache, key: &Key, chunk: &[u8]) -> Result<Vec<u8>> {
         if let Some(found) = cache.get(key)?
-            && self.comparer.is_of(&found, chunk, self.encoder.scratch(chunk.len() + 1))
+            && self.comparer.is_of(&found, chunk, self.encoder.scratch(chunk.len() + 1)?)
         {
             return Ok(found);
         }

@@ -43,6 +43,7 @@
 
 use crate::error::{Error, Result};
 use crate::media_type::Compression;
+use crate::memory;
 use crate::tar::Entry;
 use libdeflater::{CompressionLvl, Compressor};
 use std::fmt;
@@ -273,9 +274,7 @@ impl Encoder {
             Codec::None => Ok(chunk),
             Codec::Gzip(compressor) => {
                 let bound = compressor.gzip_compress_bound(chunk.len());
-                if buffer.len() < bound {
-                    buffer.resize(bound, 0);
-                }
+                memory::grow(buffer, bound)?;
                 let len = compressor
                     .gzip_compress(chunk, buffer)
                     .map_err(|error| Error::io("cannot compress", std::io::Error::other(error)))?;
@@ -283,7 +282,7 @@ impl Encoder {
             }
             Codec::Zstd(compressor) => {
                 buffer.clear();
-                buffer.reserve(compress_bound(chunk.len()));
+                memory::reserve(buffer, compress_bound(chunk.len()))?;
                 compressor.compress_to_buffer(chunk, buffer).map_err(|error| Error::io("cannot compress", error))?;
                 Ok(buffer)
             }
@@ -293,11 +292,9 @@ impl Encoder {
 
 impl Encoder {
     /// The output buffer, for other use between two chunks.
-    pub(super) fn scratch(&mut self, len: usize) -> &mut [u8] {
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
-        }
-        self.buffer.get_mut(..len).unwrap_or_default()
+    pub(super) fn scratch(&mut self, len: usize) -> Result<&mut [u8]> {
+        memory::grow(&mut self.buffer, len)?;
+        Ok(self.buffer.get_mut(..len).unwrap_or_default())
     }
 }
 

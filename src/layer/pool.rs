@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::layer::Cache;
+use crate::memory;
 use crate::sync::lock;
 
 const MIB: u64 = 1 << 20;
@@ -21,6 +22,24 @@ const BUDGET_PER_JOB: u64 = 3 * MIB;
 pub struct Pool {
     shared: Arc<Shared>,
     cache: Option<Arc<Cache>>,
+    cancel: CancelToken,
+}
+
+/// Stops work: its own, and that of all tokens below it.
+#[derive(Debug, Clone)]
+struct CancelToken {
+    flag: Arc<AtomicBool>,
+    parent: Option<Arc<Self>>,
+}
+
+impl CancelToken {
+    fn child(&self) -> Self {
+        Self { flag: Arc::default(), parent: Some(Arc::new(self.clone())) }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.flag.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
+    }
 }
 
 #[derive(Debug)]
@@ -30,7 +49,6 @@ struct Shared {
     budget: Budget,
     /// Buffers of chunks that are done, all of the same capacity.
     idle: Mutex<Vec<Vec<u8>>>,
-    interrupted: Arc<AtomicBool>,
     bytes_read: AtomicU64,
 }
 
@@ -57,8 +75,8 @@ impl Pool {
             .map_err(|error| Error::io("cannot start threads", std::io::Error::other(error)))?;
         let budget = Budget { limit: budget, used: Mutex::new(0), freed: Condvar::new() };
         let bytes_read = AtomicU64::new(0);
-        let shared = Shared { threads, jobs, budget, idle: Mutex::default(), interrupted, bytes_read };
-        Ok(Self { shared: Arc::new(shared), cache: None })
+        let shared = Shared { threads, jobs, budget, idle: Mutex::default(), bytes_read };
+        Ok(Self { shared: Arc::new(shared), cache: None, cancel: CancelToken { flag: interrupted, parent: None } })
     }
 
     /// The same pool with a cache of compressed chunks.
@@ -81,14 +99,21 @@ impl Pool {
         self.shared.bytes_read.load(Ordering::Relaxed)
     }
 
-    /// Asks all work to stop: one layer failed, so the others are of no use.
+    /// The same pool for a batch of work that can be cancelled without the rest: [`cancel`](Self::cancel) of what is
+    /// returned stops that batch alone, and whatever stops this pool stops the batch.
+    #[must_use]
+    pub fn batch(&self) -> Self {
+        Self { cancel: self.cancel.child(), ..self.clone() }
+    }
+
+    /// Asks all work of this pool or batch to stop: one layer failed, so the others are of no use.
     pub fn cancel(&self) {
-        self.shared.interrupted.store(true, Ordering::Relaxed);
+        self.cancel.flag.store(true, Ordering::Relaxed);
     }
 
     /// An error if the run is to stop.
     pub fn check(&self) -> Result<()> {
-        if self.shared.interrupted.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        if self.cancel.is_cancelled() { Err(Error::interrupted()) } else { Ok(()) }
     }
 
     pub(super) fn add_bytes_read(&self, n: u64) {
@@ -119,16 +144,16 @@ impl Pool {
     }
 
     /// An empty buffer for a chunk.
-    pub(super) fn buffer(&self, capacity: usize) -> Vec<u8> {
+    pub(super) fn buffer(&self, capacity: usize) -> Result<Vec<u8>> {
         let mut idle = lock(&self.shared.idle);
         // One codec's buffers don't fit the other's chunks; what does not fit is dropped rather than kept for later,
         // so that there are never more buffers, idle ones included, than there were chunks in flight.
         idle.retain(|buffer| buffer.capacity() == capacity);
         let buffer = idle.pop();
         drop(idle);
-        let mut buffer = buffer.unwrap_or_else(|| Vec::with_capacity(capacity));
+        let Some(mut buffer) = buffer else { return memory::reserved(capacity) };
         buffer.clear();
-        buffer
+        Ok(buffer)
     }
 
     /// Gives a buffer back.
@@ -230,7 +255,7 @@ mod tests {
     fn buffers_of_another_size_are_not_kept() {
         let pool = Pool::new(1).unwrap();
         pool.recycle(Vec::with_capacity(64));
-        assert_eq!(pool.buffer(128).capacity(), 128);
+        assert_eq!(pool.buffer(128).unwrap().capacity(), 128);
         assert!(lock(&pool.shared.idle).is_empty());
     }
 }

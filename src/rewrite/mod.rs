@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::document::config::Config;
 use crate::error::{Error, Result};
 use crate::image::docker::{DockerImage, used_paths};
-use crate::image::graph::{Graph, ImageConfig};
+use crate::image::graph::{Body, Graph, ImageConfig, Node};
 use crate::image::location::{Carrier, Kind};
 use crate::image::sink;
 use crate::image::source::Source;
@@ -89,7 +89,11 @@ pub fn rewrite(
         dry_run: false,
     };
     let blobs = std::mem::take(&mut documents.blobs);
-    Ok((sink::Image { documents: finished.documents, blobs }, report))
+    let is_filled = |(digest, node): (&Digest, &Node)| {
+        selection.keeps(digest) && !matches!(node.body, Body::Index(_) | Body::Absent)
+    };
+    let is_empty = docker.is_empty() && !graph.nodes.iter().any(is_filled);
+    Ok((sink::Image { documents: finished.documents, blobs, is_empty }, report))
 }
 
 /// What is to be done with every image.

@@ -56,7 +56,7 @@ pub fn finish(
     let by_config = configs(graph, documents.selection());
     let missing = || docker.iter().zip(&entries).filter(|(image, _)| !by_config.contains(&image.id));
     finished.images.extend(missing().map(|(image, entry)| docker_report(image, entry)));
-    let layout = source.document("oci-layout")?.unwrap_or_else(|| write::OCI_LAYOUT.to_vec());
+    let layout = source.layout()?.unwrap_or(write::OCI_LAYOUT).to_vec();
     finished.documents.push(("oci-layout", layout));
     let index = match root {
         // An untagged image of Docker 25 is listed in `manifest.json` only, and stays so in an archive of Docker's.

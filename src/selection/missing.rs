@@ -32,7 +32,9 @@ pub(crate) fn no_platform<'n>(
     there.sort();
     there.dedup();
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
-    Error::refused(format!("no image{called} for {platform}; there are: {}", list(&there)))
+    let there =
+        if there.is_empty() { "there is no image at all".to_owned() } else { format!("there are: {}", list(&there)) };
+    Error::refused(format!("no image{called} for {platform}; {there}"))
 }
 
 /// The names of one image as people know them, each once: a layout has a full name and its tag beside it.

@@ -145,8 +145,8 @@ impl Selection {
             selection.is_listed_for = platforms::listed_for(graph, platform);
             selection.by_platform(graph, platform);
         }
-        // A layout of artifacts alone has no image to ask for.
-        let is_asked = of_name || !docker.is_empty();
+        // A layout of artifacts alone has no image to choose unless a platform is named.
+        let is_asked = of_name || !docker.is_empty() || policy.platform.is_some();
         let is_left = docker.iter().any(|image| selection.keeps_docker(policy, image));
         if is_asked && !is_left && !graph.images().any(|(image, _)| selection.keeps(image)) {
             let (reference, platform) = (policy.reference.as_deref(), policy.platform.as_ref());

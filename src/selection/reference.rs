@@ -53,7 +53,7 @@ impl Selection {
     /// Leaves out what is not reached from the images that are asked for.
     pub(super) fn by_reference(&mut self, graph: &Graph, docker: &[DockerImage], asked: &Asked) -> Result<()> {
         let Some(root) = &graph.root else { return Ok(()) };
-        if root.children.is_empty() {
+        if root.children.is_empty() && !docker.is_empty() {
             return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
         }
         let chosen = chosen(graph, &root.children, docker, asked)?;

@@ -57,7 +57,7 @@ fn every_archive_goes_to_every_kind_of_destination() {
     for archive in archives(&Build::FIRST) {
         let dir = scratch();
         let source = write(dir.path(), archive.name, &archive.bytes);
-        let [layout, tar, docker] = ["layout", "oci.tar", "docker.tar"].map(|name| dir.path().join(name));
+        let [layout, tar, docker] = ["layout", "new.oci.tar", "new.docker.tar"].map(|name| dir.path().join(name));
         rewrite(&[text(&source), &format!("oci:{}", text(&layout))]);
         rewrite(&[text(&source), &format!("oci-archive:{}", text(&tar))]);
         rewrite(&[text(&source), &format!("docker-archive:{}", text(&docker))]);
@@ -180,9 +180,6 @@ fn in_place_swaps_the_archive() {
     let dir = scratch();
     let source = write(dir.path(), "image.tar", &archive.bytes);
     rewrite(&["--in-place", text(&source)]);
-    assert!(std::fs::read(&source).unwrap() == expected);
-    let source = write(dir.path(), "image.tar", &archive.bytes);
-    rewrite(&[text(&source), text(&source)]);
     assert!(std::fs::read(&source).unwrap() == expected);
     assert_eq!(names(dir.path()), ["image.tar"]);
 }
