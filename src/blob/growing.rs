@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::CHUNK;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::sync::lock;
 
 /// A spool that one thread fills while others read what is there already, and wait for the rest.
@@ -28,6 +29,15 @@ struct Growth {
     ended: Option<Option<String>>,
 }
 
+/// A spool that is being filled. Dropped by a panic of the filling thread.
+struct Unfinished<'g>(&'g Growing);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.end(Some("the thread that reads the input has failed".to_owned()));
+    }
+}
+
 impl Growing {
     /// An empty spool in this file.
     pub fn new(file: File) -> Arc<Self> {
@@ -42,12 +52,17 @@ impl Growing {
 
     /// Fills it from a reader to its end; readers learn of an error, too.
     pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
+        // Whatever ends this thread, readers must not wait for what will not come.
+        let unfinished = Unfinished(self);
         let result = self.copy_from(reader);
-        let mut state = lock(&self.state);
-        state.ended = Some(result.as_ref().err().map(ToString::to_string));
-        self.changed.notify_all();
-        drop(state);
+        std::mem::forget(unfinished);
+        self.end(result.as_ref().err().map(ToString::to_string));
         result
+    }
+
+    fn end(&self, error: Option<String>) {
+        lock(&self.state).ended = Some(error);
+        self.changed.notify_all();
     }
 
     /// Asks the filling thread to end: what has arrived is of no use.
@@ -61,7 +76,7 @@ impl Growing {
     }
 
     fn copy_from(&self, reader: &mut dyn Read) -> Result<u64> {
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = memory::zeros(CHUNK)?;
         let mut len = 0;
         loop {
             if self.stopped.load(Ordering::Relaxed) {

@@ -125,9 +125,9 @@ impl Layers {
     pub fn run(&mut self, stamp: Stamp, pool: &Pool, findings: &mut Findings) -> Result<()> {
         let done = Mutex::new(Done(self.jobs.iter().map(|_| None).collect()));
         let jobs: Vec<(usize, &Job)> = self.jobs.iter().enumerate().collect();
-        pool.each(&jobs, |&(number, job)| {
+        pool.each(&jobs, |&(number, job), batch| {
             let limit = lock(&done).room(number);
-            let outcome = run_one(job, stamp, pool, limit)?;
+            let outcome = run_one(job, stamp, batch, limit)?;
             lock(&done).put(number, outcome);
             Ok(())
         })?;

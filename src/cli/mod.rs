@@ -7,6 +7,7 @@ mod epoch;
 mod inspect;
 mod limits;
 mod output;
+mod panics;
 mod printing;
 mod progress;
 mod rewrite;
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         }
     };
     limits::prepare();
+    panics::end_process();
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

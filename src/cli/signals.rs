@@ -1,10 +1,10 @@
-//! SIGINT, SIGTERM and SIGHUP: unfinished outputs are removed before the process ends.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT: unfinished outputs are removed before the process ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use restamp::spool::Spools;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// Has a signal come that ends the process?
@@ -20,8 +20,10 @@ pub fn wait_if_ending() {
 
 /// From here on a signal removes what the spools have a name for, then ends the process as the shell expects it.
 pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
+    super::panics::clean_up(spools);
     // What nohup or a shell's background job has had ignored stays so.
-    let heeded: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let heeded: Vec<i32> =
+        [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|signal| !is_ignored(*signal)).collect();
     let mut signals = Signals::new(heeded).context("cannot listen for signals")?;
     let spools = spools.clone();
     std::thread::Builder::new()

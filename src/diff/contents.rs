@@ -88,7 +88,7 @@ fn read_batch(comparison: &mut Comparison<'_>, batch: &[(Job, bool)], extents: &
         let fetch_side = |side: usize| fetch(comparison, batch, &paths, first, side, extents);
         let right = start(scope, "read", move || fetch_side(1))?;
         let left = fetch_side(0);
-        let right = right.join().unwrap_or_else(|_| Err(Error::refused("a thread that reads a layer died")));
+        let right = right.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok::<_, Error>([left?, right?])
     })?;
     let [mut left, mut right] = fetched;

@@ -199,8 +199,8 @@ impl Comparison<'_> {
         for (x, y) in a.iter().zip(b) {
             self.sizes_hold([Some(x), Some(y)])?;
             if !is_same_blob(x, y) {
-                self.read(0, x)?;
-                self.read(1, y)?;
+                self.read(0, x, self.pool)?;
+                self.read(1, y, self.pool)?;
             }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl Comparison<'_> {
         // What a diff_id promises is believed only of a blob that both images have.
         let mut facts = Vec::new();
         for (side, layer) in layers.into_iter().enumerate() {
-            facts.push(self.read(side, layer)?.facts);
+            facts.push(self.read(side, layer, self.pool)?.facts);
         }
         let (Some(Some(x)), Some(Some(y))) = (facts.first(), facts.get(1)) else { return Ok(()) };
         if x.digest == y.digest {
@@ -244,12 +244,12 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn read(&self, side: usize, layer: &Layer) -> Result<Records> {
+    fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
         let Some(extent) = &layer.extent else { return Ok(Records::default()) };
         let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
         let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
         let blob = layer.digest.unwrap_or(layer.diff_id);
-        record::read(extent, &expect, &self.strings, self.pool).map_err(|e| e.in_blob(blob).in_file(name))
+        record::read(extent, &expect, &self.strings, pool).map_err(|e| e.in_blob(blob).in_file(name))
     }
 
     /// Reads layers, as many at a time as there are jobs.
@@ -263,7 +263,8 @@ impl Comparison<'_> {
         let mut queue: Vec<(usize, usize)> = jobs.iter().filter(readable).copied().collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|job| (std::cmp::Reverse(layer(job).and_then(|l| l.extent.as_ref()).map(|e| e.len())), *job));
-        let read = self.pool.each(&queue, |job| layer(job).map(|layer| self.read(job.0, layer)).transpose())?;
+        let read =
+            self.pool.each(&queue, |job, batch| layer(job).map(|layer| self.read(job.0, layer, batch)).transpose())?;
         Ok(queue.into_iter().zip(read).filter_map(|(job, records)| Some((job, records?))).collect())
     }
 
@@ -354,7 +355,7 @@ impl Comparison<'_> {
             // What a layer that is not here has nobody knows.
             is_known &= layer.is_tar && layer.extent.is_some();
             if number < *last && layer.is_tar {
-                tree.apply(number, self.read(side, layer)?);
+                tree.apply(number, self.read(side, layer, self.pool)?);
             }
         }
         Ok(())

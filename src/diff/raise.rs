@@ -11,7 +11,7 @@ use super::view::{Image, Layer};
 use crate::causes::Class;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::layer::{self, Event, Expect};
+use crate::layer::{self, Event, Expect, Pool};
 
 impl Comparison<'_> {
     /// Notes which of the differences found since then count less for the place of a file alone.
@@ -60,19 +60,19 @@ impl Comparison<'_> {
         let unread: Vec<(usize, &Layer)> = unread
             .filter(|(_, layer)| !self.links.contains_key(&layer.diff_id) && known.insert(layer.diff_id))
             .collect();
-        let read = self.pool.each(&unread, |(side, layer)| self.links_of(*side, layer))?;
+        let read = self.pool.each(&unread, |(side, layer), batch| self.links_of(*side, layer, batch))?;
         let read = unread.iter().map(|(_, layer)| layer.diff_id).zip(read);
         let read: Vec<(Digest, Arc<LinksIn>)> = read.map(|(id, links)| (id, Arc::new(links))).collect();
         self.links.extend(read);
         Ok(())
     }
 
-    fn links_of(&self, side: usize, layer: &Layer) -> Result<LinksIn> {
+    fn links_of(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<LinksIn> {
         let mut links = LinksIn::default();
         let Some(extent) = &layer.extent else { return Ok(links) };
         let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
         let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
-        let scanned = layer::scan(extent, &expect, self.pool, &mut |event| {
+        let scanned = layer::scan(extent, &expect, pool, &mut |event| {
             if let Event::Entry(entry) = event {
                 links.add(entry.kind(), &normal(&entry.name()), entry.link_name());
             }

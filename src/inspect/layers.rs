@@ -131,9 +131,9 @@ impl<'s> Layers<'s> {
         jobs.extend(self.others.into_iter().map(|job| (None, job)));
         // What tells the form takes some MiB, so it is done for one layer at a time.
         let forms = Mutex::new(());
-        let read = pool.each(&jobs, |(_, job)| {
+        let read = pool.each(&jobs, |(_, job), batch| {
             let read =
-                if job.is_read { read_one(job, pool, &forms).map(Some) } else { verify(job, pool).map(|()| None) };
+                if job.is_read { read_one(job, batch, &forms).map(Some) } else { verify(job, batch).map(|()| None) };
             read.map_err(|e| e.in_blob(&job.place))
         })?;
         for ((number, _), read) in jobs.into_iter().zip(read) {

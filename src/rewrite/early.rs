@@ -39,6 +39,7 @@ pub fn open(location: &Location, policy: &Policy, pool: &Pool, spools: &Spools) 
         return Ok((Source::open(location, spools, &mut |_, _| {})?, Early::default()));
     }
     let (sender, receiver) = unbounded::<(String, Extent)>();
+    let pool = &pool.batch();
     let done = Mutex::new(BTreeMap::new());
     let opened = std::thread::scope(|scope| {
         for _ in 0..pool.jobs() {

@@ -273,9 +273,9 @@ impl Layers {
             jobs.chain(std::mem::take(&mut self.proofs).into_values().map(Task::Prove)).collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
-        let done = pool.each(&queue, |task| match task {
-            Task::Encode(key, job) => Ok(Some((*key, run_one(job, pool, spools)?))),
-            Task::Prove(proof) => prove(proof, pool).map(|()| None),
+        let done = pool.each(&queue, |task, batch| match task {
+            Task::Encode(key, job) => Ok(Some((*key, run_one(job, batch, spools)?))),
+            Task::Prove(proof) => prove(proof, batch).map(|()| None),
         })?;
         self.done.extend(done.into_iter().flatten());
         Ok(())

@@ -18,5 +18,6 @@ mod sources;
 mod sparse_names;
 mod stargz;
 mod tar_headers;
+mod threads;
 mod unknown_documents;
 mod verification;
