@@ -10,13 +10,9 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restamp::digest::Algorithm;
 use restamp::image::location::Location;
-use restamp::image::sink::{self, Target};
 use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, Window, rewrite};
-use restamp::policy::Policy;
-use restamp::rewrite::early;
-use restamp::spool::Spools;
 use restamp::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
-use restamp::{Digest, Epoch, Error, Result, Rule, Stamp};
+use restamp::{Digest, Epoch, Error, Result, Rewrite, Rule, RunContext, Stamp};
 
 const SIZE: u64 = 16 << 20;
 const OUTPUTS: [Output; 3] = [Output::NONE, Output::GZIP, Output::ZSTD];
@@ -144,25 +140,18 @@ fn layers(c: &mut Criterion) {
 
 /// Whole images, documents and all, from an archive into an archive.
 fn images(c: &mut Criterion) {
-    let pool = Pool::new(std::thread::available_parallelism().map_or(1, Into::into)).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let spools = Spools::new(folder.path());
-    let policy = Policy::new(stamp());
+    let jobs = std::thread::available_parallelism().map_or(1, Into::into);
+    let rewrite = Rewrite::new(stamp()).with_context(&RunContext::new(jobs, folder.path()).unwrap());
     let mut group = c.benchmark_group("image");
     group.sample_size(10).measurement_time(Duration::from_secs(3));
     for name in ["hello.tar", "hello.oci.tar", "multi.oci.tar", "zoo.oci.tar"] {
         let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
         let location: Location = path.parse().unwrap();
-        let target = Target::File(folder.path().join(name));
+        let target = Location::path(folder.path().join(name));
         group.throughput(Throughput::Bytes(std::fs::metadata(&path).unwrap().len()));
         group.bench_function(name, |b| {
-            b.iter(|| {
-                let (source, early) = early::open(&location, &policy, &pool, &spools).unwrap();
-                let (image, report) =
-                    restamp::rewrite::rewrite(&source, &policy, source.kind(), &pool, &spools, early, &|_| {}).unwrap();
-                sink::write(&image, &target, policy.stamp.epoch, &spools).unwrap();
-                report.layers.len()
-            });
+            b.iter(|| rewrite.run(&location, &target).unwrap().layers.len());
         });
     }
     group.finish();

@@ -3,6 +3,25 @@
 //! It reads an image that exists, sets every timestamp in it to one epoch, recomputes every digest above what has
 //! changed, and gives out a new image. This page is the map of the code; the promises are in the README.
 //!
+//! ```no_run
+//! use restamp::{Compression, Epoch, Rewrite, Rule, Stamp};
+//!
+//! fn main() -> restamp::Result<()> {
+//!     let stamp = Stamp { epoch: Epoch::new(1_700_000_000)?, rule: Rule::Set };
+//!     let report = Rewrite::new(stamp)
+//!         .compression(Compression::Zstd)
+//!         .jobs(4)
+//!         .run(&"oci-archive:build.tar".parse()?, &"oci-archive:app.tar".parse()?)?;
+//!     for image in &report.images {
+//!         println!("{}: {} -> {}", image.names.join(", "), image.config.old, image.config.new);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Check`], [`Inspect`] and [`Diff`] are built and run likewise. Each takes a [`RunContext`], for threads and temporary files
+//! of one's own, to be shown how far a run is, and to stop one.
+//!
 //! # The floors
 //!
 //! Dependencies point down, never up.
@@ -12,6 +31,7 @@
 //! | 9 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
 //! | 8 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
 //! | 7 | [`selection`] | which images, and what of them, a verb is about: names, platforms, referrers, the base |
+//! | 7 | [`context`] | what one run works with: threads, temporary files, progress |
 //! | 6 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
 //! | 6 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
 //! | 5 | [`policy`] | what to do, as a caller asks for it |
@@ -26,7 +46,7 @@
 //!
 //! # The way of one timestamp
 //!
-//! `cli::rewrite` parses the arguments into a [`policy::Policy`] → [`rewrite::rewrite`] follows the graph, plans every
+//! `cli::rewrite` parses the arguments into a [`policy::Policy`] → [`Rewrite`] opens the image, follows the graph, plans every
 //! layer and runs them → [`layer::rewrite`] reads, inflates, patches and compresses one → [`tar::Walker`] shows
 //! [`tar::Patcher`] the headers and the content of each entry → [`tar::Entry::times`] says where in the headers the times
 //! are, and there the patcher writes. Times in content: [`repair::plan`] says by an entry's headers what patches it, and
@@ -51,6 +71,7 @@
 pub mod blob;
 pub mod causes;
 pub mod check;
+pub mod context;
 pub mod decode;
 pub mod diff;
 pub mod digest;
@@ -72,6 +93,14 @@ pub mod spool;
 mod sync;
 pub mod tar;
 
+pub use check::Check;
+pub use context::{Progress, RunContext};
+pub use diff::Diff;
 pub use digest::Digest;
 pub use epoch::{Epoch, Instant, Rule, Stamp};
 pub use error::{Error, Result};
+pub use image::location::Location;
+pub use inspect::Inspect;
+pub use media_type::Compression;
+pub use policy::Platform;
+pub use rewrite::Rewrite;

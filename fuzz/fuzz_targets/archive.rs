@@ -6,14 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use restamp::image::location::{Kind, Location};
-use restamp::image::sink::{self, Target};
-use restamp::image::source::Source;
-use restamp::layer::Pool;
-use restamp::policy::Policy;
-use restamp::rewrite::early::Early;
-use restamp::rewrite::rewrite;
-use restamp::spool::Spools;
-use restamp::{Digest, Epoch, Result, Rule, Stamp};
+use restamp::{Digest, Epoch, Result, Rewrite, Rule, RunContext, Stamp};
 use std::path::Path;
 
 fuzz_target!(|data: &[u8]| {
@@ -35,12 +28,9 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn run(from: &Path, to: &Path, rule: Rule, kind: Kind) -> Result<()> {
-    let policy = Policy::new(Stamp { epoch: Epoch::new(1_700_000_000)?, rule });
-    let spools = Spools::new(to.parent().expect("a folder"));
-    let pool = Pool::new(1)?;
-    let source = Source::open(&Location::path(from), &spools, &mut |_, _| {})?;
-    let (image, _) = rewrite(&source, &policy, kind, &pool, &spools, Early::default(), &|_| {})?;
-    sink::write(&image, &Target::new(to, kind, false)?, policy.stamp.epoch, &spools).map(|_| ())
+    let context = RunContext::new(1, to.parent().expect("a folder"))?;
+    let rewrite = Rewrite::new(Stamp { epoch: Epoch::new(1_700_000_000)?, rule }).with_context(&context);
+    rewrite.run(&Location::path(from), &Location { kind: Some(kind), ..Location::path(to) }).map(|_| ())
 }
 
 /// An OCI archive: up to two NULs in the input part what is added to the manifest and the config from the layer.

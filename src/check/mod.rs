@@ -16,13 +16,17 @@ mod graph;
 mod layers;
 mod links;
 pub mod report;
+mod run;
 mod statements;
 #[cfg(test)]
 mod tests;
 
+pub use run::Check;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::descriptor::Descriptor;
@@ -30,7 +34,6 @@ use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Capped, Graph, ImageConfig};
 use crate::image::source::Source;
-use crate::layer::Pool;
 use crate::policy::Policy;
 use crate::selection::Selection;
 use crate::selection::base::Share;
@@ -42,14 +45,12 @@ use statements::Statements;
 /// Checks an image against the stamp and the base of a policy; of its other parts, the reference and the platform say
 /// what is looked at. `archive_times` says what times count as that no digest holds.
 ///
-/// An error is what keeps an image from being looked at at all. `total` is told how many bytes of blobs there are to
-/// read, for a progress display.
-pub fn check(
+/// An error is what keeps an image from being looked at at all.
+pub(crate) fn check(
     source: &Source,
     policy: &Policy,
     archive_times: ArchiveTimes,
-    pool: &Pool,
-    total: &dyn Fn(u64),
+    context: &RunContext,
 ) -> Result<Report> {
     let in_file = |e: Error| e.in_file(source.name());
     let graph = Graph::load(source)?;
@@ -94,9 +95,9 @@ pub fn check(
         checker.findings.error(error);
     }
     checker.findings.count_more(graph.problems.more + problems.more);
-    total(checker.layers.total());
+    context.progress.set_total(checker.layers.total());
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
-    layers.run(policy.stamp, pool, &mut findings).map_err(in_file)?;
+    layers.run(policy.stamp, &context.pool, &mut findings).map_err(in_file)?;
     docker::layer_sources(source, &docker, &layers, &mut findings)?;
     (checked.blobs, checked.entries) = (layers.len(), layers.entries);
     let (findings, total) = findings.finish();

@@ -3,10 +3,9 @@
 mod list;
 
 use anyhow::Result;
-use restamp::check::check;
+use restamp::check::Check;
 use restamp::check::report::ArchiveTimes;
-use restamp::image::source::Source;
-use restamp::policy::{Platform, Policy};
+use restamp::policy::Platform;
 
 use super::epoch::EpochArguments;
 use super::printing;
@@ -68,20 +67,20 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let mut policy = Policy::new(arguments.epoch.stamp()?);
+    let stamp = arguments.epoch.stamp()?;
     let location = running::source(&arguments.source, "check")?;
-    policy.reference.clone_from(&location.reference);
-    policy.platform.clone_from(&arguments.platform);
-    let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
-    policy.base = arguments.base.resolve(&spools)?;
-    let source = Source::open(&location, &spools, &mut |_, _| {})?;
+    let Workshop { context, progress } = arguments.running.start(None, None)?;
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
-    let report = check(&source, &policy, archive_times, &pool, &|total| progress.set_total(total))?;
+    let mut check = Check::new(stamp).base(arguments.base.resolve(&context)?).archive_times(archive_times);
+    if let Some(platform) = &arguments.platform {
+        check = check.platform(platform.clone());
+    }
+    let report = check.with_context(&context).run(&location)?;
     drop(progress);
     if arguments.json {
         printing::print_json(&report)?;
     } else if !arguments.running.quiet {
-        printing::print(|out| list::print(&report, policy.stamp, arguments.verbose, out))?;
+        printing::print(|out| list::print(&report, stamp, arguments.verbose, out))?;
     }
     Ok(if report.is_clean() { super::DONE } else { super::FOUND })
 }

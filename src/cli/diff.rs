@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{Style as TextStyle, html, json, text};
-use restamp::diff::{Keep, Options, Verdict, diff};
+use restamp::diff::{Diff, Keep, Verdict};
 use restamp::image::location::{Location, Where};
-use restamp::image::source::Source;
 use restamp::policy::Platform;
 use restamp::spool::{Output, Spools, folder_of};
 
@@ -100,25 +99,24 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let filter = filter(arguments)?;
     let inputs = inputs(arguments, &locations);
-    let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
+    let Workshop { context, progress } = arguments.running.start(None, None)?;
     let page_is_printed = arguments.html.as_deref() == Some(Path::new("-"));
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
         inputs.keep_clear("--html", path, Use::Replaced)?;
     }
-    let folder = arguments.report_dir.as_deref().map(|path| Folder::make(path, &inputs, &spools)).transpose()?;
+    let folder =
+        arguments.report_dir.as_deref().map(|path| Folder::make(path, &inputs, &context.spools)).transpose()?;
     let page = arguments.html.as_deref().filter(|_| !page_is_printed);
-    let page = page.map(|path| Page::open(path, folder.as_ref(), &inputs, &spools)).transpose()?;
+    let page = page.map(|path| Page::open(path, folder.as_ref(), &inputs, &context.spools)).transpose()?;
+    let mut diff = Diff::new().rootfs(arguments.rootfs).filter(filter);
+    if let Some(platform) = &arguments.platform {
+        diff = diff.platform(platform.clone());
+    }
+    if let Some(folder) = &folder {
+        diff = diff.keep(folder);
+    }
     let [a, b] = &locations;
-    let sources = [Source::open(a, &spools, &mut |_, _| {})?, Source::open(b, &spools, &mut |_, _| {})?];
-    let options = Options {
-        rootfs: arguments.rootfs,
-        platform: arguments.platform.clone(),
-        references: [a.reference.clone(), b.reference.clone()],
-        filter,
-        keep: folder.as_ref().map(|folder| folder as &dyn Keep),
-    };
-    let [left, right] = &sources;
-    let report = diff([left, right], &options, &pool, &|total| progress.set_total(total))?;
+    let report = diff.with_context(&context).run(a, b)?;
     drop(progress);
     let kept = |number: u32| [0, 1].map(|side| Folder::name(number, side));
     let as_json = |out: &mut dyn Write| json(out, &report, &kept);

@@ -5,13 +5,12 @@ use std::io::{self, Write};
 use anyhow::Result;
 use indicatif::HumanBytes;
 use restamp::error::printable;
-use restamp::image::source::Source;
+use restamp::inspect::Inspect;
 use restamp::inspect::form::Form;
 use restamp::inspect::histogram::Histogram;
 use restamp::inspect::report::{
     Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
 };
-use restamp::inspect::{Options, inspect};
 use restamp::media_type::Compression;
 use restamp::policy::Platform;
 
@@ -51,14 +50,12 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let location = running::source(&arguments.source, "inspect")?;
-    let Workshop { pool, spools, progress } = arguments.running.start(None, None)?;
-    let source = Source::open(&location, &spools, &mut |_, _| {})?;
-    let options = Options {
-        reference: location.reference.clone(),
-        platform: arguments.platform.clone(),
-        skip_layers: arguments.no_layers,
-    };
-    let report = inspect(&source, &options, &pool, &|total| progress.set_total(total))?;
+    let Workshop { context, progress } = arguments.running.start(None, None)?;
+    let mut inspect = Inspect::new().skip_layers(arguments.no_layers);
+    if let Some(platform) = &arguments.platform {
+        inspect = inspect.platform(platform.clone());
+    }
+    let report = inspect.with_context(&context).run(&location)?;
     drop(progress);
     if arguments.json {
         printing::print_json(&report)?;

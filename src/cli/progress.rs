@@ -52,9 +52,19 @@ impl Progress {
         Self { total, ended, thread }
     }
 
-    /// Sets how many bytes there are to read.
-    pub fn set_total(&self, total: u64) {
-        self.total.store(total, Ordering::Relaxed);
+    /// What a run is given, to say how many bytes there are to read.
+    pub fn total(&self) -> Arc<dyn restamp::Progress> {
+        Arc::new(Total(Arc::clone(&self.total)))
+    }
+}
+
+/// How many bytes there are to read.
+#[derive(Debug)]
+struct Total(Arc<AtomicU64>);
+
+impl restamp::Progress for Total {
+    fn set_total(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
     }
 }
 

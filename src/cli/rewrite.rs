@@ -7,13 +7,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use restamp::error::{escaped, printable};
-use restamp::image::location::{Kind, Location, Where};
-use restamp::image::sink::{self, Target};
+use restamp::image::location::{Location, Where};
 use restamp::layer::Cache;
 use restamp::media_type::Compression;
 use restamp::policy::{Attestations, Encoding, Platform, Policy, Signatures};
+use restamp::rewrite::Rewrite;
 use restamp::rewrite::report::{Action, Change, Layer, Report};
-use restamp::rewrite::{early, rewrite};
 use restamp::spool::workplace;
 
 use super::epoch::EpochArguments;
@@ -150,43 +149,29 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let inputs = inputs(arguments, &location, &destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
-    let Workshop { pool, spools, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
-    // Asked now: later it would be told as if a layer were the reason.
-    if spools.folder().is_dir() {
-        drop(spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
+    let Workshop { context, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
+    // Asked now: later it would be named as if a layer were the reason.
+    if context.spools.folder().is_dir() {
+        drop(context.spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
     }
-    policy.base = arguments.base.resolve(&spools)?;
-    let (source, early) = early::open(&location, &policy, &pool, &spools)?;
-    let kind = destination.kind.unwrap_or(source.kind());
-    // Asked before the work, of a dry run as well: a destination in the way is no news for after it.
-    let target = match &destination.place {
-        Where::Stdio if kind == Kind::Oci => match arguments.dry_run && arguments.destination.is_none() {
-            true => None,
-            false => bail!("a layout in a directory can't go to standard output: use oci-archive:-"),
-        },
-        Where::Stdio => Some(Target::Stdout),
-        Where::Path(path) => Some(Target::new(path, kind, arguments.force || arguments.in_place)?),
-    };
-    let open_report = |path| OutputFile::open("--report", path, &inputs, &spools);
+    policy.base = arguments.base.resolve(&context)?;
+    let open_report = |path| OutputFile::open("--report", path, &inputs, &context.spools);
     let report_file = arguments.report.as_deref().map(open_report).transpose()?;
-    let (image, mut report) =
-        rewrite(&source, &policy, kind, &pool, &spools, early, &|total| progress.set_total(total))?;
-    if arguments.in_place && image.is_empty {
+    let rewrite = Rewrite::with_policy(policy).force(arguments.force || arguments.in_place).with_context(&context);
+    // A dry run may go without a destination. One that there is is looked at all the same.
+    let is_nowhere = arguments.dry_run && arguments.destination.is_none() && !arguments.in_place;
+    let mut prepared = rewrite.prepare(&location, Some(&destination).filter(|_| !is_nowhere))?;
+    if arguments.in_place && prepared.is_empty() {
         bail!("{location}: its index names nothing that is there, so replacing it would only remove what it holds");
     }
+    let report = prepared.report_mut();
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
     // Written before the image is there and named after: either both are, or neither.
     let report_file = report_file
-        .map(|file| file.write(&|out| out.write_all(&restamp::json_writer::to_vec(&report)?)))
+        .map(|file| file.write(&|out| out.write_all(&restamp::json_writer::to_vec(prepared.report())?)))
         .transpose()?;
-    match target.filter(|_| !arguments.dry_run) {
-        Some(target) => {
-            let left = sink::write(&image, &target, policy.stamp.epoch, &spools)?;
-            report.warnings.extend(left.map(|e| format!("the directory that was replaced is left: {e}")));
-        }
-        None => sink::verify(&image).map_err(|e| e.in_file(source.name()))?,
-    }
+    let report = if arguments.dry_run { prepared.verify()? } else { prepared.write()? };
     drop(progress);
     report_file.map_or(Ok(()), OutputFile::publish)?;
     if !arguments.running.quiet {

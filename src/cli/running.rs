@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use restamp::RunContext;
 use restamp::image::location::{Location, Where};
 use restamp::image::source::Source;
 use restamp::layer::{Cache, Pool};
@@ -39,8 +40,8 @@ pub struct Running {
 /// What a run works with.
 #[derive(Debug)]
 pub struct Workshop {
-    pub pool: Pool,
-    pub spools: Spools,
+    pub context: RunContext,
+    /// Shows how far the run is, until it is dropped.
     pub progress: Progress,
 }
 
@@ -59,7 +60,8 @@ impl Running {
             pool = pool.with_cache(Arc::new(cache));
         }
         let progress = Progress::start(if self.quiet { Style::None } else { self.progress }, &pool);
-        Ok(Workshop { pool, spools, progress })
+        let context = RunContext::of(pool, spools).with_progress(progress.total());
+        Ok(Workshop { context, progress })
     }
 }
 
@@ -83,12 +85,12 @@ impl BaseArguments {
     }
 
     /// Reads the base image's documents.
-    pub fn resolve(&self, spools: &Spools) -> Result<Base> {
+    pub fn resolve(&self, context: &RunContext) -> Result<Base> {
         Ok(match (&self.base, self.base_layers) {
             (Some(base), _) => {
                 let images = || {
                     let base: Location = base.parse()?;
-                    let source = Source::open(&base, spools, &mut |_, _| {})?;
+                    let source = Source::open(&base, &context.spools, &mut |_, _| {})?;
                     anyhow::Ok(base_images(&source, base.reference.as_deref())?)
                 };
                 Base::Images(images().context("--base")?)

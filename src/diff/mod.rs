@@ -43,6 +43,7 @@ mod record;
 pub mod report;
 mod residue;
 mod rootfs;
+mod run;
 mod statement;
 mod stream;
 mod view;
@@ -53,11 +54,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::causes::Class;
+use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::image::names::familiar;
 use crate::image::source::Source;
-use crate::layer::Pool;
 use crate::policy::Platform;
 use entries::Depth;
 use filter::Filter;
@@ -71,6 +72,7 @@ use view::{Image, View};
 
 pub use contents::Keep;
 pub use model::{Report, Verdict};
+pub use run::Diff;
 
 /// What is compared, and what is done with it.
 #[derive(Default)]
@@ -97,9 +99,7 @@ impl std::fmt::Debug for Options<'_> {
 }
 
 /// Compares two images.
-///
-/// `total` is told how many bytes of blobs there are to read, for a progress display.
-pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunContext) -> Result<Report> {
     let [a, b] = sources;
     let load = |source, side: usize| {
         View::load(source, options.references.get(side).and_then(Option::as_deref), options.platform.as_ref())
@@ -110,11 +110,11 @@ pub fn diff(sources: [&Source; 2], options: &Options<'_>, pool: &Pool, total: &d
         [Some(x), Some(y)] => Some(layers::bytes_to_read([x, y], options.rootfs)),
         _ => None,
     });
-    total(sizes.fold(0, u64::saturating_add));
+    context.progress.set_total(sizes.fold(0, u64::saturating_add));
     let mut comparison = Comparison {
         views,
         options,
-        pool,
+        pool: &context.pool,
         findings: Findings::default(),
         same: HashSet::new(),
         subjects: HashMap::new(),

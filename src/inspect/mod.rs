@@ -9,9 +9,13 @@ pub mod form;
 pub mod histogram;
 mod layers;
 pub mod report;
+mod run;
+
+pub use run::Inspect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::index::Index;
@@ -23,7 +27,6 @@ use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig};
 use crate::image::location::Carrier;
 use crate::image::source::Source;
-use crate::layer::Pool;
 use crate::policy::{Platform, Policy};
 use crate::selection::{Selection, images};
 use findings::Findings;
@@ -42,13 +45,11 @@ pub struct Options {
 }
 
 /// Looks at an image. Everything that is read is verified.
-///
-/// `total` is told how many bytes of blobs there are to read, for a progress display.
-pub fn inspect(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
-    inspect_all(source, options, pool, total).map_err(|e| e.in_file(source.name()))
+pub(crate) fn inspect(source: &Source, options: &Options, context: &RunContext) -> Result<Report> {
+    inspect_all(source, options, context).map_err(|e| e.in_file(source.name()))
 }
 
-fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u64)) -> Result<Report> {
+fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Result<Report> {
     let mut policy = Policy::new(Stamp { epoch: Epoch::new(0)?, rule: Rule::Set });
     policy.reference.clone_from(&options.reference);
     policy.platform.clone_from(&options.platform);
@@ -98,8 +99,8 @@ fn inspect_all(source: &Source, options: &Options, pool: &Pool, total: &dyn Fn(u
             }
         }
     }
-    total(if options.skip_layers { 0 } else { layers.total() });
-    let layers = if options.skip_layers { layers.unread() } else { layers.read(pool, &mut findings)? };
+    context.progress.set_total(if options.skip_layers { 0 } else { layers.total() });
+    let layers = if options.skip_layers { layers.unread() } else { layers.read(&context.pool, &mut findings)? };
     for image in &mut images {
         let spans = image.layers.iter().filter_map(|layer| layers.get(layer.layer)?.content.as_ref()?.mtimes.span());
         image.files = spans.reduce(Span::joined);

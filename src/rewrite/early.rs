@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::blob::Extent;
+use crate::context::RunContext;
 use crate::digest::Algorithm;
 use crate::epoch::Rule;
 use crate::error::{Error, Result};
@@ -30,7 +31,8 @@ pub struct Early {
 }
 
 /// Opens an image; from standard input, its layers are worked on as they arrive.
-pub fn open(location: &Location, policy: &Policy, pool: &Pool, spools: &Spools) -> Result<(Source, Early)> {
+pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Result<(Source, Early)> {
+    let spools = &context.spools;
     // With a base, the first layers are not to be encoded; of a name or platform, only some are. Which these are is known
     // only at the end.
     let is_all = matches!(policy.base, Base::None) && policy.reference.is_none() && policy.platform.is_none();
@@ -39,7 +41,7 @@ pub fn open(location: &Location, policy: &Policy, pool: &Pool, spools: &Spools) 
         return Ok((Source::open(location, spools, &mut |_, _| {})?, Early::default()));
     }
     let (sender, receiver) = unbounded::<(String, Extent)>();
-    let pool = &pool.batch();
+    let pool = &context.pool.batch();
     let done = Mutex::new(BTreeMap::new());
     let opened = std::thread::scope(|scope| {
         for _ in 0..pool.jobs() {

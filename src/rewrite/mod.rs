@@ -10,9 +10,13 @@ mod layers;
 mod order;
 mod output;
 pub mod report;
+mod run;
+
+pub use run::{Prepared, Rewrite};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::document::config::Config;
 use crate::error::{Error, Result};
@@ -21,12 +25,11 @@ use crate::image::graph::{Body, Graph, ImageConfig, Node};
 use crate::image::location::{Carrier, Kind};
 use crate::image::sink;
 use crate::image::source::Source;
-use crate::layer::{FORM, Output, Pool};
+use crate::layer::{FORM, Output};
 use crate::media_type::Compression;
 use crate::policy::Policy;
 use crate::selection::Selection;
 use crate::selection::base::{self, Share};
-use crate::spool::Spools;
 use documents::{Documents, ImagePlan};
 use early::Early;
 use layers::Layers;
@@ -35,15 +38,12 @@ use report::{Form, Report, SCHEMA};
 /// Rewrites an image. Nothing is published: the result is to be written with [`sink::write`].
 ///
 /// `early` is what [`early::open`] has done already, while the source arrived; nothing where it was opened otherwise.
-/// `total` is told how many bytes of blobs there are to read, for a progress display.
-pub fn rewrite(
+pub(crate) fn rewrite(
     source: &Source,
     policy: &Policy,
     kind: Kind,
-    pool: &Pool,
-    spools: &Spools,
+    context: &RunContext,
     early: Early,
-    total: &dyn Fn(u64),
 ) -> Result<(sink::Image, Report)> {
     check_level(policy)?;
     let in_file = |e: Error| e.in_file(source.name());
@@ -57,8 +57,8 @@ pub fn rewrite(
     selection.docker(&graph, policy, &mut docker);
     let mut layers = Layers::default();
     let plans = plan(source, policy, &graph, &docker, &selection, &mut layers).map_err(in_file)?;
-    total(layers.total());
-    layers.run(pool, spools, early).map_err(in_file)?;
+    context.progress.set_total(layers.total());
+    layers.run(&context.pool, &context.spools, early).map_err(in_file)?;
     let of_layers = std::mem::take(&mut layers.warnings);
     let to_oci = source.kind() == Kind::DockerArchive && kind != Kind::DockerArchive;
     let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, to_oci);

@@ -15,6 +15,7 @@ mod growth;
 mod help;
 mod hostile;
 mod inspect;
+mod library;
 mod limits;
 mod make_testdata;
 mod printing;

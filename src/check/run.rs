@@ -1,0 +1,74 @@
+//! The verb as a library has it.
+
+use crate::check::check;
+use crate::check::report::{ArchiveTimes, Report};
+use crate::context::RunContext;
+use crate::epoch::Stamp;
+use crate::error::Result;
+use crate::image::location::Location;
+use crate::image::source::Source;
+use crate::policy::{Base, Platform, Policy};
+
+/// Verifies an image, and that every timestamp in it that restamp sets is the epoch (or, with the rule to clamp, is not later).
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Check {
+    policy: Policy,
+    archive_times: ArchiveTimes,
+    jobs: Option<usize>,
+    context: Option<RunContext>,
+}
+
+impl Check {
+    /// Checks against this epoch and rule.
+    pub fn new(stamp: Stamp) -> Self {
+        let policy = Policy::new(stamp);
+        Self { policy, archive_times: ArchiveTimes::Findings, jobs: None, context: None }
+    }
+
+    /// Leaves out the times of the base image.
+    pub fn base(mut self, base: Base) -> Self {
+        self.policy.base = base;
+        self
+    }
+
+    /// Looks only at images of this platform.
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.policy.platform = Some(platform);
+        self
+    }
+
+    /// What times count as that no digest covers.
+    pub fn archive_times(mut self, archive_times: ArchiveTimes) -> Self {
+        self.archive_times = archive_times;
+        self
+    }
+
+    /// How many layers are read at a time; by default one for each CPU.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = Some(jobs);
+        self
+    }
+
+    /// Works with these threads and temporary files.
+    pub fn with_context(mut self, context: &RunContext) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// Checks an image. What is wrong with it is in the report.
+    ///
+    /// # Errors
+    ///
+    /// If there is no image that could be looked at, or it can't be read.
+    pub fn run(&self, location: &Location) -> Result<Report> {
+        let context = match &self.context {
+            Some(context) => context.clone(),
+            None => RunContext::own(self.jobs, None)?,
+        };
+        let mut policy = self.policy.clone();
+        policy.reference.clone_from(&location.reference);
+        let source = Source::open(location, &context.spools, &mut |_, _| {})?;
+        check(&source, &policy, self.archive_times, &context)
+    }
+}

@@ -1,0 +1,83 @@
+//! What one run works with: threads, temporary files, and who is shown how far it is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::image::location::Location;
+use crate::layer::Pool;
+use crate::spool::{Spools, workplace};
+
+/// Shows how far a run is.
+pub trait Progress: fmt::Debug + Send + Sync {
+    /// So many bytes of blobs are to be read; [`RunContext::bytes_read`] counts up to them.
+    fn set_total(&self, bytes: u64);
+}
+
+/// Shows nothing.
+#[derive(Debug)]
+struct NoProgress;
+
+impl Progress for NoProgress {
+    fn set_total(&self, _bytes: u64) {}
+}
+
+/// Threads, temporary files and progress of a run. Clones share all of it, and so may several runs, one after the other
+/// or side by side.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RunContext {
+    /// The threads, the memory for chunks, and the cache.
+    pub pool: Pool,
+    /// Where temporary files are made.
+    pub spools: Spools,
+    /// Who is shown how far it is.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl RunContext {
+    /// Works with `jobs` threads, at least one, and makes temporary files in this directory.
+    ///
+    /// # Errors
+    ///
+    /// If the threads can't be started.
+    pub fn new(jobs: usize, temporary_files: impl Into<PathBuf>) -> Result<Self> {
+        Ok(Self::of(Pool::new(jobs)?, Spools::new(temporary_files)))
+    }
+
+    /// Works with a pool and spools that there are.
+    pub fn of(pool: Pool, spools: Spools) -> Self {
+        Self { pool, spools, progress: Arc::new(NoProgress) }
+    }
+
+    /// What a run without a context of its own works with: a thread for every CPU unless `jobs` says otherwise, and temporary
+    /// files beside what is written, or else where the system has them.
+    pub(crate) fn own(jobs: Option<usize>, destination: Option<&Location>) -> Result<Self> {
+        let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
+        let beside = destination.and_then(Location::as_path).map(|path| workplace(path).to_owned());
+        Self::new(jobs.unwrap_or_else(cpus), beside.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir))
+    }
+
+    /// The same context, with somebody who is shown how far it is.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Asks all work to stop soon: it ends with an error whose kind is `Interrupted`.
+    pub fn cancel(&self) {
+        self.pool.cancel();
+    }
+
+    /// Bytes of blobs that were read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.pool.bytes_read()
+    }
+
+    /// Where temporary files are made.
+    pub fn temporary_files(&self) -> &Path {
+        self.spools.folder()
+    }
+}

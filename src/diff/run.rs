@@ -1,0 +1,77 @@
+//! The verb as a library has it.
+
+use crate::context::RunContext;
+use crate::diff::filter::Filter;
+use crate::diff::{Keep, Options, Report, diff};
+use crate::error::Result;
+use crate::image::location::Location;
+use crate::image::source::Source;
+use crate::policy::Platform;
+
+/// Says what differs between two images, and why.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Diff<'o> {
+    options: Options<'o>,
+    jobs: Option<usize>,
+    context: Option<RunContext>,
+}
+
+impl<'o> Diff<'o> {
+    /// Compares everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Compares the root filesystems that the layers make, and nothing else.
+    pub fn rootfs(mut self, rootfs: bool) -> Self {
+        self.options.rootfs = rootfs;
+        self
+    }
+
+    /// Compares only images of this platform.
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.options.platform = Some(platform);
+        self
+    }
+
+    /// Leaves out what is accepted.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.options.filter = filter;
+        self
+    }
+
+    /// Gives the files that differ to somebody.
+    pub fn keep(mut self, keep: &'o dyn Keep) -> Self {
+        self.options.keep = Some(keep);
+        self
+    }
+
+    /// How many layers are read at a time; by default one for each CPU.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = Some(jobs);
+        self
+    }
+
+    /// Works with these threads and temporary files.
+    pub fn with_context(mut self, context: &RunContext) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// Compares two images.
+    ///
+    /// # Errors
+    ///
+    /// If one of them can't be read, or is not what its digests say.
+    pub fn run(mut self, a: &Location, b: &Location) -> Result<Report> {
+        let context = match &self.context {
+            Some(context) => context.clone(),
+            None => RunContext::own(self.jobs, None)?,
+        };
+        self.options.references = [a.reference.clone(), b.reference.clone()];
+        let open = |location| Source::open(location, &context.spools, &mut |_, _| {});
+        let (a, b) = (open(a)?, open(b)?);
+        diff([&a, &b], &self.options, &context)
+    }
+}

@@ -1,0 +1,189 @@
+//! The verb as a library has it: from one location to another.
+
+use crate::context::RunContext;
+use crate::epoch::Stamp;
+use crate::error::{Error, Result};
+use crate::image::location::{Kind, Location, Where};
+use crate::image::sink::{self, Target};
+use crate::image::source::Source;
+use crate::media_type::Compression;
+use crate::policy::{Attestations, Base, Platform, Policy, Signatures};
+use crate::rewrite::report::Report;
+use crate::rewrite::{early, rewrite};
+
+/// Rewrites the timestamps of an image.
+///
+/// By default every timestamp is set or clamped as the [`Stamp`] says, compression is kept, attestations follow their image
+/// and a signed image is refused.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Rewrite {
+    policy: Policy,
+    force: bool,
+    jobs: Option<usize>,
+    context: Option<RunContext>,
+}
+
+/// A new image that is not written yet.
+#[derive(Debug)]
+pub struct Prepared {
+    image: sink::Image,
+    report: Report,
+    source: Source,
+    target: Option<Target>,
+    context: RunContext,
+    stamp: Stamp,
+}
+
+impl Rewrite {
+    /// Rewrites with this epoch and rule.
+    pub fn new(stamp: Stamp) -> Self {
+        Self { policy: Policy::new(stamp), force: false, jobs: None, context: None }
+    }
+
+    /// With all that a policy says; the reference of a source is taken from its location.
+    pub fn with_policy(policy: Policy) -> Self {
+        Self { policy, force: false, jobs: None, context: None }
+    }
+
+    /// Encodes rewritten layers so, instead of as they were.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.policy.encoding.compression = Some(compression);
+        self
+    }
+
+    /// The level of that compression: gzip 1 to 12, zstd 1 to 19.
+    pub fn compression_level(mut self, level: u32) -> Self {
+        self.policy.encoding.level = Some(level);
+        self
+    }
+
+    /// Leaves the layers and history of the base image as they are.
+    pub fn base(mut self, base: Base) -> Self {
+        self.policy.base = base;
+        self
+    }
+
+    /// Keeps only images of this platform.
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.policy.platform = Some(platform);
+        self
+    }
+
+    /// What becomes of attestations.
+    pub fn attestations(mut self, attestations: Attestations) -> Self {
+        self.policy.attestations = attestations;
+        self
+    }
+
+    /// What becomes of signatures.
+    pub fn signatures(mut self, signatures: Signatures) -> Self {
+        self.policy.signatures = signatures;
+        self
+    }
+
+    /// Replaces a directory that holds an OCI image layout and nothing else.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// How many layers and chunks are worked on at a time; by default one for each CPU. A context of its own has its own number.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = Some(jobs);
+        self
+    }
+
+    /// Works with these threads and temporary files.
+    pub fn with_context(mut self, context: &RunContext) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// Rewrites an image, and writes the new one.
+    ///
+    /// # Errors
+    ///
+    /// If the image can't be read, is not what its digests say, or can't be rewritten as asked, and if the new one can't be
+    /// written. Nothing appears at the destination then.
+    pub fn run(&self, source: &Location, destination: &Location) -> Result<Report> {
+        self.prepare(source, Some(destination))?.write()
+    }
+
+    /// Does all the work but to write the new image. Without a destination it has the source's kind, and can only be
+    /// verified.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
+        let context = match &self.context {
+            Some(context) => context.clone(),
+            None => RunContext::own(self.jobs, destination)?,
+        };
+        let mut policy = self.policy.clone();
+        policy.reference.clone_from(&location.reference);
+        let (source, early) = early::open(location, &policy, &context)?;
+        let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.kind());
+        // Looked at before the work: a destination that is in the way should be named at once.
+        let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
+        let (image, mut report) = rewrite(&source, &policy, kind, &context, early)?;
+        report.destination.name = destination.map(ToString::to_string).unwrap_or_default();
+        Ok(Prepared { image, report, source, target, context, stamp: policy.stamp })
+    }
+
+    fn target(&self, destination: &Location, kind: Kind) -> Result<Target> {
+        match &destination.place {
+            Where::Stdio if kind == Kind::Oci => {
+                let text = "a layout in a directory can't go to standard output: use oci-archive:-";
+                Err(Error::refused(text))
+            }
+            Where::Stdio => Ok(Target::Stdout),
+            Where::Path(path) => Target::new(path, kind, self.force),
+        }
+    }
+}
+
+impl Prepared {
+    /// What was done.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What was done, to add to.
+    pub fn report_mut(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
+    /// Is there nothing but indexes in it, so that replacing its source would only remove what that holds?
+    pub fn is_empty(&self) -> bool {
+        self.image.is_empty
+    }
+
+    /// Writes the new image, complete or not at all; a pipe aside, which is cut off.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written, or if bytes that are copied from the source are not what their digests say.
+    pub fn write(mut self) -> Result<Report> {
+        match &self.target {
+            Some(target) => {
+                let left = sink::write(&self.image, target, self.stamp.epoch, &self.context.spools)?;
+                let left = left.map(|e| format!("the directory that was replaced is left: {e}"));
+                self.report.warnings.extend(left);
+                Ok(self.report)
+            }
+            None => self.verify(),
+        }
+    }
+
+    /// Writes nothing, and verifies all that would be copied from the source.
+    ///
+    /// # Errors
+    ///
+    /// If bytes that would be copied are not what their digests say.
+    pub fn verify(self) -> Result<Report> {
+        sink::verify(&self.image).map_err(|e| e.in_file(self.source.name()))?;
+        Ok(self.report)
+    }
+}

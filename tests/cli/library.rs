@@ -1,0 +1,86 @@
+//! The library as a program uses it: the builders of the four verbs, and a context of one's own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::support::layer::Packing;
+use crate::support::layout::Layout;
+use crate::support::{Build, hello, names, scratch, write};
+use restamp::check::report::ArchiveTimes;
+use restamp::diff::Verdict;
+use restamp::error::Kind;
+use restamp::{Check, Compression, Diff, Epoch, Inspect, Location, Progress, Rewrite, Rule, RunContext, Stamp};
+
+fn stamp() -> Stamp {
+    Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule: Rule::Set }
+}
+
+fn archive(build: Build) -> Vec<u8> {
+    Layout::of(&hello(&build, Packing::Gzip), &build).tar(&build)
+}
+
+#[derive(Debug, Default)]
+struct Total(AtomicU64);
+
+impl Progress for Total {
+    fn set_total(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn two_builds_are_rewritten_checked_inspected_and_compared() {
+    let dir = scratch();
+    let [first, second] = [("a", Build::FIRST), ("b", Build::SECOND)].map(|(name, build)| {
+        let source = Location::path(write(dir.path(), name, &archive(build)));
+        let destination = Location::path(dir.path().join(format!("{name}.stamped")));
+        let report = Rewrite::new(stamp()).compression(Compression::Zstd).jobs(2).run(&source, &destination).unwrap();
+        assert_eq!(report.images.len(), 1);
+        assert!(!Check::new(stamp()).run(&source).unwrap().is_clean());
+        assert!(Check::new(stamp()).archive_times(ArchiveTimes::Findings).run(&destination).unwrap().is_clean());
+        destination
+    });
+    assert_eq!(std::fs::read(first.as_path().unwrap()).unwrap(), std::fs::read(second.as_path().unwrap()).unwrap());
+    let report = Inspect::new().skip_layers(true).run(&first).unwrap();
+    assert_eq!(report.images[0].names, ["docker.io/library/hello:1", "1", "docker.io/library/hello:latest", "latest"]);
+    assert_eq!(Diff::new().run(&first, &second).unwrap().verdict(), Verdict::Identical);
+    let source = Location::path(dir.path().join("a"));
+    assert_eq!(
+        Diff::new().run(&source, &Location::path(dir.path().join("b"))).unwrap().verdict(),
+        Verdict::SameAfterRestamping
+    );
+}
+
+#[test]
+fn a_context_is_shown_how_far_it_is_and_works_on_after_an_error() {
+    let dir = scratch();
+    let total = Arc::new(Total::default());
+    let context = RunContext::new(2, dir.path()).unwrap().with_progress(Arc::clone(&total) as Arc<dyn Progress>);
+    let mut damaged = Layout::of(&hello(&Build::FIRST, Packing::Gzip), &Build::FIRST);
+    let layer = hello(&Build::FIRST, Packing::Gzip).layers[1].digest();
+    damaged.files.get_mut(&crate::support::layout::blob_path(&layer)).unwrap()[20] ^= 1;
+    let bad = Location::path(write(dir.path(), "bad.tar", &damaged.tar(&Build::FIRST)));
+    let good = Location::path(write(dir.path(), "good.tar", &archive(Build::FIRST)));
+    let rewrite = Rewrite::new(stamp()).with_context(&context);
+    let error = rewrite.run(&bad, &Location::path(dir.path().join("out.tar"))).unwrap_err();
+    assert!(error.to_string().contains(&layer), "{error}");
+    assert_eq!(names(dir.path()), ["bad.tar", "good.tar"], "left behind");
+    rewrite.run(&good, &Location::path(dir.path().join("out.tar"))).unwrap();
+    assert!(total.0.load(Ordering::Relaxed) > 0 && context.bytes_read() > 0);
+    context.cancel();
+    let error = Check::new(stamp()).with_context(&context).run(&good).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Interrupted), "{error}");
+}
+
+#[test]
+fn what_is_prepared_is_written_only_when_it_is_asked_for() {
+    let dir = scratch();
+    let source = Location::path(write(dir.path(), "in.tar", &archive(Build::FIRST)));
+    let out = Location::path(dir.path().join("out.tar"));
+    let prepared = Rewrite::new(stamp()).prepare(&source, Some(&out)).unwrap();
+    assert!(!prepared.is_empty() && prepared.report().layers.len() == 2);
+    prepared.verify().unwrap();
+    assert_eq!(names(dir.path()), ["in.tar"]);
+    Rewrite::new(stamp()).prepare(&source, Some(&out)).unwrap().write().unwrap();
+    assert_eq!(names(dir.path()), ["in.tar", "out.tar"]);
+}
