@@ -32,19 +32,20 @@ impl HeaderPatcher {
 
     /// Appends the headers of an entry, patched.
     pub(super) fn patch(&mut self, entry: &Entry, out: &mut Vec<u8>) {
-        let (mut mtimes, mut pax_headers) = (0, 0);
-        if entry.extension_count() > 0 {
-            let is_pax = |extension: &Extension<'_>| extension.kind == ExtensionKind::Pax;
-            pax_headers = entry.extensions().filter(is_pax).count();
-            mtimes = entry.times().filter(|site| site.field == mtime_record(false)).count();
-        }
+        let is_pax = |extension: &Extension<'_>| extension.kind == ExtensionKind::Pax;
+        let pax_headers = entry.extensions().filter(is_pax).count();
+        // Set mode removes such a record wherever it is.
+        let may_move = self.stamp.rule == Rule::Clamp && pax_headers > 0 && !self.is_global_mtime;
+        let has_one_mtime = may_move
+            && entry.header().is_some()
+            && entry.times().filter(|site| site.field == mtime_record(false)).count() == 1;
         let mut group = Group {
             stamp: self.stamp,
             seconds: self.seconds.as_bytes(),
             entry,
             sites: entry.times().peekable(),
             pax_headers,
-            has_one_mtime: mtimes == 1 && !self.is_global_mtime && entry.header().is_some(),
+            has_one_mtime,
             is_mtime_moved: false,
             scratch: &mut self.scratch,
             has_pax_name: None,
