@@ -17,6 +17,7 @@ use super::record::{Reader, Records};
 use crate::blob::Extent;
 use crate::causes::Class;
 use crate::epoch::Instant;
+use crate::format::ar;
 use crate::layer::{self, Event, Expect, Pool};
 
 /// Archives in archives are opened this deep.
@@ -159,7 +160,7 @@ impl Looker<'_> {
                 Ok(())
             }
             _ if is_tar(a) && is_tar(b) => self.tar(path, a, b, depth),
-            _ if a.starts_with(archive::AR) && b.starts_with(archive::AR) => self.ar(path, a, b, depth),
+            _ if a.starts_with(ar::MAGIC) && b.starts_with(ar::MAGIC) => self.ar(path, a, b, depth),
             _ if archive::is_zip(a) && archive::is_zip(b) => self.zip(path, a, b, depth),
             _ => Err(Stop::Unreadable),
         }
@@ -308,5 +309,5 @@ fn is_archive(bytes: &[u8]) -> bool {
     matches!(bytes, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
         || is_tar(bytes)
         || archive::is_zip(bytes)
-        || bytes.starts_with(archive::AR)
+        || bytes.starts_with(ar::MAGIC)
 }

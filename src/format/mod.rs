@@ -2,4 +2,6 @@
 //!
 //! It is pure: bytes in, places and values out. What is done with a time is decided above.
 
+pub mod ar;
 pub mod stargz;
+pub mod zip;

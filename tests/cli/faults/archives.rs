@@ -44,6 +44,67 @@ fn a_jar_behind_a_script_is_a_jar() {
     }
 }
 
+/// A jar behind a script, its places moved by the script's length as `zip -A` does it.
+fn adjusted(script: &[u8], mut jar: Vec<u8>) -> Vec<u8> {
+    for at in 0..jar.len() {
+        let field = match &jar[at..] {
+            [b'P', b'K', 1, 2, ..] => at + 42,
+            [b'P', b'K', 5, 6, ..] => at + 16,
+            _ => continue,
+        };
+        let place = u32::from_le_bytes(jar[field..field + 4].try_into().unwrap()) + script.len() as u32;
+        jar[field..field + 4].copy_from_slice(&place.to_le_bytes());
+    }
+    [script, &jar].concat()
+}
+
+#[test]
+fn a_jar_whose_places_were_adjusted_to_the_script_is_a_jar() {
+    let jar = |time: u16, data: &[u8]| zip(&[("a/x.class", time, data), ("b", time, b"")]);
+    let script = b"#!/bin/sh\nexec java -jar \"$0\" \"$@\"\n";
+    let classes = |a: Vec<u8>, b: Vec<u8>| -> Vec<String> {
+        let [a, b] = [a, b].map(|bytes| Entry::file("opt/app.jar", bytes, T));
+        Pair::layers(&[a], &[b]).found(&[]).into_iter().map(|(class, ..)| class).collect()
+    };
+    let timed = classes(adjusted(script, jar(1, b"code")), adjusted(script, jar(2, b"code")));
+    assert_eq!(timed, ["embedded-time"; 2]);
+    // As another tool reads it: the places count from the beginning in one and from the archive in the other.
+    let half = classes(adjusted(script, jar(1, b"code")), [&script[..], &jar(2, b"code")].concat());
+    assert_eq!(half, timed);
+    let other = classes(adjusted(script, jar(1, b"code")), adjusted(script, jar(2, b"evil")));
+    assert!(other.contains(&"content".to_owned()));
+    // A size of the directory that contradicts its place: readers differ about which entries there are.
+    let mut odd = jar(2, b"code");
+    let end = odd.len() - 22;
+    let second = odd.windows(4).rposition(|at| at == b"PK\x01\x02").unwrap();
+    let size = (end - second) as u32;
+    odd[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+    assert_eq!(classes(jar(1, b"code"), odd), ["content"]);
+}
+
+#[test]
+fn members_of_an_ar_archive_go_by_their_long_names() {
+    let member = |name: &str, time: u32, content: &str| {
+        let padding = if content.len() % 2 == 1 { "\n" } else { "" };
+        format!("{name:<16}{time:<12}{:<6}{:<6}{:<8}{:<10}`\n{content}{padding}", 0, 0, 644, content.len())
+    };
+    let gnu = |time| {
+        let names = member("//", 0, "a_member_with_a_long_name.o/\nanother_member_of_that_kind.o/\n");
+        let symbols = member("/", time, "\0\0\0\0");
+        ["!<arch>\n", &symbols, &names, &member("/0", time, "one"), &member("/29", time, "two")].concat()
+    };
+    let bsd = |time| ["!<arch>\n", &member("#1/20", time, "a_long_name.o\0\0\0\0\0\0\0one")].concat();
+    let paths = |make: &dyn Fn(u32) -> String| -> Vec<String> {
+        let [a, b] = [1, 2].map(|time| Entry::file("x.a", make(time), T));
+        let found = Pair::layers(&[a], &[b]).json(&[])["differences"].clone();
+        let all = found.as_array().unwrap().iter();
+        assert!(all.clone().all(|one| one["class"] == "embedded-time"), "{found}");
+        all.map(|one| one["path"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(paths(&gnu), ["x.a!/", "x.a!a_member_with_a_long_name.o", "x.a!another_member_of_that_kind.o"]);
+    assert_eq!(paths(&bsd), ["x.a!a_long_name.o"]);
+}
+
 /// A zip whose members all name one local header with an extra field of 64 KiB.
 fn shared_header(members: usize, time: u16) -> Vec<u8> {
     let mut out = zip(&[("m", 1, b"")]);
