@@ -62,3 +62,18 @@ fn dependencies_point_down() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn no_file_is_longer_than_400_lines() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let lines = |file: &PathBuf| std::fs::read_to_string(file).unwrap().lines().count();
+    let long: Vec<String> = files
+        .iter()
+        .map(|file| (file.strip_prefix(&src).unwrap().display(), lines(file)))
+        .filter(|(_, lines)| *lines > 400)
+        .map(|(file, lines)| format!("{file} has {lines} lines"))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
