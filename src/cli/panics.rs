@@ -52,9 +52,9 @@ pub fn clean_up(spools: &Spools) {
 
 fn message(info: &PanicHookInfo<'_>) -> String {
     let text = text(info.payload());
-    // zlib-rs panics where it gets no memory for its window.
-    if text.contains("MemError") {
-        return "there is not enough memory to decompress".to_owned();
+    // zlib-rs and libdeflater panic where they get no memory for their tables.
+    if text.contains("MemError") || text.contains("out of memory") {
+        return "there is not enough memory".to_owned();
     }
     let place = info.location().map(|place| format!(" ({place})")).unwrap_or_default();
     format!("a defect in restamp, please report it: {text}{place}")
