@@ -145,6 +145,14 @@ impl Value {
         Self::Text(printable_whole(bytes).into())
     }
 
+    /// The value as text, not copied where it is one.
+    pub fn as_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Time(instant) => instant.to_string().into(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
     /// A number or name of restamp's own.
     pub fn text(text: impl Into<Box<str>>) -> Self {
         Self::Text(text.into())

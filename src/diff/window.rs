@@ -1,5 +1,7 @@
 //! Long values in a line: cut, but so that what differs is in sight.
 
+use std::borrow::Cow;
+
 use super::model::Value;
 use crate::error::printable_whole;
 
@@ -10,7 +12,7 @@ const BEFORE: usize = 60;
 
 /// The values of both sides as a line shows them; of what is the same in front only the end where they are long.
 pub(super) fn shown(values: [Option<&Value>; 2]) -> [String; 2] {
-    let texts = values.map(|value| value.map_or_else(|| "nothing".to_owned(), ToString::to_string));
+    let texts = values.map(|value| value.map_or(Cow::Borrowed("nothing"), Value::as_text));
     let is_long = texts.iter().any(|text| is_long(text));
     let skipped = if is_long { common(&texts[0], &texts[1]).saturating_sub(BEFORE) } else { 0 };
     texts.map(|text| window(&text, skipped))

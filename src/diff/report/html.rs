@@ -8,7 +8,8 @@ use std::io;
 use super::fold::{Group, Shown, explanations};
 use super::text::thousands;
 use crate::causes::{Cause, Class};
-use crate::diff::model::{Difference, Place, Report, Value, Verdict};
+use crate::diff::model::{Difference, Place, Report, Verdict};
+use crate::diff::window::shown;
 use crate::error::printable;
 
 const STYLE: &str = include_str!("page.css");
@@ -268,8 +269,9 @@ fn table(page: &mut String, group: &Group<'_>) {
         if has_field {
             let _ = write!(page, "<td>{}", escape(&printable(one.field.as_bytes())));
         }
-        for value in &one.values {
-            let _ = write!(page, "<td>{}", escape(&value.as_ref().map(ToString::to_string).unwrap_or_default()));
+        let [a, b] = &one.values;
+        for (text, value) in shown([a.as_ref(), b.as_ref()]).iter().zip(&one.values) {
+            let _ = write!(page, "<td>{}", value.as_ref().map(|_| escape(text)).unwrap_or_default());
         }
         page.push('\n');
     }
@@ -284,9 +286,9 @@ fn difference(page: &mut String, one: &Difference) {
     }
     page.push_str(&escape(&printable(one.field.as_bytes())));
     if one.values.iter().any(Option::is_some) {
-        let text = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), ToString::to_string);
         let [a, b] = &one.values;
-        let _ = write!(page, ": <code>{} → {}</code>", escape(&text(a)), escape(&text(b)));
+        let [a, b] = shown([a.as_ref(), b.as_ref()]);
+        let _ = write!(page, ": <code>{} → {}</code>", escape(&a), escape(&b));
     }
     if let Some(note) = &one.note {
         let _ = write!(page, " <span class=s>({})</span>", escape(&printable(note.as_bytes())));
@@ -341,6 +343,7 @@ fn accepted(page: &mut String, report: &Report) {
 mod tests {
     use super::*;
     use crate::diff::model::Part;
+    use crate::diff::model::Value;
 
     #[test]
     fn nothing_of_an_image_is_markup() {

@@ -28,14 +28,14 @@
 //! bytes where that changed them. Neither paths nor values are cut. The verdict `accepted` is that of images which
 //! differ in nothing but what somebody accepts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-
 use std::io;
 
 use serde::{Serialize, Serializer};
 
 use super::fold::explanations;
-use crate::diff::model::{Difference, Part, Report, Verdict};
+use crate::diff::model::{Difference, Part, Report, Value, Verdict};
 use crate::json_writer;
 
 /// The version of the JSON form.
@@ -76,8 +76,8 @@ struct Item<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
     field: &'r str,
-    a: Option<String>,
-    b: Option<String>,
+    a: Option<Cow<'r, str>>,
+    b: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<CauseItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +134,7 @@ fn item<'r>(report: &'r Report, difference: &'r Difference, kept: &Kept<'_>) -> 
     let path = difference.printable_path();
     let hex = || difference.path.iter().map(|byte| format!("{byte:02x}")).collect();
     let path_hex = (path.as_bytes() != &*difference.path).then(hex);
-    let text = |side: usize| difference.values.get(side)?.as_ref().map(ToString::to_string);
+    let text = |side: usize| difference.values.get(side)?.as_ref().map(Value::as_text);
     Item {
         class: difference.class.name(),
         restamps: difference.restamps,
