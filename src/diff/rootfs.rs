@@ -13,10 +13,21 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Before a name: hides what lower layers have of that name.
 const WHITEOUT: &[u8] = b".wh.";
 
-/// A file system in the making: what stands at each path, and the layer it came from.
+/// A file system in the making. The records stay where they are: a tree of a million of them would take twice their
+/// memory.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    files: BTreeMap<Arc<[u8]>, (usize, Record)>,
+    /// The entries of the layers that were put on top of each other; of those that are hidden, too.
+    layers: Vec<Layer>,
+    /// What stands at each path: the place in `layers`, and the entry there.
+    files: BTreeMap<Arc<[u8]>, (u32, u32)>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    /// Its number in the image.
+    number: usize,
+    entries: Vec<Record>,
 }
 
 /// What a whiteout hides.
@@ -55,29 +66,52 @@ impl Tree {
                 None => {}
             }
         }
-        for mut record in layer.entries {
-            let base = record.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            if base.starts_with(WHITEOUT) {
-                continue;
-            }
-            if record.is_hard_link()
-                && let Some((_, target)) = self.files.get(&*normal(&record.rare().link))
-            {
-                (record.content, record.size) = (target.content, target.size);
-            }
-            // The root is a directory, whatever a layer says.
-            if !record.is_folder() && !record.path().is_empty() {
-                let path = record.path().to_vec();
-                self.remove_below(&path);
-            }
-            self.files.insert(record.shared_path(), (number, record));
+        let place = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
+        let Records { mut entries, .. } = layer;
+        entries.shrink_to_fit();
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        self.layers.push(Layer { number, entries });
+        for at in 0..count {
+            self.put((place, at));
         }
+    }
+
+    /// Puts an entry where its path says.
+    fn put(&mut self, at: (u32, u32)) {
+        let Some(record) = self.record(at) else { return };
+        let path = record.shared_path();
+        let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        if base.starts_with(WHITEOUT) {
+            return;
+        }
+        // The root is a directory, whatever a layer says.
+        let hides = !record.is_folder() && !path.is_empty();
+        let target = record.is_hard_link().then(|| self.files.get(&*normal(&record.rare().link))).flatten();
+        let target = target.and_then(|at| self.record(*at)).map(|target| (target.content, target.size));
+        if let (Some(target), Some(record)) = (target, self.record_mut(at)) {
+            (record.content, record.size) = target;
+        }
+        if hides {
+            self.remove_below(&path);
+        }
+        self.files.insert(path, at);
+    }
+
+    fn record_mut(&mut self, (layer, at): (u32, u32)) -> Option<&mut Record> {
+        self.layers.get_mut(layer as usize)?.entries.get_mut(at as usize)
+    }
+
+    fn record(&self, (layer, at): (u32, u32)) -> Option<&Record> {
+        self.layers.get(layer as usize)?.entries.get(at as usize)
     }
 
     /// Would a whiteout hide anything here? Where a link leads elsewhere it may.
     pub(super) fn has(&self, hidden: &Hidden) -> bool {
         let (Hidden::Below(path) | Hidden::Path(path)) = hidden;
-        let is_link = |path: &[u8]| self.files.get(path).is_some_and(|(_, record)| record.meta.kind == b'2');
+        let is_link = |path: &[u8]| {
+            let record = self.files.get(path).and_then(|at| self.record(*at));
+            record.is_some_and(|record| record.meta.kind == b'2')
+        };
         if ancestors(path).any(is_link) || matches!(hidden, Hidden::Below(folder) if is_link(folder)) {
             return true;
         }
@@ -105,12 +139,20 @@ impl Tree {
 
     /// The files as the entries of one layer, and for each of them the layer and the number in it.
     pub(super) fn flatten(self) -> (Records, Vec<(usize, u32)>) {
-        let mut records = Records::default();
-        let mut origins = Vec::new();
-        for (layer, mut record) in self.files.into_values() {
-            origins.push((layer, record.number));
-            record.number = u32::try_from(records.entries.len()).unwrap_or(u32::MAX);
-            records.entries.push(record);
+        let mut there: Vec<(u32, u32)> = self.files.into_values().collect();
+        there.sort_unstable();
+        let mut records = Records { entries: Vec::with_capacity(there.len()), ..Records::default() };
+        let mut origins = Vec::with_capacity(there.len());
+        let mut there = there.into_iter().peekable();
+        for (place, layer) in (0u32..).zip(self.layers) {
+            for (at, mut record) in (0u32..).zip(layer.entries) {
+                if there.next_if_eq(&(place, at)).is_none() {
+                    continue;
+                }
+                origins.push((layer.number, record.number));
+                record.number = u32::try_from(records.entries.len()).unwrap_or(u32::MAX);
+                records.entries.push(record);
+            }
         }
         (records, origins)
     }
