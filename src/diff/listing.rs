@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::image::graph::Body;
 
 /// What an index lists, as the left source has it, and the names by which it is reached.
-type Key<'v> = (Digest, [Option<&'v str>; 2]);
+type Key<'v> = (&'v Digest, [Option<&'v str>; 2]);
 
 impl Comparison<'_> {
     /// Notes which manifests go together, for whatever names them.
@@ -118,7 +118,7 @@ impl Comparison<'_> {
         let a: Vec<(Key<'_>, &Listed)> =
             left.listed.iter().filter_map(|x| Some((key(left, x, &partners)?, x))).collect();
         let known = right.listed.iter().filter(|y| mates.contains(&y.link.digest));
-        let b: Vec<(Key<'_>, &Listed)> = known.map(|y| ((y.link.digest, right.names_of(y.root)), y)).collect();
+        let b: Vec<(Key<'_>, &Listed)> = known.map(|y| ((&y.link.digest, right.names_of(y.root)), y)).collect();
         let mut places: BTreeMap<Key<'_>, [Vec<&Listed>; 2]> = BTreeMap::new();
         for (side, list) in [&a, &b].into_iter().enumerate() {
             for (key, listed) in list {
@@ -130,7 +130,7 @@ impl Comparison<'_> {
         // What only one side has, or names in another way, is told elsewhere.
         places.retain(|_, [a, b]| !a.is_empty() && !b.is_empty());
         let sequence = |list: &[(Key<'_>, &Listed)]| -> Vec<Digest> {
-            list.iter().filter(|(key, _)| places.contains_key(key)).map(|(key, _)| key.0).collect()
+            list.iter().filter(|(key, _)| places.contains_key(key)).map(|(key, _)| *key.0).collect()
         };
         let note = match places.values().any(|[a, b]| a.len() != b.len()) {
             true => Some("the same manifests, some of them not as often"),
@@ -141,6 +141,7 @@ impl Comparison<'_> {
             let place = self.index_place();
             self.findings.push(Difference::new(Class::Order, place, "manifests", [None, None]).note(note));
         }
+        drop((a, b));
         let compared = [left, right].map(leaves);
         let is_leaf = |side: usize, listed: &Listed| compared.get(side).is_some_and(|all| all.contains(&listed.link));
         for [a, b] in places.values() {
@@ -206,8 +207,8 @@ impl Comparison<'_> {
     }
 }
 
-fn key<'v>(view: &'v View<'_>, listed: &Listed, partners: &BTreeMap<Digest, Digest>) -> Option<Key<'v>> {
-    Some((*partners.get(&listed.link.digest)?, view.names_of(listed.root)))
+fn key<'v>(view: &'v View<'_>, listed: &Listed, partners: &'v BTreeMap<Digest, Digest>) -> Option<Key<'v>> {
+    Some((partners.get(&listed.link.digest)?, view.names_of(listed.root)))
 }
 
 /// Where the descriptors stand that were compared with their images.
