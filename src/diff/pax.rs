@@ -1,11 +1,13 @@
 //! PAX records of an entry, as far as they are compared.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use super::record::PaxRecords;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tar::Entry;
@@ -18,8 +20,8 @@ const PATH_MAX: usize = 4096;
 const RECORDS_MAX: usize = 4096;
 /// Bytes of names and records of an entry that the promise of memory counts with.
 const EACH: usize = 300;
-/// What all layers together may have besides.
-const SPARE: usize = 4 << 20;
+/// What all layers together may have besides: no real image comes near it.
+const SPARE: usize = 64 << 20;
 
 /// Bytes of long names, links and records that all layers of a run may have together.
 #[derive(Debug)]
@@ -86,25 +88,38 @@ fn short_text(bytes: &[u8]) -> String {
     format!("{} bytes, {}", bytes.len(), Digest::sha256(bytes))
 }
 
-/// Sorted by key, as many as are kept; the others as one.
-pub(super) fn sorted(mut records: Vec<(Box<[u8]>, Box<[u8]>)>) -> Box<[(Box<[u8]>, Box<[u8]>)]> {
-    records.sort_by(|a, b| a.0.cmp(&b.0));
+/// A record as its entry has it, or under the name that another program gives it.
+type Pair<'e> = (Cow<'e, [u8]>, Cow<'e, [u8]>);
+
+/// The records of an entry that are no times and repeat no field of the header, sorted by key, as many as are kept; the
+/// others as one.
+pub(super) fn records(entry: &Entry) -> PaxRecords {
+    let own = entry.pax_records().filter(|record| record.time_key().is_none() && !repeats_header(record.key));
+    let mut all: Vec<Pair<'_>> = own.map(|record| (record.key.into(), record.value.into())).collect();
+    one_name_for_xattrs(&mut all);
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut kept = Vec::new();
     let mut left = RECORDS_MAX;
-    let fits = |(key, value): &(Box<[u8]>, Box<[u8]>)| {
+    for (key, value) in &all {
+        let (key, value): (Box<[u8]>, _) = (name(key).into(), short(value));
         let size = key.len() + value.len() + 2 * size_of::<Box<[u8]>>();
-        left.checked_sub(size).map(|rest| left = rest).is_some()
-    };
-    let kept = records.iter().map(fits).take_while(|fits| *fits).count();
-    let others = records.split_off(kept);
-    if !others.is_empty() {
-        let text: Vec<u8> = others.iter().flat_map(|(key, value)| [&**key, b"=", value, b"\n"].concat()).collect();
-        records.push((format!("{} more", others.len()).into_bytes().into(), short(&text)));
+        let Some(rest) = left.checked_sub(size) else { break };
+        left = rest;
+        kept.push((key, value));
     }
-    records.into()
+    let others = all.get(kept.len()..).unwrap_or_default();
+    if !others.is_empty() {
+        let mut text = Vec::new();
+        for piece in others.iter().flat_map(|(key, value)| [&**key, b"=", value, b"\n"]) {
+            text.extend_from_slice(piece);
+        }
+        kept.push((format!("{} more", others.len()).into_bytes().into(), short(&text)));
+    }
+    kept.into()
 }
 
 /// PAX records that stand for a field of the header, which is compared as such.
-pub(super) fn repeats_header(key: &[u8]) -> bool {
+fn repeats_header(key: &[u8]) -> bool {
     matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname")
 }
 
@@ -117,17 +132,21 @@ pub(super) fn short(value: &[u8]) -> Box<[u8]> {
 
 /// libarchive's own name for an extended attribute, with its value in base64. Where it stands beside Schily's, readers
 /// differ about which one counts.
-pub(super) fn one_name_for_xattrs(entry: &Entry, pax: &mut [(Box<[u8]>, Box<[u8]>)]) {
-    for record in entry.pax_records() {
-        let Some(name) = record.key.strip_prefix(b"LIBARCHIVE.xattr.") else { continue };
-        let key = [b"SCHILY.xattr.", name].concat();
-        let text = record.value.trim_ascii_end();
+fn one_name_for_xattrs(records: &mut [Pair<'_>]) {
+    const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
+    if !records.iter().any(|(key, _)| key.starts_with(LIBARCHIVE)) {
+        return;
+    }
+    let schily = records.iter().map(|(key, _)| key).filter(|key| key.starts_with(b"SCHILY.xattr."));
+    let mut known: HashSet<Vec<u8>> = schily.map(|key| key.to_vec()).collect();
+    for (key, value) in records {
+        let Some(name) = key.strip_prefix(LIBARCHIVE).filter(|name| !name.contains(&b'%')) else { continue };
+        let text = value.trim_ascii_end();
         let text = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-        let is_alone = !name.contains(&b'%') && !pax.iter().any(|(other, _)| **other == *key);
-        if let (true, Ok(value)) = (is_alone, STANDARD_NO_PAD.decode(text))
-            && let Some(own) = pax.iter_mut().find(|(other, _)| **other == *record.key)
-        {
-            *own = (key.into(), short(&value));
+        let Ok(decoded) = STANDARD_NO_PAD.decode(text) else { continue };
+        let shared = [b"SCHILY.xattr.", name].concat();
+        if known.insert(shared.clone()) {
+            (*key, *value) = (shared.into(), decoded.into());
         }
     }
 }

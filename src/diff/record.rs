@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::model::Rank;
 use super::path::{bounds, normal};
-use super::pax::{self, Held, Strings, one_name_for_xattrs, repeats_header, short, sparse_map};
+use super::pax::{self, Held, Strings, short, sparse_map};
 use super::programs::Head;
 use super::residue;
 use crate::blob::Extent;
@@ -234,10 +234,6 @@ impl Reader {
                 let record = self.record(entry, number);
                 self.records.entries.push(record);
                 self.head = Head::default();
-                self.hasher = (entry.size() > 0).then(Default::default);
-                if let Some(map) = sparse_map(entry) {
-                    self.hasher.get_or_insert_default().update(&map);
-                }
             }
             Event::Map(bytes) | Event::Content(bytes) => {
                 if let Some(hasher) = &mut self.hasher {
@@ -329,12 +325,7 @@ impl Reader {
                 .hash(&mut hasher);
             residue = hasher.finish();
         }
-        let mut pax: Vec<_> = entry
-            .pax_records()
-            .filter(|record| record.time_key().is_none() && !repeats_header(record.key))
-            .map(|record| (Box::from(&*pax::name(record.key)), short(record.value)))
-            .collect();
-        one_name_for_xattrs(entry, &mut pax);
+        let map = sparse_map(entry);
         let rare = Rare {
             folded: match normal(&name) {
                 Cow::Borrowed(_) => None,
@@ -342,9 +333,9 @@ impl Reader {
             },
             times: times.into(),
             link: pax::path(entry.link_name()).into(),
-            pax: pax::sorted(pax),
+            pax: pax::records(entry),
             residue: (residue, 0),
-            sparse_size: sparse_map(entry).map(|_| entry.sparse_size().unwrap_or(entry.size())),
+            sparse_size: map.as_ref().map(|_| entry.sparse_size().unwrap_or(entry.size())),
             extension_names: if has_names { names.finish() } else { 0 },
             sparse_names: entry.sparse_file_names().map_or(0, |names| {
                 let mut hasher = DefaultHasher::new();
@@ -355,6 +346,10 @@ impl Reader {
         let records = rare.pax.iter().map(|(key, value)| key.len() + value.len() + RECORD);
         self.held.add(name.len() + rare.link.len() + records.sum::<usize>() + RECORD * rare.times.len());
         self.held.entry();
+        self.hasher = (entry.size() > 0 || map.is_some()).then(Default::default);
+        if let (Some(hasher), Some(map)) = (&mut self.hasher, map) {
+            hasher.update(&map);
+        }
         Record {
             path: (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)),
             raw: name.into(),

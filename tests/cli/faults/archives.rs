@@ -1,7 +1,7 @@
 //! Archives and names in a layer of a few KiB took gigabytes of memory, and a jar behind a script was none.
 
 use crate::diff::formats::zip;
-use crate::diff::{Pair, T, file};
+use crate::diff::{Pair, T, file, with_config};
 use crate::support::tarball::Entry;
 use crate::support::usage::measured;
 use crate::support::{noise, restamp, text};
@@ -159,6 +159,59 @@ fn what_is_told_of_nested_archives_is_bounded() {
         (0..400).map(|n| Entry::file(format!("{n}.zip"), zip(&members), T)).collect::<Vec<_>>()
     };
     expect_bounded(&Pair::layers(&many(1), &many(2)), "many archives", &FORMS);
+}
+
+#[test]
+fn a_layer_of_very_long_paths_is_compared() {
+    let of = |word: &str| {
+        let folder = ["node_modules/a-package-of-that-name"; 14].join("/");
+        let mut all: Vec<Entry> = (0..20_000).map(|n| file(&format!("{folder}/{n:05}"), "")).collect();
+        all.push(file("last", word));
+        all
+    };
+    let pair = Pair::layers(&of("1"), &of("2"));
+    pair.expect(&[("content", "last", "content")]);
+}
+
+#[test]
+fn attributes_of_libarchive_are_renamed_in_time_that_grows_with_their_number() {
+    let cpu = |count: usize| {
+        let of = |word: &str| {
+            let attributes = (0..count).map(|key| format!("LIBARCHIVE.xattr.user.{key}"));
+            [attributes.fold(file("f", ""), |entry, key| entry.pax(key, "YQ")), file("last", word)]
+        };
+        let pair = Pair::layers(&of("1"), &of("2"));
+        let (outcome, usage) = measured(restamp().args(["diff", "-j", "2", text(&pair.a), text(&pair.b)]));
+        assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+        usage.cpu.as_secs_f64().max(0.1)
+    };
+    let (few, many) = (cpu(7_000), cpu(28_000));
+    assert!(many < few * 8.0, "{few} s, {many} s");
+}
+
+#[test]
+fn long_labels_are_held_once_and_cut_for_people() {
+    let image = |labels: &dyn Fn(usize) -> String, count: usize| {
+        let image = crate::diff::image(vec![crate::support::tarball::tar(&[file("f", "")])]);
+        let all: Vec<String> = (0..count).map(|n| format!("\"l{n}\":\"{}\"", labels(n))).collect();
+        with_config(&image, "\"Labels\":{", &format!("\"Labels\":{{{},", all.join(",")))
+    };
+    let long = |word: &'static str| move |_: usize| "x".repeat(15 << 20) + word;
+    let short = |word: &'static str| move |n: usize| format!("{n}{}{word}", "x".repeat(1024));
+    for (what, a, b, count) in [
+        (
+            "one label",
+            Box::new(long("a")) as Box<dyn Fn(usize) -> String>,
+            Box::new(long("b")) as Box<dyn Fn(usize) -> String>,
+            1,
+        ),
+        ("10,000 labels", Box::new(short("a")), Box::new(short("b")), 10_000),
+    ] {
+        let pair = Pair::images(&image(&*a, count), &image(&*b, count));
+        expect_bounded(&pair, what, &FORMS[..3]);
+        let page = pair.run(&["--html", "-"]).stdout.len();
+        assert!(page < (1 << 20) + 1200 * count, "{what}: {page} bytes");
+    }
 }
 
 #[test]
