@@ -86,7 +86,7 @@ fn measure(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64
         diff_id_algorithm: Algorithm::Sha256,
     };
     let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
-    let rewrite = || rewrite(input, &Expect::default(), &spec, pool, &create).unwrap();
+    let rewrite = || rewrite(input, &Expect::default(), &spec, pool, &restamp::blob::NewBlobs::new(create)).unwrap();
     let (start, cpu_before) = (Instant::now(), cpu_time());
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..layers).map(|_| scope.spawn(rewrite)).collect();

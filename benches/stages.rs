@@ -131,7 +131,9 @@ fn layers(c: &mut Criterion) {
             let spec = Spec { stamp: stamp(), output, keep_unchanged: false, digest_algorithm, diff_id_algorithm };
             let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
             group.bench_function(BenchmarkId::new(from.to_string(), output), |b| {
-                b.iter(|| rewrite(&source, &Expect::default(), &spec, &pool, &create).unwrap());
+                b.iter(|| {
+                    rewrite(&source, &Expect::default(), &spec, &pool, &restamp::blob::NewBlobs::new(create)).unwrap()
+                });
             });
         }
     }

@@ -6,11 +6,13 @@
 
 mod beneath;
 mod growing;
+mod new;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use beneath::open_beneath;
 pub use growing::Growing;
+pub use new::{NewBlob, NewBlobs, WRITING};
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -57,6 +59,14 @@ impl Extent {
     /// All of an open file that has `len` bytes.
     pub fn of_file(file: File, len: u64) -> Self {
         Self { backing: Arc::new(Backing::Open(file)), start: 0, len }
+    }
+
+    /// The file, where it is one that is open.
+    fn open_file(&self) -> Option<&File> {
+        match &*self.backing {
+            Backing::Open(file) => Some(file),
+            _ => None,
+        }
     }
 
     /// All of a spool, as far as it will have been filled.

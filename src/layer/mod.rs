@@ -1,8 +1,8 @@
 //! The layer room: one layer's bytes, in and out.
 //!
 //! A layer is read as a blob of whatever compression (the `decode` room), verified against its digest, size and
-//! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to a file
-//! that the caller makes. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] and [`measure`] only read (`scan.rs`).
+//! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to one of the
+//! caller's new blobs. [`rewrite`] does all of it (`pipeline.rs`), [`scan`] and [`measure`] only read (`scan.rs`).
 //! The work of a whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A
 //! [`Cache`] (`cache`) may spare them chunks that an earlier run has compressed.
 //!
@@ -26,7 +26,7 @@ mod tests;
 pub use crate::decode::{Decoder, Expect, Window};
 pub use cache::Cache;
 pub use form1::{Cutter, Encoder, FORM, Output, Run};
-pub use pipeline::{WRITING, rewrite};
+pub use pipeline::rewrite;
 pub use pool::Pool;
 pub use scan::{Event, measure, scan};
 pub use spec::{Outcome, Spec, Written};

@@ -22,13 +22,12 @@
 //!
 //! A stage that fails drops its end of the channels; its neighbours notice when they next send or receive, and stop.
 
-use std::fs::File;
-use std::io::Write;
 use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use crate::blob::{Extent, NewBlob, NewBlobs};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
@@ -45,35 +44,32 @@ use crate::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 /// next to nothing of it.
 const QUEUE: usize = 256;
 
-/// Rewrites one layer into the file that `create` makes.
+/// Rewrites one layer into a new blob.
 ///
-/// It returns only when every byte of the old blob has been verified; after an error the file holds nothing of use.
+/// It returns only when every byte of the old blob has been verified.
 pub fn rewrite(
     source: &dyn Source,
     expect: &Expect,
     spec: &Spec,
     pool: &Pool,
-    create: &dyn Fn() -> Result<File>,
+    blobs: &NewBlobs<'_>,
 ) -> Result<Outcome> {
     if let Some(facts) = unchanged(source, expect, spec, pool)? {
         return Ok(Outcome::Unchanged(facts));
     }
-    let file = create()?;
+    let blob = blobs.writer();
     let (written, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
         let is_hashed = blocks.are_hashed();
         thread::scope(|scope| {
             let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, sender))?;
-            let new = write(file, spec, pool, is_hashed, receiver);
+            let new = write(blob, spec, pool, is_hashed, receiver);
             let Patched { stats, diff_id } = joined(patching.join())?;
             Ok((new?.complete(diff_id)?, stats))
         })
     })?;
     Ok(Outcome::Rewritten(facts.ok_or_else(stopped)?, written))
 }
-
-/// What was being done where the file that the caller made could not be written: that is no fault of the layer.
-pub const WRITING: &str = "cannot write the new layer";
 
 /// Reads a layer that may keep its blob until a byte of it would change; the facts if none does.
 fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> Result<Option<Facts>> {
@@ -130,7 +126,7 @@ impl Visitor for Probe {
 
 /// What the calling thread has written, and the digests as far as it has computed them.
 struct New {
-    file: File,
+    blob: Extent,
     digest: Option<Digest>,
     size: u64,
     diff_id: Option<Digest>,
@@ -139,15 +135,15 @@ struct New {
 
 impl New {
     fn complete(self, diff_id: Option<Digest>) -> Result<Written> {
-        let Self { file, digest, size, uncompressed_size, .. } = self;
+        let Self { blob, digest, size, uncompressed_size, .. } = self;
         let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
         // What is not compressed has one hash.
-        Ok(Written { file, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
+        Ok(Written { blob, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
     }
 }
 
 /// The calling thread: writes what the chunks have become, in their order.
-fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Receiver<Chunk>) -> Result<New> {
+fn write(mut blob: NewBlob<'_>, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Receiver<Chunk>) -> Result<New> {
     let mut diff_id = (!is_hashed).then(|| Hasher::new(spec.diff_id_algorithm));
     let is_plain = spec.output.compression() == Compression::None;
     let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;
@@ -165,7 +161,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
-        file.write_all(bytes).map_err(|error| Error::io(WRITING, error))?;
+        blob.write(bytes)?;
         size += bytes.len() as u64;
         if let Some(hasher) = &mut digest {
             hasher.update(bytes);
@@ -178,7 +174,7 @@ fn write(mut file: File, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Rece
         }
     }
     let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
-    Ok(New { file, digest, size, diff_id, uncompressed_size })
+    Ok(New { blob: blob.finish()?, digest, size, diff_id, uncompressed_size })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.

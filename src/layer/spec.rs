@@ -1,7 +1,6 @@
 //! What is asked of the room for one layer, and what comes of it.
 
-use std::fs::File;
-
+use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::epoch::Stamp;
 use crate::layer::{Facts, Output};
@@ -33,8 +32,8 @@ pub enum Outcome {
 /// A new blob.
 #[derive(Debug)]
 pub struct Written {
-    /// The file that the caller made, with the blob in it; its position is at the end.
-    pub file: File,
+    /// Its bytes.
+    pub blob: Extent,
     /// The digest of the blob.
     pub digest: Digest,
     /// Its size.

@@ -1,9 +1,10 @@
 //! What a user of the room relies on: the bytes, and that they are the same every time.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 
 use super::*;
+use crate::blob::NewBlobs;
 use crate::digest::{Algorithm, Digest};
 use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Error;
@@ -177,11 +178,9 @@ fn rewritten(source: &dyn Source, spec: &Spec, pool: &Pool) -> (Facts, Written, 
 }
 
 fn rewritten_from(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> (Facts, Written, Vec<u8>) {
-    let outcome = rewrite(source, expect, spec, pool, &temporary).unwrap();
-    let Outcome::Rewritten(facts, mut written) = outcome else { panic!("{outcome:?}") };
-    let mut bytes = vec![];
-    written.file.rewind().unwrap();
-    written.file.read_to_end(&mut bytes).unwrap();
+    let outcome = rewrite(source, expect, spec, pool, &NewBlobs::new(temporary)).unwrap();
+    let Outcome::Rewritten(facts, written) = outcome else { panic!("{outcome:?}") };
+    let bytes = written.blob.bytes(u64::MAX).unwrap();
     (facts, written, bytes)
 }
 
@@ -280,7 +279,7 @@ fn what_has_not_changed_keeps_its_blob() {
     let pool = Pool::new(1).unwrap();
     let source = Blob::new(gzip(&tar));
     let create = || -> Result<File> { panic!("no file is needed") };
-    let outcome = rewrite(&source, &source.expect(), &late, &pool, &create).unwrap();
+    let outcome = rewrite(&source, &source.expect(), &late, &pool, &NewBlobs::new(create)).unwrap();
     let Outcome::Unchanged(facts) = outcome else { panic!("{outcome:?}") };
     assert_eq!(facts.diff_id, Digest::sha256(&tar));
     assert_eq!(pool.bytes_read(), source.len());
@@ -305,7 +304,7 @@ fn a_small_layer_that_changes_early_is_not_taken_for_another() {
     let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
     for _ in 0..50 {
         let pool = Pool::new(1).unwrap();
-        let outcome = rewrite(&source, &expect, &spec, &pool, &temporary).unwrap();
+        let outcome = rewrite(&source, &expect, &spec, &pool, &NewBlobs::new(temporary)).unwrap();
         assert!(matches!(outcome, Outcome::Rewritten(..)));
         assert_eq!(pool.bytes_read(), source.len(), "read twice, counted once");
     }
@@ -323,11 +322,9 @@ fn digests_have_the_algorithm_that_is_asked_for() {
             size: Some(source.len()),
             diff_id: Some(Digest::sha256(&tar)),
         };
-        let outcome = rewrite(&source, &expect, &spec, &pool, &temporary).unwrap();
-        let Outcome::Rewritten(_, mut written) = outcome else { panic!() };
-        let mut bytes = vec![];
-        written.file.rewind().unwrap();
-        written.file.read_to_end(&mut bytes).unwrap();
+        let outcome = rewrite(&source, &expect, &spec, &pool, &NewBlobs::new(temporary)).unwrap();
+        let Outcome::Rewritten(_, written) = outcome else { panic!() };
+        let bytes = written.blob.bytes(u64::MAX).unwrap();
         assert_eq!(written.digest, Digest::of(Algorithm::Sha512, &bytes));
         assert_eq!(written.diff_id.algorithm(), Algorithm::Sha256);
     }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::blob::Extent;
+use crate::blob::{Extent, NewBlobs};
 use crate::context::RunContext;
 use crate::digest::Algorithm;
 use crate::epoch::Rule;
@@ -21,7 +21,6 @@ use crate::image::source::Source;
 use crate::layer::{self, Expect, Outcome, Output, Pool, Spec};
 use crate::media_type::Compression;
 use crate::policy::{Base, Policy};
-use crate::spool::Spools;
 use crate::sync::{lock, start};
 
 /// What became of files that were taken for layers.
@@ -43,10 +42,11 @@ pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Resul
     let (sender, receiver) = unbounded::<(String, Extent)>();
     let pool = &context.pool.batch();
     let done = Mutex::new(BTreeMap::new());
+    let blobs = NewBlobs::new(|| spools.file());
     let opened = std::thread::scope(|scope| {
         for _ in 0..pool.jobs() {
             // Where there can be no threads, layers are worked on when they all are here.
-            let _ = start(scope, "layer", || work(&receiver, policy, pool, spools, &done));
+            let _ = start(scope, "layer", || work(&receiver, policy, pool, &blobs, &done));
         }
         let opened = Source::open(location, spools, &mut |name, extent| offer(&sender, name, extent));
         if opened.is_err() {
@@ -70,11 +70,11 @@ fn work(
     receiver: &Receiver<(String, Extent)>,
     policy: &Policy,
     pool: &Pool,
-    spools: &Spools,
+    blobs: &NewBlobs<'_>,
     done: &Mutex<BTreeMap<(u64, u64), (Spec, Outcome)>>,
 ) {
     while let Ok((name, extent)) = receiver.recv() {
-        if let Ok(Some(result)) = try_layer(&name, &extent, policy, pool, spools) {
+        if let Ok(Some(result)) = try_layer(&name, &extent, policy, pool, blobs) {
             lock(done).insert(extent.place(), result);
         }
     }
@@ -85,7 +85,7 @@ fn try_layer(
     extent: &Extent,
     policy: &Policy,
     pool: &Pool,
-    spools: &Spools,
+    blobs: &NewBlobs<'_>,
 ) -> Result<Option<(Spec, Outcome)>> {
     let mut head = [0; 4];
     let count = extent.head(&mut head)?;
@@ -97,7 +97,7 @@ fn try_layer(
     let digest = blob_digest(name);
     let spec = spec(policy, compression, digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()))?;
     let expect = Expect { digest, size: None, diff_id: None };
-    let outcome = layer::rewrite(extent, &expect, &spec, pool, &|| spools.file())?;
+    let outcome = layer::rewrite(extent, &expect, &spec, pool, blobs)?;
     Ok(Some((spec, outcome)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::blob::Extent;
+use crate::blob::{Extent, NewBlobs, WRITING};
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Kind, Result, printable};
@@ -273,8 +273,9 @@ impl Layers {
             jobs.chain(std::mem::take(&mut self.proofs).into_values().map(Task::Prove)).collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
+        let blobs = NewBlobs::new(|| spools.file());
         let done = pool.each(&queue, |task, batch| match task {
-            Task::Encode(key, job) => Ok(Some((*key, run_one(job, batch, spools)?))),
+            Task::Encode(key, job) => Ok(Some((*key, run_one(job, batch, spools, &blobs)?))),
             Task::Prove(proof) => prove(proof, batch).map(|()| None),
         })?;
         self.done.extend(done.into_iter().flatten());
@@ -302,8 +303,8 @@ fn prove(proof: &Proof, pool: &Pool) -> Result<()> {
     layer::measure(&proof.extent, &proof.expect, pool).map(|_| ()).map_err(|e| e.in_blob(&proof.place))
 }
 
-fn run_one(job: &Job, pool: &Pool, spools: &Spools) -> Result<Done> {
-    let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, &|| spools.file())
+fn run_one(job: &Job, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<Done> {
+    let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
         .map_err(|e| if is_full(&e) { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
     Ok(finish(job, outcome))
 }
@@ -329,7 +330,7 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
         stamped: Some(facts.stats.stamped),
     };
     let content = match written {
-        Some(written) => Content::Spool(Extent::of_file(written.file, size)),
+        Some(written) => Content::Spool(written.blob),
         None => Content::Source(job.extent.clone()),
     };
     let old_diff_id = Some(facts.diff_id);
@@ -338,5 +339,5 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
 
 /// Is it the spool that could not be written? Then its place is not in the image.
 fn is_full(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Io { doing, .. } if *doing == layer::WRITING)
+    matches!(error.kind(), Kind::Io { doing, .. } if *doing == WRITING)
 }

@@ -93,7 +93,7 @@ fn what_a_wrong_blob_leaves_in_the_cache_is_not_taken_for_the_right_one() {
     let spec =
         Spec { stamp: Stamp { epoch: Epoch::new(1_234_567_890).unwrap(), rule: Rule::Set }, ..spec(Output::GZIP) };
     let expect = Expect { size: None, ..good.expect() };
-    rewrite(&wrong, &expect, &spec, &pool, &temporary).unwrap_err();
+    rewrite(&wrong, &expect, &spec, &pool, &NewBlobs::new(temporary)).unwrap_err();
     let (_, _, expected) = rewritten(&good, &spec, &Pool::new(2).unwrap());
     let (_, _, bytes) = rewritten_from(&good, &good.expect(), &spec, &pool);
     assert!(bytes == expected);
@@ -107,9 +107,9 @@ fn what_does_not_change_when_all_times_are_set_is_not_taken_for_unchanged_at_ano
     let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
     let later = Spec { stamp: Stamp { epoch: Epoch::new(1_600_000_000).unwrap(), rule: Rule::Set }, ..spec.clone() };
     for _ in 0..2 {
-        let outcome = rewrite(&blob, &blob.expect(), &spec, &pool, &temporary).unwrap();
+        let outcome = rewrite(&blob, &blob.expect(), &spec, &pool, &NewBlobs::new(temporary)).unwrap();
         assert!(matches!(outcome, Outcome::Unchanged(_)));
-        let outcome = rewrite(&blob, &blob.expect(), &later, &pool, &temporary).unwrap();
+        let outcome = rewrite(&blob, &blob.expect(), &later, &pool, &NewBlobs::new(temporary)).unwrap();
         assert!(matches!(outcome, Outcome::Rewritten(..)));
     }
 }
@@ -132,17 +132,14 @@ fn a_wrong_blob_is_the_same_error_with_a_cache_that_knows_the_right_one() {
             let stamp = Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set };
             let spec = Spec { stamp, ..spec(Output::GZIP) };
             let error = |pool: &Pool| {
-                rewrite(&wrong, &good.expect(), &spec, pool, &|| Ok(tempfile::tempfile().unwrap()))
-                    .unwrap_err()
-                    .to_string()
+                rewrite(&wrong, &good.expect(), &spec, pool, &NewBlobs::new(temporary)).unwrap_err().to_string()
             };
             assert_eq!(error(&cached), error(&Pool::new(1).unwrap()));
         }
     }
     // The diff_id is what is claimed wrongly.
     let expect = Expect { diff_id: Some(Digest::sha256(b"other")), ..good.expect() };
-    let text =
-        rewrite(&good, &expect, &spec(Output::GZIP), &cached, &|| Ok(tempfile::tempfile().unwrap())).unwrap_err();
+    let text = rewrite(&good, &expect, &spec(Output::GZIP), &cached, &NewBlobs::new(temporary)).unwrap_err();
     assert!(text.to_string().contains("diff_id"), "{text}");
 }
 

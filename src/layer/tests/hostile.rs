@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 fn attempt(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> Result<Outcome> {
-    let outcome = rewrite(source, expect, spec, pool, &temporary);
+    let outcome = rewrite(source, expect, spec, pool, &NewBlobs::new(temporary));
     settle(pool);
     outcome
 }
@@ -302,12 +302,12 @@ fn a_full_disk_is_the_cause() {
     // Every write to this device fails with ENOSPC (full(4)).
     let full = || File::options().write(true).open("/dev/full").map_err(|error| Error::io("cannot open", error));
     for output in OUTPUTS {
-        let error = rewrite(&source, &source.expect(), &spec(output), &pool, &full).unwrap_err();
+        let error = rewrite(&source, &source.expect(), &spec(output), &pool, &NewBlobs::new(full)).unwrap_err();
         assert!(matches!(error.kind(), Kind::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull));
         settle(&pool);
     }
     let none = || Err(Error::missing("directory"));
-    let error = rewrite(&source, &source.expect(), &spec(Output::GZIP), &pool, &none).unwrap_err();
+    let error = rewrite(&source, &source.expect(), &spec(Output::GZIP), &pool, &NewBlobs::new(none)).unwrap_err();
     assert_eq!(error.to_string(), "directory is missing");
 }
 

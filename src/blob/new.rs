@@ -1,0 +1,140 @@
+//! Blobs that are made in this run, in temporary files.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
+
+use super::Extent;
+use crate::error::{Error, Result};
+use crate::sync::lock;
+
+/// A blob up to this size has no file of its own.
+const SMALL: usize = 64 << 10;
+
+/// What was being done where a temporary file could not be written: that is no fault of the input.
+pub const WRITING: &str = "cannot write a new blob";
+
+/// Makes a temporary file.
+type Create<'f> = dyn Fn() -> Result<File> + Sync + 'f;
+
+/// Where new blobs are kept: a large one in a file of its own, which can be given a name later, small ones behind each
+/// other in one file. Thousands of files take thousands of descriptors, and ext4 looks for a free inode among all that
+/// were freed within the last seconds.
+pub struct NewBlobs<'f> {
+    create: Box<Create<'f>>,
+    shared: Mutex<Option<Shared>>,
+}
+
+struct Shared {
+    extent: Extent,
+    len: u64,
+}
+
+impl fmt::Debug for NewBlobs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewBlobs").finish_non_exhaustive()
+    }
+}
+
+impl<'f> NewBlobs<'f> {
+    /// Nothing is made before it is needed.
+    pub fn new(create: impl Fn() -> Result<File> + Sync + 'f) -> Self {
+        Self { create: Box::new(create), shared: Mutex::default() }
+    }
+
+    /// A blob that is yet to be written.
+    pub fn writer(&self) -> NewBlob<'_> {
+        NewBlob { blobs: self, start: Vec::new(), file: None, len: 0 }
+    }
+
+    /// A blob of these bytes.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Extent> {
+        let mut writer = self.writer();
+        writer.write(bytes)?;
+        writer.finish()
+    }
+
+    fn share(&self, bytes: &[u8]) -> Result<Extent> {
+        let mut shared = lock(&self.shared);
+        let shared = match &mut *shared {
+            Some(shared) => shared,
+            none => none.insert(Shared { extent: Extent::of_file((self.create)()?, u64::MAX), len: 0 }),
+        };
+        let at = shared.len;
+        if let Some(file) = shared.extent.open_file() {
+            file.write_all_at(bytes, at).map_err(cannot_write)?;
+        }
+        shared.len += bytes.len() as u64;
+        Ok(shared.extent.part(at, bytes.len() as u64))
+    }
+}
+
+fn cannot_write(error: io::Error) -> Error {
+    Error::io(WRITING, error)
+}
+
+/// A blob in the making.
+#[derive(Debug)]
+pub struct NewBlob<'b> {
+    blobs: &'b NewBlobs<'b>,
+    /// All of it, as long as it is small.
+    start: Vec<u8>,
+    file: Option<File>,
+    len: u64,
+}
+
+impl NewBlob<'_> {
+    /// Appends bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.len += bytes.len() as u64;
+        if self.file.is_none() {
+            if self.start.len() + bytes.len() <= SMALL {
+                self.start.extend_from_slice(bytes);
+                return Ok(());
+            }
+            let mut file = (self.blobs.create)()?;
+            file.write_all(&self.start).map_err(cannot_write)?;
+            self.start = Vec::new();
+            self.file = Some(file);
+        }
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes)).map_err(cannot_write)
+    }
+
+    /// The blob, which is complete.
+    pub fn finish(self) -> Result<Extent> {
+        match self.file {
+            Some(file) => Ok(Extent::of_file(file, self.len)),
+            None => self.blobs.share(&self.start),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn small_blobs_share_a_file_and_large_ones_have_their_own() {
+        let files = AtomicUsize::new(0);
+        let blobs = NewBlobs::new(|| {
+            files.fetch_add(1, Ordering::Relaxed);
+            tempfile::tempfile().map_err(|e| Error::io("cannot make a file", e))
+        });
+        let mut kept: Vec<(Vec<u8>, Extent)> = Vec::new();
+        for size in [0, 1, SMALL, 3] {
+            let bytes = vec![size as u8 + 1; size];
+            let extent = blobs.keep(&bytes).unwrap();
+            kept.push((bytes, extent));
+        }
+        assert_eq!(files.load(Ordering::Relaxed), 1);
+        let mut large = blobs.writer();
+        large.write(&[1; SMALL]).unwrap();
+        large.write(&[2]).unwrap();
+        kept.push(([&[1; SMALL][..], &[2]].concat(), large.finish().unwrap()));
+        assert_eq!(files.load(Ordering::Relaxed), 2);
+        assert!(kept.iter().all(|(bytes, extent)| extent.bytes(1 << 20).unwrap() == *bytes));
+    }
+}
