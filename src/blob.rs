@@ -134,6 +134,7 @@ impl Extent {
         if bytes.len() as u64 != self.len {
             return Err(Error::mismatch("size", self.len, bytes.len()));
         }
+        bytes.shrink_to_fit();
         Ok(bytes)
     }
 

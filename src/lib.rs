@@ -41,7 +41,7 @@
 //! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | [`mod@format`] | pure: where files of well-known formats keep times |
-//! | 2 | [`epoch`], [`digest`], [`media_type`], [`json_writer`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
+//! | 2 | [`epoch`], [`digest`], [`media_type`], [`json_writer`], [`limits`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
@@ -83,6 +83,7 @@ pub mod image;
 pub mod inspect;
 pub mod json_writer;
 pub mod layer;
+pub mod limits;
 pub mod media_type;
 mod memory;
 pub mod policy;
@@ -101,6 +102,7 @@ pub use epoch::{Epoch, Instant, Rule, Stamp};
 pub use error::{Error, Result};
 pub use image::location::Location;
 pub use inspect::Inspect;
+pub use limits::Limits;
 pub use media_type::Compression;
 pub use policy::Platform;
 pub use rewrite::Rewrite;

@@ -1,5 +1,7 @@
 //! Media types: what a descriptor says its blob is.
 
+use std::borrow::Cow;
+
 use oci_spec::image::MediaType as Spec;
 
 /// Docker's attestation manifests carry this `artifactType` where BuildKit writes them as OCI artifacts.
@@ -20,6 +22,28 @@ pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.lis
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker image config.
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+
+/// A media type as descriptors are held with it: of those that are usual, no copy is made.
+pub fn shared(media_type: &str) -> Cow<'static, str> {
+    const USUAL: [&str; 14] = [
+        "",
+        OCI_MANIFEST,
+        OCI_CONFIG,
+        OCI_INDEX,
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.oci.image.layer.v1.tar",
+        IN_TOTO,
+        DOCKER_MANIFEST,
+        DOCKER_CONFIG,
+        DOCKER_INDEX,
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        "application/vnd.docker.image.rootfs.diff.tar",
+        OCI_ARTIFACT,
+    ];
+    let usual = USUAL.into_iter().find(|usual| *usual == media_type);
+    usual.map_or_else(|| Cow::Owned(media_type.to_owned()), Cow::Borrowed)
+}
 
 /// What a blob is, as far as restamp cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

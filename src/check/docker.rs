@@ -122,7 +122,7 @@ impl Checker<'_> {
         let known: BTreeSet<&Digest> = image.config.diff_ids.iter().collect();
         for (diff_id, link) in &image.entry.sources {
             if !known.contains(diff_id) {
-                self.findings.fault(place, Kind::LayerSources, &link.path, "no such diff_id in the config");
+                self.findings.fault(place, Kind::LayerSources, &link.path.to_string(), "no such diff_id in the config");
             }
             self.data(place, link);
             // They say what was pulled from a registry, which need not be what is in the archive.
@@ -145,7 +145,7 @@ impl Checker<'_> {
             let below = configs_below(self.graph, child.digest);
             if self.selection.keeps_root(number) && !below.is_empty() && !below.contains(&image.id) {
                 let text = format!("manifest.json has another image of that name, {}", image.id);
-                let field = member_path(&member_path(&child.path, "annotations"), IMAGE_NAME);
+                let field = member_path(&member_path(&child.path.to_string(), "annotations"), IMAGE_NAME);
                 self.findings.fault(&place, Kind::Views, &field, text);
             }
         }
@@ -221,7 +221,7 @@ pub(super) fn layer_sources(
     let place = findings.place(What::File, "manifest.json", "");
     for (diff_id, link) in docker.iter().flat_map(|image| &image.entry.sources) {
         let Some(extent) = source.blob(&link.digest)? else { continue };
-        let mut fault = |text: String| findings.fault(&place, Kind::LayerSources, &link.path, text);
+        let mut fault = |text: String| findings.fault(&place, Kind::LayerSources, &link.path.to_string(), text);
         if extent.len() != link.size {
             fault(format!("size does not match: expected {}, found {}", link.size, extent.len()));
         }

@@ -16,7 +16,7 @@ use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result, printable, quoted};
-use crate::image::graph::{Body, IndexNode, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::graph::{Body, IndexNode, ManifestNode, extent_of};
 use crate::image::names::{familiar, names};
 use crate::image::source::DOCUMENT_LIMIT;
 use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
@@ -126,7 +126,7 @@ impl Checker<'_> {
             }
             Body::Unknown(unknown) => {
                 let place = self.findings.place(What::Blob, &name, of);
-                let text = format!("{} is not understood: times in it are not checked", quoted(&node.media_type));
+                let text = format!("{} is not understood: times in it are not checked", quoted(&*node.media_type));
                 self.findings.note(&place, Kind::MediaType, "", text);
                 if let Some(subject) = &unknown.subject {
                     self.subject(&place, subject)?;
@@ -140,8 +140,9 @@ impl Checker<'_> {
                 let keeps =
                     move |number: usize| children.get(number).is_none_or(|child| selection.keeps(&child.digest));
                 // The graph was read to this depth, but perhaps on another way than this.
-                if self.depth >= MAX_DEPTH {
-                    return Err(Error::limit("depth of nested indexes", MAX_DEPTH as u64, "more").in_blob(link.digest));
+                if self.depth >= self.source.limits().nesting {
+                    let limit = self.source.limits().nesting as u64;
+                    return Err(Error::limit("depth of nested indexes", limit, "more").in_blob(link.digest));
                 }
                 self.depth += 1;
                 let result = self.index(&place, index, of, &keeps).map_err(|e| e.in_blob(link.digest));
@@ -260,7 +261,7 @@ impl Checker<'_> {
             return;
         }
         let field = format!("{}.mediaType", layer.path);
-        let media_type = quoted(&layer.media_type);
+        let media_type = quoted(&*layer.media_type);
         let text = match kind {
             LayerKind::Tar(_) => return,
             LayerKind::Foreign => {
@@ -326,7 +327,12 @@ impl Checker<'_> {
             Ok(None) => {
                 let is_foreign = LayerType::parse(&link.media_type).is_some_and(|layer| layer.foreign);
                 if !is_foreign && link.urls.is_empty() {
-                    self.findings.fault(place, Kind::Missing, &link.path, format!("blob {} is missing", link.digest));
+                    self.findings.fault(
+                        place,
+                        Kind::Missing,
+                        &link.path.to_string(),
+                        format!("blob {} is missing", link.digest),
+                    );
                 }
                 return Ok(());
             }
@@ -337,7 +343,7 @@ impl Checker<'_> {
         if extent.len() != link.size {
             let text =
                 format!("size of {} does not match: expected {}, found {}", link.digest, link.size, extent.len());
-            self.findings.fault(place, Kind::Size, &link.path, text);
+            self.findings.fault(place, Kind::Size, &link.path.to_string(), text);
         }
         let (name, digest) = (link.digest.to_string(), Some(link.digest));
         self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);

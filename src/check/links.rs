@@ -30,7 +30,7 @@ impl Checker<'_> {
                 let is_foreign = LayerType::parse(&link.media_type).is_some_and(|layer| layer.foreign);
                 if !is_foreign && link.urls.is_empty() && link.data.is_none() {
                     let text = format!("blob {} is missing", link.digest);
-                    let finding = Finding::new(place, Kind::Missing, text).field(link.path.clone());
+                    let finding = Finding::new(place, Kind::Missing, text).field(link.path.to_string());
                     self.findings.push(Finding { level: self.absent, ..finding });
                 }
             }
@@ -109,14 +109,19 @@ impl Checker<'_> {
         self.data(place, subject);
         if self.source.blob(&subject.digest)?.is_none() {
             let text = format!("{} is not in the image", subject.digest);
-            self.findings.fault(place, Kind::Subject, &subject.path, text);
+            self.findings.fault(place, Kind::Subject, &subject.path.to_string(), text);
             return Ok(());
         }
         // Its size was compared when it was read.
         match self.graph.nodes.get(&subject.digest).map(|node| &node.body) {
             Some(Body::Index(_) | Body::Manifest(_)) => self.own_media_type(place, subject),
             Some(Body::Blob(_)) => {
-                self.findings.fault(place, Kind::Subject, &subject.path, format!("{} is no manifest", subject.digest));
+                self.findings.fault(
+                    place,
+                    Kind::Subject,
+                    &subject.path.to_string(),
+                    format!("{} is no manifest", subject.digest),
+                );
             }
             // It could not be read, which was told; or nothing is known of what it is.
             Some(Body::Absent | Body::Unknown(_)) | None => {}
@@ -176,7 +181,7 @@ impl Checker<'_> {
             let first = *known.entry((name, platform)).or_insert(child);
             if first.digest != child.digest {
                 let text = format!("{} names {} as well", quoted(name), first.digest);
-                self.findings.fault(place, Kind::Tag, &child.path, text);
+                self.findings.fault(place, Kind::Tag, &child.path.to_string(), text);
             }
             let Some(tag) = child.ref_name().filter(|tag| split_fallback_tag(tag).is_some()) else { continue };
             let is_there = fallback_tag_target(tag, |lowest| reachable.range(*lowest..).next().copied()).is_some()
@@ -185,7 +190,7 @@ impl Checker<'_> {
                     .is_some_and(|digest| self.source.blob(&digest).is_ok_and(|blob| blob.is_some()));
             if !is_there {
                 let text = format!("tag {} is about a manifest that is not in the image", quoted(tag));
-                self.findings.fault(place, Kind::Tag, &child.path, text);
+                self.findings.fault(place, Kind::Tag, &child.path.to_string(), text);
             }
         }
     }

@@ -24,7 +24,9 @@ use super::running::{self, BaseArguments, Running, Workshop};
 Examples:
   restamp check --epoch 1700000000 app.oci.tar
   docker save app | restamp check --digests-only
-  restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'")]
+  restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'
+
+How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
 // What these mean to a rewrite is not what they mean here: nothing is written.
 #[command(
     mut_arg("epoch", |arg| arg.help("What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as \

@@ -25,7 +25,9 @@ use super::running::{self, Running, Workshop};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp inspect
-  restamp inspect --json oci:build:v1 | jq '.images[].created'")]
+  restamp inspect --json oci:build:v1 | jq '.images[].created'
+
+How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
 pub struct Arguments {
     /// The image to look at: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a path, or `-`
     #[arg(default_value = "-", value_name = "SOURCE")]

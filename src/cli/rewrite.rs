@@ -30,7 +30,9 @@ use super::running::{self, BaseArguments, Running, Workshop};
 #[command(after_help = "Examples:
   docker save app | restamp rewrite | docker load
   restamp rewrite --epoch \"$(git log -1 --pretty=%ct)\" build.oci.tar app.oci.tar
-  restamp rewrite --clamp --base oci:base oci:app oci:app-stamped")]
+  restamp rewrite --clamp --base oci:base oci:app oci:app-stamped
+
+How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
 pub struct Arguments {
     /// The image to read
     #[arg(default_value = "-", value_name = "SOURCE")]

@@ -59,7 +59,11 @@ impl Comparison<'_> {
         let here: BTreeSet<Digest> = left.iter().map(|x| x.link.digest).collect();
         let kind = |view: &View<'_>, listed: &Listed| {
             let link = view.descriptor(&listed.link)?;
-            Some((link.media_type.clone(), link.platform.as_ref().map(ToString::to_string), link.artifact_type.clone()))
+            Some((
+                link.media_type.to_string(),
+                link.platform.as_ref().map(ToString::to_string),
+                link.artifact_type.clone(),
+            ))
         };
         // The same first, then what is alike, in its order.
         let mut rest: BTreeMap<_, VecDeque<(usize, &Listed)>> = BTreeMap::new();
@@ -101,7 +105,7 @@ impl Comparison<'_> {
         let paths = pair
             .iter()
             .zip(self.views)
-            .find_map(|(listed, view)| Some(view.descriptor(&listed.as_ref()?.link)?.path.clone()));
+            .find_map(|(listed, view)| Some(view.descriptor(&listed.as_ref()?.link)?.path.to_string()));
         let field = paths.unwrap_or_default();
         let values = pair.map(|listed| listed.map(|listed| Value::text(listed.link.digest.to_string())));
         let place = self.index_place();
@@ -169,8 +173,8 @@ impl Comparison<'_> {
         };
         let mut compared = Compared::default();
         documents(&json_a, &json_b, &told, &mut compared);
-        let path = left.descriptor(&pair[0].link).map_or("", |descriptor| descriptor.path.as_str());
-        self.report(path, compared);
+        let path = left.descriptor(&pair[0].link).map(|descriptor| descriptor.path.to_string()).unwrap_or_default();
+        self.report(&path, compared);
         Ok(())
     }
 

@@ -147,7 +147,7 @@ impl<'s> View<'s> {
         let index = match index {
             None => self.graph.root.as_ref(),
             Some(digest) => match self.graph.nodes.get(digest).map(|node| &node.body) {
-                Some(Body::Index(index)) => Some(index),
+                Some(Body::Index(index)) => Some(&**index),
                 _ => None,
             },
         };
@@ -256,7 +256,7 @@ impl<'s> View<'s> {
         }
         if let Some(platform) = platform {
             let (graph_view, images) = (&*self, &self.images);
-            let listed = |link: &Link| graph_view.descriptor(link)?.platform.as_ref().map(platforms::named);
+            let listed = |link: &Link| graph_view.descriptor(link)?.platform.as_deref().map(platforms::named);
             let fits = |link: &Link| listed(link).is_some_and(|of| platform.matches(&of));
             let is_of = |image: &Image| platform.matches(&image.platform) || image.links.last().is_some_and(fits);
             let keep: Vec<bool> = images.iter().map(is_of).collect();

@@ -7,8 +7,9 @@ use super::view::{Attached, Image, Layer, Link, Listed, Text, View, commands};
 use crate::digest::Digest;
 use crate::document::descriptor::REFERENCE_DIGEST;
 use crate::error::Result;
-use crate::image::graph::{Body, MAX_DEPTH, ManifestNode, extent_of};
+use crate::image::graph::{Body, ManifestNode, extent_of};
 use crate::image::names::names;
+use crate::limits::Limits;
 
 /// An index that several others list is walked so often, as each of them may have a name of its own.
 const WALKS_MAX: usize = 16;
@@ -83,7 +84,7 @@ impl View<'_> {
         let links = || before.iter().copied().chain([link]).collect::<Vec<Link>>();
         let body = self.graph.nodes.get(&link.digest).map(|node| &node.body);
         match body {
-            Some(Body::Index(index)) if before.len() + 1 < MAX_DEPTH && !index.children.is_empty() => {
+            Some(Body::Index(index)) if before.len() + 1 < Limits::DEFAULT.nesting && !index.children.is_empty() => {
                 let walks = found.walks.entry(link.digest).or_insert(0);
                 *walks += 1;
                 if *walks <= WALKS_MAX {

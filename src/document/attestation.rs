@@ -9,10 +9,11 @@ use super::json::{Json, Kind, Value, element_path, member_path};
 use super::{Moves, Patch, Patched, WarningKind, moved};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Result, printable};
+use crate::limits::Limits;
 use crate::media_type::{DOCKER_ATTESTATION, IN_TOTO};
 
-/// The largest in-toto statement that is read: an SBOM of a large image is some tens of megabytes.
-pub const STATEMENT_LIMIT: u64 = 64 << 20;
+/// The largest in-toto statement that is read, [`Limits::statement_bytes`].
+pub const STATEMENT_LIMIT: u64 = Limits::DEFAULT.statement_bytes;
 
 /// What a blob that may be a statement is.
 #[derive(Debug)]
@@ -79,6 +80,17 @@ impl Statement<'_> {
         self.moved(moves).finish()
     }
 
+    /// As [`patch`](Self::patch), but the document is given out piece by piece, and [`Patched::bytes`] stays empty: a
+    /// second copy of an SBOM of tens of megabytes is one too many. Of one that stays as it is, nothing is given out.
+    pub fn patch_to(&self, moves: &Moves, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Patched> {
+        let Patch { edits, times, command_times, warnings } = self.moved(moves);
+        let changed = !edits.is_empty();
+        if changed {
+            edits.apply_to(out)?;
+        }
+        Ok(Patched { bytes: Vec::new(), changed, times, command_times, warnings })
+    }
+
     fn moved(&self, moves: &Moves) -> Patch<'_> {
         let mut patch = Patch::new(&self.json);
         let subjects = self.json.root().get("subject").into_iter().flat_map(Value::elements);
@@ -100,26 +112,6 @@ impl Statement<'_> {
         }
         patch
     }
-}
-
-/// Patches a blob in the memory it is in, since a second copy of an SBOM of tens of megabytes is one too many.
-/// What is no statement is left as it is.
-pub fn patch_statement(mut bytes: Vec<u8>, moves: &Moves) -> Result<Patched> {
-    let Attestation::Statement(statement) = Attestation::parse(&bytes)? else {
-        return Ok(Patched { bytes, changed: false, times: 0, command_times: 0, warnings: Vec::new() });
-    };
-    let Patch { edits, warnings, .. } = statement.moved(moves);
-    let list = edits.into_list()?;
-    // A digest is as long as the one it replaces, unless that was written with escapes.
-    if list.iter().any(|(span, new)| span.len() != new.len()) {
-        return statement.patch(moves);
-    }
-    for (span, new) in &list {
-        if let Some(old) = bytes.get_mut(span.clone()) {
-            old.copy_from_slice(new);
-        }
-    }
-    Ok(Patched { bytes, changed: !list.is_empty(), times: 0, command_times: 0, warnings })
 }
 
 fn read_subject(subject: Value<'_>, number: usize) -> Subject {

@@ -1,16 +1,18 @@
 //! Descriptors: how one document names a blob, wherever it does.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::json::{Kind, Value, member_path};
+use super::json::{Kind, Value, element_path, member_path};
 use super::times::{Site, label_sites};
 use super::{Moves, Patch, WarningKind, moved};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
-use crate::media_type::LayerKind;
+use crate::media_type::{LayerKind, shared};
 
 /// The annotation by which BuildKit says that a manifest is an attestation.
 pub const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
@@ -38,11 +40,11 @@ pub fn describes_layer_bytes(key: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
     /// Where in its document it stands: `layers[2]`.
-    pub path: String,
+    pub path: DescriptorPath,
     /// Its span in the document.
     pub span: Range<usize>,
     /// `mediaType`; empty where there is none.
-    pub media_type: String,
+    pub media_type: Cow<'static, str>,
     /// The blob's digest.
     pub digest: Digest,
     /// The blob's size in bytes.
@@ -50,13 +52,34 @@ pub struct Descriptor {
     /// Annotations with a text for value.
     pub annotations: Vec<(String, String)>,
     /// What an image runs on.
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// Where else the blob can be got.
     pub urls: Vec<String>,
     /// The blob itself in base64, unchecked.
     pub data: Option<String>,
     /// `artifactType`.
     pub artifact_type: Option<String>,
+}
+
+/// Where in its document a descriptor stands. The text is made when it is needed: there may be many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DescriptorPath {
+    /// A field: `config`.
+    Field(&'static str),
+    /// An element of a list: `layers[2]`.
+    Element(&'static str, usize),
+    /// Anywhere else.
+    Other(Box<str>),
+}
+
+impl fmt::Display for DescriptorPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => f.write_str(field),
+            Self::Element(list, number) => f.write_str(&element_path(list, *number)),
+            Self::Other(path) => f.write_str(path),
+        }
+    }
 }
 
 /// What an image runs on.
@@ -87,9 +110,9 @@ impl Platform {
     }
 }
 
-impl std::fmt::Display for Platform {
+impl fmt::Display for Platform {
     /// `linux/arm64/v8`; what is not known is `unknown`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Option<String>| part.clone().filter(|p| !p.is_empty()).unwrap_or_else(|| "unknown".into());
         write!(f, "{}/{}", part(&self.os), part(&self.architecture))?;
         match &self.variant {
@@ -101,7 +124,7 @@ impl std::fmt::Display for Platform {
 
 impl Descriptor {
     /// Reads a descriptor that stands at this path.
-    pub(super) fn read(value: Value<'_>, path: String) -> Result<Self> {
+    pub(super) fn read(value: Value<'_>, path: DescriptorPath) -> Result<Self> {
         if value.kind() != Kind::Object {
             return Err(value.wrong("descriptor", "an object"));
         }
@@ -119,11 +142,11 @@ impl Descriptor {
         };
         Ok(Self {
             span: value.span(),
-            media_type: text(value, "mediaType").unwrap_or_default(),
+            media_type: value.get("mediaType").and_then(Value::as_str).map_or(Cow::Borrowed(""), |text| shared(&text)),
             digest,
             size,
             annotations: read_annotations(value),
-            platform: value.get_some("platform").map(Platform::read),
+            platform: value.get_some("platform").map(|platform| Box::new(Platform::read(platform))),
             urls: texts(value, "urls"),
             data: read_data(value)?,
             artifact_type: text(value, "artifactType"),
@@ -150,7 +173,8 @@ impl Descriptor {
     pub fn decoded_data(&self) -> Option<Result<Vec<u8>>> {
         let data = self.data.as_deref()?;
         Some(STANDARD.decode(data).map_err(|error| {
-            Error::malformed("data", "base64 (RFC 4648, 4)", error).at_entry(member_path(&self.path, "data"))
+            Error::malformed("data", "base64 (RFC 4648, 4)", error)
+                .at_entry(member_path(&self.path.to_string(), "data"))
         }))
     }
 }
@@ -187,7 +211,11 @@ pub(super) fn read_digest(value: Value<'_>) -> Result<Digest> {
 /// The `annotations` of a document or descriptor that have a text for value.
 pub(super) fn read_annotations(holder: Value<'_>) -> Vec<(String, String)> {
     let members = holder.get("annotations").into_iter().flat_map(Value::members);
-    members.filter_map(|member| Some((member.key.into_owned(), member.value.as_str()?.into_owned()))).collect()
+    let mut list: Vec<(String, String)> =
+        members.filter_map(|member| Some((member.key.into_owned(), member.value.as_str()?.into_owned()))).collect();
+    // They are held as long as the document is, and there may be many descriptors with a single one.
+    list.shrink_to_fit();
+    list
 }
 
 /// The times in the `annotations` of a document or descriptor.
@@ -201,22 +229,17 @@ pub struct DescriptorEdit<'b> {
     /// The new digest and size.
     pub blob: Option<(Digest, u64)>,
     /// The new blob itself, for a `data` field to be made anew. Without it the field is removed.
-    pub data: Option<&'b [u8]>,
+    pub data: Option<Cow<'b, [u8]>>,
     /// The new media type, where there is one already.
     pub media_type: Option<String>,
     /// The diff_id of a layer that was rewritten: annotations about the old bytes go.
     pub rewritten: Option<Digest>,
 }
 
-impl<'b> DescriptorEdit<'b> {
+impl DescriptorEdit<'_> {
     /// The blob is another one now.
     pub fn blob(digest: Digest, size: u64) -> Self {
         Self { blob: Some((digest, size)), ..Self::default() }
-    }
-
-    /// The blob is this document now; the digest keeps the algorithm of the one it replaces.
-    pub fn document(algorithm: Algorithm, bytes: &'b [u8]) -> Self {
-        Self { data: Some(bytes), ..Self::blob(Digest::of(algorithm, bytes), bytes.len() as u64) }
     }
 }
 
@@ -237,7 +260,7 @@ impl Patch<'_> {
         if let (Some(field), Some(media_type)) = (value.get_some("mediaType"), &edit.media_type) {
             self.edits.string(field, media_type);
         }
-        match (value.get_some("data"), edit.data) {
+        match (value.get_some("data"), &edit.data) {
             (Some(field), Some(bytes)) => {
                 self.edits.string(field, &STANDARD.encode(bytes));
             }

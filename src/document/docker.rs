@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::list;
-use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, text, texts};
+use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, text, texts};
 use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched, WarningKind, moved};
@@ -180,7 +180,7 @@ fn read_entry(entry: Value<'_>, number: usize) -> Result<ArchiveEntry> {
     let sources = entry.get_some("LayerSources").into_iter().flat_map(Value::members).map(|member| {
         let path = member_path(&member_path(&at, "LayerSources"), &member.key);
         let diff_id = member.key.parse::<Digest>().map_err(|error| error.at_entry(&path))?;
-        Ok((diff_id, Descriptor::read(member.value, path)?))
+        Ok((diff_id, Descriptor::read(member.value, DescriptorPath::Other(path.into()))?))
     });
     let parent = entry.get_some("Parent").filter(|parent| parent.as_str().is_none_or(|text| !text.is_empty()));
     Ok(ArchiveEntry {

@@ -111,7 +111,7 @@ impl<'a> Edits<'a> {
     }
 
     /// The edits in the order of the document, none of which touches another.
-    pub(super) fn into_list(mut self) -> Result<Vec<(Range<usize>, Vec<u8>)>> {
+    fn into_list(mut self) -> Result<Vec<(Range<usize>, Vec<u8>)>> {
         self.list.sort_by_key(|(span, _)| (span.start, span.end));
         let mut done = 0;
         for (span, _) in &self.list {
@@ -127,16 +127,24 @@ impl<'a> Edits<'a> {
 
     /// The document with all edits made.
     pub fn apply(self) -> Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.bytes.len());
+        self.apply_to(&mut |bytes| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// As [`apply`](Self::apply), piece by piece.
+    pub fn apply_to(self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let bytes = self.bytes;
-        let mut out = Vec::with_capacity(bytes.len());
         let mut done = 0;
         for (span, new) in self.into_list()? {
-            out.extend_from_slice(bytes.get(done..span.start).unwrap_or_default());
-            out.extend_from_slice(&new);
+            out(bytes.get(done..span.start).unwrap_or_default())?;
+            out(&new)?;
             done = span.end;
         }
-        out.extend_from_slice(bytes.get(done..).unwrap_or_default());
-        Ok(out)
+        out(bytes.get(done..).unwrap_or_default())
     }
 }
 

@@ -2,7 +2,7 @@
 //! (OCI image-spec, image-index.md). A layout's `index.json` is one as well.
 
 use super::config::list;
-use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, read_annotations, text};
+use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
 use super::manifest::not_both;
 use super::times::{Site, TimeSite};
@@ -50,10 +50,25 @@ impl<'a> Index<'a> {
         not_both(root, &["layers", "config", "fsLayers"], "image index", "no config and no layers")?;
         let manifests = list(root, "manifests", "manifests")?
             .enumerate()
-            .map(|(number, manifest)| Descriptor::read(manifest, element_path("manifests", number)))
+            .map(|(number, manifest)| Descriptor::read(manifest, DescriptorPath::Element("manifests", number)))
             .collect::<Result<_>>()?;
-        let subject = root.get_some("subject").map(|value| Descriptor::read(value, "subject".into())).transpose()?;
+        let subject = root
+            .get_some("subject")
+            .map(|value| Descriptor::read(value, DescriptorPath::Field("subject")))
+            .transpose()?;
         Ok(Self { json, manifests, subject })
+    }
+
+    /// An index to be patched, whose descriptors were read before: none is made of them.
+    pub fn known(bytes: &'a [u8]) -> Result<Self> {
+        Ok(Self { json: Json::parse(bytes)?, manifests: Vec::new(), subject: None })
+    }
+
+    /// The manifests and the subject, to be kept.
+    pub fn into_parts(self) -> (Vec<Descriptor>, Option<Descriptor>) {
+        let Self { mut manifests, subject, .. } = self;
+        manifests.shrink_to_fit();
+        (manifests, subject)
     }
 
     /// The manifests in their order.
@@ -131,7 +146,7 @@ impl<'a> Index<'a> {
             }
         }
         if let Some(manifests) = root.get("manifests") {
-            let keep: Vec<bool> = (0..self.manifests.len()).map(|number| !removed(number)).collect();
+            let keep: Vec<bool> = (0..manifests.elements().count()).map(|number| !removed(number)).collect();
             patch.edits.retain_elements(manifests, &keep);
         }
         patch.finish()

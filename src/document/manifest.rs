@@ -2,7 +2,7 @@
 
 use super::commands::OldTimes;
 use super::config::list;
-use super::descriptor::{Descriptor, DescriptorEdit, annotation_sites, read_annotations, text};
+use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
 use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched};
@@ -55,14 +55,22 @@ impl<'a> Manifest<'a> {
             return Err(Error::refused(text).at_entry("schemaVersion"));
         }
         not_both(root, &["manifests", "fsLayers"], "image manifest", "no list of manifests")?;
-        let part = |key: &str| root.get_some(key).map(|value| Descriptor::read(value, key.to_owned())).transpose();
+        let part =
+            |key| root.get_some(key).map(|value| Descriptor::read(value, DescriptorPath::Field(key))).transpose();
         let (config, subject) = (part("config")?, part("subject")?);
         let key = layers_key(root);
         let layers = list(root, key, key)?
             .enumerate()
-            .map(|(number, layer)| Descriptor::read(layer, element_path(key, number)))
+            .map(|(number, layer)| Descriptor::read(layer, DescriptorPath::Element(key, number)))
             .collect::<Result<_>>()?;
         Ok(Self { json, config, layers, subject })
+    }
+
+    /// Config, layers and subject, to be kept.
+    pub fn into_parts(self) -> (Option<Descriptor>, Vec<Descriptor>, Option<Descriptor>) {
+        let Self { config, mut layers, subject, .. } = self;
+        layers.shrink_to_fit();
+        (config, layers, subject)
     }
 
     /// The config; an artifact may have none.

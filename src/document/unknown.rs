@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::descriptor::{Descriptor, DescriptorEdit, digests_in, text};
+use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, digests_in, text};
 use super::json::{Json, Kind, Value};
 use super::{Patch, Patched};
 use crate::digest::Digest;
@@ -33,7 +33,7 @@ impl<'a> Unknown<'a> {
     /// `subject`, where it is a descriptor.
     pub fn subject(&self) -> Option<Descriptor> {
         let value = self.json.root().get_some("subject")?;
-        Descriptor::read(value, "subject".to_owned()).ok()
+        Descriptor::read(value, DescriptorPath::Field("subject")).ok()
     }
 
     /// `artifactType`

@@ -6,16 +6,13 @@ use std::collections::BTreeMap;
 
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result, printable, quoted};
+use crate::limits::Limits;
 use crate::tar::{BLOCK, Entry, Part, Step, Visitor, Walker, Want};
 
 /// Links are followed this far: the archives of podman have one, a loop has no end.
 const MAX_LINKS: usize = 16;
-/// More entries than any image archive has; each takes some memory here.
-const MAX_ENTRIES: usize = 1 << 18;
 /// Bytes of a name, or of what a link points to (limits.h, PATH_MAX).
 const MAX_NAME: usize = 4096;
-/// Bytes of all of them.
-const MAX_NAMES: usize = 16 << 20;
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -31,7 +28,7 @@ enum Member {
 pub struct Archive {
     members: BTreeMap<String, Member>,
     /// Bytes of their names, and of what links point to.
-    names: usize,
+    names: u64,
     /// All of it, for whoever wants to see every entry once more.
     extent: Extent,
 }
@@ -39,10 +36,10 @@ pub struct Archive {
 impl Archive {
     /// Indexes an archive; contents are skipped, unless the extent is a spool that is still being filled.
     /// `arrived` is told of each file as soon as its header is read, its bytes may then still be on the way.
-    pub fn index(extent: &Extent, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
+    pub fn index(extent: &Extent, limits: &Limits, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
         let mut archive = Self { members: BTreeMap::new(), names: 0, extent: extent.clone() };
         walk(extent, &mut |step, entry| match step {
-            Step::Entry => archive.add(entry, extent, &mut arrived).map_err(|e| {
+            Step::Entry => archive.add(entry, extent, limits, &mut arrived).map_err(|e| {
                 let name = printable(&entry.name());
                 e.at_entry(name).at_offset(entry.offset())
             }),
@@ -64,23 +61,29 @@ impl Archive {
         Ok(self)
     }
 
-    fn add(&mut self, entry: &Entry, extent: &Extent, arrived: &mut impl FnMut(&str, &Extent)) -> Result<()> {
+    fn add(
+        &mut self,
+        entry: &Entry,
+        extent: &Extent,
+        limits: &Limits,
+        arrived: &mut impl FnMut(&str, &Extent),
+    ) -> Result<()> {
         let raw = entry.name();
         for name in [&raw, entry.link_name()] {
-            self.names += name.len();
+            self.names += name.len() as u64;
             if name.len() > MAX_NAME {
                 return Err(Error::limit("length of a name in bytes", MAX_NAME as u64, name.len()));
             }
         }
-        if self.names > MAX_NAMES {
-            return Err(Error::limit("size of all names in bytes", MAX_NAMES as u64, "more"));
+        if self.names > limits.names {
+            return Err(Error::limit("size of all names in bytes", limits.names, "more"));
         }
         let text = String::from_utf8_lossy(&raw).into_owned();
         let name = normal("", &text).ok_or_else(|| {
             Error::malformed("name of an archive entry", "a relative path without `..`", quoted(&raw))
         })?;
-        if self.members.len() >= MAX_ENTRIES {
-            return Err(Error::limit("number of archive entries", MAX_ENTRIES as u64, "more"));
+        if self.members.len() >= limits.archive_entries {
+            return Err(Error::limit("number of archive entries", limits.archive_entries as u64, "more"));
         }
         let member = match entry.kind() {
             b'1' | b'2' => {
@@ -285,7 +288,7 @@ mod tests {
     }
 
     fn error(extent: &Extent) -> String {
-        Archive::index(extent, |_, _| {}).unwrap_err().to_string()
+        Archive::index(extent, &Limits::DEFAULT, |_, _| {}).unwrap_err().to_string()
     }
 
     #[test]
@@ -298,7 +301,7 @@ mod tests {
             link(b, tar::EntryType::Symlink, "loop2", "loop");
             link(b, tar::EntryType::Symlink, "dangling", "nothing");
         });
-        let archive = Archive::index(&extent, |_, _| {}).unwrap();
+        let archive = Archive::index(&extent, &Limits::DEFAULT, |_, _| {}).unwrap();
         for name in ["layer.tar", "./layer.tar", "id/layer.tar", "id/hard"] {
             assert_eq!(archive.file(name).unwrap().unwrap().bytes(10).unwrap(), b"data", "{name}");
         }

@@ -12,7 +12,7 @@ use crate::image::graph::{Body, Graph, verify};
 /// The blob in a descriptor's `data`, where there is such a field; it has to be the one that is named.
 pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
     let Some(data) = link.decoded_data().transpose()? else { return Ok(None) };
-    let in_data = |e: Error| e.at_entry(member_path(&link.path, "data"));
+    let in_data = |e: Error| e.at_entry(member_path(&link.path.to_string(), "data"));
     if data.len() as u64 != link.size {
         return Err(in_data(Error::mismatch("size", link.size, data.len())));
     }

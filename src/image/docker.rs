@@ -13,11 +13,9 @@ use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
 use crate::error::{Error, Result, printable, quoted};
 use crate::image::graph::{Capped, ImageConfig};
-use crate::image::source::{DOCUMENT_LIMIT, Source};
+use crate::image::source::Source;
+use crate::limits::Limits;
 use crate::media_type::LayerKind;
-
-/// Bytes of all configs together that are held in memory.
-const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
 /// An image that `manifest.json` lists.
 #[derive(Debug)]
@@ -70,6 +68,7 @@ impl DockerImage {
         if archive.entries().is_empty() {
             return Err(place(Error::missing("image (the list is empty)")));
         }
+        within(archive.entries(), source.limits()).map_err(place)?;
         let mut images = Vec::new();
         let mut configs = Configs::default();
         for (number, entry) in archive.entries().iter().enumerate() {
@@ -101,7 +100,7 @@ impl DockerImage {
         let claimed = named_digest(&entry.config);
         let algorithm = claimed.map_or(Algorithm::Sha256, |claimed| claimed.algorithm());
         let in_config = |error: Error| error.in_blob(printable(entry.config.as_bytes()));
-        let (ids, config) = configs.get(&extent, algorithm).map_err(in_config)?;
+        let (ids, config) = configs.get(&extent, algorithm, source.limits()).map_err(in_config)?;
         let (id, image_id) = ids;
         let claimed = claimed.filter(|claimed| *claimed != id);
         let misnamed = claimed.map(|claimed| in_config(Error::mismatch("digest", claimed, id)));
@@ -134,6 +133,17 @@ impl DockerImage {
     }
 }
 
+fn within(entries: &[ArchiveEntry], limits: &Limits) -> Result<()> {
+    if entries.len() > limits.documents {
+        return Err(Error::limit("number of images", limits.documents as u64, entries.len()));
+    }
+    let layers: usize = entries.iter().map(|entry| entry.layers.len() + entry.sources.len()).sum();
+    if layers > limits.descriptors {
+        return Err(Error::limit("number of layers of all images", limits.descriptors as u64, layers));
+    }
+    Ok(())
+}
+
 /// The digest of a config, and what Docker calls its image.
 type Ids = (Digest, Digest);
 
@@ -146,16 +156,21 @@ struct Configs {
 
 impl Configs {
     /// The digests of a config, and what it says.
-    fn get(&mut self, extent: &Extent, algorithm: Algorithm) -> Result<(Ids, Result<Arc<ImageConfig>>)> {
+    fn get(
+        &mut self,
+        extent: &Extent,
+        algorithm: Algorithm,
+        limits: &Limits,
+    ) -> Result<(Ids, Result<Arc<ImageConfig>>)> {
         let key = (extent.place(), algorithm);
         if let Some((ids, config)) = self.known.get(&key) {
             let unread = || Error::refused("it can't be read, as an entry before this one says");
             return Ok((*ids, config.clone().ok_or_else(unread)));
         }
-        let bytes = extent.bytes(DOCUMENT_LIMIT)?;
+        let bytes = extent.bytes(limits.document_bytes)?;
         self.held += bytes.len() as u64;
-        if self.held > MAX_CONFIG_BYTES {
-            return Err(Error::limit("size of all configs in bytes", MAX_CONFIG_BYTES, self.held));
+        if self.held > limits.all_document_bytes {
+            return Err(Error::limit("size of all configs in bytes", limits.all_document_bytes, self.held));
         }
         let ids = (Digest::of(algorithm, &bytes), Digest::sha256(&bytes));
         let config = ImageConfig::parse(bytes).and_then(|config| config.ok_or_else(|| Error::missing("rootfs")));

@@ -5,6 +5,7 @@
 
 mod annotated;
 mod capped;
+mod held;
 mod node;
 mod unknown;
 
@@ -12,6 +13,7 @@ pub use capped::{Capped, Note};
 pub use node::{Body, ImageConfig, IndexNode, ManifestNode, Node};
 pub use unknown::UnknownNode;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::Extent;
@@ -25,15 +27,9 @@ use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::data;
-use crate::image::source::{DOCUMENT_LIMIT, Source};
+use crate::image::source::Source;
 use crate::media_type::{self, Class, OCI_ARTIFACT};
-
-/// Indexes may be nested this deep.
-pub const MAX_DEPTH: usize = 64;
-/// More documents than any layout has; each takes some memory.
-const MAX_DOCUMENTS: usize = 100_000;
-/// Bytes of all documents together that are held in memory.
-const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+use held::Held;
 
 /// All that can be reached from the roots.
 #[derive(Debug, Default)]
@@ -50,60 +46,76 @@ pub struct Graph {
     old_times: BTreeMap<Digest, OldTimes>,
     /// Does the archive list images in `manifest.json` as well?
     is_docker: bool,
-    held: u64,
+    held: Held,
 }
 
 impl Graph {
     /// Follows every descriptor of an image.
     pub fn load(source: &Source) -> Result<Self> {
+        let limits = source.limits();
         let mut graph = Self { is_docker: source.docker().is_some(), ..Self::default() };
         let Some(bytes) = source.index() else { return Ok(graph) };
         let root = graph.index(bytes.to_vec()).map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
-        let mut pending: Vec<(Descriptor, usize, String)> = Vec::new();
-        let queue = |pending: &mut Vec<_>, node: &IndexNode, depth: usize, place: &str| {
+        let mut pending: Vec<Pending> = Vec::new();
+        let queue = |pending: &mut Vec<_>, node: &IndexNode, depth: usize, holder: Option<Digest>| {
             // Last first, as the list is worked off from its end.
-            for (number, child) in node.children.iter().enumerate().rev() {
-                pending.push((child.clone(), depth, format!("{place}: manifests[{number}]")));
-            }
+            pending.extend((0..node.children.len()).rev().map(|number| Pending { holder, child: Some(number), depth }));
         };
-        queue(&mut pending, &root, 1, "index.json");
+        graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
+        queue(&mut pending, &root, 1, None);
         graph.root = Some(root);
-        while let Some((link, depth, place)) = pending.pop() {
+        while let Some(next) = pending.pop() {
+            let depth = next.depth;
+            let Some((link, place)) = graph.link(&next) else { continue };
             if let Some(known) = graph.nodes.get(&link.digest).filter(|known| !is_misnamed(known, &link)) {
                 graph.same_size(&link, known_size(known), &place, source);
                 continue;
             }
-            if depth > MAX_DEPTH {
-                let error = Error::limit("depth of nested indexes", MAX_DEPTH as u64, depth);
+            if depth > limits.nesting {
+                let error = Error::limit("depth of nested indexes", limits.nesting as u64, depth);
                 graph.problem(error, &link.digest, source);
                 continue;
             }
-            if graph.nodes.len() >= MAX_DOCUMENTS {
-                return Err(Error::limit("number of documents", MAX_DOCUMENTS as u64, "more").in_file(source.name()));
+            if graph.nodes.len() >= limits.documents {
+                return Err(Error::limit("number of documents", limits.documents as u64, "more").in_file(source.name()));
             }
             match graph.follow(source, &link, &place) {
                 Ok(node) => {
                     graph.same_size(&link, known_size(&node), &place, source);
                     if let Body::Index(index) = &node.body {
-                        queue(&mut pending, index, depth + 1, &link.digest.to_string());
+                        queue(&mut pending, index, depth + 1, Some(link.digest));
                     }
                     // A subject need not be listed anywhere, nor be here. Nothing is nested by it.
-                    let place = format!("{}: subject", link.digest);
-                    pending.extend(node.subject().map(|subject| (subject.clone(), 2, place)));
+                    let holder = Some(link.digest);
+                    pending.extend(node.subject().map(|_| Pending { holder, child: None, depth: 2 }));
                     graph.nodes.insert(link.digest, node);
                 }
                 Err(error) => {
                     graph.problem(error, &link.digest, source);
-                    graph.nodes.insert(link.digest, Node { media_type: String::new(), body: Body::Absent });
+                    graph.nodes.insert(link.digest, Node { media_type: Cow::Borrowed(""), body: Body::Absent });
                 }
             }
-            if graph.held > MAX_DOCUMENT_BYTES {
-                let error = Error::limit("size of all documents in bytes", MAX_DOCUMENT_BYTES, graph.held);
-                return Err(error.in_file(source.name()));
-            }
+            graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
         }
         graph.old_times = annotated::old_times(graph.root.as_ref(), &graph.nodes);
         Ok(graph)
+    }
+
+    /// A descriptor, and where it stands.
+    fn link(&self, pending: &Pending) -> Option<(Descriptor, String)> {
+        let node = pending.holder.map(|holder| self.nodes.get(&holder)).unwrap_or_default();
+        let link = match (pending.child, node) {
+            (None, node) => node?.subject(),
+            (Some(number), None) => self.root.as_ref()?.children.get(number),
+            (Some(number), Some(Node { body: Body::Index(index), .. })) => index.children.get(number),
+            (Some(_), Some(_)) => None,
+        };
+        let link = link?.clone();
+        let place = match pending.holder {
+            None => format!("index.json: {}", link.path),
+            Some(holder) => format!("{holder}: {}", link.path),
+        };
+        Some((link, place))
     }
 
     /// A config, which knows the times in the annotations about it.
@@ -175,8 +187,8 @@ impl Graph {
     }
 
     fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Node> {
-        let node = |media_type: &str, body| Node { media_type: media_type.to_owned(), body };
-        let media_type = link.media_type.as_str();
+        let node = |media_type: &str, body| Node { media_type: media_type::shared(media_type), body };
+        let media_type = &*link.media_type;
         let Some(extent) = extent_of(source, link)? else {
             // An index of many platforms of which only some were fetched is usual.
             self.note(link.digest, || format!("{place}: {} is not in the image; its descriptor is kept", link.digest));
@@ -186,16 +198,16 @@ impl Graph {
         if class != Class::Index && class != Class::Manifest && !media_type.is_empty() {
             return Ok(node(media_type, self.other(source, link, extent)?));
         }
-        if media_type.is_empty() && extent.len() > DOCUMENT_LIMIT {
+        if media_type.is_empty() && extent.len() > source.limits().document_bytes {
             return Ok(node(media_type, Body::Blob(extent)));
         }
-        let bytes = extent.bytes(DOCUMENT_LIMIT)?;
+        let bytes = extent.bytes(source.limits().document_bytes)?;
         let verified = verify(&bytes, &link.digest);
         if media_type.is_empty() {
             class = by_content(&bytes);
         }
         let body = match class {
-            Class::Index => self.index(bytes).map(Body::Index),
+            Class::Index => self.index(bytes).map(|index| Body::Index(Box::new(index))),
             Class::Manifest => self.manifest(source, link, bytes).map(|manifest| Body::Manifest(Box::new(manifest))),
             _ if unknown::may_be_document(&extent)? => self.unknown(source, extent, &bytes),
             _ => Ok(Body::Blob(extent)),
@@ -217,7 +229,7 @@ impl Graph {
         if !unknown::may_be_document(&extent)? {
             return Ok(Body::Blob(extent));
         }
-        let bytes = extent.bytes(DOCUMENT_LIMIT)?;
+        let bytes = extent.bytes(source.limits().document_bytes)?;
         // That they are others is found when they are read or copied as what they are.
         if verify(&bytes, &link.digest).is_err() {
             Ok(Body::Blob(extent))
@@ -228,7 +240,7 @@ impl Graph {
 
     fn unknown(&mut self, source: &Source, extent: Extent, bytes: &[u8]) -> Result<Body> {
         let unknown = UnknownNode::read(source, &extent, bytes)?;
-        self.held += unknown.held();
+        self.held.bytes += unknown.held();
         Ok(Body::Unknown(unknown))
     }
 
@@ -241,27 +253,19 @@ impl Graph {
     }
 
     fn index(&mut self, bytes: Vec<u8>) -> Result<IndexNode> {
-        self.held += bytes.len() as u64;
-        let (children, subject) = {
-            let index = Index::parse(&bytes)?;
-            (index.manifests().to_vec(), index.subject().cloned())
-        };
+        self.held.bytes += bytes.len() as u64;
+        let (children, subject) = Index::parse(&bytes)?.into_parts();
+        self.held.count(&children);
         Ok(IndexNode { bytes, children, subject })
     }
 
     fn manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestNode> {
-        self.held += bytes.len() as u64;
-        let (config, layers, subject, annotation_times, artifact_type, needs_config) = {
-            let manifest = Manifest::parse(&bytes)?;
-            (
-                manifest.config().cloned(),
-                manifest.layers().to_vec(),
-                manifest.subject().cloned(),
-                manifest.annotation_times(),
-                manifest.artifact_type(),
-                manifest.media_type().as_deref() != Some(OCI_ARTIFACT) && link.media_type != OCI_ARTIFACT,
-            )
-        };
+        self.held.bytes += bytes.len() as u64;
+        let manifest = Manifest::parse(&bytes)?;
+        let (annotation_times, artifact_type) = (manifest.annotation_times(), manifest.artifact_type());
+        let needs_config = manifest.media_type().as_deref() != Some(OCI_ARTIFACT) && link.media_type != OCI_ARTIFACT;
+        let (config, layers, subject) = manifest.into_parts();
+        self.held.count(&layers);
         if needs_config && config.is_none() {
             return Err(Error::missing("config"));
         }
@@ -304,15 +308,15 @@ impl Graph {
             let error = Error::mismatch("size", link.size, extent.len()).at_entry(&link.path);
             self.problem(error, &link.digest, source);
         }
-        if is_untyped && extent.len() > DOCUMENT_LIMIT {
+        if is_untyped && extent.len() > source.limits().document_bytes {
             return Ok(None);
         }
-        let bytes = extent.bytes(DOCUMENT_LIMIT).map_err(|e| e.in_blob(link.digest))?;
+        let bytes = extent.bytes(source.limits().document_bytes).map_err(|e| e.in_blob(link.digest))?;
         let verified = verify(&bytes, &link.digest);
         if is_untyped && verified.is_ok() && Json::parse(&bytes).is_err() {
             return Ok(None);
         }
-        self.held += bytes.len() as u64;
+        self.held.bytes += bytes.len() as u64;
         match (ImageConfig::parse(bytes).map_err(|e| e.in_blob(link.digest)), verified) {
             (Ok(config), Err(error)) => {
                 self.problem(error, &link.digest, source);
@@ -322,6 +326,15 @@ impl Graph {
             (result, Ok(())) => result,
         }
     }
+}
+
+/// A descriptor that is yet to be followed.
+struct Pending {
+    /// The document that it stands in; `index.json` if there is none.
+    holder: Option<Digest>,
+    /// Its number among the manifests of an index; none if it is a subject.
+    child: Option<usize>,
+    depth: usize,
 }
 
 /// Was a document taken for mere bytes, by a descriptor that did not say what this one says?

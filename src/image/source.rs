@@ -14,13 +14,17 @@ use crate::image::archive::Archive;
 use crate::image::folder;
 use crate::image::location::{Kind, Location, Where};
 use crate::image::names::tag_of;
+use crate::limits::Limits;
 use crate::media_type::Compression;
 use crate::spool::Spools;
 use crate::sync::start;
 use crate::tar::Entry;
 
-/// The largest document that is read: twice what registries take for a manifest, and far more than any config.
-pub const DOCUMENT_LIMIT: u64 = 16 << 20;
+/// The largest document that is read, [`Limits::document_bytes`], where there is no source to ask.
+pub const DOCUMENT_LIMIT: u64 = Limits::DEFAULT.document_bytes;
+
+/// What every source is opened with.
+const LIMITS: Limits = Limits::DEFAULT;
 
 /// An open image.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub struct Source {
     gzip_mtime: Option<u32>,
     /// `oci-layout`, once it was read.
     layout: OnceLock<Option<Vec<u8>>>,
+    limits: Limits,
 }
 
 /// The documents that only an archive of `docker save` has.
@@ -79,8 +84,16 @@ impl Source {
 
     fn detect(name: String, opened: Opened, forced: Option<Kind>) -> Result<Self> {
         let Opened { store, gzip_mtime } = opened;
-        let mut source =
-            Self { name, kind: Kind::Oci, store, index: None, docker: None, gzip_mtime, layout: OnceLock::new() };
+        let mut source = Self {
+            name,
+            kind: Kind::Oci,
+            store,
+            index: None,
+            docker: None,
+            gzip_mtime,
+            layout: OnceLock::new(),
+            limits: LIMITS,
+        };
         source.index = source.document("index.json")?;
         let layout = source.index.is_some();
         let folder = matches!(source.store, Store::Folder(_));
@@ -138,6 +151,11 @@ impl Source {
     /// What it was opened from, for messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How much of it may have to be held in memory.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// What it is carried in.
@@ -202,7 +220,7 @@ impl Source {
             },
             Store::Archive(archive) => archive.file(name),
         };
-        let bytes = extent.and_then(|extent| extent.map(|extent| extent.bytes(DOCUMENT_LIMIT)).transpose());
+        let bytes = extent.and_then(|extent| extent.map(|extent| extent.bytes(self.limits.document_bytes)).transpose());
         bytes.map_err(|e| e.in_blob(printable(name.as_bytes())))
     }
 
@@ -228,7 +246,7 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
         may_be_archive(&head[..count])?;
         if Compression::sniff(&head[..count]) == Compression::None {
             let extent = Extent::of_file(file, metadata.len());
-            let store = Archive::index(&extent, arrived).map(Store::Archive).map_err(no_image)?;
+            let store = Archive::index(&extent, &LIMITS, arrived).map(Store::Archive).map_err(no_image)?;
             return Ok(Opened { store, gzip_mtime: None });
         }
     }
@@ -250,7 +268,7 @@ fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrive
     let growing = Growing::new(spools.file()?);
     std::thread::scope(|scope| {
         let filler = start(scope, "fill", || growing.fill(reader))?;
-        let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), arrived);
+        let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), &LIMITS, arrived);
         // What follows the end marker is read all the same: the program that writes into this pipe must not be
         // killed by closing it. It may be once it is known that its archive is of no use.
         match &indexed {

@@ -50,7 +50,7 @@ pub(super) fn attached(graph: &Graph, selection: &Selection) -> Vec<Attached> {
 
 fn signature(manifest: &ManifestNode, tag: Option<&str>) -> Option<&'static str> {
     let blobs = manifest.layers.iter().chain(&manifest.config);
-    let media_types: Vec<&str> = blobs.map(|blob| blob.media_type.as_str()).collect();
+    let media_types: Vec<&str> = blobs.map(|blob| &*blob.media_type).collect();
     let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
     signature_kind(Suspect { artifact_types: &artifact_types, media_types: &media_types, tag })
 }
@@ -62,7 +62,7 @@ fn predicates(manifest: &ManifestNode) -> Vec<String> {
 /// Every descriptor in an index, by what it names; those of `index.json` first.
 fn descriptors(graph: &Graph) -> BTreeMap<Digest, Vec<&Descriptor>> {
     let nested = graph.nodes.values().filter_map(|node| match &node.body {
-        Body::Index(index) => Some(index),
+        Body::Index(index) => Some(&**index),
         _ => None,
     });
     let mut all: BTreeMap<Digest, Vec<&Descriptor>> = BTreeMap::new();

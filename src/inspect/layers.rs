@@ -63,7 +63,7 @@ impl<'s> Layers<'s> {
         let is_tar = is_read || LayerType::parse(&descriptor.media_type).is_some();
         let expect = Expect { digest: Some(digest), size: Some(size), diff_id: is_tar.then_some(diff_id) };
         let job = extent.map(|extent| Job { extent, expect, place: digest.to_string(), is_read });
-        let media_type = Some(descriptor.media_type.clone());
+        let media_type = Some(descriptor.media_type.to_string());
         let layer = Layer { digest: Some(digest), diff_id, media_type, size, blob, is_here, content: None };
         Ok(self.push((digest, diff_id), layer, job))
     }

@@ -2,16 +2,17 @@
 //!
 //! [`order`] says which comes first where they name each other across the tree.
 
+mod new;
 mod parts;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use crate::blob::NewBlobs;
 use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::convert;
-use crate::document::descriptor::{Descriptor, DescriptorEdit, REFERENCE_DIGEST, moved_tag};
+use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
 use crate::document::{Moves, Patched, moved};
@@ -25,6 +26,8 @@ use crate::rewrite::layers::{Done, Key, Layers};
 use crate::rewrite::order;
 use crate::selection::Selection;
 use crate::selection::base::Share;
+use crate::spool::Spools;
+use new::NewDocument;
 use parts::Part;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
@@ -56,8 +59,8 @@ pub struct NewConfig {
     pub digest: Digest,
     /// What Docker calls the image.
     pub image_id: Digest,
-    /// The document.
-    pub bytes: Arc<[u8]>,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// The documents of a run: what they were, and what they are.
@@ -84,7 +87,11 @@ pub struct Documents<'a> {
     /// The digests of that.
     pub left_behind: BTreeSet<Digest>,
     /// New documents by the old digest, but for configs.
-    new: BTreeMap<Digest, Vec<u8>>,
+    new: BTreeMap<Digest, NewDocument>,
+    /// Where the bytes of new documents are, if they are not in memory.
+    spooled: NewBlobs<'a>,
+    /// How many bytes are.
+    held: u64,
     /// Statements that were read, and their sizes.
     statements: BTreeMap<Digest, u64>,
     configs: BTreeMap<ConfigKey, NewConfig>,
@@ -104,6 +111,7 @@ impl<'a> Documents<'a> {
         plans: &'a BTreeMap<Digest, ImagePlan>,
         selection: &'a Selection,
         to_oci: bool,
+        spools: &'a Spools,
     ) -> Self {
         Self {
             source,
@@ -120,6 +128,8 @@ impl<'a> Documents<'a> {
             dropped: Vec::new(),
             left_behind: BTreeSet::new(),
             new: BTreeMap::new(),
+            spooled: NewBlobs::new(|| spools.file()),
+            held: 0,
             statements: BTreeMap::new(),
             configs: BTreeMap::new(),
             made: BTreeMap::new(),
@@ -201,16 +211,6 @@ impl<'a> Documents<'a> {
         self.warnings.extend(patched.warnings.iter().map(|warning| format!("{place}: {warning}")));
     }
 
-    /// Keeps a new document under its digest.
-    fn publish(&mut self, old: Digest, bytes: Vec<u8>) {
-        let new = Digest::of(old.algorithm(), &bytes);
-        if new != old {
-            self.moves.insert(old, new);
-        }
-        self.blobs.insert(new, Content::Bytes(bytes.clone()));
-        self.new.insert(old, bytes);
-    }
-
     /// Rewrites some documents and all that they depend on, which comes first.
     fn visit(&mut self, wanted: Vec<Digest>) -> Result<()> {
         // Chains of subjects may be long, so this is a list and no recursion.
@@ -258,12 +258,12 @@ impl<'a> Documents<'a> {
                 let keep: Vec<bool> = (0..index.children.len()).map(|number| self.keeps_child(index, number)).collect();
                 let bytes = self.index(index, &|number| keep.get(number) == Some(&true), &digest.to_string())?;
                 let bytes = self.carried(bytes)?;
-                self.publish(*digest, bytes);
+                self.publish(*digest, bytes)?;
             }
             Body::Manifest(manifest) => {
                 let bytes = self.manifest(digest, manifest)?;
                 let bytes = self.carried(bytes)?;
-                self.publish(*digest, bytes);
+                self.publish(*digest, bytes)?;
             }
         }
         Ok(())
@@ -271,12 +271,6 @@ impl<'a> Documents<'a> {
 
     fn keeps_child(&self, index: &IndexNode, number: usize) -> bool {
         index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest))
-    }
-
-    /// A document that another one names, by its new bytes; nothing if it has not moved.
-    fn edit(&self, old: &Descriptor) -> Option<DescriptorEdit<'_>> {
-        let bytes = self.new.get(&old.digest)?;
-        Some(DescriptorEdit::document(old.digest.algorithm(), bytes))
     }
 
     /// Is it absent, and about something that has another digest now? Its own content can't follow.
@@ -300,17 +294,18 @@ impl<'a> Documents<'a> {
             self.dropped.push(format!("{name} {}, which {text}", child.digest));
             self.left_behind.insert(child.digest);
         }
-        let manifests = index.children.iter().enumerate().map(|(number, child)| match self.edit(child) {
-            _ if !keep(number) || left_behind.contains(&number) => ChildEdit::Removed,
-            Some(edit) => ChildEdit::Moved(edit),
-            None => ChildEdit::Kept,
+        let manifests = index.children.iter().enumerate().map(|(number, child)| {
+            if !keep(number) || left_behind.contains(&number) {
+                return Ok(ChildEdit::Removed);
+            }
+            Ok(self.edit(child)?.map_or(ChildEdit::Kept, ChildEdit::Moved))
         });
         let edit = IndexEdit {
-            manifests: manifests.collect(),
-            subject: index.subject.as_ref().and_then(|subject| self.edit(subject)),
+            manifests: manifests.collect::<Result<_>>()?,
+            subject: index.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
             moves: Some(&self.moves),
         };
-        let patched = Index::parse(&index.bytes)?.patch(self.policy.stamp, &edit)?;
+        let patched = Index::known(&index.bytes)?.patch(self.policy.stamp, &edit)?;
         self.note(place, &patched);
         Ok(patched.bytes)
     }
@@ -335,12 +330,13 @@ impl<'a> Documents<'a> {
             (None, _) => None,
         };
         let edit = ManifestEdit {
-            config: config.as_ref().map(|config| DescriptorEdit {
-                data: Some(&config.bytes),
-                ..DescriptorEdit::blob(config.digest, config.bytes.len() as u64)
-            }),
+            config: config
+                .as_ref()
+                .zip(manifest.config.as_ref())
+                .map(|(new, old)| self.config_edit(old, new))
+                .transpose()?,
             layers: layers.iter().map(Part::edit).collect(),
-            subject: manifest.subject.as_ref().and_then(|subject| self.edit(subject)),
+            subject: manifest.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
             moves: Some(&self.moves),
             // With the other rule, a signed manifest has stopped the run.
             unsigned: self.policy.signatures == Signatures::Drop,
@@ -379,8 +375,9 @@ impl<'a> Documents<'a> {
         if digest != old {
             self.moves.entry(old).or_insert(digest);
         }
-        let config = NewConfig { digest, image_id, bytes: patched.bytes.as_slice().into() };
-        self.blobs.insert(digest, Content::Bytes(patched.bytes));
+        let config = NewConfig { digest, image_id, size: patched.bytes.len() as u64 };
+        let content = self.content(patched.bytes)?;
+        self.blobs.insert(digest, content);
         self.configs.insert(key, config.clone());
         Ok(config)
     }

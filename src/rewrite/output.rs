@@ -127,7 +127,8 @@ fn new_manifests<'d>(
         let manifest = write::manifest(None, &NewDescriptor::new(OCI_CONFIG, entry.made.config, size), &layers)?;
         let mut descriptor = NewDescriptor::new(OCI_MANIFEST, Digest::sha256(&manifest), manifest.len() as u64);
         descriptor.platform = new_platform(&image.config);
-        documents.blobs.insert(descriptor.digest, Content::Bytes(manifest));
+        let content = documents.content(manifest)?;
+        documents.blobs.insert(descriptor.digest, content);
         if entry.tags.is_empty() {
             list.push(descriptor.clone());
         }

@@ -38,8 +38,8 @@ impl Selection {
             if Manifest::parse(&manifest.bytes)?.has_signatures() {
                 found.push((format!("signatures inside of {digest}"), None));
             }
-            let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
-            media_types.extend(manifest.config.iter().map(|config| config.media_type.as_str()));
+            let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
+            media_types.extend(manifest.config.iter().map(|config| &*config.media_type));
             let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
             let suspect = Suspect { artifact_types: &artifact_types, media_types: &media_types, tag: None };
             if let Some(kind) = signature_kind(suspect) {

@@ -126,18 +126,24 @@ fn limited(limit: &str, dir: &Path, arguments: &[&str]) -> support::Outcome {
 
 #[test]
 fn more_layers_than_files_may_be_open() {
-    let layer = |number| {
-        let tar = support::tarball::tar(&[support::tarball::Entry::file(format!("{number}"), "x", 1)]);
-        Layer::new(tar, Packing::Gzip, Family::Oci, &BUILD)
-    };
-    let image = Image::new((0..300).map(layer).collect(), Family::Oci, &BUILD, &["deep:1"]);
     let dir = scratch();
-    write(dir.path(), "in.tar", &Layout::of(&image, &BUILD).tar(&BUILD));
     let arguments = ["rewrite", "--epoch", "1700000000", "in.tar", "out.tar"];
+    let save = |size: usize| {
+        let layer = |number| {
+            let entry = support::tarball::Entry::file(format!("{number}"), vec![b'x'; size], 1);
+            Layer::new(support::tarball::tar(&[entry]), Packing::Plain, Family::Oci, &BUILD)
+        };
+        let image = Image::new((0..300).map(layer).collect(), Family::Oci, &BUILD, &["deep:1"]);
+        write(dir.path(), "in.tar", &Layout::of(&image, &BUILD).tar(&BUILD));
+    };
+    save(70_000);
     limited("ulimit -n 64", dir.path(), &arguments).expect_error(&["ulimit -n"]);
     assert_eq!(names(dir.path()), ["in.tar"]);
     limited("ulimit -Sn 64", dir.path(), &arguments).expect(0);
     judge::expect_stamped(&judge::walk(&read(&dir.path().join("out.tar"))), false);
+    // Small ones share a file.
+    save(1);
+    limited("ulimit -n 64", dir.path(), &arguments).expect(0);
 }
 
 #[test]

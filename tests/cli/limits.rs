@@ -1,12 +1,16 @@
 //! What hostile or merely large input may take: a message that says which limit it met, and a bounded amount of memory.
 
 use std::io::Write;
+use std::path::Path;
 
+use serde_json::{Value, json};
+
+use crate::support::graph::{Attestation, put_attestation};
 use crate::support::layer::{Family, Layer, Packing};
-use crate::support::layout::{Image, Layout};
+use crate::support::layout::{Files, Image, Layout, OCI_INDEX, blob_path, tar_files};
 use crate::support::tarball::{Entry, tar};
 use crate::support::usage::measured;
-use crate::support::{Build, restamp, scratch, text, write};
+use crate::support::{Build, docker, restamp, scratch, sha256_hex, text, write};
 
 const BUILD: Build = Build::FIRST;
 const MIB: u64 = 1 << 10;
@@ -38,4 +42,175 @@ fn large_windows_of_zstd_are_open_one_at_a_time() {
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     let allowed = (64 + 8 * 3 + 128) * MIB;
     assert!(usage.peak < allowed, "{} of {} MiB", usage.peak / MIB, allowed / MIB);
+}
+
+/// Runs every verb that reads one image with two jobs: what each says, and that it keeps to its memory.
+#[track_caller]
+fn each_verb(source: &Path, out: &Path, code: &[i32], message: &str) {
+    let epoch = ["--epoch", "1700000000"];
+    for verb in ["check", "inspect", "rewrite"] {
+        let mut command = restamp();
+        command.args([verb, "-j", "2"]);
+        match verb {
+            "inspect" => command.arg(source),
+            "check" => command.args(epoch).arg(source),
+            _ => command.args(epoch).args([source, out]),
+        };
+        let (outcome, usage) = measured(&mut command);
+        assert!(
+            outcome.code.is_some_and(|found| code.contains(&found)),
+            "{verb}: {:?} {}",
+            outcome.code,
+            outcome.stderr
+        );
+        assert!(outcome.stderr.contains(message), "{verb}: {}", outcome.stderr);
+        let allowed = (64 + 8 * 2) * MIB;
+        assert!(usage.peak < allowed, "{verb}: {} of {} MiB", usage.peak / MIB, allowed / MIB);
+        assert!(outcome.code != Some(2) || !out.exists(), "{verb}");
+    }
+}
+
+/// An image, its layout, and what `index.json` says of it.
+fn one_image() -> (Layout, Value) {
+    let layer = Layer::new(tar(&[Entry::file("file", "x", BUILD.seconds)]), Packing::Plain, Family::Oci, &BUILD);
+    let mut layout = Layout::default();
+    let descriptor = layout.put_image(&Image::new(vec![layer], Family::Oci, &BUILD, &[]), &BUILD);
+    (layout, descriptor)
+}
+
+#[track_caller]
+fn refused(layout: &Layout, message: &str) {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    each_verb(&source, &dir.path().join("out.tar"), &[2], message);
+}
+
+#[test]
+fn more_descriptors_than_are_held_are_refused() {
+    let (mut layout, descriptor) = one_image();
+    layout.manifests = vec![descriptor; 25_001];
+    refused(&layout, "number of descriptors is over the limit: 25001, at most 25000 allowed");
+}
+
+#[test]
+fn as_many_descriptors_as_are_held_keep_to_the_memory() {
+    let (mut layout, descriptor) = one_image();
+    let annotated = |number: usize| {
+        let mut child = descriptor.clone();
+        child["annotations"] = json!({"k": format!("{number:07}{}", "x".repeat(100))});
+        child
+    };
+    let list: Vec<Value> = (0..24_900).map(annotated).collect();
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list});
+    let index = layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap());
+    let tag = |number: usize| {
+        let mut tagged = index.clone();
+        tagged["annotations"] = json!({"org.opencontainers.image.ref.name": format!("t{number}")});
+        tagged
+    };
+    layout.manifests = (0..16).map(tag).collect();
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    each_verb(&source, &dir.path().join("out.tar"), &[0, 1], "");
+}
+
+#[test]
+fn more_annotations_than_are_held_are_refused() {
+    let (mut layout, mut descriptor) = one_image();
+    let annotations: serde_json::Map<_, _> = (0..100).map(|number| (format!("k{number}"), json!(""))).collect();
+    descriptor["annotations"] = Value::Object(annotations);
+    layout.manifests = vec![descriptor; 1_001];
+    refused(&layout, "number of annotations of descriptors is over the limit: 100100, at most 100000 allowed");
+}
+
+#[test]
+fn more_images_in_a_docker_archive_than_are_held_are_refused() {
+    let layer = Layer::new(tar(&[Entry::file("file", "x", BUILD.seconds)]), Packing::Plain, Family::Oci, &BUILD);
+    let image = docker::plain(Image::new(vec![layer], Family::Oci, &BUILD, &[]));
+    let config = format!("{}.json", sha256_hex(&image.config));
+    let archive = |images: usize, layers: usize| {
+        let list: Vec<Value> =
+            (0..images).map(|_| json!({"Config": config, "Layers": vec!["l/layer.tar"; layers]})).collect();
+        let files = Files::from([
+            ("manifest.json".to_owned(), serde_json::to_vec(&list).unwrap()),
+            (config.clone(), image.config.clone()),
+            ("l/layer.tar".to_owned(), image.layers[0].tar.clone()),
+        ]);
+        tar_files(&files, &BUILD)
+    };
+    for (images, layers, message) in [
+        (8_001, 1, "manifest.json: number of images is over the limit: 8001, at most 8000 allowed"),
+        (251, 100, "manifest.json: number of layers of all images is over the limit: 25100, at most 25000 allowed"),
+    ] {
+        let dir = scratch();
+        let source = write(dir.path(), "in.tar", &archive(images, layers));
+        each_verb(&source, &dir.path().join("out.tar"), &[2], message);
+    }
+}
+
+#[test]
+fn more_entries_of_an_archive_than_are_held_are_refused() {
+    let entries: Vec<Entry> = (0..=65_536).map(|number| Entry::file(format!("f{number}"), "", BUILD.seconds)).collect();
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &tar(&entries));
+    let message = "number of archive entries is over the limit: more, at most 65536 allowed";
+    each_verb(&source, &dir.path().join("out.tar"), &[2], message);
+}
+
+#[test]
+fn more_documents_than_are_held_are_refused() {
+    let (mut layout, _) = one_image();
+    let index = |number: usize| {
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"n": number.to_string()}});
+        layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap())
+    };
+    layout.manifests = (0..8_001).map(index).collect();
+    refused(&layout, "number of documents is over the limit: more, at most 8000 allowed");
+}
+
+#[test]
+fn documents_that_are_too_large_together_are_refused() {
+    let (mut layout, _) = one_image();
+    let index = |number: usize| {
+        let long = format!("{number}{}", "x".repeat(12 << 20));
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"n": long}});
+        layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap())
+    };
+    layout.manifests = (0..3).map(index).collect();
+    refused(&layout, "size of all documents in bytes is over the limit");
+}
+
+#[test]
+fn a_document_that_is_too_large_is_refused() {
+    let (mut layout, _) = one_image();
+    let index = json!({"manifests": [], "annotations": {"n": "x".repeat(16 << 20)}});
+    layout.manifests = vec![layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap())];
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    each_verb(&source, &dir.path().join("out.tar"), &[1, 2], "");
+}
+
+#[test]
+fn statements_of_many_megabytes_are_held_once() {
+    let (mut layout, subject) = one_image();
+    let mut attestation = put_attestation(&mut layout, &subject, Attestation::New, &BUILD);
+    let manifest = layout.files[&blob_path(attestation["digest"].as_str().unwrap())].clone();
+    let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let old = manifest["layers"][0].clone();
+    let statement = layout.files[&blob_path(old["digest"].as_str().unwrap())].clone();
+    let mut statement: Value = serde_json::from_slice(&statement).unwrap();
+    let statements = [1, 2].map(|number| {
+        statement["predicate"] = json!({"text": "z".repeat(30 << 20), "number": number});
+        let mut new = layout.put(old["mediaType"].as_str().unwrap(), &serde_json::to_vec(&statement).unwrap());
+        new["annotations"] = old["annotations"].clone();
+        new
+    });
+    manifest["layers"] = json!(statements);
+    let put = layout.put(attestation["mediaType"].as_str().unwrap(), &serde_json::to_vec(&manifest).unwrap());
+    attestation["digest"] = put["digest"].clone();
+    attestation["size"] = put["size"].clone();
+    layout.manifests = vec![subject, attestation];
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    each_verb(&source, &dir.path().join("out.tar"), &[0, 1], "");
 }

@@ -181,7 +181,7 @@ fn new_documents_look_like_those_of_their_first_writers() {
         ))
     );
     // As Docker 25 writes it for an untagged image.
-    let source = write::LayerSource { media_type: layer.media_type.clone(), size: 10752, digest: digest('1') };
+    let source = write::LayerSource { media_type: layer.media_type.to_string(), size: 10752, digest: digest('1') };
     let entry = write::NewArchiveEntry {
         config: "blobs/sha256/c".into(),
         repo_tags: None,

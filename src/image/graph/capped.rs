@@ -1,9 +1,10 @@
 //! Lists that hostile input can't make long.
 
 use crate::digest::Digest;
+use crate::limits::Limits;
 
 /// So many problems or notes of a graph are held; more are only counted.
-const HELD: usize = 1000;
+const HELD: usize = Limits::DEFAULT.problems;
 
 /// A list that stops to grow when it is full, and goes on to count.
 #[derive(Debug)]

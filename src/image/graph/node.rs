@@ -1,5 +1,7 @@
 //! What a graph is made of.
 
+use std::borrow::Cow;
+
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::commands::OldTimes;
@@ -14,7 +16,7 @@ use crate::policy;
 #[derive(Debug)]
 pub struct Node {
     /// Its media type, by the first descriptor that names it as a document or, where none does, by the first.
-    pub media_type: String,
+    pub media_type: Cow<'static, str>,
     /// What it is.
     pub body: Body,
 }
@@ -33,11 +35,9 @@ impl Node {
 
 /// What a node is.
 #[derive(Debug)]
-// Documents are most of what a graph has; to box them would save nothing.
-#[allow(clippy::large_enum_variant)]
 pub enum Body {
     /// An index or manifest list.
-    Index(IndexNode),
+    Index(Box<IndexNode>),
     /// A manifest: of an image, an attestation or an artifact.
     Manifest(Box<ManifestNode>),
     /// A JSON document of another type.

@@ -1,7 +1,9 @@
 //! The blobs that a manifest lists: layers, statements about images, and what passes as it is.
 
+use std::borrow::Cow;
+
 use super::{Documents, ImagePlan};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::document::attestation::{Attestation, STATEMENT_LIMIT, is_statement_type};
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::manifest::LayerEdit;
@@ -45,9 +47,9 @@ impl Documents<'_> {
         for descriptor in &manifest.layers {
             let is_statement = manifest.attestation && is_statement_type(&descriptor.media_type);
             parts.push(if is_statement && self.statement(descriptor)? {
-                let bytes = self.new.get(&descriptor.digest).map_or(&[][..], Vec::as_slice);
-                let data = descriptor.data.is_some().then(|| bytes.to_vec());
-                Part::Document { digest: self.moved(descriptor.digest), size: bytes.len() as u64, data }
+                let new = self.new.get(&descriptor.digest).copied().ok_or_else(|| Error::missing("statement"))?;
+                let data = self.data(descriptor, &new.digest)?.map(Cow::into_owned);
+                Part::Document { digest: new.digest, size: new.size, data }
             } else {
                 self.pass(descriptor, "blob")?;
                 Part::Kept
@@ -81,10 +83,17 @@ impl Documents<'_> {
             }
             Attestation::Signed | Attestation::Other => return Ok(false),
         };
-        let patched = statement.patch(&self.moves).map_err(in_blob)?;
+        let mut hasher = Hasher::new(descriptor.digest.algorithm());
+        let mut blob = self.spooled.writer();
+        let patched = statement.patch_to(&self.moves, &mut |bytes| {
+            hasher.update(bytes);
+            blob.write(bytes)
+        });
+        let patched = patched.map_err(in_blob)?;
+        let content = if patched.changed { Some(Content::Spool(blob.finish()?)) } else { None };
         self.note(&descriptor.digest.to_string(), &patched);
-        if patched.changed {
-            self.publish(descriptor.digest, patched.bytes);
+        if let Some(content) = content {
+            self.publish_as(descriptor.digest, hasher.finish(), content);
         }
         Ok(patched.changed)
     }
@@ -142,13 +151,14 @@ impl Part {
             Self::Kept => LayerEdit::Kept,
             Self::Layer { digest, size, media_type, diff_id, data } => LayerEdit::Moved(DescriptorEdit {
                 blob: Some((*digest, *size)),
-                data: data.as_deref(),
+                data: data.as_deref().map(Cow::Borrowed),
                 media_type: media_type.clone(),
                 rewritten: Some(*diff_id),
             }),
-            Self::Document { digest, size, data } => {
-                LayerEdit::Moved(DescriptorEdit { data: data.as_deref(), ..DescriptorEdit::blob(*digest, *size) })
-            }
+            Self::Document { digest, size, data } => LayerEdit::Moved(DescriptorEdit {
+                data: data.as_deref().map(Cow::Borrowed),
+                ..DescriptorEdit::blob(*digest, *size)
+            }),
         }
     }
 }

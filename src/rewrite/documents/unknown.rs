@@ -22,7 +22,7 @@ impl Documents<'_> {
             _ => format!("left as it is, with the {count} blobs that it names"),
         };
         self.warnings.push(format!("{digest}: a document of a type that is not understood; {with}"));
-        let subject = unknown.subject.as_ref().and_then(|subject| self.edit(subject));
+        let subject = unknown.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten();
         let patched = match subject {
             Some(edit) => {
                 let bytes = unknown.extent.verified_bytes(digest, None, DOCUMENT_LIMIT)?;
@@ -33,7 +33,7 @@ impl Documents<'_> {
         match patched.filter(|patched| patched.changed) {
             Some(patched) => {
                 self.note(&digest.to_string(), &patched);
-                self.publish(*digest, patched.bytes);
+                self.publish(*digest, patched.bytes)?;
             }
             None => {
                 self.blobs.insert(*digest, Content::Source(unknown.extent.clone()));
