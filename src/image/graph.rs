@@ -241,7 +241,7 @@ impl Graph {
     fn unknown(&mut self, source: &Source, extent: Extent, bytes: &[u8]) -> Result<Body> {
         let unknown = UnknownNode::read(source, &extent, bytes)?;
         self.held.bytes += unknown.held();
-        Ok(Body::Unknown(unknown))
+        Ok(Body::Unknown(Box::new(unknown)))
     }
 
     fn problem(&mut self, error: Error, blob: &Digest, source: &Source) {
@@ -365,7 +365,8 @@ fn known_size(node: &Node) -> Option<u64> {
     match &node.body {
         Body::Index(index) => Some(index.bytes.len() as u64),
         Body::Manifest(manifest) => Some(manifest.bytes.len() as u64),
-        Body::Blob(extent) | Body::Unknown(UnknownNode { extent, .. }) => Some(extent.len()),
+        Body::Blob(extent) => Some(extent.len()),
+        Body::Unknown(unknown) => Some(unknown.extent.len()),
         Body::Absent => None,
     }
 }

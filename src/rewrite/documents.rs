@@ -98,7 +98,7 @@ pub struct Documents<'a> {
     made: BTreeMap<Digest, Made>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
-    to_oci: bool,
+    pub to_oci: bool,
 }
 
 impl<'a> Documents<'a> {
@@ -110,7 +110,6 @@ impl<'a> Documents<'a> {
         layers: &'a Layers,
         plans: &'a BTreeMap<Digest, ImagePlan>,
         selection: &'a Selection,
-        to_oci: bool,
         spools: &'a Spools,
     ) -> Self {
         Self {
@@ -134,7 +133,7 @@ impl<'a> Documents<'a> {
             configs: BTreeMap::new(),
             made: BTreeMap::new(),
             visiting: BTreeSet::new(),
-            to_oci,
+            to_oci: false,
         }
     }
 

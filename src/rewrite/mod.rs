@@ -61,8 +61,8 @@ pub(crate) fn rewrite(
     layers.run(&context.pool, &context.spools, early).map_err(in_file)?;
     let of_layers = std::mem::take(&mut layers.warnings);
     let to_oci = source.kind() == Kind::DockerArchive && kind != Kind::DockerArchive;
-    let mut documents =
-        Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, to_oci, &context.spools);
+    let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, &context.spools);
+    documents.to_oci = to_oci;
     let root = documents.root().map_err(in_file)?;
     let finished = output::finish(&mut documents, root, &docker, &plans.docker, kind).map_err(in_file)?;
     let is_left = |digest: &Digest| selection.keeps(digest) && !documents.left_behind.contains(digest);

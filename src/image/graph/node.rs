@@ -41,7 +41,7 @@ pub enum Body {
     /// A manifest: of an image, an attestation or an artifact.
     Manifest(Box<ManifestNode>),
     /// A JSON document of another type.
-    Unknown(UnknownNode),
+    Unknown(Box<UnknownNode>),
     /// Anything else: bytes.
     Blob(Extent),
     /// It is not here, and nothing says that it has to be.
