@@ -1,6 +1,6 @@
 //! The verb `diff`: what differs between two images, and why.
 //!
-//! [`diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
+//! [`Diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
 //! `view.rs` and `walk.rs` make one list of images of any source; `images.rs` pairs them, by platform, name and position. Documents
 //! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
 //! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;

@@ -1,7 +1,7 @@
 //! The verb: an image in, the same image with other times out.
 //!
-//! [`plan`](rewrite) what each layer becomes, do all layers at once, then write the documents from the bottom up.
-//! [`report`] tells what was done.
+//! [`Rewrite`] opens the image, plans what each layer becomes, works on all layers side by side, then writes the documents
+//! from the bottom up. [`report`] says what was done.
 
 mod docker;
 mod documents;
