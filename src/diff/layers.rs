@@ -14,6 +14,7 @@ use super::programs::LinksIn;
 use super::record::{self, Records};
 use super::rootfs::{Tree, hidden};
 use super::view::{Image, Layer, View};
+use crate::blob::Extent;
 use crate::causes::Class;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -26,8 +27,8 @@ pub(super) struct Comparison<'s> {
     pub(super) options: &'s Options<'s>,
     pub(super) pool: &'s Pool,
     pub(super) findings: Findings,
-    /// Blobs that were compared: statements, and layers of one diff_id.
-    pub(super) same: HashSet<[Digest; 2]>,
+    /// Blobs that were compared, and what they must decompress to: layers of one diff_id, and statements.
+    pub(super) same: HashSet<[(Digest, Digest); 2]>,
     /// What statements are about that both sources have.
     pub(super) subjects: HashMap<Digest, Arc<Vec<(String, Digest)>>>,
     /// Pairs of layers that were compared, and where what was found stands: platforms and tags share layers.
@@ -214,7 +215,7 @@ impl Comparison<'_> {
         }
         // Only a digest names a blob: what docker save wrote without one has to be read, however often it comes up.
         if let (Some(x), Some(y)) = (a.digest, b.digest)
-            && !self.same.insert([x, y])
+            && !self.same.insert([(x, a.diff_id), (y, b.diff_id)])
         {
             return Ok(());
         }
@@ -362,14 +363,23 @@ impl Comparison<'_> {
     }
 }
 
+/// What tells a layer apart: its blob and its diff_id. An image's diff_id alone is a claim: another blob that is said to have
+/// it is read and verified as well.
+pub(super) type LayerKey = (Digest, Option<Digest>, Option<(u64, u64)>);
+
+fn layer_key(layer: &Layer) -> LayerKey {
+    let place = layer.extent.as_ref().filter(|_| layer.digest.is_none()).map(Extent::place);
+    (layer.diff_id, layer.digest, place)
+}
+
 /// What tells gaps apart: the layers in them, and their commands.
-pub(super) type GapKey = [Vec<(Digest, String)>; 2];
+pub(super) type GapKey = [Vec<(LayerKey, String)>; 2];
 
 fn gap_key(layers: [&[Layer]; 2], numbers: [&[usize]; 2]) -> GapKey {
     [0, 1].map(|side| {
         let layer = |number: &usize| layers.get(side)?.get(*number);
         let own = numbers.get(side).copied().unwrap_or_default().iter().filter_map(layer);
-        own.map(|layer| (layer.diff_id, layer.created_by.clone())).collect()
+        own.map(|layer| (layer_key(layer), layer.created_by.clone())).collect()
     })
 }
 

@@ -15,6 +15,9 @@ use crate::error::Result;
 /// So many of the first bytes of a file are looked at.
 const HEAD: usize = 4;
 
+/// The longest path that Linux takes.
+const PATH_MAX: usize = 4096;
+
 /// How files begin that a kernel, a loader or a virtual machine runs: ELF, a script with an interpreter, PE, Mach-O in
 /// both sizes and byte orders, Java classes (and Mach-O for several processors), WebAssembly, Android's DEX, LLVM.
 const MAGICS: [&[u8]; 11] = [
@@ -87,6 +90,10 @@ pub(super) struct LinksIn {
 impl LinksIn {
     /// Takes in an entry, if it is a link.
     pub(super) fn add(&mut self, kind: u8, path: &[u8], link: &[u8]) {
+        // No path of that length leads anywhere (limits.h, PATH_MAX).
+        if path.len() > PATH_MAX || link.len() > PATH_MAX {
+            return;
+        }
         let target = match kind {
             b'1' => normal(link).into_owned(),
             b'2' if link.starts_with(b"/") => normal(link).into_owned(),

@@ -211,7 +211,7 @@ impl Comparison<'_> {
     ///
     /// Many manifests may share one: what differs in it is told once.
     fn blobs(&mut self, place: usize, field: &str, pair: [&Descriptor; 2]) -> Result<()> {
-        if !self.same.insert(pair.map(|link| link.digest)) {
+        if !self.same.insert(pair.map(|link| (link.digest, link.digest))) {
             return Ok(());
         }
         let texts = [document(self.views[0], pair[0])?, document(self.views[1], pair[1])?];

@@ -114,7 +114,14 @@ impl Commands {
                 found.insert(range.start, (range.end, kind));
             }
         }
-        found.into_iter().map(|(start, (end, kind))| Found { range: start..end, kind }).collect()
+        let mut last = 0;
+        let found = found.into_iter().filter(|(start, (end, _))| {
+            // A value may hold what looks like a key and a value.
+            let is_apart = *start >= last;
+            last = last.max(*end);
+            is_apart
+        });
+        found.map(|(start, (end, kind))| Found { range: start..end, kind }).collect()
     }
 
     /// Old values, each where nothing beside it belongs to it.

@@ -46,6 +46,8 @@ pub struct Graph {
     old_times: BTreeMap<Digest, OldTimes>,
     /// Does the archive list images in `manifest.json` as well?
     is_docker: bool,
+    /// Configs without a media type that are none: each is read once.
+    no_configs: BTreeSet<Digest>,
     held: Held,
 }
 
@@ -308,12 +310,13 @@ impl Graph {
             let error = Error::mismatch("size", link.size, extent.len()).at_entry(&link.path);
             self.problem(error, &link.digest, source);
         }
-        if is_untyped && extent.len() > source.limits().document_bytes {
+        if is_untyped && (extent.len() > source.limits().document_bytes || self.no_configs.contains(&link.digest)) {
             return Ok(None);
         }
         let bytes = extent.bytes(source.limits().document_bytes).map_err(|e| e.in_blob(link.digest))?;
         let verified = verify(&bytes, &link.digest);
         if is_untyped && verified.is_ok() && Json::parse(&bytes).is_err() {
+            self.no_configs.insert(link.digest);
             return Ok(None);
         }
         self.held.bytes += bytes.len() as u64;

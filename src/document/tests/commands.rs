@@ -92,3 +92,10 @@ fn a_long_command_of_many_times_takes_no_longer_than_it_is() {
     assert_eq!(commands.find(&text).len(), 50_000);
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_value_that_holds_a_key_and_a_value_is_one_time() {
+    let value = "2024 build-date=2024-01-02";
+    let expected = "LABEL build-date=<2024 build-date=2024-01-02>";
+    assert_eq!(marked(&[("build-date", value)], &format!("LABEL build-date={value}")), expected);
+}

@@ -1,6 +1,6 @@
 //! Documents of unknown types, and what has to stay with them: all that they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Body, Graph};
 use crate::blob::Extent;
@@ -68,13 +68,15 @@ impl Graph {
         keeps: impl Fn(&Digest) -> bool,
     ) -> Result<BTreeMap<Digest, Extent>> {
         let mut found = BTreeMap::new();
-        let mut pending: Vec<Digest> = Vec::new();
+        let mut pending: BTreeSet<Digest> = BTreeSet::new();
+        // Most of what a text seems to name is nowhere: only what is here is remembered.
+        let is_here = |digest: &Digest| source.blob(digest).is_ok_and(|blob| blob.is_some());
         for (_, node) in self.nodes.iter().filter(|(digest, _)| keeps(digest)) {
             if let Body::Unknown(unknown) = &node.body {
                 pending.extend(&unknown.names);
             }
         }
-        while let Some(digest) = pending.pop() {
+        while let Some(digest) = pending.pop_first() {
             if found.contains_key(&digest) {
                 continue;
             }
@@ -82,7 +84,7 @@ impl Graph {
             if may_be_document(&extent)? {
                 // One that is damaged is found to be so when it is copied.
                 let bytes = extent.verified_bytes(&digest, None, DOCUMENT_LIMIT).unwrap_or_default();
-                pending.extend(unknown::digests(&bytes));
+                pending.extend(unknown::digests(&bytes).into_iter().filter(is_here));
                 // Not patched, so its subject has to stay as well.
                 let document = Unknown::parse(&bytes);
                 pending.extend(document.iter().filter_map(Unknown::subject).map(|subject| subject.digest));

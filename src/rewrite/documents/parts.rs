@@ -13,7 +13,7 @@ use crate::image::sink::Content;
 use crate::media_type::LayerType;
 use crate::rewrite::layers::Done;
 
-/// The largest layer that a descriptor carries in `data`: registries take manifests of 4 MiB (distribution-spec, "Pushing
+/// The largest layers, all together, that the descriptors of a manifest carry in `data`: registries take manifests of 4 MiB (distribution-spec, "Pushing
 /// Manifests"), and base64 makes four bytes of three.
 const DATA_LIMIT: u64 = 3 << 20;
 
@@ -21,6 +21,8 @@ impl Documents<'_> {
     pub(super) fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {
         let Some(image) = &manifest.image else { return Ok(Vec::new()) };
         let mut parts = Vec::new();
+        // All of a manifest together: what has no room loses the field.
+        let mut room = DATA_LIMIT;
         for (number, (descriptor, key)) in manifest.layers.iter().zip(&plan.layers).enumerate() {
             let done = self.layers.done(key, image.diff_id(number)?)?;
             let media_type = LayerType::parse(&descriptor.media_type)
@@ -33,7 +35,8 @@ impl Documents<'_> {
             parts.push(if done.digest == descriptor.digest {
                 Part::Kept
             } else {
-                let data = data_of(descriptor, done)?;
+                let data = data_of(descriptor, done, room)?;
+                room -= data.as_ref().map_or(0, |data| data.len() as u64);
                 Part::Layer { digest: done.digest, size: done.size, media_type, diff_id: done.diff_id, data }
             });
             self.keep_layer(done);
@@ -116,10 +119,10 @@ impl Documents<'_> {
 }
 
 /// The new layer, where its descriptor carried the old one in `data` and it is small enough to be carried.
-fn data_of(descriptor: &Descriptor, done: &Done) -> Result<Option<Vec<u8>>> {
+fn data_of(descriptor: &Descriptor, done: &Done, room: u64) -> Result<Option<Vec<u8>>> {
     match &done.content {
-        Some(Content::Spool(extent)) if descriptor.data.is_some() && extent.len() <= DATA_LIMIT => {
-            extent.bytes(DATA_LIMIT).map(Some)
+        Some(Content::Spool(extent)) if descriptor.data.is_some() && extent.len() <= room => {
+            extent.bytes(room).map(Some)
         }
         _ => Ok(None),
     }

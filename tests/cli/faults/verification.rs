@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::made::{BUILD, EPOCH, hello, with_manifest};
 use crate::support::graph::{Attestation, platforms, put_referrer};
-use crate::support::layer::Packing;
-use crate::support::layout::{Layout, OCI_CONFIG, OCI_MANIFEST, blob_path};
-use crate::support::pipe;
+use crate::support::layer::{Family, Layer, Packing};
+use crate::support::layout::{Image, Layout, OCI_CONFIG, OCI_MANIFEST, blob_path};
+use crate::support::tarball::{Entry, tar};
+use crate::support::{pipe, run, scratch, text, write};
 
 /// The layout with the last byte of one blob changed.
 fn damaged(layout: &Layout, digest: &str) -> Vec<u8> {
@@ -84,4 +85,29 @@ fn a_damaged_statement_is_no_unsigned_one() {
         blobs(&attested, &|bytes| bytes.starts_with(b"{\"_type\"") || bytes.starts_with(b"{\"pred")).remove(0);
     let arguments = ["rewrite", EPOCH[0], EPOCH[1], "--signatures", "drop"];
     pipe(arguments, &damaged(&attested, &statement)).expect_error(&["digest", &statement]);
+}
+
+#[test]
+fn diff_reads_every_blob_that_is_said_to_have_a_diff_id() {
+    let dir = scratch();
+    let build = BUILD;
+    let sides = ["one", "two"].map(|word| {
+        let layers = |packing| {
+            let stream = tar(&[Entry::file("file", word.repeat(2000), build.seconds)]);
+            vec![Layer::new(stream, packing, Family::Oci, &build)]
+        };
+        let mut layout = Layout::default();
+        // The same image twice, in two compressions.
+        for packing in [Packing::Gzip, Packing::Zstd] {
+            let descriptor = layout.put_image(&Image::new(layers(packing), Family::Oci, &build, &[]), &build);
+            layout.manifests.push(descriptor);
+        }
+        let second = layers(Packing::Zstd).remove(0).digest();
+        (layout, second)
+    });
+    let [(mut damaged, second), (other, _)] = sides;
+    damaged.files.get_mut(&blob_path(&second)).unwrap()[20] ^= 1;
+    let a = write(dir.path(), "a.tar", &damaged.tar(&build));
+    let b = write(dir.path(), "b.tar", &other.tar(&build));
+    run(["diff", text(&a), text(&b)]).expect_error(&[&second]);
 }
