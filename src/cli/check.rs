@@ -71,6 +71,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let stamp = arguments.epoch.stamp()?;
     let location = running::source(&arguments.source, "check")?;
+    running::keep_clear_of_stdout(&location)?;
     let Workshop { context, progress } = arguments.running.start(None, None)?;
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
     let mut check = Check::new(stamp).base(arguments.base.resolve(&context)?).archive_times(archive_times);

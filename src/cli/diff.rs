@@ -99,6 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let filter = filter(arguments)?;
     let inputs = inputs(arguments, &locations);
+    inputs.keep_clear_of_stdout()?;
     let Workshop { context, progress } = arguments.running.start(None, None)?;
     let page_is_printed = arguments.html.as_deref() == Some(Path::new("-"));
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {

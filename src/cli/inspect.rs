@@ -52,6 +52,7 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let location = running::source(&arguments.source, "inspect")?;
+    running::keep_clear_of_stdout(&location)?;
     let Workshop { context, progress } = arguments.running.start(None, None)?;
     let mut inspect = Inspect::new().skip_layers(arguments.no_layers);
     if let Some(platform) = &arguments.platform {

@@ -16,7 +16,11 @@ const DEPTH: u32 = 3;
 
 /// What a command reads, and no output may touch.
 #[derive(Debug, Default)]
-pub struct Inputs(Vec<Input>);
+pub struct Inputs {
+    list: Vec<Input>,
+    /// Does the new image go to standard output, so that nothing else may?
+    is_stdout_taken: bool,
+}
 
 #[derive(Debug)]
 struct Input {
@@ -48,13 +52,13 @@ impl Inputs {
     }
 
     fn add(&mut self, argument: &'static str, kind: &'static str, location: &Location) {
-        self.0.push(Input { argument, kind, name: location.to_string(), place: location.place.clone() });
+        self.list.push(Input { argument, kind, name: location.to_string(), place: location.place.clone() });
     }
 
     /// An error if an output would be one of these, be in one, or replace one, whatever links lead there.
     pub fn keep_clear(&self, option: &str, path: &Path, used: Use) -> Result<()> {
         let target = Target { path: real(path), id: fs::metadata(path).ok().as_ref().and_then(id) };
-        for input in &self.0 {
+        for input in &self.list {
             let Some(relation) = input.relation(&target, used) else { continue };
             let Input { argument, kind, name, .. } = input;
             let what = match *argument {
@@ -80,10 +84,15 @@ impl Inputs {
         Ok(())
     }
 
+    /// Nothing else may go to standard output from here on.
+    pub fn take_stdout(&mut self) {
+        self.is_stdout_taken = true;
+    }
+
     /// An error if standard output is appended to one of these.
     pub fn keep_clear_of_stdout(&self) -> Result<()> {
         let out = id_of(io::stdout());
-        match self.0.iter().find(|input| out.is_some_and(|out| input.ids().contains(&out))) {
+        match self.list.iter().find(|input| out.is_some_and(|out| input.ids().contains(&out))) {
             Some(Input { argument, name, .. }) => bail!("standard output is {argument} {name}, which is only read"),
             None => Ok(()),
         }
@@ -177,6 +186,16 @@ fn id_of(stream: impl AsFd) -> Option<Id> {
     file.metadata().ok().as_ref().and_then(id)
 }
 
+/// Does a path lead to what standard output is, a file or a pipe?
+fn is_stdout(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(metadata) = fs::metadata(path) else { return false };
+    let kind = metadata.file_type();
+    let out = io::stdout().as_fd().try_clone_to_owned().ok().and_then(|out| File::from(out).metadata().ok());
+    (kind.is_file() || kind.is_fifo() || kind.is_socket())
+        && out.is_some_and(|out| (out.dev(), out.ino()) == (metadata.dev(), metadata.ino()))
+}
+
 /// A path without links. What does not exist yet is below the last directory that does.
 fn real(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -223,6 +242,9 @@ pub struct OutputFile {
 impl OutputFile {
     /// Opened before the work, so that an unwritable path fails early. `-` is standard error.
     pub fn open(option: &'static str, path: &Path, inputs: &Inputs, spools: &Spools) -> Result<Self> {
+        if path != Path::new("-") && inputs.is_stdout_taken && is_stdout(path) {
+            bail!("{option} {}: that is standard output, where the new image goes", path.display());
+        }
         if path == Path::new("-") || is_special(path) {
             return Ok(Self { option, path: path.to_owned(), output: None });
         }

@@ -196,7 +196,10 @@ fn inputs(arguments: &Arguments, source: &Location, destination: &Location) -> R
         _ if arguments.in_place => {}
         Some(path) => inputs.keep_clear("DEST", path, Use::Replaced)?,
         None if arguments.dry_run => {}
-        None => inputs.keep_clear_of_stdout()?,
+        None => {
+            inputs.keep_clear_of_stdout()?;
+            inputs.take_stdout();
+        }
     }
     if destination.as_path().is_some() && !arguments.in_place {
         inputs.image("DEST", destination);

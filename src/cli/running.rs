@@ -14,6 +14,7 @@ use restamp::policy::Base;
 use restamp::selection::base::base_images;
 use restamp::spool::Spools;
 
+use super::output::Inputs;
 use super::progress::{Progress, Style};
 
 /// `--jobs`, `--tmp-dir`, `--progress`, `--quiet`.
@@ -108,4 +109,11 @@ pub fn source(text: &str, verb: &str) -> Result<Location> {
         bail!("standard input is a terminal: name an image, or pipe one in (docker save IMAGE | restamp {verb})");
     }
     Ok(location)
+}
+
+/// An error if what is printed would be appended to the image that is read.
+pub fn keep_clear_of_stdout(source: &Location) -> Result<()> {
+    let mut inputs = Inputs::default();
+    inputs.image("SOURCE", source);
+    inputs.keep_clear_of_stdout()
 }

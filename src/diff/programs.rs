@@ -15,6 +15,8 @@ use crate::error::Result;
 /// So many of the first bytes of a file are looked at.
 const HEAD: usize = 4;
 
+/// So many paths are followed through links.
+const PATHS_MAX: usize = 100_000;
 /// The longest path that Linux takes.
 const PATH_MAX: usize = 4096;
 
@@ -131,6 +133,8 @@ pub(super) struct Reached {
     bases: HashSet<Vec<u8>>,
     /// Files, and folders with all that is in them.
     paths: BTreeSet<Vec<u8>>,
+    /// Links lead to more than can be followed: anything may run.
+    is_everything: bool,
 }
 
 impl Reached {
@@ -151,7 +155,8 @@ impl Reached {
             let (stem, ending) = base.split_at_checked(at)?;
             SCRIPTS.contains(&ending.get(1..)?).then_some(stem)
         });
-        self.bases.contains(base)
+        self.is_everything
+            || self.bases.contains(base)
             || stem.is_some_and(|stem| self.bases.contains(stem))
             || self.paths.contains(path)
             || ancestors(path).any(|folder| self.paths.contains(folder))
@@ -161,7 +166,11 @@ impl Reached {
         let json = Json::parse(config)?;
         let Some(config) = json.root().get("config") else { return Ok(()) };
         let folder = config.get("WorkingDir").and_then(Value::as_str).unwrap_or_default();
-        self.path(folder.as_bytes());
+        // That `/tmp` is where a program runs does not say that all in it is run.
+        let working = normal(folder.as_bytes());
+        if is_idle_place(&working) {
+            self.paths.insert(working.into_owned());
+        }
         let mut pending: Vec<Value<'_>> = COMMANDS.iter().filter_map(|key| config.get(key)).collect();
         while let Some(value) = pending.pop() {
             pending.extend(value.elements());
@@ -206,10 +215,10 @@ impl Reached {
         }
     }
 
-    /// A file, or a folder; where it is one that holds idle places it says nothing about those.
+    /// A file, or a folder with all that is in it, be it all of `/tmp`. One above such places says nothing about those.
     fn path(&mut self, name: &[u8]) {
         let path = normal(name);
-        if is_idle_place(&path) {
+        if is_idle_place(&path) || is_idle_place(&[&path, &b"/x"[..]].concat()) {
             self.paths.insert(path.into_owned());
         }
     }
@@ -223,9 +232,25 @@ impl Reached {
             }
         }
         // A link that is reached reaches what it leads to; each is taken out once.
+        let links = inside.clone();
         let named: Vec<&[u8]> = inside.keys().copied().filter(|from| self.has(from)).collect();
         let mut pending: Vec<Vec<u8>> = named.into_iter().map(<[u8]>::to_vec).collect();
+        pending.extend(self.paths.iter().cloned());
         while let Some(path) = pending.pop() {
+            // A folder on the way may be a link as well.
+            for folder in ancestors(&path) {
+                let rest = path.get(folder.len()..).unwrap_or_default();
+                for target in links.get(folder).into_iter().flatten() {
+                    let target = [target, rest].concat();
+                    if target.len() <= PATH_MAX && self.paths.insert(target.clone()) {
+                        pending.push(target);
+                    }
+                }
+            }
+            if self.paths.len() > PATHS_MAX {
+                self.is_everything = true;
+                return;
+            }
             let below = [&path, &b"/"[..]].concat();
             let own = inside.contains_key(path.as_slice()).then_some(path.as_slice());
             let range = inside.range::<[u8], _>((Bound::Included(below.as_slice()), Bound::Unbounded));

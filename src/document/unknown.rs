@@ -41,8 +41,7 @@ impl<'a> Unknown<'a> {
         text(self.json.root(), "artifactType")
     }
 
-    /// Every digest that it holds as a text (`digest` of descriptors, `blobSum` of Docker's schema 1, whatever else),
-    /// but for that in a `subject` which is a descriptor.
+    /// Every digest in its texts and keys (`digest` of descriptors, `blobSum` of Docker's schema 1, whatever else), but for that in a `subject` which is a descriptor.
     pub fn digests(&self) -> BTreeSet<Digest> {
         let root = self.json.root();
         let subject = self.subject().map(|subject| subject.span);
@@ -53,9 +52,14 @@ impl<'a> Unknown<'a> {
                 continue;
             }
             match value.kind() {
-                Kind::Object => pending.extend(value.members().map(|member| member.value)),
+                Kind::Object => {
+                    for member in value.members() {
+                        found.extend(digests_in(&member.key));
+                        pending.push(member.value);
+                    }
+                }
                 Kind::Array => pending.extend(value.elements()),
-                Kind::String => found.extend(value.as_str().and_then(|text| text.parse::<Digest>().ok())),
+                Kind::String => value.as_str().iter().for_each(|text| found.extend(digests_in(text))),
                 _ => {}
             }
         }

@@ -64,6 +64,8 @@ impl Graph {
             pending.extend((0..node.children.len()).rev().map(|number| Pending { holder, child: Some(number), depth }));
         };
         graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
+        // Of index.json as of any other document: what it is attached to need not be listed anywhere, and comes last.
+        pending.extend(root.subject.iter().map(|_| Pending { holder: None, child: None, depth: 2 }));
         queue(&mut pending, &root, 1, None);
         graph.root = Some(root);
         while let Some(next) = pending.pop() {
@@ -107,6 +109,7 @@ impl Graph {
     fn link(&self, pending: &Pending) -> Option<(Descriptor, String)> {
         let node = pending.holder.map(|holder| self.nodes.get(&holder)).unwrap_or_default();
         let link = match (pending.child, node) {
+            (None, None) if pending.holder.is_none() => self.root.as_ref()?.subject.as_ref(),
             (None, node) => node?.subject(),
             (Some(number), None) => self.root.as_ref()?.children.get(number),
             (Some(number), Some(Node { body: Body::Index(index), .. })) => index.children.get(number),

@@ -8,7 +8,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::layer::cache::{Cache, Key};
-use crate::layer::compare::Comparer;
 use crate::layer::form1::{Cutter, Encoder, Output, Run};
 use crate::layer::pool::{Permit, Pool};
 use crate::media_type::Compression;
@@ -161,13 +160,13 @@ fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit
 
 /// Compresses chunks, or finds them compressed.
 struct Codec {
+    output: Output,
     encoder: Encoder,
-    comparer: Comparer,
 }
 
 impl Codec {
     fn new(output: Output) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(output)?, comparer: Comparer::new(output)? })
+        Ok(Self { output, encoder: Encoder::new(output)? })
     }
 
     fn encode(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
@@ -176,9 +175,7 @@ impl Codec {
 
     /// The compressed chunk as the cache has it, if that really holds the chunk; else as the encoder makes it.
     fn recall_or_encode(&mut self, cache: &Cache, key: &Key, chunk: &[u8]) -> Result<Vec<u8>> {
-        if let Some(found) = cache.get(key)?
-            && self.comparer.is_of(&found, chunk, self.encoder.scratch(chunk.len() + 1)?)
-        {
+        if let Some(found) = cache.comparers.recall(self.output, chunk, || cache.get(key))? {
             return Ok(found);
         }
         let compressed = self.encode(chunk)?;

@@ -4,12 +4,84 @@ use flate2::{Decompress, FlushDecompress, Status};
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::find_frame_compressed_size;
 
+use std::fmt;
+use std::sync::{Condvar, Mutex, PoisonError};
+
 use crate::error::{Error, Result};
 use crate::layer::form1::Output;
 use crate::media_type::Compression;
+use crate::memory;
+use crate::sync::lock;
 
 /// The CRC-32 and the size of what a gzip member holds (RFC 1952).
 const GZIP_TRAILER: usize = 8;
+
+/// So many chunks are compared at a time, whatever the number of threads: each takes the size of a chunk twice, and two keep
+/// up with the stage that reads the layers.
+const AT_A_TIME: usize = 2;
+
+/// The comparers of a run.
+pub(super) struct Comparers {
+    idle: Mutex<Vec<Option<Idle>>>,
+    freed: Condvar,
+}
+
+/// A comparer, what it is for, and a buffer for what it decompresses.
+struct Idle(Output, Comparer, Vec<u8>);
+
+impl Default for Comparers {
+    fn default() -> Self {
+        Self { idle: Mutex::new((0..AT_A_TIME).map(|_| None).collect()), freed: Condvar::new() }
+    }
+}
+
+impl fmt::Debug for Comparers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparers").finish_non_exhaustive()
+    }
+}
+
+impl Comparers {
+    /// What `find` finds, if that is a compressed form of this chunk.
+    pub(super) fn recall(
+        &self,
+        output: Output,
+        chunk: &[u8],
+        find: impl FnOnce() -> Result<Option<Vec<u8>>>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut kept = self.take().filter(|kept| kept.0 == output);
+        let found = find_and_compare(&mut kept, output, chunk, find);
+        lock(&self.idle).push(kept);
+        self.freed.notify_one();
+        found
+    }
+
+    fn take(&self) -> Option<Idle> {
+        let mut idle = lock(&self.idle);
+        loop {
+            match idle.pop() {
+                Some(kept) => return kept,
+                None => idle = self.freed.wait(idle).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+fn find_and_compare(
+    kept: &mut Option<Idle>,
+    output: Output,
+    chunk: &[u8],
+    find: impl FnOnce() -> Result<Option<Vec<u8>>>,
+) -> Result<Option<Vec<u8>>> {
+    let Idle(_, comparer, scratch) = match kept {
+        Some(kept) => kept,
+        None => kept.insert(Idle(output, Comparer::new(output)?, Vec::new())),
+    };
+    let Some(found) = find()? else { return Ok(None) };
+    memory::grow(scratch, chunk.len() + 1)?;
+    let scratch = scratch.get_mut(..=chunk.len()).unwrap_or_default();
+    Ok(comparer.is_of(&found, chunk, scratch).then_some(found))
+}
 
 /// Compares compressed chunks with what they should hold.
 pub(super) enum Comparer {

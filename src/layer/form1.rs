@@ -290,14 +290,6 @@ impl Encoder {
     }
 }
 
-impl Encoder {
-    /// The output buffer, for other use between two chunks.
-    pub(super) fn scratch(&mut self, len: usize) -> Result<&mut [u8]> {
-        memory::grow(&mut self.buffer, len)?;
-        Ok(self.buffer.get_mut(..len).unwrap_or_default())
-    }
-}
-
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let codec = match self.codec {

@@ -35,6 +35,7 @@ use std::thread::{self, JoinHandle};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
 use crate::error::Result;
+use crate::layer::compare::Comparers;
 use crate::layer::form1::{FORM, Output};
 use crate::sync::not_started;
 use folder::Folder;
@@ -53,6 +54,8 @@ pub struct Cache {
     counting: Option<JoinHandle<()>>,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// Compare what is found.
+    pub(super) comparers: Comparers,
 }
 
 #[derive(Debug)]
@@ -76,7 +79,13 @@ impl Cache {
             .name("cache".to_owned())
             .spawn(move || counted.room.count(&counted.folder))
             .map_err(not_started)?;
-        Ok(Self { store, counting: Some(counting), hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
+        Ok(Self {
+            store,
+            counting: Some(counting),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            comparers: Comparers::default(),
+        })
     }
 
     /// How many chunks were found.

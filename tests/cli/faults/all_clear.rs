@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::made::{BUILD, checked, hello, rewritten};
 use crate::support::graph::{empty, put_referrer};
-use crate::support::layout::{Layout, OCI_MANIFEST};
+use crate::support::layout::{Layout, OCI_MANIFEST, tar_files};
 
 #[test]
 fn an_image_that_only_a_subject_leads_to_is_checked() {
@@ -51,4 +51,26 @@ fn no_image_is_no_all_clear() {
     assert!(!text.contains("nothing found"), "{text}");
     let text = checked(&Layout::default().tar(&BUILD), &["--digests-only"], 1);
     assert!(text.contains("there is no image in it") && !text.contains("nothing found"), "{text}");
+}
+
+#[test]
+fn an_image_that_only_the_subject_of_index_json_leads_to_stays_and_is_checked() {
+    let mut layout = Layout::default();
+    let subject = layout.put_image(&hello(), &BUILD);
+    let mut other = hello();
+    other.config = String::from_utf8(other.config).unwrap().replace("/bin/hello", "/bin/other").into_bytes();
+    layout.manifests = vec![layout.put_image(&other, &BUILD)];
+    let index = serde_json::from_slice::<serde_json::Value>(&layout.index()).unwrap();
+    let mut files = layout.all();
+    let with = |subject: &serde_json::Value| {
+        let mut index = index.clone();
+        index["subject"] = subject.clone();
+        serde_json::to_vec(&index).unwrap()
+    };
+    files.insert("index.json".to_owned(), with(&subject));
+    let archive = tar_files(&files, &BUILD);
+    assert!(checked(&archive, &[], 1).contains("2 images, "));
+    let (text, new) = rewritten(&archive, &[]);
+    assert!(!text.contains("left out"), "{text}");
+    assert!(checked(&new, &[], 0).contains("2 images, "));
 }

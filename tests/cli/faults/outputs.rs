@@ -245,3 +245,30 @@ fn the_directories_of_a_layout_are_synced() {
         assert!(log.lines().any(|line| line.contains("fsync(") && line.contains(folder)), "{folder} in {log}");
     }
 }
+
+#[test]
+fn nothing_else_goes_where_the_new_image_does() {
+    let dir = scratch();
+    images(dir.path());
+    let rewrite = |report: &str, out: fs::File| {
+        let mut command = restamp();
+        command.current_dir(dir.path()).args(["rewrite", "--epoch", "1700000000", "a.tar", "-", "--report", report]);
+        command.stdout(out).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
+    };
+    for report in ["out.tar", "/dev/stdout", "/proc/self/fd/1"] {
+        let ended = rewrite(report, fs::File::create(dir.path().join("out.tar")).unwrap());
+        assert_eq!(ended.status.code(), Some(2), "{report}");
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("that is standard output"), "{report}");
+        assert!(fs::read(dir.path().join("out.tar")).unwrap().is_empty(), "{report}");
+    }
+    let before = all(dir.path());
+    for arguments in
+        [&["inspect", "a.tar"][..], &["check", "--epoch", "1700000000", "a.tar"], &["diff", "b.tar", "a.tar"]]
+    {
+        let appended = fs::OpenOptions::new().append(true).open(dir.path().join("a.tar")).unwrap();
+        let mut command = restamp();
+        let status = command.current_dir(dir.path()).args(arguments).stdout(appended).status().unwrap();
+        assert_eq!(status.code(), Some(2), "{arguments:?}");
+    }
+    assert!(before == all(dir.path()), "a source was written to");
+}

@@ -185,3 +185,25 @@ fn a_member_of_an_archive_has_no_place() {
     let found = one.found(&[]);
     assert!(found.contains(&("content".into(), "opt/app.tar!tmp/plugin.py".into(), "entry".into())), "{found:?}");
 }
+
+#[test]
+fn a_whole_folder_that_a_config_names_may_run() {
+    for (path, from, to) in [
+        ("tmp/m", r#""Env":null"#, r#""Env":["PATH=/usr/bin:/tmp"]"#),
+        ("var/log/m", r#""Env":null"#, r#""Env":["PATH=/var/log:/bin"]"#),
+        ("tmp/index.js", r#""Cmd":["/bin/hello"]"#, r#""Cmd":["node","/tmp"]"#),
+        ("var/cache/a/x.js", r#""Cmd":["/bin/hello"]"#, r#""Cmd":["sh","-c","exec node /var/cache/*/x.js"]"#),
+    ] {
+        expect_content(&pair(&[], &[file(path, "good")], &[file(path, "evil")], &[(from, to)]), to);
+    }
+}
+
+#[test]
+fn a_link_on_the_way_to_what_a_config_names_is_followed() {
+    let lower = [Entry::link(b'2', "var/cache/cur", "v1", T), Entry::link(b'2', "var/cache/old", "old/x", T)];
+    let made = |data: &str| [file("var/cache/v1/app.js", data)];
+    let command = r#""Cmd":["node","/var/cache/cur/app.js","/var/cache/old/y"]"#;
+    let config = [(r#""Cmd":["/bin/hello"]"#, command)];
+    expect_content(&pair(&lower, &made("good"), &made("evil"), &config), command);
+    expect_harmless(&pair(&lower, &made("good"), &made("evil"), &[]), "nothing leads there");
+}
