@@ -51,15 +51,22 @@ impl RunContext {
         Self { pool, spools, progress: Arc::new(NoProgress) }
     }
 
-    /// What a run without a context of its own works with: a thread for every CPU unless `jobs` says otherwise, and temporary
+    /// The context that was given, or else one of the run's own: a thread for every CPU unless `jobs` says otherwise, and temporary
     /// files beside what is written, or else where the system has them.
-    pub(crate) fn own(jobs: Option<usize>, destination: Option<&Location>) -> Result<Self> {
+    pub(crate) fn given_or_own(
+        given: Option<&Self>,
+        jobs: Option<usize>,
+        destination: Option<&Location>,
+    ) -> Result<Self> {
+        if let Some(given) = given {
+            return Ok(given.clone());
+        }
         let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
         let beside = destination.and_then(Location::as_path).map(|path| workplace(path).to_owned());
         Self::new(jobs.unwrap_or_else(cpus), beside.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir))
     }
 
-    /// The same context, with somebody who is shown how far it is.
+    /// The same context, with its progress reported to this.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;

@@ -123,7 +123,7 @@ impl Checker<'_> {
                     format!("{} is no manifest", subject.digest),
                 );
             }
-            // It could not be read, which was told; or nothing is known of what it is.
+            // It could not be read, which was reported; or nothing is known of what it is.
             Some(Body::Absent | Body::Unknown(_)) | None => {}
         }
         // It need not be listed anywhere.

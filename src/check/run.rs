@@ -62,10 +62,7 @@ impl Check {
     ///
     /// If there is no image that could be looked at, or it can't be read.
     pub fn run(&self, location: &Location) -> Result<Report> {
-        let context = match &self.context {
-            Some(context) => context.clone(),
-            None => RunContext::own(self.jobs, None)?,
-        };
+        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         let mut policy = self.policy.clone();
         policy.reference.clone_from(&location.reference);
         let source = Source::open(location, &context.spools, &mut |_, _| {})?;

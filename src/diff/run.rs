@@ -65,10 +65,7 @@ impl<'o> Diff<'o> {
     ///
     /// If one of them can't be read, or is not what its digests say.
     pub fn run(mut self, a: &Location, b: &Location) -> Result<Report> {
-        let context = match &self.context {
-            Some(context) => context.clone(),
-            None => RunContext::own(self.jobs, None)?,
-        };
+        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         self.options.references = [a.reference.clone(), b.reference.clone()];
         let open = |location| Source::open(location, &context.spools, &mut |_, _| {});
         let (a, b) = (open(a)?, open(b)?);

@@ -53,10 +53,7 @@ impl Inspect {
     ///
     /// If the image can't be read, or is not what its digests say.
     pub fn run(&self, location: &Location) -> Result<Report> {
-        let context = match &self.context {
-            Some(context) => context.clone(),
-            None => RunContext::own(self.jobs, None)?,
-        };
+        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         let mut options = self.options.clone();
         options.reference.clone_from(&location.reference);
         let source = Source::open(location, &context.spools, &mut |_, _| {})?;

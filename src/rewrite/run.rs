@@ -117,10 +117,7 @@ impl Rewrite {
     ///
     /// As for [`run`](Self::run).
     pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
-        let context = match &self.context {
-            Some(context) => context.clone(),
-            None => RunContext::own(self.jobs, destination)?,
-        };
+        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, destination)?;
         let mut policy = self.policy.clone();
         policy.reference.clone_from(&location.reference);
         let (source, early) = early::open(location, &policy, &context)?;
