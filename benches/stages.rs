@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restamp::digest::Algorithm;
-use restamp::image::location::Location;
 use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, Window, rewrite};
+use restamp::store::location::Location;
 use restamp::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 use restamp::{Digest, Epoch, Error, Result, Rewrite, Rule, RunContext, Stamp};
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::image::location::Location;
 use crate::layer::Pool;
 use crate::spool::{Spools, workplace};
 
@@ -51,18 +50,14 @@ impl RunContext {
         Self { pool, spools, progress: Arc::new(NoProgress) }
     }
 
-    /// The context that was given, or else one of the run's own: a thread for every CPU unless `jobs` says otherwise, and temporary
-    /// files beside what is written, or else where the system has them.
-    pub(crate) fn given_or_own(
-        given: Option<&Self>,
-        jobs: Option<usize>,
-        destination: Option<&Location>,
-    ) -> Result<Self> {
+    /// The context that was given, or else one of the run's own: a thread for every CPU unless `jobs` says otherwise, and
+    /// temporary files beside what is written, or else where the system has them.
+    pub(crate) fn given_or_own(given: Option<&Self>, jobs: Option<usize>, beside: Option<&Path>) -> Result<Self> {
         if let Some(given) = given {
             return Ok(given.clone());
         }
         let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
-        let beside = destination.and_then(Location::as_path).map(|path| workplace(path).to_owned());
+        let beside = beside.map(|path| workplace(path).to_owned());
         Self::new(jobs.unwrap_or_else(cpus), beside.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir))
     }
 

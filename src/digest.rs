@@ -110,6 +110,12 @@ impl Digest {
         hex
     }
 
+    /// The digest in `blobs/<algorithm>/<hex>`, where a layout keeps a blob; `./` may stand before it.
+    pub fn from_path(path: &str) -> Option<Self> {
+        let (algorithm, hex) = path.trim_start_matches("./").strip_prefix("blobs/")?.split_once('/')?;
+        format!("{algorithm}:{hex}").parse().ok()
+    }
+
     /// Where an OCI image layout keeps the blob: `blobs/sha256/<hex>`.
     pub fn path(&self) -> String {
         format!("blobs/{}/{}", self.algorithm.name(), self.hex())

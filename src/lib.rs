@@ -28,11 +28,11 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 9 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 8 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
-//! | 7 | [`selection`] | which images, and what of them, a verb is about: names, platforms, referrers, the base |
+//! | 10 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
+//! | 8 | [`image`] | what an image is: how its documents hang together, and which images a verb is about |
+//! | 7 | [`store`] | where images live: carriers, blobs by digest or path, destinations |
 //! | 7 | [`context`] | what one run works with: threads, temporary files, progress |
-//! | 6 | [`image`] | where images live and what they are called ([`image::location`], [`image::names`], [`image::source`], [`image::archive`]), how their blobs hang together ([`image::graph`], [`image::docker`]), and how one is written ([`image::sink`]) |
 //! | 6 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
 //! | 5 | [`policy`] | what to do, as a caller asks for it |
 //! | 5 | [`repair`] | which entries have times in their content, and what replaces them there |
@@ -41,7 +41,7 @@
 //! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | [`mod@format`] | pure: where files of well-known formats keep times |
-//! | 2 | [`epoch`], [`digest`], [`media_type`], [`json_writer`], [`limits`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
+//! | 2 | [`stamp`], [`digest`], [`media_type`], [`name`], [`platform`], [`json_writer`], [`limits`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
@@ -76,7 +76,6 @@ pub mod decode;
 pub mod diff;
 pub mod digest;
 pub mod document;
-pub mod epoch;
 pub mod error;
 pub mod format;
 pub mod image;
@@ -86,11 +85,14 @@ pub mod layer;
 pub mod limits;
 pub mod media_type;
 mod memory;
+pub mod name;
+pub mod platform;
 pub mod policy;
 pub mod repair;
 pub mod rewrite;
-pub mod selection;
 pub mod spool;
+pub mod stamp;
+pub mod store;
 mod sync;
 pub mod tar;
 
@@ -98,11 +100,11 @@ pub use check::Check;
 pub use context::{Progress, RunContext};
 pub use diff::Diff;
 pub use digest::Digest;
-pub use epoch::{Epoch, Instant, Rule, Stamp};
 pub use error::{Error, Result};
-pub use image::location::Location;
 pub use inspect::Inspect;
 pub use limits::Limits;
 pub use media_type::Compression;
-pub use policy::Platform;
+pub use platform::Platform;
 pub use rewrite::Rewrite;
+pub use stamp::{Epoch, Instant, Rule, Stamp};
+pub use store::location::Location;

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::image::location::{Kind, Location};
+use restamp::store::location::{Kind, Location};
 use restamp::{Digest, Epoch, Result, Rewrite, Rule, RunContext, Stamp};
 use std::path::Path;
 

@@ -2,9 +2,9 @@
 //! containerd write, the other what restamp does. No digest holds them, and every program that copies an image writes
 //! them anew, so that others say nothing about the image.
 
-use crate::epoch::{Instant, Stamp};
 use crate::error::{Result, printable};
-use crate::image::location::Kind as Carrier;
+use crate::stamp::{Instant, Stamp};
+use crate::store::location::Kind as Carrier;
 use crate::tar::{Field, TimeSite};
 
 use super::Checker;

@@ -14,12 +14,12 @@ use crate::document::docker::{Archive, Repositories};
 use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
 use crate::error::{Result, printable, quoted};
-use crate::image::docker::{DockerImage, DockerLayer, blob_digest};
+use crate::image::base;
+use crate::image::docker::{DockerImage, DockerLayer};
 use crate::image::graph::{Body, Graph};
-use crate::image::names::familiar;
-use crate::image::source::Source;
 use crate::media_type::{LayerKind, LayerType};
-use crate::selection::base;
+use crate::name::familiar;
+use crate::store::open::Source;
 
 impl Checker<'_> {
     /// Everything of `docker save`.
@@ -269,7 +269,7 @@ fn is_v1_id(name: &str) -> bool {
 
 /// The digest in `<hex>.tar` (podman: of the uncompressed layer) and `<hex>.tar.gz` (kaniko: of the blob).
 fn named(path: &str) -> Option<Digest> {
-    if blob_digest(path).is_some() {
+    if Digest::from_path(path).is_some() {
         return None;
     }
     let stem = path.strip_suffix(".tar").or_else(|| path.strip_suffix(".tar.gz"))?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::report::{Finding, KEPT, Kind, Level, Place, Total, What};
 use crate::document::times::{Reading, TimeSite};
-use crate::epoch::Stamp;
 use crate::error::Error;
+use crate::stamp::Stamp;
 
 /// A list of findings that stops to grow when it is full, and goes on to count.
 #[derive(Debug, Default)]

@@ -16,11 +16,11 @@ use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result, printable, quoted};
+use crate::image::base;
 use crate::image::graph::{Body, IndexNode, ManifestNode, extent_of};
-use crate::image::names::{familiar, names};
-use crate::image::source::DOCUMENT_LIMIT;
 use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
-use crate::selection::base;
+use crate::name::familiar;
+use crate::store::open::DOCUMENT_LIMIT;
 
 /// The version of the layout that there is (OCI image-spec, image-layout.md).
 const LAYOUT_VERSION: &str = "1.0.0";
@@ -358,7 +358,7 @@ fn child_of(path: &str) -> Option<usize> {
 
 /// What people call what a descriptor leads to.
 fn label(of: &str, link: &Descriptor) -> String {
-    let name = names(link).next().map(|name| printable(familiar(name).as_bytes()));
+    let name = link.names().next().map(|name| printable(familiar(name).as_bytes()));
     let platform = link.platform.as_ref().map(ToString::to_string).filter(|platform| platform != "unknown/unknown");
     let parts = [Some(of), name.as_deref(), platform.as_deref()];
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")

@@ -9,11 +9,11 @@ use super::findings::{Findings, List};
 use super::report::{Finding, KEPT, Kind, Level, Place};
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
-use crate::epoch::{Instant, Rule, Stamp};
 use crate::error::{self, Error, Result, printable};
 use crate::format::stargz::{TocScanner, TocTime};
 use crate::layer::{Event, Expect, Pool, measure, scan};
 use crate::media_type::Compression;
+use crate::stamp::{Instant, Rule, Stamp};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
 

@@ -3,11 +3,12 @@
 use crate::check::check;
 use crate::check::report::{ArchiveTimes, Report};
 use crate::context::RunContext;
-use crate::epoch::Stamp;
 use crate::error::Result;
-use crate::image::location::Location;
-use crate::image::source::Source;
-use crate::policy::{Base, Platform, Policy};
+use crate::platform::Platform;
+use crate::policy::{Base, Policy};
+use crate::stamp::Stamp;
+use crate::store::location::Location;
+use crate::store::open::Source;
 
 /// Verifies an image, and that every timestamp in it that restamp sets is the epoch (or, with the rule to clamp, is not later).
 #[derive(Debug, Clone)]

@@ -5,11 +5,11 @@ mod list;
 use anyhow::Result;
 use restamp::check::Check;
 use restamp::check::report::ArchiveTimes;
-use restamp::policy::Platform;
+use restamp::platform::Platform;
 
+use super::context::{self, BaseArguments, Running, Workshop};
 use super::epoch::EpochArguments;
 use super::printing;
-use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Verify an image, and that every timestamp in it is the epoch
 ///
@@ -70,8 +70,8 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let stamp = arguments.epoch.stamp()?;
-    let location = running::source(&arguments.source, "check")?;
-    running::keep_clear_of_stdout(&location)?;
+    let location = context::source(&arguments.source, "check")?;
+    context::keep_clear_of_stdout(&location)?;
     let Workshop { context, progress } = arguments.running.start(None, None)?;
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
     let mut check = Check::new(stamp).base(arguments.base.resolve(&context)?).archive_times(archive_times);

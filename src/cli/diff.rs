@@ -8,13 +8,13 @@ use anyhow::{Context, Result, bail};
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{Style as TextStyle, html, json, text};
 use restamp::diff::{Diff, Keep, Verdict};
-use restamp::image::location::{Location, Where};
-use restamp::policy::Platform;
+use restamp::platform::Platform;
 use restamp::spool::{Output, Spools, folder_of};
+use restamp::store::location::{Location, Where};
 
+use super::context::{self, Running, Workshop};
 use super::output::{Inputs, OutputFile, Use, WriteAll, all_to};
 use super::printing;
-use super::running::{self, Running, Workshop};
 
 /// Tell what differs between two images, and why
 ///
@@ -90,7 +90,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let locations = [running::source(&arguments.a, "diff - B")?, running::source(&arguments.b, "diff A -")?];
+    let locations = [context::source(&arguments.a, "diff - B")?, context::source(&arguments.b, "diff A -")?];
     if arguments.json && arguments.html.as_deref() == Some(Path::new("-")) {
         bail!("--json and --html - both want standard output");
     }

@@ -12,10 +12,10 @@ use restamp::inspect::report::{
     Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
 };
 use restamp::media_type::Compression;
-use restamp::policy::Platform;
+use restamp::platform::Platform;
 
+use super::context::{self, Running, Workshop};
 use super::printing;
-use super::running::{self, Running, Workshop};
 
 /// Show what is in an image and when it says it was made
 ///
@@ -51,8 +51,8 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let location = running::source(&arguments.source, "inspect")?;
-    running::keep_clear_of_stdout(&location)?;
+    let location = context::source(&arguments.source, "inspect")?;
+    context::keep_clear_of_stdout(&location)?;
     let Workshop { context, progress } = arguments.running.start(None, None)?;
     let mut inspect = Inspect::new().skip_layers(arguments.no_layers);
     if let Some(platform) = &arguments.platform {

@@ -2,6 +2,7 @@
 
 mod check;
 mod complete;
+mod context;
 mod diff;
 mod epoch;
 mod inspect;
@@ -11,7 +12,6 @@ mod panics;
 mod printing;
 mod progress;
 mod rewrite;
-mod running;
 mod signals;
 
 use std::io::{self, Write};

@@ -7,17 +7,18 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use restamp::error::{escaped, printable};
-use restamp::image::location::{Location, Where};
 use restamp::layer::Cache;
 use restamp::media_type::Compression;
-use restamp::policy::{Attestations, Encoding, Platform, Policy, Signatures};
+use restamp::platform::Platform;
+use restamp::policy::{Attestations, Encoding, Policy, Signatures};
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::report::{Action, Change, Layer, Report};
 use restamp::spool::workplace;
+use restamp::store::location::{Location, Where};
 
+use super::context::{self, BaseArguments, Running, Workshop};
 use super::epoch::EpochArguments;
 use super::output::{Inputs, OutputFile, Use, is_special};
-use super::running::{self, BaseArguments, Running, Workshop};
 
 /// Rewrite the timestamps of an image
 ///
@@ -142,7 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         bail!("--form {}: this version writes form {} only", arguments.form, restamp::layer::FORM);
     }
     let mut policy = policy(arguments)?;
-    let location = running::source(&arguments.source, "rewrite")?;
+    let location = context::source(&arguments.source, "rewrite")?;
     policy.reference.clone_from(&location.reference);
     let destination = destination(arguments, &location)?;
     if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {

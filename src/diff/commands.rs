@@ -3,12 +3,12 @@
 //! Only where no path names a cause. The class stays what it was: a command says where a file may have come from, not
 //! that its content does not matter.
 
-use super::model::{Difference, Part, Place};
-use super::packages::Databases;
 use crate::causes::{self, Cause, Class};
+use crate::diff::model::{Difference, Part, Place};
+use crate::diff::packages::Databases;
 
 /// Names the cause of what differs in layers, by the commands that made them.
-pub(super) fn name(differences: &mut [Difference], places: &[Place], databases: &Databases) {
+pub(crate) fn name(differences: &mut [Difference], places: &[Place], databases: &Databases) {
     let known: Vec<Vec<&'static Cause>> = places.iter().map(of_place).collect();
     for difference in differences {
         // Without a path it is the layer itself that differs, or has no counterpart.

@@ -3,8 +3,8 @@
 use globset::{Glob, GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
-use super::model::{Accepted, Difference, Report};
 use crate::causes::Class;
+use crate::diff::model::{Accepted, Difference, Report};
 use crate::error::{Error, Result};
 
 /// What does not count.
@@ -105,7 +105,7 @@ impl Filter {
     }
 
     /// Sorts differences into those that count and those that do not.
-    pub(super) fn apply(&self, differences: Vec<Difference>, report: &mut Report) {
+    pub(crate) fn apply(&self, differences: Vec<Difference>, report: &mut Report) {
         let mut used = vec![false; self.rules.len()];
         let counting = |difference: Difference| {
             let fits: Vec<usize> =

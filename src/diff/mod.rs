@@ -15,40 +15,18 @@
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
 //! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
 
-mod align;
-mod attributes;
 mod commands;
-mod contents;
-mod dates;
-mod documents;
-mod entries;
+mod content;
+mod document;
 pub mod filter;
-mod history;
-mod images;
-mod index;
-mod json;
-mod layers;
-mod links;
-mod listing;
-mod look;
+mod layer;
 pub mod model;
-mod moved;
 mod packages;
-mod pairing;
-mod path;
-mod pax;
-mod programs;
-mod raise;
-mod record;
+mod pair;
 pub mod report;
-mod residue;
-mod rootfs;
 mod run;
-mod statement;
-mod stream;
 mod view;
 mod walk;
-mod window;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -57,20 +35,20 @@ use crate::causes::Class;
 use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
-use crate::image::names::familiar;
-use crate::image::source::Source;
-use crate::policy::Platform;
-use entries::Depth;
+use crate::name::familiar;
+use crate::platform::Platform;
+use crate::store::open::Source;
 use filter::Filter;
-use images::pair_images;
-use layers::Comparison;
+use layer::compare::{self, Comparison};
+use layer::entries::Depth;
+use layer::pax::Strings;
+use layer::programs::LinksIn;
+use layer::tree::Tree;
 use model::{Difference, Findings, Part, Place, Value};
-use pax::Strings;
-use programs::LinksIn;
-use rootfs::Tree;
+use pair::images::pair_images;
 use view::{Image, View};
 
-pub use contents::Keep;
+pub use content::fetch::Keep;
 pub use model::{Report, Verdict};
 pub use run::Diff;
 
@@ -107,7 +85,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
     let views = [&load(a, 0)?, &load(b, 1)?];
     let pairs = pair_images(&views[0].images, &views[1].images);
     let sizes = pairs.iter().filter_map(|pair| match pair {
-        [Some(x), Some(y)] => Some(layers::bytes_to_read([x, y], options.rootfs)),
+        [Some(x), Some(y)] => Some(compare::bytes_to_read([x, y], options.rootfs)),
         _ => None,
     });
     context.progress.set_total(sizes.fold(0, u64::saturating_add));
@@ -123,7 +101,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         idle: HashMap::new(),
         links: HashMap::new(),
         strings: Strings::default(),
-        told: look::TOLD_TOTAL_MAX,
+        told: content::TOLD_TOTAL_MAX,
         kept: 0,
     };
     comparison.note_partners(&pairs);
@@ -159,11 +137,11 @@ fn label(image: Option<&Image>) -> String {
 
 impl Comparison<'_> {
     fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
-        index::chains(&mut self.findings, label, self.views, images)?;
+        document::index::chains(&mut self.findings, label, self.views, images)?;
         self.attached(label, images)?;
-        documents::configs(&mut self.findings, label, self.views, images)?;
+        document::fields::configs(&mut self.findings, label, self.views, images)?;
         let pairs = self.layers(label, images)?;
-        documents::manifests(&mut self.findings, label, self.views, images, &pairs)
+        document::fields::manifests(&mut self.findings, label, self.views, images, &pairs)
     }
 
     fn rootfs(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
@@ -196,15 +174,15 @@ impl Comparison<'_> {
         let place =
             self.findings.place(Place { image: label.to_owned(), part: Part::Rootfs, digests, about: String::new() });
         let before = self.findings.count();
-        let open = entries::compare(&mut self.findings, place, [left, right], Depth::Files);
-        let jobs = open.wanted.iter().filter_map(|wanted| contents::Job::with_origins(wanted, [from_a, from_b]));
+        let open = layer::entries::compare(&mut self.findings, place, [left, right], Depth::Files);
+        let jobs = open.wanted.iter().filter_map(|wanted| content::fetch::Job::with_origins(wanted, [from_a, from_b]));
         let jobs = jobs.collect();
         let extents = images.map(|image| {
             // A layer that is not here has no entries, so that its place is never asked for.
             let none = || crate::blob::Extent::of_bytes(Vec::new());
             image.layers.iter().map(|layer| layer.extent.clone().unwrap_or_else(none)).collect()
         });
-        contents::look_into(self, jobs, &extents)?;
+        content::fetch::look_into(self, jobs, &extents)?;
         self.note_idle(place, before);
         let links = [left, right].map(|records| LinksIn::of(&records.entries));
         self.raise_by(images, &[place], &links)

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::packages::Databases;
 use crate::causes::{Cause, Class};
+use crate::diff::packages::Databases;
 use crate::digest::Digest;
-use crate::epoch::Instant;
 use crate::error::printable_whole;
+use crate::stamp::Instant;
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
@@ -259,7 +259,7 @@ impl Difference {
     }
 
     /// The path of the entry in the layer, without what follows where it is an archive.
-    pub(super) fn outer_path(&self) -> &[u8] {
+    pub(crate) fn outer_path(&self) -> &[u8] {
         let end = self.archives.first().copied().unwrap_or(self.path.len());
         self.path.get(..end).unwrap_or_default()
     }
@@ -272,40 +272,40 @@ impl Difference {
 
 /// Where differences are put as they are found.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) places: Vec<Place>,
-    pub(super) differences: Vec<Difference>,
-    pub(super) notes: Vec<String>,
+pub(crate) struct Findings {
+    pub(crate) places: Vec<Place>,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) notes: Vec<String>,
     /// Pairs of indexes that were compared; `None` is `index.json`.
-    pub(super) indexes: HashSet<[Option<Digest>; 2]>,
+    pub(crate) indexes: HashSet<[Option<Digest>; 2]>,
     /// What the databases of packages say.
-    pub(super) databases: Databases,
+    pub(crate) databases: Databases,
     /// Where differences go that are of no one image.
-    pub(super) index_place: Option<usize>,
+    pub(crate) index_place: Option<usize>,
     /// Which manifest of B goes with one of A: what names the one there names the other here.
-    pub(super) partners: BTreeMap<Digest, Digest>,
+    pub(crate) partners: BTreeMap<Digest, Digest>,
 }
 
 impl Findings {
     /// A new place.
-    pub(super) fn place(&mut self, place: Place) -> usize {
+    pub(crate) fn place(&mut self, place: Place) -> usize {
         self.places.push(place);
         self.places.len() - 1
     }
 
     /// A difference.
-    pub(super) fn push(&mut self, difference: Difference) {
+    pub(crate) fn push(&mut self, difference: Difference) {
         self.differences.push(difference);
     }
 
     /// Do two digests name what is compared as a pair?
-    pub(super) fn are_partners(&self, digests: [Option<Digest>; 2]) -> bool {
+    pub(crate) fn are_partners(&self, digests: [Option<Digest>; 2]) -> bool {
         let [Some(a), Some(b)] = digests else { return false };
         self.partners.get(&a) == Some(&b)
     }
 
     /// How many there are so far: to see whether a comparison has found anything.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.differences.len()
     }
 }

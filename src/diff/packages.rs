@@ -6,7 +6,7 @@ use crate::causes::Cause;
 
 /// A package manager whose database a layer may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Manager {
+pub(crate) enum Manager {
     Dpkg,
     Apk,
     Rpm,
@@ -91,14 +91,14 @@ impl Database {
 
 /// The databases of all pairs of layers.
 #[derive(Debug, Default)]
-pub(super) struct Databases {
+pub(crate) struct Databases {
     known: BTreeMap<(usize, Manager), Database>,
     held: usize,
 }
 
 impl Databases {
     /// A file of the layers in this place, which is in both of them or not, and the same or not.
-    pub(super) fn see(&mut self, place: usize, path: &[u8], is_same: bool, is_on_both: bool) {
+    pub(crate) fn see(&mut self, place: usize, path: &[u8], is_same: bool, is_on_both: bool) {
         let is_list = path.starts_with(DPKG_INFO) && path.ends_with(b".list");
         let manager = if is_list && !is_on_both { Some(Manager::Dpkg) } else { Manager::of_path(path) };
         let Some(manager) = manager else { return };
@@ -108,7 +108,7 @@ impl Databases {
     }
 
     /// Both contents of a file that differs.
-    pub(super) fn read(&mut self, place: usize, path: &[u8], contents: [&[u8]; 2]) {
+    pub(crate) fn read(&mut self, place: usize, path: &[u8], contents: [&[u8]; 2]) {
         let Some(manager) = Manager::of_path(path) else { return };
         let database = self.known.entry((place, manager)).or_default();
         let [a, b] = contents;
@@ -129,7 +129,7 @@ impl Databases {
     }
 
     /// May this be the cause of what differs in this file?
-    pub(super) fn allow(&self, place: usize, cause: &Cause, path: &[u8]) -> bool {
+    pub(crate) fn allow(&self, place: usize, cause: &Cause, path: &[u8]) -> bool {
         let database = Manager::of_cause(cause).and_then(|manager| self.known.get(&(place, manager)));
         let Some(database) = database else { return true };
         let is_listed = database.files.as_ref().is_none_or(|files| files.contains(path));

@@ -4,9 +4,9 @@ use crate::context::RunContext;
 use crate::diff::filter::Filter;
 use crate::diff::{Keep, Options, Report, diff};
 use crate::error::Result;
-use crate::image::location::Location;
-use crate::image::source::Source;
-use crate::policy::Platform;
+use crate::platform::Platform;
+use crate::store::location::Location;
+use crate::store::open::Source;
 
 /// Says what differs between two images, and why.
 #[derive(Debug, Default)]

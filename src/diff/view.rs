@@ -11,42 +11,42 @@ use crate::document::descriptor::Descriptor;
 use crate::error::Result;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
-use crate::image::names::{is_name, names};
-use crate::image::source::Source;
-use crate::policy::Platform;
-use crate::selection::reference::Asked;
-use crate::selection::{missing, platforms};
+use crate::image::reference::Asked;
+use crate::image::{by_platform, missing};
+use crate::name::is_name;
+use crate::platform::Platform;
+use crate::store::open::Source;
 
 /// A descriptor on the way from `index.json` to an image, by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
+pub(crate) struct Link {
     /// The digest of the document that it stands in; `None` for `index.json`.
-    pub(super) parent: Option<Digest>,
+    pub(crate) parent: Option<Digest>,
     /// Its place in the list of that document.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// What it names.
-    pub(super) digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 /// An image.
 #[derive(Debug)]
-pub(super) struct Image {
-    pub(super) names: Vec<String>,
-    pub(super) platform: Platform,
+pub(crate) struct Image {
+    pub(crate) names: Vec<String>,
+    pub(crate) platform: Platform,
     /// From the top down; empty where only `manifest.json` lists it.
-    pub(super) links: Vec<Link>,
+    pub(crate) links: Vec<Link>,
     /// The digest of the manifest, where there is one.
-    pub(super) manifest: Option<Digest>,
-    pub(super) config: Text,
-    pub(super) config_digest: Digest,
-    pub(super) layers: Vec<Layer>,
+    pub(crate) manifest: Option<Digest>,
+    pub(crate) config: Text,
+    pub(crate) config_digest: Digest,
+    pub(crate) layers: Vec<Layer>,
     /// Manifests that are about this one.
-    pub(super) attached: Vec<Attached>,
+    pub(crate) attached: Vec<Attached>,
 }
 
 /// The bytes of a config.
 #[derive(Debug, Clone)]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// Of an image's own.
     Own(Vec<u8>),
     /// That several entries of `manifest.json` may name.
@@ -54,7 +54,7 @@ pub(super) enum Text {
 }
 
 impl Text {
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
             Self::Shared(config) => &config.bytes,
@@ -64,53 +64,53 @@ impl Text {
 
 /// A layer of an image.
 #[derive(Debug, Clone)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// What the descriptor says, where there is one.
-    pub(super) digest: Option<Digest>,
-    pub(super) size: Option<u64>,
-    pub(super) diff_id: Digest,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) size: Option<u64>,
+    pub(crate) diff_id: Digest,
     /// `None` for a foreign layer.
-    pub(super) extent: Option<Extent>,
+    pub(crate) extent: Option<Extent>,
     /// Is it a tar, as far as its media type says?
-    pub(super) is_tar: bool,
+    pub(crate) is_tar: bool,
     /// The command of its history entry.
-    pub(super) created_by: String,
+    pub(crate) created_by: String,
 }
 
 /// An attestation or artifact.
 #[derive(Debug, Clone)]
-pub(super) struct Attached {
-    pub(super) digest: Digest,
+pub(crate) struct Attached {
+    pub(crate) digest: Digest,
     /// What tells it from others: its artifact type and the predicate types of its layers.
-    pub(super) kind: String,
-    pub(super) is_attestation: bool,
+    pub(crate) kind: String,
+    pub(crate) is_attestation: bool,
 }
 
 /// A place where an index lists something.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     /// The number of the descriptor of `index.json` by which it is reached.
-    pub(super) root: usize,
-    pub(super) link: Link,
+    pub(crate) root: usize,
+    pub(crate) link: Link,
 }
 
 /// A source with its images.
 #[derive(Debug)]
-pub(super) struct View<'s> {
-    pub(super) source: &'s Source,
-    pub(super) graph: Graph,
-    pub(super) images: Vec<Image>,
+pub(crate) struct View<'s> {
+    pub(crate) source: &'s Source,
+    pub(crate) graph: Graph,
+    pub(crate) images: Vec<Image>,
     /// Artifacts that are about nothing that is here.
-    pub(super) loose: Vec<Attached>,
+    pub(crate) loose: Vec<Attached>,
     /// All that indexes list and that is no index, in its order.
-    pub(super) listed: Vec<Listed>,
+    pub(crate) listed: Vec<Listed>,
     /// What of it is no manifest: blobs, empty indexes, and what is not here.
-    pub(super) others: Vec<Listed>,
+    pub(crate) others: Vec<Listed>,
 }
 
 impl<'s> View<'s> {
     /// Reads all documents of a source, and lists its images: all, or those of a name and platform.
-    pub(super) fn load(source: &'s Source, reference: Option<&str>, platform: Option<&Platform>) -> Result<Self> {
+    pub(crate) fn load(source: &'s Source, reference: Option<&str>, platform: Option<&Platform>) -> Result<Self> {
         let graph = Graph::load(source)?.sound()?;
         let docker = DockerImage::load_all(source)?;
         let asked = reference.map(|reference| Asked::parse(&graph, &docker, reference)).transpose();
@@ -125,7 +125,7 @@ impl<'s> View<'s> {
     }
 
     /// The bytes of an index or manifest.
-    pub(super) fn document(&self, digest: Option<&Digest>) -> &[u8] {
+    pub(crate) fn document(&self, digest: Option<&Digest>) -> &[u8] {
         let body = match digest {
             None => return self.graph.root.as_ref().map_or(&[], |root| &root.bytes),
             Some(digest) => self.graph.nodes.get(digest).map(|node| &node.body),
@@ -138,12 +138,12 @@ impl<'s> View<'s> {
     }
 
     /// What is a time in the commands of an image.
-    pub(super) fn commands(&self, image: &Image) -> Result<Option<Commands>> {
+    pub(crate) fn commands(&self, image: &Image) -> Result<Option<Commands>> {
         Ok(self.graph.config_of(&image.config_digest, image.config.as_slice())?.commands().cloned())
     }
 
     /// The descriptors that an index lists; `None` for `index.json`.
-    pub(super) fn children(&self, index: Option<&Digest>) -> &[Descriptor] {
+    pub(crate) fn children(&self, index: Option<&Digest>) -> &[Descriptor] {
         let index = match index {
             None => self.graph.root.as_ref(),
             Some(digest) => match self.graph.nodes.get(digest).map(|node| &node.body) {
@@ -155,24 +155,24 @@ impl<'s> View<'s> {
     }
 
     /// A descriptor on the way.
-    pub(super) fn descriptor(&self, link: &Link) -> Option<&Descriptor> {
+    pub(crate) fn descriptor(&self, link: &Link) -> Option<&Descriptor> {
         self.children(link.parent.as_ref()).get(link.number)
     }
 
     /// The bytes of a descriptor on the way.
-    pub(super) fn raw(&self, link: &Link) -> &[u8] {
+    pub(crate) fn raw(&self, link: &Link) -> &[u8] {
         let span = self.descriptor(link).map(|descriptor| descriptor.span.clone()).unwrap_or_default();
         self.document(link.parent.as_ref()).get(span).unwrap_or_default()
     }
 
     /// The names that a descriptor of `index.json` gives to what is reached by it.
-    pub(super) fn names_of(&self, root: usize) -> [Option<&str>; 2] {
-        let mut names = self.children(None).get(root).into_iter().flat_map(names);
+    pub(crate) fn names_of(&self, root: usize) -> [Option<&str>; 2] {
+        let mut names = self.children(None).get(root).into_iter().flat_map(Descriptor::names);
         [names.next(), names.next()]
     }
 
     /// The layers of an attestation or artifact.
-    pub(super) fn manifest(&self, digest: &Digest) -> Option<&ManifestNode> {
+    pub(crate) fn manifest(&self, digest: &Digest) -> Option<&ManifestNode> {
         match self.graph.nodes.get(digest).map(|node| &node.body) {
             Some(Body::Manifest(manifest)) => Some(manifest),
             _ => None,
@@ -183,7 +183,7 @@ impl<'s> View<'s> {
     fn asked_roots(&self, asked: Option<&Asked>) -> Vec<bool> {
         let is_asked = |(number, child): (usize, &Descriptor)| match asked {
             None | Some(Asked::Config(_)) => true,
-            Some(Asked::Name(name)) => names(child).any(|known| is_name(known, name)),
+            Some(Asked::Name(name)) => child.names().any(|known| is_name(known, name)),
             Some(Asked::Root(asked)) => number == *asked,
         };
         self.children(None).iter().enumerate().map(is_asked).collect()
@@ -256,7 +256,7 @@ impl<'s> View<'s> {
         }
         if let Some(platform) = platform {
             let (graph_view, images) = (&*self, &self.images);
-            let listed = |link: &Link| graph_view.descriptor(link)?.platform.as_deref().map(platforms::named);
+            let listed = |link: &Link| graph_view.descriptor(link)?.platform.as_deref().map(by_platform::named);
             let fits = |link: &Link| listed(link).is_some_and(|of| platform.matches(&of));
             let is_of = |image: &Image| platform.matches(&image.platform) || image.links.last().is_some_and(fits);
             let keep: Vec<bool> = images.iter().map(is_of).collect();
@@ -282,7 +282,7 @@ fn retain<T>(list: &mut Vec<T>, keep: &[bool]) {
 }
 
 /// The commands of the history entries that have a layer, in order.
-pub(super) fn commands(config: &[u8]) -> Result<Vec<String>> {
+pub(crate) fn commands(config: &[u8]) -> Result<Vec<String>> {
     let config = Config::parse(config)?;
     let filled = config.history().iter().filter(|entry| !entry.empty_layer);
     Ok(filled.map(|entry| entry.created_by.clone().unwrap_or_default()).collect())

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::view::{Attached, Image, Layer, Link, Listed, Text, View, commands};
+use crate::diff::view::{Attached, Image, Layer, Link, Listed, Text, View, commands};
 use crate::digest::Digest;
 use crate::document::descriptor::REFERENCE_DIGEST;
 use crate::error::Result;
 use crate::image::graph::{Body, ManifestNode, extent_of};
-use crate::image::names::names;
 use crate::limits::Limits;
 
 /// An index that several others list is walked so often, as each of them may have a name of its own.
@@ -39,12 +38,12 @@ struct Step {
 
 impl View<'_> {
     /// Follows the descriptors of `index.json`; those that are asked for come first.
-    pub(super) fn walk(&mut self, asked: &[bool]) -> Result<()> {
+    pub(crate) fn walk(&mut self, asked: &[bool]) -> Result<()> {
         // All names of what several descriptors name.
         let mut all_names: HashMap<Digest, Vec<&str>> = HashMap::new();
         let roots = self.children(None);
         for child in roots {
-            all_names.entry(child.digest).or_default().extend(names(child));
+            all_names.entry(child.digest).or_default().extend(child.names());
         }
         let mut order: Vec<usize> = (0..roots.len()).collect();
         order.sort_by_key(|number| asked.get(*number) != Some(&true));

@@ -10,8 +10,8 @@ use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite, created_sites, label_sites};
 use super::{Patch, Patched};
 use crate::digest::Digest;
-use crate::epoch::Stamp;
 use crate::error::{Error, Result};
+use crate::stamp::Stamp;
 
 /// A parsed image config.
 #[derive(Debug)]

@@ -164,6 +164,11 @@ impl Descriptor {
         self.annotation(REF_NAME)
     }
 
+    /// The names that it gives an image in `index.json`: the whole one, then the tag.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.annotation(IMAGE_NAME).into_iter().chain(self.ref_name())
+    }
+
     /// What this layer is, of an image whose config has a diff_id for it or not.
     pub fn layer_kind(&self, has_diff_id: bool) -> LayerKind {
         LayerKind::of(&self.media_type, !self.urls.is_empty(), has_diff_id)

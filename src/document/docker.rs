@@ -9,8 +9,8 @@ use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched, WarningKind, moved};
 use crate::digest::Digest;
-use crate::epoch::Stamp;
 use crate::error::{Error, Result};
+use crate::stamp::Stamp;
 
 /// A parsed `manifest.json`.
 #[derive(Debug)]

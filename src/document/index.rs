@@ -8,8 +8,8 @@ use super::manifest::not_both;
 use super::times::{Site, TimeSite};
 use super::write::{self, NewDescriptor};
 use super::{Moves, Patch, Patched};
-use crate::epoch::Stamp;
 use crate::error::Result;
+use crate::stamp::Stamp;
 
 /// A parsed index.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_s
 use super::json::{Json, Kind, Value, element_path};
 use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched};
-use crate::epoch::Stamp;
 use crate::error::{Error, Result};
 use crate::media_type::OCI_ARTIFACT;
+use crate::stamp::Stamp;
 
 /// A parsed manifest.
 #[derive(Debug)]

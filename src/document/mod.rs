@@ -30,8 +30,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::digest::Digest;
-use crate::epoch::Stamp;
 use crate::error::{Result, printable, quoted};
+use crate::stamp::Stamp;
 use edit::Edits;
 use json::Json;
 use times::Site;

@@ -11,8 +11,8 @@ use chrono::NaiveDate;
 use super::edit::Edits;
 use super::json::{Kind, Value, member_path};
 use super::{Warning, WarningKind};
-use crate::epoch::{Instant, Rule, Stamp};
 use crate::error::{Error, Result, printable};
+use crate::stamp::{Instant, Rule, Stamp};
 
 /// The annotation that BuildKit leaves on what it rewrote: the epoch in decimal digits.
 pub const REWRITTEN: &str = "buildkit/rewritten-timestamp";

@@ -8,8 +8,8 @@ use super::descriptor::text;
 use super::json::Json;
 use super::times::{Site, TimeSite};
 use super::{Patch, Patched};
-use crate::epoch::Stamp;
 use crate::error::Result;
+use crate::stamp::Stamp;
 
 /// A parsed v1 file.
 #[derive(Debug)]

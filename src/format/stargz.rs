@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::epoch::Instant;
+use crate::stamp::Instant;
 
 /// `{ "entries": [ { …`: the root is one deep, the list two, an entry three.
 const ROOT: u32 = 1;

@@ -13,9 +13,9 @@ use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
 use crate::error::{Error, Result, printable, quoted};
 use crate::image::graph::{Capped, ImageConfig};
-use crate::image::source::Source;
 use crate::limits::Limits;
 use crate::media_type::LayerKind;
+use crate::store::open::Source;
 
 /// An image that `manifest.json` lists.
 #[derive(Debug)]
@@ -125,7 +125,9 @@ impl DockerImage {
             let is_foreign = config.diff_ids.get(number).is_some_and(|diff_id| foreign.contains(diff_id));
             let kind = if is_foreign { LayerKind::Foreign } else { LayerKind::Tar(None) };
             match file(path, "layer") {
-                Ok(extent) => layers.push(DockerLayer { path: path.clone(), extent, digest: blob_digest(path), kind }),
+                Ok(extent) => {
+                    layers.push(DockerLayer { path: path.clone(), extent, digest: Digest::from_path(path), kind })
+                }
                 Err(error) => problems.push_with(|| error),
             }
         }
@@ -180,15 +182,9 @@ impl Configs {
     }
 }
 
-/// The digest in `blobs/<algorithm>/<hex>`.
-pub fn blob_digest(path: &str) -> Option<Digest> {
-    let (algorithm, hex) = path.trim_start_matches("./").strip_prefix("blobs/")?.split_once('/')?;
-    format!("{algorithm}:{hex}").parse().ok()
-}
-
 /// The digest that a path promises: of a layout, or `<hex>.json` as Docker names a config.
 fn named_digest(path: &str) -> Option<Digest> {
-    blob_digest(path).or_else(|| {
+    Digest::from_path(path).or_else(|| {
         let name = path.rsplit('/').next()?;
         Digest::from_hex(Algorithm::Sha256, name.strip_suffix(".json").unwrap_or(name))
     })
@@ -208,9 +204,9 @@ mod tests {
     fn a_digest_is_taken_only_from_where_it_is_promised() {
         let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         let digest = Digest::sha256(b"");
-        assert_eq!(blob_digest(&format!("blobs/sha256/{hex}")), Some(digest));
-        assert_eq!(blob_digest(&format!("./blobs/sha256/{hex}")), Some(digest));
-        assert_eq!(blob_digest(&format!("{hex}/layer.tar")), None);
+        assert_eq!(Digest::from_path(&format!("blobs/sha256/{hex}")), Some(digest));
+        assert_eq!(Digest::from_path(&format!("./blobs/sha256/{hex}")), Some(digest));
+        assert_eq!(Digest::from_path(&format!("{hex}/layer.tar")), None);
         assert_eq!(named_digest(&format!("{hex}.json")), Some(digest));
         assert_eq!(named_digest("config.json"), None);
     }

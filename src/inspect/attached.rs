@@ -6,8 +6,8 @@ use crate::digest::Digest;
 use crate::document::attestation::{Suspect, signature_kind};
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, split_fallback_tag};
 use crate::image::graph::{Body, Graph, ManifestNode};
+use crate::image::select::Selection;
 use crate::inspect::report::{Attached, AttachedKind};
-use crate::selection::Selection;
 
 /// The annotation by which BuildKit says what a statement is.
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use crate::epoch::Instant;
 use crate::inspect::report::{Span, Time};
+use crate::stamp::Instant;
 
 /// As many lines as are taken in at a glance.
 const LINES: usize = 10;

@@ -9,13 +9,13 @@ use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
 use crate::image::docker::DockerLayer;
 use crate::image::graph::extent_of;
-use crate::image::source::Source;
 use crate::inspect::findings::{Findings, InLayer};
 use crate::inspect::form::{Form, form};
 use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, Layer};
 use crate::layer::{Event, Expect, Pool, measure, scan};
 use crate::media_type::{Compression, LayerKind, LayerType};
+use crate::store::open::Source;
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
 

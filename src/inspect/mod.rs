@@ -21,14 +21,16 @@ use crate::document::config::BaseHistory;
 use crate::document::index::Index;
 use crate::document::manifest::Manifest;
 use crate::document::times::{Reading, TimeSite};
-use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::{Error, Result};
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Body, Graph, ImageConfig};
-use crate::image::location::Carrier;
-use crate::image::source::Source;
-use crate::policy::{Platform, Policy};
-use crate::selection::{Selection, images};
+use crate::image::select::Selection;
+use crate::image::set;
+use crate::platform::Platform;
+use crate::policy::Policy;
+use crate::stamp::{Epoch, Rule, Stamp};
+use crate::store::location::Carrier;
+use crate::store::open::Source;
 use findings::Findings;
 use layers::Layers;
 use report::{DocumentTime, Image, ImageLayer, Report, SCHEMA, Span, Time};
@@ -62,7 +64,7 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
     let mut layers = Layers::new(source);
     let mut findings = Findings::default();
     let mut images: Vec<Image> = Vec::new();
-    for found in images::images(&graph, &selection) {
+    for found in set::images(&graph, &selection) {
         let config = found.node.config.as_ref().map_or(found.digest, |config| config.digest);
         let mut image = image(&graph, config, found.image, &mut findings)?;
         image.names = found.names;
@@ -78,7 +80,7 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
     }
     // In an archive that is a layout as well, both list the same images, but for those that have no name.
     let mut known: BTreeMap<Digest, usize> = BTreeMap::new();
-    for found in images::only_in_archive(&graph, &selection, &docker) {
+    for found in set::only_in_archive(&graph, &selection, &docker) {
         // Entries may share a config.
         let same = known.get(&found.id).and_then(|number| images.get(*number)).cloned();
         let mut image = same.map_or_else(|| image(&graph, found.id, &found.config, &mut findings), Ok)?;

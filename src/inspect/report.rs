@@ -26,11 +26,11 @@ use serde::{Serialize, Serializer};
 use crate::causes::Class;
 use crate::digest::Digest;
 use crate::document::descriptor::Platform;
-use crate::epoch::Instant;
-use crate::image::location::Carrier;
 use crate::inspect::form::Form;
 use crate::inspect::histogram::Histogram;
 use crate::media_type::Compression;
+use crate::stamp::Instant;
+use crate::store::location::Carrier;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;

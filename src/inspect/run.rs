@@ -2,11 +2,11 @@
 
 use crate::context::RunContext;
 use crate::error::Result;
-use crate::image::location::Location;
-use crate::image::source::Source;
 use crate::inspect::report::Report;
 use crate::inspect::{Options, inspect};
-use crate::policy::Platform;
+use crate::platform::Platform;
+use crate::store::location::Location;
+use crate::store::open::Source;
 
 /// Says what is in an image, and when it says it was made.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::layer::cache::{Cache, Key};
-use crate::layer::form1::{Cutter, Encoder, Output, Run};
+use crate::layer::encode::{Cutter, Encoder, Output, Run};
 use crate::layer::pool::{Permit, Pool};
 use crate::media_type::Compression;
 use crate::tar::split_prefix;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::layer::form1::Output;
+use crate::layer::encode::Output;
 use crate::media_type::Compression;
 use crate::memory;
 use crate::sync::lock;
@@ -132,7 +132,7 @@ fn gzip_body<'a>(expected: [u8; 10], member: &'a [u8], chunk: &[u8]) -> Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::form1::Encoder;
+    use crate::layer::encode::Encoder;
 
     fn is_of(output: Output, compressed: &[u8], chunk: &[u8]) -> bool {
         Comparer::new(output).unwrap().is_of(compressed, chunk, &mut vec![0; chunk.len() + 1])

@@ -14,7 +14,7 @@ mod cache;
 mod chunks;
 mod compare;
 mod each;
-mod form1;
+mod encode;
 mod patch;
 mod pipeline;
 mod pool;
@@ -25,7 +25,7 @@ mod tests;
 
 pub use crate::decode::{Decoder, Expect, Window};
 pub use cache::Cache;
-pub use form1::{Cutter, Encoder, FORM, Output, Run};
+pub use encode::{Cutter, Encoder, FORM, Output, Run};
 pub use pipeline::rewrite;
 pub use pool::Pool;
 pub use scan::{Event, measure, scan};

@@ -6,7 +6,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
-use crate::layer::form1::Run;
+use crate::layer::encode::Run;
 use crate::layer::{Pool, Spec};
 use crate::repair;
 use crate::tar::{Entry, Part, Patcher, Stats, Step, Visitor, Walker};

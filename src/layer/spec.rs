@@ -2,8 +2,8 @@
 
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
-use crate::epoch::Stamp;
 use crate::layer::{Facts, Output};
+use crate::stamp::Stamp;
 
 /// What a layer is to become.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use super::*;
 use crate::blob::NewBlobs;
 use crate::digest::{Algorithm, Digest};
-use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Error;
+use crate::stamp::{Epoch, Rule, Stamp};
 use crate::tar::{PatchedBytes, Patcher, Walker};
 
 mod cache;

@@ -8,7 +8,7 @@
 mod tests;
 mod toc;
 
-use crate::epoch::Stamp;
+use crate::stamp::Stamp;
 use crate::tar::{ContentPlan, Entry};
 
 /// What is done with the content of an entry.

@@ -1,8 +1,8 @@
 //! Which entries are patched, and how, in whole streams.
 
 use super::plan;
-use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Result;
+use crate::stamp::{Epoch, Rule, Stamp};
 use crate::tar::{BLOCK, PatchedBytes, Patcher, Stats, Walker};
 
 const EPOCH: u64 = 1_700_000_000;

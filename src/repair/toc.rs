@@ -3,8 +3,8 @@
 //! They are replaced where they are, in the same length: the table is a member of the layer, and what follows it must
 //! stay where it is.
 
-use crate::epoch::Stamp;
 use crate::format::stargz::{TocScanner, TocTime};
+use crate::stamp::Stamp;
 use crate::tar::{ContentPatcher, Repairs};
 
 /// Replaces times in a table that comes in pieces.
@@ -73,7 +73,7 @@ fn replace(bytes: &mut [u8], given: u64, time: &TocTime<'_>, new: &str) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::epoch::{Epoch, Rule};
+    use crate::stamp::{Epoch, Rule};
 
     /// Replaces the times of an entry in a table that comes in two pieces, cut at every place.
     #[track_caller]

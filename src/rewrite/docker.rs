@@ -8,12 +8,12 @@ use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositori
 use crate::document::write::{self, NewArchiveEntry};
 use crate::error::{Error, Result, printable};
 use crate::image::docker::DockerImage;
-use crate::image::names::{familiar, is_name, tag_of};
-use crate::image::sink::Content;
+use crate::image::set::{Found, images};
 use crate::media_type::{Class, LayerType, classify};
+use crate::name::{familiar, is_name, tag_of};
 use crate::rewrite::documents::{Documents, ImagePlan, Made};
 use crate::rewrite::output::{Finished, sniff};
-use crate::selection::images::{Found, images};
+use crate::store::write::Content;
 
 /// An image as `manifest.json` lists it.
 #[derive(Debug)]

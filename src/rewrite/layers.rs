@@ -8,14 +8,14 @@ use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Kind, Result, printable};
 use crate::image::docker::DockerLayer;
 use crate::image::graph::extent_of;
-use crate::image::sink::Content;
-use crate::image::source::Source;
 use crate::layer::{self, Expect, Outcome, Pool, Spec};
 use crate::media_type::{Compression, LayerKind, LayerType};
 use crate::policy::Policy;
-use crate::rewrite::early::{self, Early};
 use crate::rewrite::report::{Action, Change, Layer};
+use crate::rewrite::speculative::{self, Early};
 use crate::spool::Spools;
+use crate::store::open::Source;
+use crate::store::write::Content;
 
 /// What is to be done with a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -243,7 +243,7 @@ impl Layers {
             return Ok(key);
         }
         let algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
-        let mut spec = early::spec(policy, compression, algorithm)?;
+        let mut spec = speculative::spec(policy, compression, algorithm)?;
         spec.diff_id_algorithm = expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm());
         self.jobs.insert(key, Job { extent, expect, spec, place });
         Ok(key)

@@ -5,12 +5,12 @@
 
 mod docker;
 mod documents;
-pub mod early;
 mod layers;
 mod order;
 mod output;
 pub mod report;
 mod run;
+pub mod speculative;
 
 pub use run::{Prepared, Rewrite};
 
@@ -20,31 +20,31 @@ use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::document::config::Config;
 use crate::error::{Error, Result};
+use crate::image::base::{self, Share};
 use crate::image::docker::{DockerImage, used_paths};
 use crate::image::graph::{Body, Graph, ImageConfig, Node};
-use crate::image::location::{Carrier, Kind};
-use crate::image::sink;
-use crate::image::source::Source;
+use crate::image::select::Selection;
 use crate::layer::{FORM, Output};
 use crate::media_type::Compression;
 use crate::policy::Policy;
-use crate::selection::Selection;
-use crate::selection::base::{self, Share};
+use crate::store::location::{Carrier, Kind};
+use crate::store::open::Source;
+use crate::store::write;
 use documents::{Documents, ImagePlan};
-use early::Early;
 use layers::Layers;
 use report::{Form, Report, SCHEMA};
+use speculative::Early;
 
-/// Rewrites an image. Nothing is published: the result is to be written with [`sink::write`].
+/// Rewrites an image. Nothing is published: the result is to be written with [`write::write`].
 ///
-/// `early` is what [`early::open`] has done already, while the source arrived; nothing where it was opened otherwise.
+/// `early` is what [`speculative::open`] has done already, while the source arrived; nothing where it was opened otherwise.
 pub(crate) fn rewrite(
     source: &Source,
     policy: &Policy,
     kind: Kind,
     context: &RunContext,
     early: Early,
-) -> Result<(sink::Image, Report)> {
+) -> Result<(write::Image, Report)> {
     check_level(policy)?;
     let in_file = |e: Error| e.in_file(source.name());
     source.known_layout().map_err(in_file)?;
@@ -94,7 +94,7 @@ pub(crate) fn rewrite(
         selection.keeps(digest) && !matches!(node.body, Body::Index(_) | Body::Absent)
     };
     let is_empty = docker.is_empty() && !graph.nodes.iter().any(is_filled);
-    Ok((sink::Image { documents: finished.documents, blobs, is_empty }, report))
+    Ok((write::Image { documents: finished.documents, blobs, is_empty }, report))
 }
 
 /// What is to be done with every image.

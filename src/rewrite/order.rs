@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::document::descriptor::REFERENCE_DIGEST;
 use crate::image::graph::{Body, Graph, IndexNode, Node};
-use crate::selection::Selection;
+use crate::image::select::Selection;
 
 /// What an index lists, in the order in which it can be rewritten.
 pub fn of_index(graph: &Graph, selection: &Selection, index: &IndexNode, keep: &dyn Fn(usize) -> bool) -> Vec<Digest> {

@@ -9,16 +9,16 @@ use crate::document::write::{self, NewDescriptor, NewPlatform};
 use crate::error::Result;
 use crate::image::docker::DockerImage;
 use crate::image::graph::{Graph, ImageConfig};
-use crate::image::location::Kind;
-use crate::image::names::{full_name, tag_of};
-use crate::image::sink::Content;
-use crate::image::source::Source;
+use crate::image::set::{Found, configs, images};
 use crate::layer;
 use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST};
+use crate::name::{full_name, tag_of};
 use crate::rewrite::docker::{self, Entry};
 use crate::rewrite::documents::{Documents, ImagePlan};
 use crate::rewrite::report::{Change, Image};
-use crate::selection::images::{Found, configs, images};
+use crate::store::location::Kind;
+use crate::store::open::Source;
+use crate::store::write::Content;
 
 /// So many files that nothing refers to are named.
 const NAMED_MAX: usize = 1000;

@@ -5,9 +5,9 @@
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::image::location::Carrier;
 use crate::media_type::Compression;
-use crate::policy::Platform;
+use crate::platform::Platform;
+use crate::store::location::Carrier;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;

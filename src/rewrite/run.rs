@@ -1,15 +1,16 @@
 //! The verb as a library has it: from one location to another.
 
 use crate::context::RunContext;
-use crate::epoch::Stamp;
 use crate::error::{Error, Result};
-use crate::image::location::{Kind, Location, Where};
-use crate::image::sink::{self, Target};
-use crate::image::source::Source;
 use crate::media_type::Compression;
-use crate::policy::{Attestations, Base, Platform, Policy, Signatures};
+use crate::platform::Platform;
+use crate::policy::{Attestations, Base, Policy, Signatures};
 use crate::rewrite::report::Report;
-use crate::rewrite::{early, rewrite};
+use crate::rewrite::{rewrite, speculative};
+use crate::stamp::Stamp;
+use crate::store::location::{Kind, Location, Where};
+use crate::store::open::Source;
+use crate::store::write::{self, Target};
 
 /// Rewrites the timestamps of an image.
 ///
@@ -27,7 +28,7 @@ pub struct Rewrite {
 /// A new image that is not written yet.
 #[derive(Debug)]
 pub struct Prepared {
-    image: sink::Image,
+    image: write::Image,
     report: Report,
     source: Source,
     target: Option<Target>,
@@ -117,10 +118,11 @@ impl Rewrite {
     ///
     /// As for [`run`](Self::run).
     pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
-        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, destination)?;
+        let context =
+            RunContext::given_or_own(self.context.as_ref(), self.jobs, destination.and_then(Location::as_path))?;
         let mut policy = self.policy.clone();
         policy.reference.clone_from(&location.reference);
-        let (source, early) = early::open(location, &policy, &context)?;
+        let (source, early) = speculative::open(location, &policy, &context)?;
         let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.kind());
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
@@ -165,7 +167,7 @@ impl Prepared {
     pub fn write(mut self) -> Result<Report> {
         match &self.target {
             Some(target) => {
-                let left = sink::write(&self.image, target, self.stamp.epoch, &self.context.spools)?;
+                let left = write::write(&self.image, target, self.stamp.epoch, &self.context.spools)?;
                 let left = left.map(|e| format!("the directory that was replaced is left: {e}"));
                 self.report.warnings.extend(left);
                 Ok(self.report)
@@ -180,7 +182,7 @@ impl Prepared {
     ///
     /// If bytes that would be copied are not what their digests say.
     pub fn verify(self) -> Result<Report> {
-        sink::verify(&self.image).map_err(|e| e.in_file(self.source.name()))?;
+        write::verify(&self.image).map_err(|e| e.in_file(self.source.name()))?;
         Ok(self.report)
     }
 }

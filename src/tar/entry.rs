@@ -6,8 +6,8 @@ use std::fmt;
 use super::header::{Block, Format, Header, Number, c_string};
 use super::pax::{self, Record, Records};
 use super::{BLOCK, TOC_NAME};
-use crate::epoch::Instant;
 use crate::error::{Error, Result, printable};
+use crate::stamp::Instant;
 
 /// The record that holds the name of a sparse file.
 const SPARSE_NAME: &[u8] = b"GNU.sparse.name";

@@ -10,7 +10,7 @@ use super::header::{self, Block, Format, Header};
 use super::pax::{self, Record};
 use super::times::{Field, TimeSite};
 use super::{BLOCK, names};
-use crate::epoch::{Rule, Stamp};
+use crate::stamp::{Rule, Stamp};
 
 /// Patches the headers of one entry after the other.
 #[derive(Debug)]

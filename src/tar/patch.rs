@@ -6,8 +6,8 @@ use super::entry::Entry;
 use super::frame::Step;
 use super::group::HeaderPatcher;
 use super::walk::{Part, Visitor};
-use crate::epoch::Stamp;
 use crate::error::Result;
+use crate::stamp::Stamp;
 
 /// What a [`Patcher`] has done so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

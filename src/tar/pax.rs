@@ -3,8 +3,8 @@
 
 use std::io::Write as _;
 
-use crate::epoch::Instant;
 use crate::error::{Error, Result, printable};
+use crate::stamp::Instant;
 
 /// The keys whose values are times: POSIX's, and libarchive's time of birth.
 const TIME_KEYS: [&str; 4] = [MTIME, "atime", "ctime", "LIBARCHIVE.creationtime"];

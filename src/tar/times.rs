@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::entry::{Entry, ExtensionKind};
 use super::header::{Header, TimeField};
 use super::pax;
-use crate::epoch::{Instant, Stamp};
+use crate::stamp::{Instant, Stamp};
 
 /// Which time it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,22 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Part, Rank, Report, Value};
-use crate::diff::window::shown;
-use crate::epoch::Instant;
+use crate::diff::report::window::shown;
+use crate::stamp::Instant;
 
 /// Differences of one class, cause and field.
 #[derive(Debug)]
-pub(super) struct Group<'r> {
-    pub(super) class: Class,
-    pub(super) cause: Option<&'static Cause>,
+pub(crate) struct Group<'r> {
+    pub(crate) class: Class,
+    pub(crate) cause: Option<&'static Cause>,
     /// The field, numbers in it replaced by `*`.
-    pub(super) field: String,
-    pub(super) members: Vec<&'r Difference>,
+    pub(crate) field: String,
+    pub(crate) members: Vec<&'r Difference>,
 }
 
 impl Group<'_> {
     /// The parts of the image that its members stand in: `layers 0, 2`.
-    pub(super) fn places(&self, report: &Report) -> String {
+    pub(crate) fn places(&self, report: &Report) -> String {
         const SHOWN: usize = 6;
         let mut names: Vec<String> = Vec::new();
         let mut layers: Vec<String> = Vec::new();
@@ -56,7 +56,7 @@ impl Group<'_> {
     }
 
     /// What its values come to, in a line.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let has = |side: usize| self.members.iter().all(|d| d.values.get(side).is_some_and(Option::is_some));
         match (self.range(0), self.range(1)) {
             (Some(a), Some(b)) => return format!("{a} -> {b}"),
@@ -79,17 +79,17 @@ impl Group<'_> {
 }
 
 /// Differences as they are shown: files whose content matters one by one, the others in groups.
-pub(super) struct Shown<'r> {
+pub(crate) struct Shown<'r> {
     /// Groups of what matters and is in no file, or is known by its path.
-    pub(super) first: Vec<Group<'r>>,
+    pub(crate) first: Vec<Group<'r>>,
     /// Files: what runs as its owner, what runs, then the others; of those what nothing explains.
-    pub(super) files: Vec<&'r Difference>,
+    pub(crate) files: Vec<&'r Difference>,
     /// All else.
-    pub(super) rest: Vec<Group<'r>>,
+    pub(crate) rest: Vec<Group<'r>>,
 }
 
 impl<'r> Shown<'r> {
-    pub(super) fn of(differences: impl Iterator<Item = &'r Difference>) -> Self {
+    pub(crate) fn of(differences: impl Iterator<Item = &'r Difference>) -> Self {
         let (mut files, mut others) = (Vec::new(), Vec::new());
         for difference in differences {
             if is_listed(difference) { &mut files } else { &mut others }.push(difference);
@@ -110,7 +110,7 @@ fn is_listed(difference: &Difference) -> bool {
 }
 
 /// A value as a time, also where it is a date in a document.
-pub(super) fn as_time(value: &Value) -> Option<Instant> {
+pub(crate) fn as_time(value: &Value) -> Option<Instant> {
     match value {
         Value::Time(time) => Some(*time),
         Value::Text(text) => {
@@ -122,7 +122,7 @@ pub(super) fn as_time(value: &Value) -> Option<Instant> {
 
 /// Groups differences: by class, in each what no cause explains first, then in the order of the first of each group;
 /// groups of one cause follow each other.
-pub(super) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> Vec<Group<'r>> {
+pub(crate) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> Vec<Group<'r>> {
     let mut all: Vec<(usize, Group<'r>)> = Vec::new();
     let mut known: BTreeMap<(Class, Option<&'static str>, String, [bool; 2]), usize> = BTreeMap::new();
     let mut causes: BTreeMap<(Class, &'static str), usize> = BTreeMap::new();

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::io;
 
-use super::fold::{Group, Shown, explanations};
-use super::text::thousands;
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Place, Report, Verdict};
-use crate::diff::window::shown;
+use crate::diff::report::fold::{Group, Shown, explanations};
+use crate::diff::report::text::thousands;
+use crate::diff::report::window::shown;
 use crate::error::printable;
 
 const STYLE: &str = include_str!("page.css");

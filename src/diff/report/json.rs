@@ -34,8 +34,8 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
-use super::fold::explanations;
 use crate::diff::model::{Difference, Part, Report, Value, Verdict};
+use crate::diff::report::fold::explanations;
 use crate::json_writer;
 
 /// The version of the JSON form.

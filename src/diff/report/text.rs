@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::fold::{Group, Shown, explanations, groups};
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Report, Verdict};
-use crate::diff::window::shown;
+use crate::diff::report::fold::{Group, Shown, explanations, groups};
+use crate::diff::report::window::shown;
 use crate::error::{escaped, printable, printable_whole};
 
 /// How it is printed.
@@ -272,7 +272,7 @@ fn shortened(path: &str) -> Cow<'_, str> {
 }
 
 /// 14000 as 14,000.
-pub(super) fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -3,7 +3,7 @@
 use super::{CLAMP, SET, stamp};
 use crate::document::config::{BaseHistory, Config};
 use crate::document::times::{Reading, read_created, read_date};
-use crate::epoch::Instant;
+use crate::stamp::Instant;
 
 /// First and last second, and nanoseconds of the first.
 fn seconds(text: &str) -> Option<(i64, i64, u32)> {

@@ -11,7 +11,7 @@ mod random;
 
 use super::{Moves, Patched};
 use crate::digest::Digest;
-use crate::epoch::{Epoch, Rule, Stamp};
+use crate::stamp::{Epoch, Rule, Stamp};
 
 const SET: Rule = Rule::Set;
 const CLAMP: Rule = Rule::Clamp;

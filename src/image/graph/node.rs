@@ -10,7 +10,7 @@ use crate::document::descriptor::{Descriptor, Platform};
 use crate::error::{Error, Result};
 use crate::image::graph::UnknownNode;
 use crate::media_type::LayerType;
-use crate::policy;
+use crate::platform;
 
 /// A document or blob that a descriptor leads to.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl ManifestNode {
     }
 
     /// What it runs on, as its config says.
-    pub fn platform(&self) -> policy::Platform {
+    pub fn platform(&self) -> platform::Platform {
         self.image.as_ref().map(ImageConfig::platform).unwrap_or_default()
     }
 
@@ -125,9 +125,9 @@ impl ImageConfig {
     }
 
     /// What it runs on, as `--platform` has it.
-    pub fn platform(&self) -> policy::Platform {
+    pub fn platform(&self) -> platform::Platform {
         let platform = self.platform.clone();
-        policy::Platform {
+        platform::Platform {
             os: platform.os.unwrap_or_default(),
             architecture: platform.architecture.unwrap_or_default(),
             variant: platform.variant.filter(|variant| !variant.is_empty()),

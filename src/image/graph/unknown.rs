@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::unknown::{self, Unknown};
 use crate::error::{Error, Result};
-use crate::image::source::{DOCUMENT_LIMIT, Source};
+use crate::store::open::{DOCUMENT_LIMIT, Source};
 
 /// More blobs than any layout has.
 const MAX_BLOBS: usize = 1_000_000;

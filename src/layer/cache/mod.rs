@@ -36,7 +36,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
 use crate::error::Result;
 use crate::layer::compare::Comparers;
-use crate::layer::form1::{FORM, Output};
+use crate::layer::encode::{FORM, Output};
 use crate::sync::not_started;
 use folder::Folder;
 use room::Room;

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::document::attestation::STATEMENT_LIMIT;
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::error::Result;
-use crate::image::sink::Content;
+use crate::store::write::Content;
 
 /// A document that was rewritten. Its bytes are among the blobs.
 #[derive(Debug, Clone, Copy)]

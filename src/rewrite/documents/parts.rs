@@ -9,9 +9,9 @@ use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::manifest::LayerEdit;
 use crate::error::{Error, Result};
 use crate::image::graph::{ManifestNode, extent_of};
-use crate::image::sink::Content;
 use crate::media_type::LayerType;
 use crate::rewrite::layers::Done;
+use crate::store::write::Content;
 
 /// The largest layers, all together, that the descriptors of a manifest carry in `data`: registries take manifests of 4 MiB (distribution-spec, "Pushing
 /// Manifests"), and base64 makes four bytes of three.

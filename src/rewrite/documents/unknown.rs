@@ -6,8 +6,8 @@ use crate::document::moved;
 use crate::document::unknown::Unknown;
 use crate::error::Result;
 use crate::image::graph::{Body, UnknownNode};
-use crate::image::sink::Content;
-use crate::image::source::DOCUMENT_LIMIT;
+use crate::store::open::DOCUMENT_LIMIT;
+use crate::store::write::Content;
 
 impl Documents<'_> {
     /// A document of an unknown type: it stays, with all that it names, but for a subject that has moved.

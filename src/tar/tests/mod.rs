@@ -8,8 +8,8 @@ mod sites;
 use super::{
     BLOCK, Block, ContentPatcher, ContentPlan, Entry, Framer, PatchedBytes, Patcher, Repairs, Stats, Step, Walker, Want,
 };
-use crate::epoch::{Epoch, Rule, Stamp};
 use crate::error::Result;
+use crate::stamp::{Epoch, Rule, Stamp};
 
 /// 2023-11-14T22:13:20Z, the epoch of these tests, and its octal digits.
 pub(super) const EPOCH: u64 = 1_700_000_000;

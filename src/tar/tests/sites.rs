@@ -121,7 +121,7 @@ proptest! {
             for site in &group.sites {
                 let value = site.value.expect("the random streams have no empty records");
                 let seconds = if site.field.is_of_extension() { 0 } else { EPOCH };
-                prop_assert_eq!(value, crate::epoch::Instant::from_seconds(seconds.try_into().unwrap()));
+                prop_assert_eq!(value, crate::stamp::Instant::from_seconds(seconds.try_into().unwrap()));
                 prop_assert!(!matches!(site.field, Field::Pax { key: "mtime", .. }), "the header says it");
             }
             let end = group.extensions.last().map_or(0, |(_, at, length)| at + BLOCK + length.next_multiple_of(BLOCK));

@@ -1,0 +1,167 @@
+//! Zip and ar: members, their times, their contents.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::causes::Class;
+use crate::diff::content::{Looker, Stop, join};
+use crate::diff::model::Value;
+use crate::format::ar;
+use crate::format::zip::{self, Zip};
+use crate::stamp::Instant;
+
+/// A member of an archive.
+#[derive(Debug, Default, PartialEq)]
+struct Member<'a> {
+    /// Its time, as the format writes it.
+    time: Cow<'a, [u8]>,
+    /// The other fields that have a meaning.
+    fields: Vec<u8>,
+    content: Cow<'a, [u8]>,
+    /// How it is stored, hashed.
+    stored: Option<[u8; 32]>,
+    number: usize,
+}
+
+/// Members by name; of several with one name the n-th is told by its number.
+type Members<'a> = BTreeMap<(Vec<u8>, usize), Member<'a>>;
+
+impl Looker<'_> {
+    pub(crate) fn zip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
+        let (x, y) = (Zip::open(a).ok_or(Stop::Unreadable)?, Zip::open(b).ok_or(Stop::Unreadable)?);
+        let (left, right) = (self.read_zip(&x)?, self.read_zip(&y)?);
+        let before = self.found.len();
+        self.members_of(path, &left, &right, depth, dos_time);
+        // Where a member is missing it is content already.
+        let is_same_list = left.len() == right.len() && left.keys().all(|key| right.contains_key(key));
+        let is_open = is_same_list && self.found.len() > before;
+        if is_open && self.skeleton(a, &x)? != self.skeleton(b, &y)? {
+            self.push(path, Class::Content, "bytes that are neither times nor contents of members", [None, None]);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
+        let (left, right) = (self.read_ar(a)?, self.read_ar(b)?);
+        self.members_of(path, &left, &right, depth, decimal_time);
+        Ok(())
+    }
+
+    fn members_of(&mut self, path: &[u8], a: &Members<'_>, b: &Members<'_>, depth: usize, time: fn(&[u8]) -> Value) {
+        for (key, x) in a {
+            let path = join(path, &key.0);
+            let Some(y) = b.get(key) else {
+                self.push(&path, Class::Content, "member", [Some(Value::text("there")), None]);
+                continue;
+            };
+            if x.time != y.time {
+                self.push(&path, Class::EmbeddedTime, "time of the member", [Some(time(&x.time)), Some(time(&y.time))]);
+            }
+            if x.fields != y.fields {
+                self.push(&path, Class::Content, "attributes of the member", [None, None]);
+            }
+            if x.content != y.content {
+                self.look(&path, &x.content, &y.content, depth + 1);
+            } else if x.stored != y.stored {
+                self.push(&path, Class::Compression, "compression of the member", [None, None]);
+            }
+        }
+        for key in b.keys().filter(|key| !a.contains_key(*key)) {
+            self.push(&join(path, &key.0), Class::Content, "member", [None, Some(Value::text("there"))]);
+        }
+        let order = |members: &Members<'_>, others: &Members<'_>| {
+            let mut all: Vec<_> = members.iter().filter(|(key, _)| others.contains_key(*key)).collect();
+            all.sort_by_key(|(_, member)| member.number);
+            all.into_iter().map(|(key, _)| key.clone()).collect::<Vec<_>>()
+        };
+        if order(a, b) != order(b, a) {
+            self.push(path, Class::Order, "order of members", [None, None]);
+        }
+    }
+
+    fn add<'a>(&mut self, members: &mut Members<'a>, name: &[u8], mut member: Member<'a>) -> Result<(), Stop> {
+        self.member()?;
+        member.number = members.len();
+        let mut number = 0;
+        if members.contains_key(&(name.to_vec(), 0)) {
+            number = member.number;
+        }
+        members.insert((name.to_vec(), number), member);
+        Ok(())
+    }
+
+    /// Reads a zip by its central directory. Zip64 and encryption are not read.
+    fn read_zip<'a>(&mut self, zip: &'a Zip<'_>) -> Result<Members<'a>, Stop> {
+        let mut members = Members::new();
+        for entry in zip.members() {
+            let entry = entry.ok_or(Stop::Unreadable)?;
+            // Many entries may name the same bytes.
+            self.spend(entry.data.len() as u64)?;
+            let content = match entry.method {
+                0 => Cow::Borrowed(entry.data),
+                8 => self.unpack(flate2::read::DeflateDecoder::new(std::io::Cursor::new(entry.data)))?.into(),
+                _ => return Err(Stop::Unreadable),
+            };
+            let mut stored = blake3::Hasher::new();
+            stored.update(&entry.method.to_le_bytes()).update(entry.data);
+            let stored = Some(*stored.finalize().as_bytes());
+            let member = Member { time: entry.times.into(), fields: entry.fields, content, stored, number: 0 };
+            self.add(&mut members, entry.name, member)?;
+        }
+        Ok(members)
+    }
+
+    /// All of a zip but times, contents of members, and what follows from those. The hash of one piece per header, and of
+    /// the bytes that belong to none; sorted, as the order of members is compared by itself.
+    fn skeleton(&mut self, bytes: &[u8], zip: &Zip<'_>) -> Result<Option<Vec<[u8; 32]>>, Stop> {
+        let (mut pieces, mut known) = (Vec::new(), Vec::new());
+        for entry in zip.members() {
+            let Some((headers, ranges)) = entry.and_then(|entry| zip.skeleton(&entry)) else { return Ok(None) };
+            for piece in headers {
+                // Many entries may name the same local header.
+                self.spend(piece.len() as u64)?;
+                pieces.push(*blake3::hash(&piece).as_bytes());
+            }
+            known.extend(ranges);
+        }
+        let Some((end, range)) = zip.end() else { return Ok(None) };
+        pieces.push(*blake3::hash(end).as_bytes());
+        known.push(range);
+        known.sort_by_key(|range| range.start);
+        let (mut rest, mut from) = (blake3::Hasher::new(), 0);
+        for range in known {
+            rest.update(bytes.get(from..range.start).unwrap_or_default());
+            from = from.max(range.end);
+        }
+        rest.update(bytes.get(from..).unwrap_or_default());
+        pieces.push(*rest.finalize().as_bytes());
+        pieces.sort_unstable();
+        Ok(Some(pieces))
+    }
+
+    fn read_ar<'a>(&mut self, bytes: &'a [u8]) -> Result<Members<'a>, Stop> {
+        let mut members = Members::new();
+        for entry in ar::members(bytes) {
+            let entry = entry.ok_or(Stop::Unreadable)?;
+            self.spend(entry.content.len() as u64)?;
+            let content = Cow::Borrowed(entry.content);
+            let member = Member { time: entry.time.into(), fields: entry.fields, content, stored: None, number: 0 };
+            self.add(&mut members, entry.name, member)?;
+        }
+        Ok(members)
+    }
+}
+
+/// Is it a zip, be it behind a script that launches it?
+pub(crate) fn is_zip(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") || Zip::open(bytes).is_some_and(|zip| zip.has_members())
+}
+
+fn dos_time(field: &[u8]) -> Value {
+    Value::text(zip::dos_time(field).unwrap_or_default())
+}
+
+fn decimal_time(field: &[u8]) -> Value {
+    let seconds = std::str::from_utf8(field).ok().and_then(|text| text.parse().ok());
+    seconds.map_or_else(|| Value::bytes(field), |seconds| Value::Time(Instant::from_seconds(seconds)))
+}

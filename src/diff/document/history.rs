@@ -1,0 +1,47 @@
+//! The history of two configs.
+
+use crate::causes::Class;
+use crate::diff::document::fields::Subject;
+use crate::diff::document::value::{Change, Compared, elements};
+use crate::diff::pair::align::{align, by_position};
+use crate::document::commands::Commands;
+use crate::document::json::Value;
+
+/// Entries of the history, paired by their command.
+pub(crate) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], compared: &mut Compared<'j>) {
+    let [a, b] = lists;
+    let keys = |list: Value<'j>, commands: &Option<Commands>| -> Vec<_> {
+        let key = |entry: Value<'j>| {
+            let text = entry.get("created_by").and_then(Value::as_str);
+            // Of two builds one step is the same though a time in it is not.
+            let text = text.map(|text| commands.as_ref().map_or(text.to_string(), |commands| commands.masked(&text)));
+            (text, entry.get("empty_layer").and_then(Value::as_bool))
+        };
+        list.elements().map(key).collect()
+    };
+    let [left, right] = &subject.commands;
+    let pairs = align(&keys(a, left), &keys(b, right), &mut by_position);
+    let mut found = Compared::default();
+    elements(a, b, &pairs, "history", &|path, values| is_lone_step(path, values), &mut found);
+    compared.is_respelled |= found.is_respelled;
+    // A step that only one side has is one difference.
+    let steps = [a, b].map(|list| list.elements().collect::<Vec<_>>());
+    for (i, j) in pairs.iter().filter(|(i, j)| i.is_none() || j.is_none()) {
+        let value = |side: usize, number: &Option<usize>| steps.get(side)?.get((*number)?).copied();
+        let path = crate::document::json::element_path("history", i.or(*j).unwrap_or(0));
+        found.changes.push(Change { path, values: [value(0, i), value(1, j)] });
+    }
+    for change in &found.changes {
+        subject.push(change, class);
+    }
+}
+
+/// Is this an entry of the list itself, on one side alone?
+fn is_lone_step(path: &str, values: [Option<Value<'_>>; 2]) -> bool {
+    path.ends_with(']') && path.matches(['[', '.']).count() == 1 && values.iter().any(Option::is_none)
+}
+
+fn class(change: &Change<'_>) -> Class {
+    // Whether a step has a layer, and what is in it, is told by the layers.
+    if change.is_of_nothing() || change.path.ends_with("].empty_layer") { Class::Format } else { Class::Content }
+}

@@ -1,0 +1,391 @@
+//! The layers of two images: which ones are read, which go together, and what of them is read again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::blob::Extent;
+use crate::causes::Class;
+use crate::diff::Options;
+use crate::diff::content::fetch;
+use crate::diff::layer::entries::{self, Depth, Open};
+use crate::diff::layer::pax::Strings;
+use crate::diff::layer::programs::LinksIn;
+use crate::diff::layer::record::{self, Records};
+use crate::diff::layer::tree::{Tree, hidden};
+use crate::diff::model::{Difference, Findings, Part, Place, Value};
+use crate::diff::pair::align::{Pair, align};
+use crate::diff::pair::layers::pair_gap;
+use crate::diff::view::{Image, Layer, View};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::layer::{Expect, Pool};
+use crate::media_type::Compression;
+
+/// What the comparison of images needs throughout a run.
+pub(crate) struct Comparison<'s> {
+    pub(crate) views: [&'s View<'s>; 2],
+    pub(crate) options: &'s Options<'s>,
+    pub(crate) pool: &'s Pool,
+    pub(crate) findings: Findings,
+    /// Blobs that were compared, and what they must decompress to: layers of one diff_id, and statements.
+    pub(crate) same: HashSet<[(Digest, Digest); 2]>,
+    /// What statements are about that both sources have.
+    pub(crate) subjects: HashMap<Digest, Arc<Vec<(String, Digest)>>>,
+    /// Pairs of layers that were compared, and where what was found stands: platforms and tags share layers.
+    pub(crate) done: HashMap<[Option<Digest>; 2], usize>,
+    /// How the layers of gaps were paired.
+    pub(crate) paired: HashMap<GapKey, Vec<Pair>>,
+    /// By place the differences that count less for where a file lies.
+    pub(crate) idle: HashMap<usize, Vec<usize>>,
+    /// Where links lead, by the diff_id of their layer.
+    pub(crate) links: HashMap<Digest, Arc<LinksIn>>,
+    /// Bytes of long names that there may be.
+    pub(crate) strings: Strings,
+    /// Bytes that may still be told of what is inside files.
+    pub(crate) told: usize,
+    /// How many files are kept for other tools.
+    pub(crate) kept: u32,
+}
+
+/// Layers with nothing in common but their place in the list, and those that are the same.
+pub(crate) fn pair_by_content(a: &[Layer], b: &[Layer]) -> Vec<Gap> {
+    let keys = |layers: &[Layer]| layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>();
+    let mut gaps = Vec::new();
+    let (keys_a, keys_b) = (keys(a), keys(b));
+    let pairs = align(&keys_a, &keys_b, &mut |left, right| {
+        // Marked so that the caller finds the gap again.
+        gaps.push(Gap::Between(left.to_vec(), right.to_vec()));
+        vec![(None, None)]
+    });
+    let mut gaps = gaps.into_iter();
+    let all = pairs.into_iter().filter_map(|pair| match pair {
+        (Some(i), Some(j)) => Some(Gap::Same(i, j)),
+        _ => gaps.next(),
+    });
+    all.collect()
+}
+
+/// A part of the pairing.
+#[derive(Debug)]
+pub(crate) enum Gap {
+    /// The same diff_id.
+    Same(usize, usize),
+    /// Layers that have to be read.
+    Between(Vec<usize>, Vec<usize>),
+}
+
+/// Bytes of blobs that comparing two images reads, for a progress display.
+pub(crate) fn bytes_to_read(images: [&Image; 2], rootfs: bool) -> u64 {
+    let size = |layer: &Layer| layer.extent.as_ref().map_or(0, |extent| extent.len());
+    let of = |image: &Image, numbers: &[usize]| -> u64 {
+        numbers.iter().filter_map(|number| image.layers.get(*number)).map(size).sum()
+    };
+    if rootfs {
+        return images.iter().flat_map(|image| image.layers.iter()).map(size).sum();
+    }
+    let gaps = pair_by_content(&images[0].layers, &images[1].layers);
+    let bytes = gaps.iter().map(|gap| match gap {
+        Gap::Same(i, j) => match (images[0].layers.get(*i), images[1].layers.get(*j)) {
+            (Some(a), Some(b)) if !is_same_blob(a, b) => size(a).saturating_add(size(b)),
+            _ => 0,
+        },
+        Gap::Between(left, right) => of(images[0], left).saturating_add(of(images[1], right)),
+    });
+    bytes.fold(0, u64::saturating_add)
+}
+
+fn is_same_blob(a: &Layer, b: &Layer) -> bool {
+    a.digest.is_some() && a.digest == b.digest
+}
+
+impl Comparison<'_> {
+    /// Compares the layers of two images, and returns how they were paired.
+    pub(crate) fn layers(&mut self, label: &str, images: [&Image; 2]) -> Result<Vec<Pair>> {
+        let [a, b] = images.map(|image| image.layers.as_slice());
+        let gaps = pair_by_content(a, b);
+        let mut jobs = Vec::new();
+        for gap in &gaps {
+            match gap {
+                Gap::Same(i, j) => self.sizes_hold([a.get(*i), b.get(*j)])?,
+                // What was paired for another image was compared as well.
+                Gap::Between(left, right) if self.paired.contains_key(&gap_key([a, b], [left, right])) => {}
+                Gap::Between(left, right) => {
+                    jobs.extend(left.iter().map(|number| (0, *number)));
+                    jobs.extend(right.iter().map(|number| (1, *number)));
+                }
+            }
+        }
+        let mut read = self.read_all(images, &jobs)?;
+        for (job, records) in &read {
+            if let Some(layer) = images.get(job.0).and_then(|image| image.layers.get(job.1)) {
+                self.links.entry(layer.diff_id).or_insert_with(|| Arc::new(LinksIn::of(&records.entries)));
+            }
+        }
+        let mut pairs = Vec::new();
+        for gap in gaps {
+            match gap {
+                Gap::Same(i, j) => {
+                    if let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+                        self.same_content(label, [i, j], [x, y])?;
+                    }
+                    pairs.push((Some(i), Some(j)));
+                }
+                Gap::Between(left, right) => {
+                    let known = self.paired.entry(gap_key([a, b], [&left, &right]));
+                    let found = known.or_insert_with(|| {
+                        let found = pair_gap(images, &left, &right, &read);
+                        // By the place in the gap, which may begin elsewhere in another image.
+                        let place = |list: &[usize], number| list.binary_search(&number).ok();
+                        found
+                            .into_iter()
+                            .map(|(i, j)| (i.and_then(|i| place(&left, i)), j.and_then(|j| place(&right, j))))
+                            .collect()
+                    });
+                    let number = |list: &[usize], at: &Option<usize>| at.and_then(|at| list.get(at)).copied();
+                    pairs.extend(found.iter().map(|(i, j)| (number(&left, i), number(&right, j))));
+                }
+            }
+        }
+        let mut open_whiteouts: [BTreeMap<usize, Vec<usize>>; 2] = Default::default();
+        let mut places = Vec::new();
+        for pair in &pairs {
+            let same =
+                matches!(pair, (Some(i), Some(j)) if a.get(*i).map(|l| l.diff_id) == b.get(*j).map(|l| l.diff_id));
+            if same {
+                continue;
+            }
+            let layers = [pair.0.and_then(|i| a.get(i)), pair.1.and_then(|j| b.get(j))];
+            let names = layers.map(|layer| layer.map(|layer| layer.diff_id));
+            if let Some(place) = self.done.get(&names) {
+                places.push(*place);
+                continue;
+            }
+            let records = [pair.0.and_then(|i| read.remove(&(0, i))), pair.1.and_then(|j| read.remove(&(1, j)))];
+            let before = self.findings.count();
+            let (place, open) = self.pair(label, *pair, layers, records)?;
+            self.note_idle(place, before);
+            self.done.insert(names, place);
+            places.push(place);
+            for (difference, side) in open {
+                let number = if side == 0 { pair.0 } else { pair.1 };
+                if let (Some(number), Some(list)) = (number, open_whiteouts.get_mut(side)) {
+                    list.entry(number).or_default().push(difference);
+                }
+            }
+        }
+        self.raise(images, &places)?;
+        for (side, open) in open_whiteouts.iter().enumerate() {
+            self.whiteouts(side, images, open)?;
+        }
+        Ok(pairs)
+    }
+
+    /// A blob that is not read is looked at as far as that costs nothing.
+    fn sizes_hold(&self, layers: [Option<&Layer>; 2]) -> Result<()> {
+        for (layer, view) in layers.into_iter().zip(self.views) {
+            let Some(layer) = layer else { continue };
+            if let (Some(size), Some(extent)) = (layer.size, &layer.extent)
+                && size != extent.len()
+            {
+                let name = layer.digest.unwrap_or(layer.diff_id);
+                return Err(Error::mismatch("size", size, extent.len()).in_blob(name).in_file(view.source.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads layers whose diff_ids are the same without being the same blob: what a diff_id promises is not believed.
+    pub(crate) fn verify(&self, images: [&Image; 2]) -> Result<()> {
+        let [a, b] = images.map(|image| image.layers.as_slice());
+        for (x, y) in a.iter().zip(b) {
+            self.sizes_hold([Some(x), Some(y)])?;
+            if !is_same_blob(x, y) {
+                self.read(0, x, self.pool)?;
+                self.read(1, y, self.pool)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Two layers of one diff_id, whose blobs may differ.
+    fn same_content(&mut self, label: &str, numbers: [usize; 2], layers: [&Layer; 2]) -> Result<()> {
+        let [a, b] = layers;
+        if is_same_blob(a, b) {
+            return Ok(());
+        }
+        // Only a digest names a blob: what docker save wrote without one has to be read, however often it comes up.
+        if let (Some(x), Some(y)) = (a.digest, b.digest)
+            && !self.same.insert([(x, a.diff_id), (y, b.diff_id)])
+        {
+            return Ok(());
+        }
+        let (Some(_), Some(_)) = (&a.extent, &b.extent) else { return Ok(()) };
+        // What a diff_id promises is believed only of a blob that both images have.
+        let mut facts = Vec::new();
+        for (side, layer) in layers.into_iter().enumerate() {
+            facts.push(self.read(side, layer, self.pool)?.facts);
+        }
+        let (Some(Some(x)), Some(Some(y))) = (facts.first(), facts.get(1)) else { return Ok(()) };
+        if x.digest == y.digest {
+            return Ok(());
+        }
+        let place = self.findings.place(Place {
+            image: label.to_owned(),
+            part: Part::Layer(numbers.map(Some)),
+            digests: [Some(x.digest), Some(y.digest)],
+            about: a.created_by.clone(),
+        });
+        let same = x.compression == y.compression;
+        let text = |facts: &crate::layer::Facts| {
+            Some(Value::text(format!("{}, {} bytes", facts.compression.name(), facts.size)))
+        };
+        let difference = Difference::new(Class::Compression, place, "compression", [text(x), text(y)]);
+        let note = if same { "the same tar, compressed by another program or level" } else { "the same tar" };
+        self.findings.push(difference.note(note).restamps(same && x.compression != Compression::None));
+        Ok(())
+    }
+
+    fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
+        let Some(extent) = &layer.extent else { return Ok(Records::default()) };
+        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
+        let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
+        let blob = layer.digest.unwrap_or(layer.diff_id);
+        record::read(extent, &expect, &self.strings, pool).map_err(|e| e.in_blob(blob).in_file(name))
+    }
+
+    /// Reads layers, as many at a time as there are jobs.
+    pub(crate) fn read_all(
+        &self,
+        images: [&Image; 2],
+        jobs: &[(usize, usize)],
+    ) -> Result<BTreeMap<(usize, usize), Records>> {
+        let layer = |job: &(usize, usize)| images.get(job.0).and_then(|image| image.layers.get(job.1));
+        let readable = |job: &&(usize, usize)| layer(job).is_some_and(|layer| layer.is_tar && layer.extent.is_some());
+        let mut queue: Vec<(usize, usize)> = jobs.iter().filter(readable).copied().collect();
+        // The largest first, so that no long one is left to run alone at the end.
+        queue.sort_by_key(|job| (std::cmp::Reverse(layer(job).and_then(|l| l.extent.as_ref()).map(|e| e.len())), *job));
+        let read =
+            self.pool.each(&queue, |job, batch| layer(job).map(|layer| self.read(job.0, layer, batch)).transpose())?;
+        Ok(queue.into_iter().zip(read).filter_map(|(job, records)| Some((job, records?))).collect())
+    }
+
+    /// Compares two layers, or names one that has no counterpart; returns their place, and whiteouts that only one side
+    /// has.
+    fn pair(
+        &mut self,
+        label: &str,
+        pair: Pair,
+        layers: [Option<&Layer>; 2],
+        records: [Option<Records>; 2],
+    ) -> Result<(usize, Vec<(usize, usize)>)> {
+        let place = self.findings.place(Place {
+            image: label.to_owned(),
+            part: Part::Layer([pair.0, pair.1]),
+            digests: layers.map(|layer| layer.map(|layer| layer.digest.unwrap_or(layer.diff_id))),
+            about: about(layers),
+        });
+        let before = self.findings.count();
+        let open = match (layers, &records) {
+            ([Some(_), Some(_)], [Some(a), Some(b)]) => self.entries(place, layers, [a, b])?,
+            ([Some(_), Some(_)], _) => Open::default(),
+            (layers, _) => {
+                let values = [0, 1].map(|side| {
+                    let layer = layers.get(side).copied().flatten()?;
+                    let entries = records.get(side).and_then(Option::as_ref).map(|r| r.entries.len());
+                    let entries = entries.map_or_else(String::new, |count| format!(", {count} entries"));
+                    Some(Value::text(format!("{}{entries}", layer.diff_id.short())))
+                });
+                let is_empty =
+                    records.iter().flatten().all(|records| records.entries.is_empty() && records.facts.is_some());
+                let is_empty = is_empty && records.iter().flatten().next().is_some();
+                let class = if is_empty { Class::Format } else { Class::Content };
+                let note = if is_empty { "a layer without entries" } else { "the layer has no counterpart" };
+                self.findings.push(Difference::new(class, place, "layer", values).note(note));
+                Open::default()
+            }
+        };
+        if self.findings.count() == before {
+            self.unexplained(place, layers, &records);
+        }
+        Ok((place, open.whiteouts))
+    }
+
+    fn entries(&mut self, place: usize, layers: [Option<&Layer>; 2], records: [&Records; 2]) -> Result<Open> {
+        let open = entries::compare(&mut self.findings, place, records, Depth::Stream);
+        let facts = records.map(|records| records.facts.as_ref().map(|facts| facts.compression));
+        if facts[0] != facts[1] {
+            let values = facts.map(|compression| compression.map(|compression| Value::text(compression.name())));
+            self.findings.push(Difference::new(Class::Compression, place, "compression", values));
+        }
+        let wanted = open.wanted.iter().map(|wanted| fetch::Job::of(wanted, [0, 0])).collect();
+        let extents = layers.map(|layer| layer.and_then(|layer| layer.extent.clone()).into_iter().collect());
+        fetch::look_into(self, wanted, &extents)?;
+        Ok(open)
+    }
+
+    /// The digests differ, and nothing that was compared does.
+    fn unexplained(&mut self, place: usize, layers: [Option<&Layer>; 2], records: &[Option<Records>; 2]) {
+        let values = layers.map(|layer| layer.map(|layer| Value::text(layer.diff_id.short())));
+        let (class, note) = if records.iter().all(Option::is_some) {
+            (
+                Class::Format,
+                "the streams differ in bytes that belong to no field: padding, headers that belong to no entry",
+            )
+        } else if layers.iter().flatten().any(|layer| layer.extent.is_none()) {
+            (Class::Content, "the layer is not in the image, so only its digest was compared")
+        } else {
+            (Class::Content, "foreign, or not a layer format that is known; only the digest was compared")
+        };
+        self.findings.push(Difference::new(class, place, "diff_id", values).note(note));
+    }
+
+    /// Tells whiteouts that hide nothing from those that do: only lower layers know.
+    fn whiteouts(&mut self, side: usize, images: [&Image; 2], open: &BTreeMap<usize, Vec<usize>>) -> Result<()> {
+        let (Some(last), Some(image)) = (open.keys().next_back(), images.get(side)) else { return Ok(()) };
+        let mut tree = Tree::default();
+        let mut is_known = true;
+        for (number, layer) in image.layers.iter().enumerate().take(last + 1) {
+            for at in open.get(&number).into_iter().flatten() {
+                let Some(difference) = self.findings.differences.get_mut(*at) else { continue };
+                let is_idle = hidden(&difference.path).is_none_or(|hidden| is_known && !tree.has(&hidden));
+                if is_idle {
+                    difference.class = Class::Whiteout;
+                    difference.note = Some("it hides nothing: no lower layer has anything there".into());
+                }
+            }
+            // What a layer that is not here has nobody knows.
+            is_known &= layer.is_tar && layer.extent.is_some();
+            if number < *last && layer.is_tar {
+                tree.apply(number, self.read(side, layer, self.pool)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What tells a layer apart: its blob and its diff_id. An image's diff_id alone is a claim: another blob that is said to have
+/// it is read and verified as well.
+pub(crate) type LayerKey = (Digest, Option<Digest>, Option<(u64, u64)>);
+
+fn layer_key(layer: &Layer) -> LayerKey {
+    let place = layer.extent.as_ref().filter(|_| layer.digest.is_none()).map(Extent::place);
+    (layer.diff_id, layer.digest, place)
+}
+
+/// What tells gaps apart: the layers in them, and their commands.
+pub(crate) type GapKey = [Vec<(LayerKey, String)>; 2];
+
+fn gap_key(layers: [&[Layer]; 2], numbers: [&[usize]; 2]) -> GapKey {
+    [0, 1].map(|side| {
+        let layer = |number: &usize| layers.get(side)?.get(*number);
+        let own = numbers.get(side).copied().unwrap_or_default().iter().filter_map(layer);
+        own.map(|layer| (layer_key(layer), layer.created_by.clone())).collect()
+    })
+}
+
+/// The command of two layers; both where they are not the same.
+fn about(layers: [Option<&Layer>; 2]) -> String {
+    let mut commands: Vec<&str> = layers.into_iter().flatten().map(|layer| layer.created_by.as_str()).collect();
+    commands.dedup();
+    commands.join(" → ")
+}

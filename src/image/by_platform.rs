@@ -1,0 +1,92 @@
+//! Images by platform: as their config has it, or the index that lists them. The two may differ in the variant, which
+//! many configs do not name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::document::descriptor;
+use crate::error::Error;
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Body, Graph};
+use crate::image::select::{Selection, indexes, is_absent};
+use crate::image::{missing, set};
+use crate::platform::Platform;
+
+impl Selection {
+    /// Leaves out the images of other platforms.
+    pub(super) fn by_platform(&mut self, graph: &Graph, platform: &Platform) {
+        for (digest, manifest) in graph.images() {
+            if !self.keeps(digest) || self.is_listed_for.contains(digest) {
+                continue;
+            }
+            let own = manifest.platform();
+            if !platform.matches(&own) {
+                self.dropped.insert(*digest);
+                self.names.push(format!("{own} {digest}"));
+            }
+        }
+        self.absent_of_others(graph);
+    }
+
+    /// Of what is not in the image, descriptors have to tell what it is for.
+    fn absent_of_others(&mut self, graph: &Graph) {
+        let is_one = |platform: &Platform| !platform.os.is_empty() && platform.os != "unknown";
+        for (digest, own) in listed(graph).filter(|(digest, own)| is_absent(graph, digest) && is_one(own)) {
+            if !self.is_listed_for.contains(&digest) && self.dropped.insert(digest) {
+                self.names.push(format!("{own} {digest}, which is not in the image"));
+            }
+        }
+    }
+}
+
+/// The manifests that an index lists for a platform, and their configs.
+pub(super) fn listed_for(graph: &Graph, platform: &Platform) -> BTreeSet<Digest> {
+    let mut found = BTreeSet::new();
+    for (digest, listed) in listed(graph) {
+        if platform.matches(&listed) {
+            found.insert(digest);
+            if let Some(Body::Manifest(manifest)) = graph.nodes.get(&digest).map(|node| &node.body) {
+                found.extend(manifest.config.iter().map(|config| config.digest));
+            }
+        }
+    }
+    found
+}
+
+/// What indexes say of the platforms of what they list.
+fn listed(graph: &Graph) -> impl Iterator<Item = (Digest, Platform)> {
+    indexes(graph).flatten().filter_map(|child| Some((child.digest, named(child.platform.as_ref()?))))
+}
+
+/// A platform as a descriptor names it.
+pub(crate) fn named(platform: &descriptor::Platform) -> Platform {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let variant = platform.variant.clone().filter(|variant| !variant.is_empty());
+    Platform { os: text(&platform.os), architecture: text(&platform.architecture), variant }
+}
+
+/// Says that nothing is left, and what there is.
+pub(super) fn nothing_left(
+    graph: &Graph,
+    docker: &[DockerImage],
+    reference: Option<&str>,
+    platform: Option<&Platform>,
+) -> Error {
+    let all = Selection::default();
+    let listed: BTreeMap<Digest, Platform> = listed(graph).collect();
+    let found = set::images(graph, &all);
+    let of_graph = found.iter().map(|image| {
+        let platform = listed.get(&image.digest).cloned().unwrap_or_else(|| image.node.platform());
+        (platform, image.names.iter().map(String::as_str).collect::<Vec<_>>())
+    });
+    let only = set::only_in_archive(graph, &all, docker);
+    let of_docker = only
+        .iter()
+        .map(|image| (image.config.platform(), image.entry.repo_tags.iter().map(String::as_str).collect::<Vec<_>>()));
+    let there = of_graph.chain(of_docker);
+    match (reference, platform) {
+        (reference, Some(platform)) => missing::no_platform(reference, platform, there),
+        (Some(reference), None) => missing::no_name(reference, there.map(|(_, names)| names)),
+        (None, None) => Error::missing("image"),
+    }
+}

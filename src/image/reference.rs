@@ -1,0 +1,161 @@
+//! Images by name, and what is about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::{Algorithm, Digest};
+use crate::document::descriptor::{Descriptor, is_fallback_tag_of, split_fallback_tag};
+use crate::error::{Error, Result};
+use crate::image::docker::DockerImage;
+use crate::image::graph::{Body, Graph};
+use crate::image::missing;
+use crate::image::select::{Selection, is_tagged, subject_of};
+use crate::name::{is_name, tag_of};
+
+/// What a reference asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Images of a name.
+    Name(String),
+    /// The image of `manifest.json` with this config.
+    Config(Digest),
+    /// A descriptor of `index.json`, by its place in the list.
+    Root(usize),
+}
+
+impl Asked {
+    /// A reference as containers-transports(5) has it: a name, which may lack the tag `latest`, or `@` and the place in
+    /// the list of images.
+    pub(crate) fn parse(graph: &Graph, docker: &[DockerImage], reference: &str) -> Result<Self> {
+        let roots = graph.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
+        let is_there = |name: &str| {
+            let in_layout = roots.iter().flat_map(Descriptor::names).any(|known| is_name(known, name));
+            in_layout || docker.iter().any(|image| is_tagged(image, name))
+        };
+        if is_there(reference) {
+            return Ok(Self::Name(reference.to_owned()));
+        }
+        if let Some(number) = reference.strip_prefix('@').and_then(|number| number.parse::<usize>().ok()) {
+            let found = match docker {
+                [] => roots.get(number).map(|_| Self::Root(number)),
+                _ => docker.iter().find(|image| image.number == number).map(|image| Self::Config(image.id)),
+            };
+            let count = if docker.is_empty() { roots.len() } else { docker.len() };
+            return found.ok_or_else(|| {
+                Error::refused(format!("there is no image {reference}; {count} are listed, from @0 on"))
+            });
+        }
+        let latest = format!("{reference}:latest");
+        let name = if tag_of(reference).is_none() && is_there(&latest) { latest } else { reference.to_owned() };
+        Ok(Self::Name(name))
+    }
+}
+
+impl Selection {
+    /// Leaves out what is not reached from the images that are asked for.
+    pub(super) fn by_reference(&mut self, graph: &Graph, docker: &[DockerImage], asked: &Asked) -> Result<()> {
+        let Some(root) = &graph.root else { return Ok(()) };
+        if root.children.is_empty() && !docker.is_empty() {
+            return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
+        }
+        let chosen = chosen(graph, &root.children, docker, asked)?;
+        let (kept, kept_roots) = reached(graph, &root.children, chosen);
+        for (number, child) in root.children.iter().enumerate() {
+            if kept_roots.get(number) != Some(&true) {
+                self.drop_root(number, child);
+            }
+        }
+        // What only the others lead to is out of sight from here on.
+        self.dropped.extend(graph.nodes.keys().filter(|digest| !kept.contains(digest)));
+        Ok(())
+    }
+}
+
+/// Which descriptors of `index.json` are asked for.
+fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], asked: &Asked) -> Result<Vec<bool>> {
+    let leading_to = |ids: BTreeSet<Digest>| -> Vec<bool> {
+        roots.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect()
+    };
+    let reference = match asked {
+        Asked::Name(name) => name,
+        Asked::Config(id) => return Ok(leading_to([*id].into())),
+        Asked::Root(asked) => return Ok((0..roots.len()).map(|number| number == *asked).collect()),
+    };
+    let named: Vec<bool> = roots.iter().map(|child| child.names().any(|name| is_name(name, reference))).collect();
+    if named.contains(&true) {
+        return Ok(named);
+    }
+    // A name that only `manifest.json` knows is that of an image all the same.
+    let tagged = docker.iter().filter(|image| is_tagged(image, reference));
+    let ids: BTreeSet<Digest> = tagged.map(|image| image.id).collect();
+    if ids.is_empty() {
+        let of_docker = docker.iter().map(|image| image.entry.repo_tags.iter().map(String::as_str).collect());
+        return Err(missing::no_name(reference, roots.iter().map(|child| child.names().collect()).chain(of_docker)));
+    }
+    Ok(leading_to(ids))
+}
+
+/// All that hangs on the chosen descriptors of `index.json`: what they list, what that is about, and what is about it,
+/// wherever it is listed; and which of the descriptors are among it.
+fn reached(graph: &Graph, roots: &[Descriptor], mut chosen: Vec<bool>) -> (BTreeSet<Digest>, Vec<bool>) {
+    let mut referrers: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+    let mut tags: BTreeMap<(Algorithm, &str), Vec<usize>> = BTreeMap::new();
+    for (number, child) in roots.iter().enumerate() {
+        if let Some(subject) = subject_of(graph, &child.digest) {
+            referrers.entry(subject).or_default().push(number);
+        }
+        if let Some((algorithm, hex, _)) = child.ref_name().and_then(split_fallback_tag) {
+            tags.entry((algorithm, tag_key(hex))).or_default().push(number);
+        }
+    }
+    let of_chosen = roots.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
+    let mut pending: Vec<Digest> = of_chosen.map(|(child, _)| child.digest).collect();
+    let mut kept = BTreeSet::new();
+    while let Some(digest) = pending.pop() {
+        if !kept.insert(digest) {
+            continue;
+        }
+        pending.extend(below(graph, &digest));
+        let referring = referrers.get(&digest).into_iter().flatten();
+        let hex = digest.hex();
+        let tagged = tags.get(&(digest.algorithm(), tag_key(&hex))).into_iter().flatten();
+        for &number in referring.chain(tagged) {
+            let Some((child, chosen)) = roots.get(number).zip(chosen.get_mut(number)) else { continue };
+            let refers = subject_of(graph, &child.digest) == Some(digest);
+            if refers || child.ref_name().is_some_and(|tag| is_fallback_tag_of(tag, &digest)) {
+                *chosen = true;
+                pending.push(child.digest);
+            }
+        }
+    }
+    (kept, chosen)
+}
+
+/// What every fallback tag has of a digest, even one that is cut to the length of a tag.
+fn tag_key(hex: &str) -> &str {
+    hex.get(..64).unwrap_or(hex)
+}
+
+fn leads_to_config(graph: &Graph, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
+    let (mut seen, mut pending) = (BTreeSet::new(), vec![*digest]);
+    while let Some(digest) = pending.pop() {
+        if seen.insert(digest) {
+            let body = graph.nodes.get(&digest).map(|node| &node.body);
+            if let Some(Body::Manifest(manifest)) = body
+                && manifest.config.as_ref().is_some_and(|config| configs.contains(&config.digest))
+            {
+                return true;
+            }
+            pending.extend(below(graph, &digest));
+        }
+    }
+    false
+}
+
+/// What an index lists, and what a node is about: it is nothing without that.
+fn below(graph: &Graph, digest: &Digest) -> impl Iterator<Item = Digest> {
+    let children = match graph.nodes.get(digest).map(|node| &node.body) {
+        Some(Body::Index(index)) => index.children.as_slice(),
+        _ => &[],
+    };
+    children.iter().map(|child| child.digest).chain(subject_of(graph, digest))
+}

@@ -1,0 +1,94 @@
+//! What is about something that was left out goes with it.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, fallback_tag_target};
+use crate::image::graph::{Body, Graph};
+use crate::image::select::{Selection, indexes, subject_of};
+
+/// Who falls with whom.
+#[derive(Default)]
+struct Ties {
+    /// What is about a digest, and what to call it.
+    about: BTreeMap<Digest, Vec<(Digest, &'static str)>>,
+    /// The indexes that list a digest, as often as they do.
+    listed_in: BTreeMap<Digest, Vec<Digest>>,
+    /// How many of an index's descriptors are still there.
+    left: BTreeMap<Digest, usize>,
+}
+
+impl Ties {
+    fn of(graph: &Graph) -> Self {
+        let mut ties = Self::default();
+        for (digest, node) in &graph.nodes {
+            if let Some(subject) = subject_of(graph, digest) {
+                ties.about.entry(subject).or_default().push((*digest, "referrer"));
+            }
+            if let Body::Index(index) = &node.body {
+                ties.left.insert(*digest, index.children.len());
+                for child in &index.children {
+                    ties.listed_in.entry(child.digest).or_default().push(*digest);
+                }
+            }
+        }
+        for child in indexes(graph).flatten() {
+            if let Some(about) = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) {
+                ties.about.entry(about).or_default().push((child.digest, "attestation"));
+            }
+        }
+        ties
+    }
+
+    /// The indexes that have lost the last of what they list with this.
+    fn emptied(&mut self, gone: &Digest) -> Vec<Digest> {
+        let mut emptied = Vec::new();
+        for index in self.listed_in.get(gone).into_iter().flatten() {
+            if let Some(left) = self.left.get_mut(index) {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    emptied.push(*index);
+                }
+            }
+        }
+        emptied
+    }
+}
+
+impl Selection {
+    /// Leaves out what is about something that was left out, and indexes of which nothing is left.
+    pub(super) fn referrers(&mut self, graph: &Graph) {
+        if self.dropped.is_empty() && self.dropped_roots.is_empty() {
+            return;
+        }
+        let mut ties = Ties::of(graph);
+        let mut pending: Vec<Digest> = self.dropped.iter().copied().collect();
+        while let Some(gone) = pending.pop() {
+            for (digest, kind) in ties.about.get(&gone).into_iter().flatten() {
+                if self.dropped.insert(*digest) {
+                    self.names.push(format!("{kind} {digest}"));
+                    pending.push(*digest);
+                }
+            }
+            for index in ties.emptied(&gone) {
+                if self.dropped.insert(index) {
+                    self.names.push(format!("index {index}, of which nothing is left"));
+                    pending.push(index);
+                }
+            }
+        }
+        // A tag whose image was left out, and a tag about one.
+        let roots: Vec<(usize, &Descriptor)> =
+            graph.root.iter().flat_map(|root| root.children.iter().enumerate()).collect();
+        for (number, child) in roots {
+            let target = child
+                .ref_name()
+                .and_then(|tag| fallback_tag_target(tag, |lowest| self.dropped.range(*lowest..).next().copied()));
+            if target.is_some() && self.keeps_root(number) {
+                self.drop_root(number, child);
+            } else if !self.keeps(&child.digest) {
+                self.dropped_roots.insert(number);
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Documents from the bottom up: config, manifest, index, each with the digests of what it names.
+//!
+//! [`order`] says which comes first where they name each other across the tree.
+
+mod new;
+mod parts;
+mod unknown;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::blob::NewBlobs;
+use crate::digest::Digest;
+use crate::document::config::BaseHistory;
+use crate::document::convert;
+use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
+use crate::document::index::{ChildEdit, Index, IndexEdit};
+use crate::document::manifest::{Manifest, ManifestEdit};
+use crate::document::{Moves, Patched, moved};
+use crate::error::{Error, Result, printable};
+use crate::image::base::Share;
+use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Node};
+use crate::image::select::Selection;
+use crate::policy::{Policy, Signatures};
+use crate::rewrite::layers::{Done, Key, Layers};
+use crate::rewrite::order;
+use crate::spool::Spools;
+use crate::stamp::Stamp;
+use crate::store::open::Source;
+use crate::store::write::Content;
+use new::NewDocument;
+use parts::Part;
+
+/// What an image's plan says: its layers, and how much of it is the base's.
+#[derive(Debug, Clone, Default)]
+pub struct ImagePlan {
+    /// Its layers.
+    pub layers: Vec<Key>,
+    /// How much of it is the base's.
+    pub base: Share,
+}
+
+/// What an image consists of now.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Its config.
+    pub config: Digest,
+    /// Its layers, lowest first.
+    pub layers: Vec<Digest>,
+}
+
+/// A config, the diff_ids that it is to have, and how many of its history entries are the base's: what a config becomes
+/// depends on all three, and manifests that share one may differ in the others.
+type ConfigKey = (Digest, Vec<Digest>, usize);
+
+/// A config as it is now. Any number of images may share one.
+#[derive(Debug, Clone)]
+pub struct NewConfig {
+    /// Its digest.
+    pub digest: Digest,
+    /// What Docker calls the image.
+    pub image_id: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// The documents of a run: what they were, and what they are.
+#[derive(Debug)]
+pub struct Documents<'a> {
+    source: &'a Source,
+    graph: &'a Graph,
+    policy: &'a Policy,
+    layers: &'a Layers,
+    plans: &'a BTreeMap<Digest, ImagePlan>,
+    selection: &'a Selection,
+    /// Old digests to new ones, of everything that has another one now.
+    pub moves: Moves,
+    /// Blobs of the new image.
+    pub blobs: BTreeMap<Digest, Content>,
+    /// Times that were written anew.
+    pub times: u64,
+    /// Times in commands that were written anew.
+    pub command_times: u64,
+    /// What somebody should know.
+    pub warnings: Vec<String>,
+    /// What was left out because it can't follow.
+    pub dropped: Vec<String>,
+    /// The digests of that.
+    pub left_behind: BTreeSet<Digest>,
+    /// New documents by the old digest, but for configs.
+    new: BTreeMap<Digest, NewDocument>,
+    /// Where the bytes of new documents are, if they are not in memory.
+    spooled: NewBlobs<'a>,
+    /// How many bytes are.
+    held: u64,
+    /// Statements that were read, and their sizes.
+    statements: BTreeMap<Digest, u64>,
+    configs: BTreeMap<ConfigKey, NewConfig>,
+    made: BTreeMap<Digest, Made>,
+    visiting: BTreeSet<Digest>,
+    /// Does the image leave an archive of Docker's for a layout of OCI's?
+    pub to_oci: bool,
+}
+
+impl<'a> Documents<'a> {
+    /// Nothing is rewritten yet.
+    pub fn new(
+        source: &'a Source,
+        graph: &'a Graph,
+        policy: &'a Policy,
+        layers: &'a Layers,
+        plans: &'a BTreeMap<Digest, ImagePlan>,
+        selection: &'a Selection,
+        spools: &'a Spools,
+    ) -> Self {
+        Self {
+            source,
+            graph,
+            policy,
+            layers,
+            plans,
+            selection,
+            moves: Moves::new(),
+            blobs: BTreeMap::new(),
+            times: 0,
+            command_times: 0,
+            warnings: Vec::new(),
+            dropped: Vec::new(),
+            left_behind: BTreeSet::new(),
+            new: BTreeMap::new(),
+            spooled: NewBlobs::new(|| spools.file()),
+            held: 0,
+            statements: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            made: BTreeMap::new(),
+            visiting: BTreeSet::new(),
+            to_oci: false,
+        }
+    }
+
+    /// Rewrites everything below `index.json`, and that; the new bytes.
+    pub fn root(&mut self) -> Result<Option<Vec<u8>>> {
+        let Some(root) = &self.graph.root else { return Ok(None) };
+        let keep = |number: usize| self.selection.keeps_root(number);
+        // A statement may be about anything, wherever that is listed, and can be shared by attestations in several places.
+        let mut wanted = order::before_attestations(self.graph, self.selection);
+        wanted.extend(order::of_index(self.graph, self.selection, root, &keep));
+        wanted.extend(root.subject.as_ref().map(|subject| subject.digest));
+        self.visit(wanted)?;
+        let bytes = self.index(root, &keep, "index.json").map_err(|e| e.in_blob("index.json"))?;
+        let bytes = self.carried(bytes)?;
+        self.keep_named_by_unknown()?;
+        self.warn_of_attestations();
+        Ok(Some(bytes))
+    }
+
+    /// Their own times are facts about one build and stay, so no other build has the same.
+    fn warn_of_attestations(&mut self) {
+        let is_kept = |(digest, node): &(&Digest, &Node)| {
+            matches!(&node.body, Body::Manifest(manifest) if manifest.attestation) && self.selection.keeps(digest)
+        };
+        let count = self.graph.nodes.iter().filter(is_kept).count();
+        if count > 0 {
+            let what = if count == 1 { "1 attestation tells" } else { &format!("{count} attestations tell") };
+            self.warnings.push(format!(
+                "{what} of one build, so the digest of the index is not reproducible, though those of the images are; \
+                 --attestations drop leaves attestations out"
+            ));
+        }
+    }
+
+    /// The image that is rewritten.
+    pub fn source(&self) -> &'a Source {
+        self.source
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> &'a Graph {
+        self.graph
+    }
+
+    /// What becomes of its times.
+    pub fn stamp(&self) -> Stamp {
+        self.policy.stamp
+    }
+
+    /// Its layers.
+    pub fn layers(&self) -> &'a Layers {
+        self.layers
+    }
+
+    /// What is left out.
+    pub fn selection(&self) -> &'a Selection {
+        self.selection
+    }
+
+    /// What the image of this manifest consists of now: of two images that had a blob in common, one may keep what the
+    /// other has in a new form.
+    pub fn made(&self, manifest: &Digest) -> Result<&Made> {
+        self.made.get(manifest).ok_or_else(|| Error::missing("rewritten image").in_blob(manifest))
+    }
+
+    /// What a digest is now.
+    pub fn moved(&self, old: Digest) -> Digest {
+        self.moves.get(&old).copied().unwrap_or(old)
+    }
+
+    fn note(&mut self, place: &str, patched: &Patched) {
+        self.times += patched.times as u64;
+        self.command_times += patched.command_times as u64;
+        self.warnings.extend(patched.warnings.iter().map(|warning| format!("{place}: {warning}")));
+    }
+
+    /// Rewrites some documents and all that they depend on, which comes first.
+    fn visit(&mut self, wanted: Vec<Digest>) -> Result<()> {
+        // Chains of subjects may be long, so this is a list and no recursion.
+        let mut pending: Vec<(Digest, bool)> = wanted.into_iter().rev().map(|digest| (digest, false)).collect();
+        while let Some((digest, is_ready)) = pending.pop() {
+            let Some(node) = self.graph.nodes.get(&digest) else { continue };
+            if self.new.contains_key(&digest) {
+                continue;
+            }
+            if is_ready {
+                self.rewrite(&digest, &node.body).map_err(|e| e.in_blob(digest))?;
+                self.visiting.remove(&digest);
+                continue;
+            }
+            if !self.visiting.insert(digest) {
+                let expected = "none that lead back to where they began";
+                return Err(Error::malformed("references between manifests", expected, "a cycle").in_blob(digest));
+            }
+            pending.push((digest, true));
+            let children = match &node.body {
+                Body::Index(index) => {
+                    order::of_index(self.graph, self.selection, index, &|number| self.keeps_child(index, number))
+                }
+                _ => Vec::new(),
+            };
+            pending.extend(children.into_iter().rev().map(|child| (child, false)));
+            pending.extend(node.subject().map(|subject| (subject.digest, false)));
+        }
+        Ok(())
+    }
+
+    /// A document as the destination's carrier has it.
+    fn carried(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        if self.to_oci { convert::to_oci(&bytes) } else { Ok(bytes) }
+    }
+
+    fn rewrite(&mut self, digest: &Digest, body: &Body) -> Result<()> {
+        match body {
+            Body::Absent => {}
+            Body::Blob(extent) => {
+                self.blobs.insert(*digest, Content::Source(extent.clone()));
+            }
+            Body::Unknown(unknown) => self.unknown(digest, unknown)?,
+            Body::Index(index) => {
+                let keep: Vec<bool> = (0..index.children.len()).map(|number| self.keeps_child(index, number)).collect();
+                let bytes = self.index(index, &|number| keep.get(number) == Some(&true), &digest.to_string())?;
+                let bytes = self.carried(bytes)?;
+                self.publish(*digest, bytes)?;
+            }
+            Body::Manifest(manifest) => {
+                let bytes = self.manifest(digest, manifest)?;
+                let bytes = self.carried(bytes)?;
+                self.publish(*digest, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keeps_child(&self, index: &IndexNode, number: usize) -> bool {
+        index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest))
+    }
+
+    /// Is it absent, and about something that has another digest now? Its own content can't follow.
+    fn is_left_behind(&self, child: &Descriptor) -> bool {
+        let is_absent = matches!(self.graph.nodes.get(&child.digest), Some(Node { body: Body::Absent, .. }));
+        let about = || child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
+        let is_moved = || about().is_some_and(|about| moved(&self.moves, &about).is_some());
+        let is_tag_moved = || child.ref_name().is_some_and(|tag| moved_tag(tag, &self.moves).is_some());
+        is_absent && (is_moved() || is_tag_moved())
+    }
+
+    fn index(&mut self, index: &IndexNode, keep: &dyn Fn(usize) -> bool, place: &str) -> Result<Vec<u8>> {
+        let left_behind: BTreeSet<usize> = (0..index.children.len())
+            .filter(|number| {
+                keep(*number) && index.children.get(*number).is_some_and(|child| self.is_left_behind(child))
+            })
+            .collect();
+        for child in left_behind.iter().filter_map(|number| index.children.get(*number)) {
+            let text = "is not in the image, so it can't follow what it is about, which has another digest now";
+            let name = printable(child.ref_name().unwrap_or("attestation").as_bytes());
+            self.dropped.push(format!("{name} {}, which {text}", child.digest));
+            self.left_behind.insert(child.digest);
+        }
+        let manifests = index.children.iter().enumerate().map(|(number, child)| {
+            if !keep(number) || left_behind.contains(&number) {
+                return Ok(ChildEdit::Removed);
+            }
+            Ok(self.edit(child)?.map_or(ChildEdit::Kept, ChildEdit::Moved))
+        });
+        let edit = IndexEdit {
+            manifests: manifests.collect::<Result<_>>()?,
+            subject: index.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
+            moves: Some(&self.moves),
+        };
+        let patched = Index::known(&index.bytes)?.patch(self.policy.stamp, &edit)?;
+        self.note(place, &patched);
+        Ok(patched.bytes)
+    }
+
+    fn manifest(&mut self, digest: &Digest, manifest: &ManifestNode) -> Result<Vec<u8>> {
+        let plan = self.plans.get(digest).cloned().unwrap_or_default();
+        let layers = if manifest.is_image() { self.image_layers(manifest, &plan)? } else { self.blobs_of(manifest)? };
+        let config = match (&manifest.config, &manifest.image) {
+            (Some(descriptor), Some(image)) => {
+                let diff_ids = if manifest.attestation {
+                    // BuildKit's old style: the diff_ids are the digests of the statements.
+                    image.diff_ids.iter().map(|old| self.moved(*old)).collect()
+                } else {
+                    self.diff_ids(image, &plan)?
+                };
+                Some(self.config(descriptor.digest, image, diff_ids, plan.base.history)?)
+            }
+            (Some(descriptor), None) => {
+                self.pass(descriptor, "config")?;
+                None
+            }
+            (None, _) => None,
+        };
+        let edit = ManifestEdit {
+            config: config
+                .as_ref()
+                .zip(manifest.config.as_ref())
+                .map(|(new, old)| self.config_edit(old, new))
+                .transpose()?,
+            layers: layers.iter().map(Part::edit).collect(),
+            subject: manifest.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
+            moves: Some(&self.moves),
+            // With the other rule, a signed manifest has stopped the run.
+            unsigned: self.policy.signatures == Signatures::Drop,
+        };
+        let patched = Manifest::parse(&manifest.bytes)?.patch(self.policy.stamp, &edit)?;
+        self.note(&digest.to_string(), &patched);
+        if let Some(config) = config {
+            let now = |(part, old): (&Part, &Descriptor)| part.digest().unwrap_or(old.digest);
+            let layers = layers.iter().zip(&manifest.layers).map(now).collect();
+            self.made.insert(*digest, Made { config: config.digest, layers });
+        }
+        Ok(patched.bytes)
+    }
+
+    /// A config with new times and diff_ids.
+    pub fn config(
+        &mut self,
+        old: Digest,
+        image: &ImageConfig,
+        diff_ids: Vec<Digest>,
+        base_history: usize,
+    ) -> Result<NewConfig> {
+        let key = (old, diff_ids, base_history);
+        if let Some(config) = self.configs.get(&key) {
+            return Ok(config.clone());
+        }
+        let history = BaseHistory { entries: base_history };
+        let keeps_commands = self.policy.keep_commands;
+        let patched = (self.graph.config_of(&old, &image.bytes))
+            .map(|config| if keeps_commands { config.keep_commands() } else { config })
+            .and_then(|config| config.patch(self.policy.stamp, history, &key.1))
+            .map_err(|e| e.in_blob(old))?;
+        self.note(&old.to_string(), &patched);
+        let digest = Digest::of(old.algorithm(), &patched.bytes);
+        let image_id = Digest::sha256(&patched.bytes);
+        if digest != old {
+            self.moves.entry(old).or_insert(digest);
+        }
+        let config = NewConfig { digest, image_id, size: patched.bytes.len() as u64 };
+        let content = self.content(patched.bytes)?;
+        self.blobs.insert(digest, content);
+        self.configs.insert(key, config.clone());
+        Ok(config)
+    }
+
+    /// The new diff_ids of an image.
+    pub fn diff_ids(&self, image: &ImageConfig, plan: &ImagePlan) -> Result<Vec<Digest>> {
+        let keys = plan.layers.iter().enumerate();
+        keys.map(|(number, key)| Ok(self.layers.done(key, image.diff_id(number)?)?.diff_id)).collect()
+    }
+
+    /// Keeps the blob of a layer.
+    pub fn keep_layer(&mut self, done: &'a Done) {
+        if let Some(content) = &done.content {
+            self.blobs.entry(done.digest).or_insert_with(|| content.clone());
+        }
+    }
+}

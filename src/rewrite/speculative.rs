@@ -1,0 +1,137 @@
+//! Layers that are worked on while the archive they are in still arrives.
+//!
+//! An archive on a pipe may have its `manifest.json` last, so what a file in it is can only be guessed by its name and
+//! its first bytes. A guess costs nothing but the work: what comes of it is used only for a layer of which exactly that
+//! was asked afterwards, and its digest, size and diff_id are compared then as for any other. An error is forgotten:
+//! if the file matters, the same work will fail again, with the right words.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::blob::{Extent, NewBlobs};
+use crate::context::RunContext;
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, Result};
+use crate::layer::{self, Expect, Outcome, Output, Pool, Spec};
+use crate::media_type::Compression;
+use crate::policy::{Base, Policy};
+use crate::stamp::Rule;
+use crate::store::location::{Location, Where};
+use crate::store::open::Source;
+use crate::sync::{lock, start};
+
+/// What became of files that were taken for layers.
+#[derive(Debug, Default)]
+pub struct Early {
+    done: BTreeMap<(u64, u64), (Spec, Outcome)>,
+}
+
+/// Opens an image; from standard input, its layers are worked on as they arrive.
+pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Result<(Source, Early)> {
+    let spools = &context.spools;
+    // With a base, the first layers are not to be encoded; of a name or platform, only some are. Which these are is known
+    // only at the end.
+    let is_all = matches!(policy.base, Base::None) && policy.reference.is_none() && policy.platform.is_none();
+    let is_useful = location.place == Where::Stdio && is_all;
+    if !is_useful {
+        return Ok((Source::open(location, spools, &mut |_, _| {})?, Early::default()));
+    }
+    let (sender, receiver) = unbounded::<(String, Extent)>();
+    let pool = &context.pool.batch();
+    let done = Mutex::new(BTreeMap::new());
+    let blobs = NewBlobs::new(|| spools.file());
+    let opened = std::thread::scope(|scope| {
+        for _ in 0..pool.jobs() {
+            // Where there can be no threads, layers are worked on when they all are here.
+            let _ = start(scope, "layer", || work(&receiver, policy, pool, &blobs, &done));
+        }
+        let opened = Source::open(location, spools, &mut |name, extent| offer(&sender, name, extent));
+        if opened.is_err() {
+            pool.cancel();
+        }
+        drop(sender);
+        opened
+    });
+    Ok((opened?, Early { done: done.into_inner().unwrap_or_else(PoisonError::into_inner) }))
+}
+
+fn offer(sender: &Sender<(String, Extent)>, name: &str, extent: &Extent) {
+    let layer = name.starts_with("blobs/") || name.ends_with(".tar") || name.ends_with(".tar.gz");
+    if layer && !extent.is_empty() {
+        // Fails only when the workers have gone, and then there is nothing to be gained.
+        let _ = sender.send((name.to_owned(), extent.clone()));
+    }
+}
+
+fn work(
+    receiver: &Receiver<(String, Extent)>,
+    policy: &Policy,
+    pool: &Pool,
+    blobs: &NewBlobs<'_>,
+    done: &Mutex<BTreeMap<(u64, u64), (Spec, Outcome)>>,
+) {
+    while let Ok((name, extent)) = receiver.recv() {
+        if let Ok(Some(result)) = try_layer(&name, &extent, policy, pool, blobs) {
+            lock(done).insert(extent.place(), result);
+        }
+    }
+}
+
+fn try_layer(
+    name: &str,
+    extent: &Extent,
+    policy: &Policy,
+    pool: &Pool,
+    blobs: &NewBlobs<'_>,
+) -> Result<Option<(Spec, Outcome)>> {
+    let mut head = [0; 4];
+    let count = extent.head(&mut head)?;
+    let first = head[..count].first().copied().unwrap_or(b'{');
+    if matches!(first, b'{' | b'[' | b' ' | b'\n') {
+        return Ok(None); // a document
+    }
+    let compression = policy.encoding.compression.unwrap_or(Compression::sniff(&head[..count]));
+    let digest = Digest::from_path(name);
+    let spec = spec(policy, compression, digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()))?;
+    let expect = Expect { digest, size: None, diff_id: None };
+    let outcome = layer::rewrite(extent, &expect, &spec, pool, blobs)?;
+    Ok(Some((spec, outcome)))
+}
+
+/// How a layer is to be encoded.
+pub(super) fn spec(policy: &Policy, compression: Compression, algorithm: Algorithm) -> Result<Spec> {
+    let level = policy.encoding.level.filter(|_| policy.encoding.compression.is_none_or(|c| c == compression));
+    Ok(Spec {
+        stamp: policy.stamp,
+        output: Output::new(compression, level)?,
+        keep_unchanged: policy.stamp.rule == Rule::Clamp,
+        digest_algorithm: algorithm,
+        diff_id_algorithm: Algorithm::Sha256,
+    })
+}
+
+impl Early {
+    /// What became of these bytes, if just this was done with them; verified as if it were done now.
+    pub(super) fn take(&mut self, extent: &Extent, expect: &Expect, spec: &Spec) -> Option<Result<Outcome>> {
+        let (done, outcome) = self.done.remove(&extent.place())?;
+        if done != *spec {
+            return None;
+        }
+        let facts = match &outcome {
+            Outcome::Unchanged(facts) | Outcome::Rewritten(facts, _) => facts,
+        };
+        let checks = [
+            ("digest", expect.digest.map(|d| d.to_string()), facts.digest.to_string()),
+            ("size", expect.size.map(|size| size.to_string()), facts.size.to_string()),
+            ("diff_id", expect.diff_id.map(|d| d.to_string()), facts.diff_id.to_string()),
+        ];
+        for (what, expected, found) in checks {
+            if let Some(expected) = expected.filter(|expected| *expected != found) {
+                return Some(Err(Error::mismatch(what, expected, found)));
+            }
+        }
+        Some(Ok(outcome))
+    }
+}

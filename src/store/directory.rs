@@ -1,0 +1,137 @@
+//! A layout in a directory: the names that are in it, and whether all of them are the layout's own.
+//!
+//! A directory is replaced as a whole, so one that holds anything else must not be.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::blob::{Extent, open_beneath};
+use crate::digest::Digest;
+use crate::document::json::{Json, Kind};
+use crate::error::{Error, Result, printable};
+use crate::store::open::DOCUMENT_LIMIT;
+
+/// `blobs/<algorithm>/<hex>` is as deep as a layout goes (OCI image-spec, image-layout.md).
+const DEPTH: u32 = 3;
+/// So many names of what is in the way are told; the rest is counted.
+const TOLD: usize = 3;
+
+/// Names of all files in a directory, sorted. What is deeper than any layout goes is told by its directory's name,
+/// with a slash at its end.
+pub fn files(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    list(folder, "", DEPTH, &mut |name, is_folder, depth| {
+        if !is_folder {
+            names.push(name);
+        } else if depth == 1 {
+            names.push(format!("{name}/"));
+        }
+    })?;
+    names.sort();
+    Ok(names)
+}
+
+/// An error unless a directory is an OCI image layout and nothing else: it can be replaced by another one then, and
+/// nothing is lost that the image does not name.
+pub fn nothing_but_layout(folder: &Path) -> Result<()> {
+    let expected = "a directory with an OCI image layout and nothing else, which alone may be replaced";
+    let wrong = |found: String| Err(Error::malformed("destination", expected, found).in_file(folder.display()));
+    if !is_layout(folder)? {
+        return wrong("a directory of something else".to_owned());
+    }
+    let (mut told, mut count) = (Vec::new(), 0_usize);
+    list(folder, "", DEPTH, &mut |name, is_folder, _| {
+        if !is_own(&name, is_folder) {
+            count += 1;
+            // Those of a directory that was told of are no news.
+            if told.len() < TOLD && !told.iter().any(|other| name.starts_with(&format!("{other}/"))) {
+                told.push(name);
+            }
+        }
+    })?;
+    if count == 0 {
+        return Ok(());
+    }
+    let more = if count > told.len() { format!(" and more, {count} in all") } else { String::new() };
+    let told: Vec<String> = told.iter().map(|name| printable(name.as_bytes())).collect();
+    wrong(format!("{}{more} beside it: move that away, or write to another directory", told.join(", ")))
+}
+
+/// Does `index.json` list manifests, or else `oci-layout` name a version? A file of the first name alone says little:
+/// many programs have one.
+fn is_layout(folder: &Path) -> Result<bool> {
+    let member = |name: &str, key: &str, kind: Kind| -> Result<bool> {
+        // What can't be read as a document is none.
+        let Ok((file, len)) = open_beneath(folder, name) else { return Ok(false) };
+        let Ok(bytes) = Extent::of_file(file, len).bytes(DOCUMENT_LIMIT) else { return Ok(false) };
+        Ok(Json::parse(&bytes).is_ok_and(|json| json.root().get(key).is_some_and(|value| value.kind() == kind)))
+    };
+    Ok(member("index.json", "manifests", Kind::Array)? || member("oci-layout", "imageLayoutVersion", Kind::String)?)
+}
+
+/// Is this name one that a layout has? Those of blobs that nothing refers to are: a rewrite names them.
+fn is_own(name: &str, is_folder: bool) -> bool {
+    if is_folder {
+        return matches!(name, "blobs" | "blobs/sha256" | "blobs/sha512");
+    }
+    matches!(name, "oci-layout" | "index.json") || Digest::from_path(name).is_some_and(|digest| digest.path() == name)
+}
+
+/// Is told of a name, whether it is a directory's, and how much deeper it is looked.
+type Seen<'a> = dyn FnMut(String, bool, u32) + 'a;
+
+fn list(folder: &Path, prefix: &str, depth: u32, seen: &mut Seen<'_>) -> Result<()> {
+    let failed = |e| Error::io("cannot list", e).in_file(folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = format!("{prefix}{}", String::from_utf8_lossy(entry.file_name().as_bytes()));
+        let is_folder = entry.file_type().map_err(failed)?.is_dir();
+        seen(name.clone(), is_folder, depth);
+        if is_folder && depth > 1 {
+            list(&entry.path(), &format!("{name}/"), depth - 1, seen)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_deeper_than_a_layout_goes_is_told_by_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b/c/d")).unwrap();
+        fs::write(folder.path().join("a/b/c/d/e"), "").unwrap();
+        fs::write(folder.path().join("a/b/f"), "").unwrap();
+        assert_eq!(files(folder.path()).unwrap(), ["a/b/c/", "a/b/f"]);
+    }
+
+    #[test]
+    fn only_a_layout_and_nothing_else_may_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = |path: &Path| nothing_but_layout(path).unwrap_err().to_string();
+        let save = |name: &str, bytes: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        save("index.json", "{}");
+        assert!(text(folder.path()).contains("something else"));
+        save("index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
+        save(&crate::Digest::sha256(b"").path(), "");
+        nothing_but_layout(folder.path()).unwrap();
+        for name in ["precious", "manifest.json", "blobs/x", "blobs/sha256/x", "blobs/sha256/y/z", ".git/objects/a/b"] {
+            save(name, "");
+            let top = name.split('/').next().filter(|top| *top != "blobs").unwrap_or(name);
+            assert!(text(folder.path()).contains(top.trim_end_matches("/z")), "{name}");
+            let path = folder.path().join(name);
+            fs::remove_file(&path).unwrap();
+            for parent in path.ancestors().skip(1).take_while(|parent| *parent != folder.path()) {
+                let _ = fs::remove_dir(parent);
+            }
+        }
+        nothing_but_layout(folder.path()).unwrap();
+    }
+}
