@@ -1,4 +1,4 @@
-//! What one run works with: threads, temporary files, and who is shown how far it is.
+//! What one run works with: threads, temporary files, limits, progress.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::layer::Pool;
+use crate::limits::Limits;
 use crate::spool::{Spools, workplace};
 
 /// Shows how far a run is.
@@ -22,7 +23,7 @@ impl Progress for NoProgress {
     fn set_total(&self, _bytes: u64) {}
 }
 
-/// Threads, temporary files and progress of a run. Clones share all of it, and so may several runs, one after the other
+/// Threads, temporary files, limits and progress of a run. Clones share all of it, and so may several runs, one after the other
 /// or side by side.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -31,7 +32,9 @@ pub struct RunContext {
     pub pool: Pool,
     /// Where temporary files are made.
     pub spools: Spools,
-    /// Who is shown how far it is.
+    /// How much of an image may have to be held in memory, and how much of one may be spooled.
+    pub limits: Limits,
+    /// Shows how far a run is.
     pub progress: Arc<dyn Progress>,
 }
 
@@ -47,7 +50,7 @@ impl RunContext {
 
     /// Works with a pool and spools that there are.
     pub fn of(pool: Pool, spools: Spools) -> Self {
-        Self { pool, spools, progress: Arc::new(NoProgress) }
+        Self { pool, spools, limits: Limits::DEFAULT, progress: Arc::new(NoProgress) }
     }
 
     /// The context that was given, or else one of the run's own: a thread for every CPU unless `jobs` says otherwise, and
@@ -65,6 +68,13 @@ impl RunContext {
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// The same context, with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 

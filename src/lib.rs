@@ -32,13 +32,13 @@
 //! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
 //! | 8 | [`image`] | what an image is: how its documents hang together, and which images a verb is about |
 //! | 7 | [`store`] | where images live: carriers, blobs by digest or path, destinations |
-//! | 7 | [`context`] | what one run works with: threads, temporary files, progress |
-//! | 6 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
-//! | 5 | [`policy`] | what to do, as a caller asks for it |
-//! | 5 | [`repair`] | which entries have times in their content, and what replaces them there |
-//! | 4 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
+//! | 6 | [`context`] | what one run works with: threads, temporary files, limits, progress |
+//! | 5 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
+//! | 4 | [`policy`] | what to do, as a caller asks for it |
+//! | 4 | [`repair`] | which entries have times in their content, and what replaces them there |
+//! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
 //! | 4 | [`decode`] | decompression, within a budget for windows |
-//! | 4 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
+//! | 3 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | [`mod@format`] | pure: where files of well-known formats keep times |
 //! | 2 | [`stamp`], [`digest`], [`media_type`], [`name`], [`platform`], [`json_writer`], [`limits`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |

@@ -23,6 +23,8 @@ pub struct Limits {
     pub archive_entries: usize,
     /// Bytes of an in-toto statement: an SBOM of a large image is some tens of megabytes.
     pub statement_bytes: u64,
+    /// Bytes that an archive which is compressed as a whole may become in temporary files.
+    pub spooled_bytes: u64,
     /// Problems, and notes, of which each is said; more are counted.
     pub problems: usize,
 }
@@ -39,6 +41,7 @@ impl Limits {
         nesting: 64,
         archive_entries: 1 << 16,
         statement_bytes: 64 << 20,
+        spooled_bytes: 256 << 30,
         problems: 1000,
     };
 }

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::store::location::{Kind, Location};
+use restamp::store::location::{Carrier, Location};
 use restamp::{Digest, Epoch, Result, Rewrite, Rule, RunContext, Stamp};
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let archive = if options & 2 == 0 { data.to_vec() } else { wrapped(data) };
     std::fs::write(&input, &archive).expect("memory");
     let rule = if options & 1 == 0 { Rule::Set } else { Rule::Clamp };
-    let kind = if options & 4 == 0 { Kind::OciArchive } else { Kind::DockerArchive };
+    let kind = if options & 4 == 0 { Carrier::OciArchive } else { Carrier::DockerArchive };
     if run(&input, &once, rule, kind).is_err() {
         assert!(!once.exists(), "an error left an output");
         return;
@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(std::fs::read(&input).expect("memory") == archive, "the input has changed");
 });
 
-fn run(from: &Path, to: &Path, rule: Rule, kind: Kind) -> Result<()> {
+fn run(from: &Path, to: &Path, rule: Rule, kind: Carrier) -> Result<()> {
     let context = RunContext::new(1, to.parent().expect("a folder"))?;
     let rewrite = Rewrite::new(Stamp { epoch: Epoch::new(1_700_000_000)?, rule }).with_context(&context);
     rewrite.run(&Location::path(from), &Location { kind: Some(kind), ..Location::path(to) }).map(|_| ())

@@ -4,7 +4,7 @@
 
 use crate::error::{Result, printable};
 use crate::stamp::{Instant, Stamp};
-use crate::store::location::Kind as Carrier;
+use crate::store::location::Carrier;
 use crate::tar::{Field, TimeSite};
 
 use super::Checker;
@@ -16,12 +16,12 @@ const NAME: &str = "the archive";
 impl Checker<'_> {
     /// The times of the archive's entries, and of the gzip file that it may be in.
     pub(super) fn archive(&mut self) -> Result<()> {
-        if self.source.kind() == Carrier::Oci {
+        if self.source.carrier() == Carrier::Oci {
             return Ok(());
         }
         let (stamp, level) = (self.policy.stamp, self.archive_times);
         let place = self.findings.place(What::Archive, NAME, "");
-        if let Some(mtime) = self.source.gzip_mtime() {
+        if let Some(mtime) = self.source.listing().gzip_mtime() {
             let mtime = Instant::from_seconds(i64::from(mtime));
             if !is_right(stamp, mtime) {
                 let finding = Finding { level, ..Finding::new(&place, Kind::Time, mtime.to_string()) };
@@ -29,7 +29,7 @@ impl Checker<'_> {
             }
         }
         let (source, findings) = (self.source, &mut self.findings);
-        source.archive_entries(&mut |entry| {
+        source.listing().entries(&mut |entry| {
             for site in entry.times().filter(|site| !accepts(stamp, site)) {
                 let text = site.value.map(|value| value.to_string()).unwrap_or_default();
                 let entry = printable(&entry.name()).into();

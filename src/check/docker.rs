@@ -80,7 +80,7 @@ impl Checker<'_> {
         let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));
         for (number, path) in image.entry.layers.iter().enumerate() {
             let is_base = number < share.layers;
-            let file = self.source.resolved(path.trim_start_matches("./"));
+            let file = self.source.listing().resolved(path.trim_start_matches("./"));
             if is_base {
                 base_files.insert(file.clone());
             }
@@ -154,7 +154,7 @@ impl Checker<'_> {
     /// Beside layers under an ID of Docker's own stand files that say once more when they were made. No loader reads
     /// them beside a `manifest.json`, and no digest holds them.
     fn v1_files(&mut self, base_files: &BTreeSet<String>) -> Result<()> {
-        let all: Vec<String> = self.source.files()?;
+        let all: Vec<String> = self.source.listing().files()?;
         let id_of = |name: &String| name.strip_suffix("/json").filter(|id| is_v1_id(id)).map(str::to_owned);
         let ids: BTreeSet<String> = all.iter().filter_map(id_of).collect();
         for id in &ids {
@@ -169,7 +169,7 @@ impl Checker<'_> {
                 }
             };
             let layer = format!("{id}/layer.tar");
-            if !base_files.contains(&self.source.resolved(&layer)) {
+            if !base_files.contains(&self.source.listing().resolved(&layer)) {
                 self.findings.times_as(self.archive_times, &place, v1.times(), self.policy.stamp);
             }
             if let Some(own) = v1.id().filter(|own| own != id) {
@@ -192,7 +192,7 @@ impl Checker<'_> {
                 return Ok(());
             }
         };
-        let all = self.source.files()?;
+        let all = self.source.listing().files()?;
         let has_v1 = all.iter().any(|name| name.strip_suffix("/json").is_some_and(is_v1_id));
         let tags: BTreeSet<&str> =
             self.docker.iter().flat_map(|image| &image.entry.repo_tags).map(|tag| familiar(tag)).collect();

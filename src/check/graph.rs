@@ -20,7 +20,6 @@ use crate::image::base;
 use crate::image::graph::{Body, IndexNode, ManifestNode, extent_of};
 use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
 use crate::name::familiar;
-use crate::store::open::DOCUMENT_LIMIT;
 
 /// The version of the layout that there is (OCI image-spec, image-layout.md).
 const LAYOUT_VERSION: &str = "1.0.0";
@@ -293,7 +292,7 @@ impl Checker<'_> {
         let Some(config) = manifest.config.as_ref().filter(|_| manifest.hides_layers()) else { return };
         let Ok(Some(extent)) = extent_of(self.source, config) else { return };
         let is_image = extent
-            .bytes(DOCUMENT_LIMIT)
+            .bytes(self.source.limits().document_bytes)
             .ok()
             .and_then(|bytes| Config::parse(&bytes).map(|config| config.is_image()).ok());
         let is_typed = classify(&config.media_type) == Class::Config;

@@ -103,7 +103,7 @@ pub(crate) fn check(
     let (findings, total) = findings.finish();
     Ok(Report {
         schema: SCHEMA,
-        source: report::Source { name: source.name().to_owned(), kind: source.kind() },
+        source: report::Source { name: source.name().to_owned(), kind: source.carrier() },
         epoch: policy.stamp.epoch.seconds(),
         rule: policy.stamp.rule.name(),
         checked,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::error::{self, Error};
-use crate::store::location::Kind as Carrier;
+use crate::store::location::Carrier;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;

@@ -66,7 +66,7 @@ impl Check {
         let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         let mut policy = self.policy.clone();
         policy.reference.clone_from(&location.reference);
-        let source = Source::open(location, &context.spools, &mut |_, _| {})?;
+        let source = Source::open(location, &context, &mut |_, _| {})?;
         check(&source, &policy, self.archive_times, &context)
     }
 }

@@ -91,7 +91,7 @@ impl BaseArguments {
             (Some(base), _) => {
                 let images = || {
                     let base: Location = base.parse()?;
-                    let source = Source::open(&base, &context.spools, &mut |_, _| {})?;
+                    let source = Source::open(&base, &context, &mut |_, _| {})?;
                     anyhow::Ok(base_images(&source, base.reference.as_deref())?)
                 };
                 Base::Images(images().context("--base")?)

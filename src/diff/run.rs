@@ -67,7 +67,7 @@ impl<'o> Diff<'o> {
     pub fn run(mut self, a: &Location, b: &Location) -> Result<Report> {
         let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         self.options.references = [a.reference.clone(), b.reference.clone()];
-        let open = |location| Source::open(location, &context.spools, &mut |_, _| {});
+        let open = |location| Source::open(location, &context, &mut |_, _| {});
         let (a, b) = (open(a)?, open(b)?);
         diff([&a, &b], &self.options, &context)
     }

@@ -29,7 +29,7 @@ use crate::image::set;
 use crate::platform::Platform;
 use crate::policy::Policy;
 use crate::stamp::{Epoch, Rule, Stamp};
-use crate::store::location::Carrier;
+use crate::store::location::NamedCarrier;
 use crate::store::open::Source;
 use findings::Findings;
 use layers::Layers;
@@ -112,7 +112,7 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
     findings.image(&images, &layers, &attached);
     Ok(Report {
         schema: SCHEMA,
-        source: Carrier { name: source.name().to_owned(), kind: source.kind() },
+        source: NamedCarrier { name: source.name().to_owned(), kind: source.carrier() },
         index: source.index().map(Digest::sha256),
         times: index_times(&graph, &selection)?,
         images,

@@ -30,7 +30,7 @@ use crate::inspect::form::Form;
 use crate::inspect::histogram::Histogram;
 use crate::media_type::Compression;
 use crate::stamp::Instant;
-use crate::store::location::Carrier;
+use crate::store::location::NamedCarrier;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -41,7 +41,7 @@ pub struct Report {
     /// [`SCHEMA`]
     pub schema: u32,
     /// What was read.
-    pub source: Carrier,
+    pub source: NamedCarrier,
     /// The digest of `index.json`, where there is one.
     pub index: Option<Digest>,
     /// Every image, attestations and artifacts aside.

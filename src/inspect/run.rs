@@ -56,7 +56,7 @@ impl Inspect {
         let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         let mut options = self.options.clone();
         options.reference.clone_from(&location.reference);
-        let source = Source::open(location, &context.spools, &mut |_, _| {})?;
+        let source = Source::open(location, &context, &mut |_, _| {})?;
         inspect(&source, &options, &context)
     }
 }

@@ -27,7 +27,7 @@ use crate::image::select::Selection;
 use crate::layer::{FORM, Output};
 use crate::media_type::Compression;
 use crate::policy::Policy;
-use crate::store::location::{Carrier, Kind};
+use crate::store::location::{Carrier, NamedCarrier};
 use crate::store::open::Source;
 use crate::store::write;
 use documents::{Documents, ImagePlan};
@@ -41,7 +41,7 @@ use speculative::Early;
 pub(crate) fn rewrite(
     source: &Source,
     policy: &Policy,
-    kind: Kind,
+    kind: Carrier,
     context: &RunContext,
     early: Early,
 ) -> Result<(write::Image, Report)> {
@@ -60,7 +60,7 @@ pub(crate) fn rewrite(
     context.progress.set_total(layers.total());
     layers.run(&context.pool, &context.spools, early).map_err(in_file)?;
     let of_layers = std::mem::take(&mut layers.warnings);
-    let to_oci = source.kind() == Kind::DockerArchive && kind != Kind::DockerArchive;
+    let to_oci = source.carrier() == Carrier::DockerArchive && kind != Carrier::DockerArchive;
     let mut documents = Documents::new(source, &graph, policy, &layers, &plans.graph, &selection, &context.spools);
     documents.to_oci = to_oci;
     let root = documents.root().map_err(in_file)?;
@@ -78,8 +78,8 @@ pub(crate) fn rewrite(
         epoch: policy.stamp.epoch.seconds(),
         rule: policy.stamp.rule.name(),
         form: form(policy)?,
-        source: Carrier { name: source.name().to_owned(), kind: source.kind() },
-        destination: Carrier { name: String::new(), kind },
+        source: NamedCarrier { name: source.name().to_owned(), kind: source.carrier() },
+        destination: NamedCarrier { name: String::new(), kind },
         images: finished.images,
         layers: layers.reports(),
         index: finished.index,

@@ -16,7 +16,7 @@ use crate::name::{full_name, tag_of};
 use crate::rewrite::docker::{self, Entry};
 use crate::rewrite::documents::{Documents, ImagePlan};
 use crate::rewrite::report::{Change, Image};
-use crate::store::location::Kind;
+use crate::store::location::Carrier;
 use crate::store::open::Source;
 use crate::store::write::Content;
 
@@ -42,7 +42,7 @@ pub fn finish(
     root: Option<Vec<u8>>,
     docker: &[DockerImage],
     plans: &[ImagePlan],
-    kind: Kind,
+    kind: Carrier,
 ) -> Result<Finished> {
     let mut finished = Finished::default();
     let (source, graph) = (documents.source(), documents.graph());
@@ -60,7 +60,7 @@ pub fn finish(
     finished.documents.push(("oci-layout", layout));
     let index = match root {
         // An untagged image of Docker 25 is listed in `manifest.json` only, and stays so in an archive of Docker's.
-        Some(bytes) if kind == Kind::DockerArchive || missing().next().is_none() => bytes,
+        Some(bytes) if kind == Carrier::DockerArchive || missing().next().is_none() => bytes,
         Some(bytes) if graph.root.as_ref().is_some_and(|root| !root.children.is_empty()) => {
             let index = Index::parse(&bytes)?;
             let taken: Vec<&str> = index.manifests().iter().filter_map(Descriptor::ref_name).collect();
@@ -70,7 +70,7 @@ pub fn finish(
     };
     finished.index = source.index().map(|old| Change { old: Digest::sha256(old), new: Digest::sha256(&index) });
     finished.documents.push(("index.json", index));
-    if kind == Kind::DockerArchive {
+    if kind == Carrier::DockerArchive {
         docker::documents(documents, docker, plans, &entries, &mut finished)?;
     }
     // One that only a subject leads to is rewritten and has no name.
@@ -107,7 +107,7 @@ fn new_manifests<'d>(
     documents: &mut Documents<'_>,
     images: impl Iterator<Item = (&'d DockerImage, &'d Entry)> + Clone,
     taken: &[&str],
-    kind: Kind,
+    kind: Carrier,
 ) -> Result<Vec<NewDescriptor>> {
     let mut list = Vec::new();
     let tags = images.clone().flat_map(|(_, entry)| &entry.tags).filter_map(|tag| tag_of(tag));
@@ -137,7 +137,7 @@ fn new_manifests<'d>(
             let short = tag_of(tag).unwrap_or(tag);
             // A reference name may occur only once; where two repositories have the same tag, the whole name tells.
             let unique = uses.get(short) == Some(&1);
-            let name = if unique || kind == Kind::DockerArchive { short } else { tag };
+            let name = if unique || kind == Carrier::DockerArchive { short } else { tag };
             named.annotations.insert(IMAGE_NAME.to_owned(), full_name(tag));
             named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
             list.push(named);
@@ -172,9 +172,9 @@ pub fn unreferenced(source: &Source, graph: &Graph, used: &BTreeSet<String>) -> 
     if source.docker().is_some() {
         known.extend(["manifest.json", "repositories"].map(str::to_owned));
     }
-    known.extend(used.iter().map(|path| source.resolved(path)));
+    known.extend(used.iter().map(|path| source.listing().resolved(path)));
     let is_v1 = |name: &String| ["/VERSION", "/json", "/layer.tar"].iter().any(|end| name.ends_with(end));
-    let unknown = source.files()?.into_iter().filter(|name| !known.contains(name));
+    let unknown = source.listing().files()?.into_iter().filter(|name| !known.contains(name));
     let (v1, others): (Vec<String>, Vec<String>) = unknown.partition(is_v1);
     let more = others.len().saturating_sub(NAMED_MAX);
     let mut list: Vec<String> =

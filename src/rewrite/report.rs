@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::media_type::Compression;
 use crate::platform::Platform;
-use crate::store::location::Carrier;
+use crate::store::location::NamedCarrier;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -24,9 +24,9 @@ pub struct Report {
     /// The canonical form and its parameters, of the layers that were encoded.
     pub form: Form,
     /// What was read.
-    pub source: Carrier,
+    pub source: NamedCarrier,
     /// What was written.
-    pub destination: Carrier,
+    pub destination: NamedCarrier,
     /// Every image, attestations and artifacts aside.
     pub images: Vec<Image>,
     /// Every distinct layer.

@@ -8,7 +8,7 @@ use crate::policy::{Attestations, Base, Policy, Signatures};
 use crate::rewrite::report::Report;
 use crate::rewrite::{rewrite, speculative};
 use crate::stamp::Stamp;
-use crate::store::location::{Kind, Location, Where};
+use crate::store::location::{Carrier, Location, Where};
 use crate::store::open::Source;
 use crate::store::write::{self, Target};
 
@@ -123,7 +123,7 @@ impl Rewrite {
         let mut policy = self.policy.clone();
         policy.reference.clone_from(&location.reference);
         let (source, early) = speculative::open(location, &policy, &context)?;
-        let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.kind());
+        let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.carrier());
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
         let (image, mut report) = rewrite(&source, &policy, kind, &context, early)?;
@@ -131,9 +131,9 @@ impl Rewrite {
         Ok(Prepared { image, report, source, target, context, stamp: policy.stamp })
     }
 
-    fn target(&self, destination: &Location, kind: Kind) -> Result<Target> {
+    fn target(&self, destination: &Location, kind: Carrier) -> Result<Target> {
         match &destination.place {
-            Where::Stdio if kind == Kind::Oci => {
+            Where::Stdio if kind == Carrier::Oci => {
                 let text = "a layout in a directory can't go to standard output: use oci-archive:-";
                 Err(Error::refused(text))
             }

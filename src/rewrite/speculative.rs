@@ -36,7 +36,7 @@ pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Resul
     let is_all = matches!(policy.base, Base::None) && policy.reference.is_none() && policy.platform.is_none();
     let is_useful = location.place == Where::Stdio && is_all;
     if !is_useful {
-        return Ok((Source::open(location, spools, &mut |_, _| {})?, Early::default()));
+        return Ok((Source::open(location, context, &mut |_, _| {})?, Early::default()));
     }
     let (sender, receiver) = unbounded::<(String, Extent)>();
     let pool = &context.pool.batch();
@@ -47,7 +47,7 @@ pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Resul
             // Where there can be no threads, layers are worked on when they all are here.
             let _ = start(scope, "layer", || work(&receiver, policy, pool, &blobs, &done));
         }
-        let opened = Source::open(location, spools, &mut |name, extent| offer(&sender, name, extent));
+        let opened = Source::open(location, context, &mut |name, extent| offer(&sender, name, extent));
         if opened.is_err() {
             pool.cancel();
         }

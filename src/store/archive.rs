@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result, printable, quoted};
 use crate::limits::Limits;
+use crate::store::{BlobRef, BlobStore, Listing};
 use crate::tar::{BLOCK, Entry, Part, Step, Visitor, Walker, Want};
 
 /// Links are followed this far: the archives of podman have one, a loop has no end.
@@ -23,23 +24,88 @@ enum Member {
     Directory,
 }
 
-/// The index of an archive.
+/// An archive that is open as a store, by the index of its entries.
 #[derive(Debug)]
 pub struct Archive {
+    name: String,
     members: BTreeMap<String, Member>,
     /// Bytes of their names, and of what links point to.
     names: u64,
-    /// All of it, for whoever wants to see every entry once more.
+    /// All of it, to show every entry once more.
     extent: Extent,
+    gzip_mtime: Option<u32>,
 }
 
+impl BlobStore for Archive {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn document(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let bytes = self.file(name).and_then(|extent| extent.map(|extent| extent.bytes(limit)).transpose());
+        bytes.map_err(|e| e.in_blob(printable(name.as_bytes())))
+    }
+
+    fn blob(&self, blob: BlobRef<'_>) -> Result<Option<Extent>> {
+        match blob {
+            BlobRef::Digest(digest) => self.file(&digest.path()),
+            BlobRef::Path(path) => self.file(path),
+        }
+    }
+
+    fn listing(&self) -> &dyn Listing {
+        self
+    }
+}
+
+impl Listing for Archive {
+    /// Links are not among them.
+    fn files(&self) -> Result<Vec<String>> {
+        let files = self.members.iter().filter(|(_, member)| matches!(member, Member::File(_)));
+        Ok(files.map(|(name, _)| name.clone()).collect())
+    }
+
+    fn resolved(&self, name: &str) -> String {
+        let mut name = name;
+        for _ in 0..MAX_LINKS {
+            match self.members.get(name) {
+                Some(Member::Link(target)) => name = target,
+                _ => break,
+            }
+        }
+        name.to_owned()
+    }
+
+    fn is_archive(&self) -> bool {
+        true
+    }
+
+    /// In the order of the archive. Headers of global PAX headers are shown too, and those before the end that belong to
+    /// no entry.
+    fn entries(&self, visit: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
+        walk(&self.extent, &mut |_, entry| visit(entry))
+    }
+
+    fn gzip_mtime(&self) -> Option<u32> {
+        self.gzip_mtime
+    }
+}
+
+/// Called for each file of an archive once its header is read; its content may still be arriving.
+pub type OnEntry<'a> = dyn FnMut(&str, &Extent) + 'a;
+
 impl Archive {
-    /// Indexes an archive; contents are skipped, unless the extent is a spool that is still being filled.
-    /// `arrived` is told of each file as soon as its header is read, its bytes may then still be on the way.
-    pub fn index(extent: &Extent, limits: &Limits, mut arrived: impl FnMut(&str, &Extent)) -> Result<Self> {
-        let mut archive = Self { members: BTreeMap::new(), names: 0, extent: extent.clone() };
+    /// Indexes an archive, for messages called `name`. Contents are skipped; of a spool that is still being filled they
+    /// are awaited.
+    ///
+    /// # Errors
+    ///
+    /// If it is no tar that holds plain files, or is larger than the limits allow.
+    pub fn index(name: &str, extent: &Extent, limits: &Limits, on_entry: &mut OnEntry<'_>) -> Result<Self> {
+        let name = name.to_owned();
+        let mut archive = Self { name, members: BTreeMap::new(), names: 0, extent: extent.clone(), gzip_mtime: None };
         walk(extent, &mut |step, entry| match step {
-            Step::Entry => archive.add(entry, extent, limits, &mut arrived).map_err(|e| {
+            Step::Entry => archive.add(entry, extent, limits, on_entry).map_err(|e| {
                 let name = printable(&entry.name());
                 e.at_entry(name).at_offset(entry.offset())
             }),
@@ -48,10 +114,11 @@ impl Archive {
         archive.checked()
     }
 
-    /// Shows the headers of every entry once more, in the order of the archive: also those of global PAX headers, and
-    /// what extension headers stand before its end.
-    pub fn entries(&self, visit: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
-        walk(&self.extent, &mut |_, entry| visit(entry))
+    /// The same archive, which was compressed as a whole with this MTIME, in seconds.
+    #[must_use]
+    pub fn with_gzip_mtime(mut self, mtime: Option<u32>) -> Self {
+        self.gzip_mtime = mtime;
+        self
     }
 
     fn checked(self) -> Result<Self> {
@@ -61,13 +128,7 @@ impl Archive {
         Ok(self)
     }
 
-    fn add(
-        &mut self,
-        entry: &Entry,
-        extent: &Extent,
-        limits: &Limits,
-        arrived: &mut impl FnMut(&str, &Extent),
-    ) -> Result<()> {
+    fn add(&mut self, entry: &Entry, extent: &Extent, limits: &Limits, on_entry: &mut OnEntry<'_>) -> Result<()> {
         let raw = entry.name();
         for name in [&raw, entry.link_name()] {
             self.names += name.len() as u64;
@@ -99,7 +160,7 @@ impl Archive {
             }
             b'0' | 0 | b'7' if !text.ends_with('/') => {
                 let file = extent.part(entry.header_offset() + BLOCK as u64, entry.size());
-                arrived(&name, &file);
+                on_entry(&name, &file);
                 Member::File(file)
             }
             b'5' | b'0' | 0 => Member::Directory,
@@ -125,7 +186,7 @@ impl Archive {
     }
 
     /// The file of that name, links resolved; `None` if there is none.
-    pub fn file(&self, name: &str) -> Result<Option<Extent>> {
+    fn file(&self, name: &str) -> Result<Option<Extent>> {
         let Some(mut name) = normal("", name) else { return Ok(None) };
         let first = name.clone();
         for _ in 0..MAX_LINKS {
@@ -142,28 +203,6 @@ impl Archive {
         let found = "a chain of links without end";
         Err(Error::malformed("link", format!("at most {MAX_LINKS} links to a file"), found)
             .at_entry(printable(first.as_bytes())))
-    }
-
-    /// The name that a chain of links ends at.
-    pub fn resolved(&self, name: &str) -> String {
-        let mut name = name;
-        for _ in 0..MAX_LINKS {
-            match self.members.get(name) {
-                Some(Member::Link(target)) => name = target,
-                _ => break,
-            }
-        }
-        name.to_owned()
-    }
-
-    /// Names of all files, sorted; links are not among them.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().filter(|(_, member)| matches!(member, Member::File(_))).map(|(name, _)| name.as_str())
-    }
-
-    /// Is there an entry of that name, whatever it is?
-    pub fn contains(&self, name: &str) -> bool {
-        self.members.contains_key(name)
     }
 }
 
@@ -288,7 +327,7 @@ mod tests {
     }
 
     fn error(extent: &Extent) -> String {
-        Archive::index(extent, &Limits::DEFAULT, |_, _| {}).unwrap_err().to_string()
+        Archive::index("a", extent, &Limits::DEFAULT, &mut |_, _| {}).unwrap_err().to_string()
     }
 
     #[test]
@@ -301,7 +340,7 @@ mod tests {
             link(b, tar::EntryType::Symlink, "loop2", "loop");
             link(b, tar::EntryType::Symlink, "dangling", "nothing");
         });
-        let archive = Archive::index(&extent, &Limits::DEFAULT, |_, _| {}).unwrap();
+        let archive = Archive::index("a", &extent, &Limits::DEFAULT, &mut |_, _| {}).unwrap();
         for name in ["layer.tar", "./layer.tar", "id/layer.tar", "id/hard"] {
             assert_eq!(archive.file(name).unwrap().unwrap().bytes(10).unwrap(), b"data", "{name}");
         }
@@ -309,7 +348,7 @@ mod tests {
         assert!(archive.file("dangling").unwrap_err().to_string().contains("missing"));
         assert!(archive.file("none").unwrap().is_none());
         assert!(archive.file("../layer.tar").unwrap().is_none());
-        assert_eq!(archive.files().collect::<Vec<_>>(), ["layer.tar"]);
+        assert_eq!(archive.files().unwrap(), ["layer.tar"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::spool;
 use crate::store::directory;
-use crate::store::location::Kind;
+use crate::store::location::Carrier;
 
 /// Where an image is written to.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub enum Target {
 
 impl Target {
     /// What a path of this kind is written as; an error where it is in the way.
-    pub fn new(path: &Path, kind: Kind, force: bool) -> Result<Self> {
+    pub fn new(path: &Path, kind: Carrier, force: bool) -> Result<Self> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -57,11 +57,11 @@ impl Target {
             }
         };
         match (kind, metadata) {
-            (Kind::Oci, None) if fs::symlink_metadata(path).is_ok() => {
+            (Carrier::Oci, None) if fs::symlink_metadata(path).is_ok() => {
                 wrong("a new or empty directory", "a link that leads nowhere")
             }
-            (Kind::Oci, None) => made_in(path).map(|()| Self::Folder { path: path.to_owned(), replace: false }),
-            (Kind::Oci, Some(metadata)) if metadata.is_dir() => {
+            (Carrier::Oci, None) => made_in(path).map(|()| Self::Folder { path: path.to_owned(), replace: false }),
+            (Carrier::Oci, Some(metadata)) if metadata.is_dir() => {
                 let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
                 // A link stays a link: what it points to is filled or replaced.
                 let path = resolved()?;
@@ -80,7 +80,7 @@ impl Target {
                 }
                 Ok(Self::Folder { path, replace: true })
             }
-            (Kind::Oci, Some(_)) => wrong("a directory", "a file; use oci-archive: for an archive"),
+            (Carrier::Oci, Some(_)) => wrong("a directory", "a file; use oci-archive: for an archive"),
             (_, Some(metadata)) if metadata.is_dir() => {
                 wrong("a file", "a directory; use oci: for a layout in a directory")
             }

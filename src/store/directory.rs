@@ -1,25 +1,74 @@
-//! A layout in a directory: the names that are in it, and whether all of them are the layout's own.
+//! A layout in a directory: its files, and whether all of them are the layout's own.
 //!
 //! A directory is replaced as a whole, so one that holds anything else must not be.
 
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::blob::{Extent, open_beneath};
 use crate::digest::Digest;
 use crate::document::json::{Json, Kind};
 use crate::error::{Error, Result, printable};
-use crate::store::open::DOCUMENT_LIMIT;
+use crate::limits::Limits;
+use crate::store::{BlobRef, BlobStore, Listing};
 
 /// `blobs/<algorithm>/<hex>` is as deep as a layout goes (OCI image-spec, image-layout.md).
 const DEPTH: u32 = 3;
-/// So many names of what is in the way are told; the rest is counted.
-const TOLD: usize = 3;
+/// At most this many offending names are listed.
+const MAX_LISTED: usize = 3;
 
-/// Names of all files in a directory, sorted. What is deeper than any layout goes is told by its directory's name,
-/// with a slash at its end.
-pub fn files(folder: &Path) -> Result<Vec<String>> {
+/// A directory that is open as a store.
+#[derive(Debug)]
+pub struct Directory {
+    name: String,
+    path: PathBuf,
+}
+
+impl Directory {
+    /// The directory of that path, for messages called `name`.
+    pub fn new(path: &Path, name: &str) -> Self {
+        Self { name: name.to_owned(), path: path.to_owned() }
+    }
+}
+
+impl BlobStore for Directory {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// No link that leads out of the directory is followed.
+    fn document(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let bytes = match open_beneath(&self.path, name) {
+            Ok((file, len)) => Extent::of_file(file, len).bytes(limit).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("cannot open", error)),
+        };
+        bytes.map_err(|e| e.in_blob(printable(name.as_bytes())))
+    }
+
+    /// Paths come from documents of strangers, so none is opened.
+    fn blob(&self, blob: BlobRef<'_>) -> Result<Option<Extent>> {
+        match blob {
+            BlobRef::Digest(digest) => Extent::of_path(&self.path.join(digest.path())),
+            BlobRef::Path(_) => Ok(None),
+        }
+    }
+
+    fn listing(&self) -> &dyn Listing {
+        self
+    }
+}
+
+impl Listing for Directory {
+    fn files(&self) -> Result<Vec<String>> {
+        files(&self.path)
+    }
+}
+
+/// Names of all files in a directory, sorted. Deeper files are reported as their directory, with a slash at the end.
+fn files(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     list(folder, "", DEPTH, &mut |name, is_folder, depth| {
         if !is_folder {
@@ -40,22 +89,22 @@ pub fn nothing_but_layout(folder: &Path) -> Result<()> {
     if !is_layout(folder)? {
         return wrong("a directory of something else".to_owned());
     }
-    let (mut told, mut count) = (Vec::new(), 0_usize);
+    let (mut listed, mut count) = (Vec::new(), 0_usize);
     list(folder, "", DEPTH, &mut |name, is_folder, _| {
         if !is_own(&name, is_folder) {
             count += 1;
-            // Those of a directory that was told of are no news.
-            if told.len() < TOLD && !told.iter().any(|other| name.starts_with(&format!("{other}/"))) {
-                told.push(name);
+            // What is in a directory that is listed is listed by it.
+            if listed.len() < MAX_LISTED && !listed.iter().any(|other| name.starts_with(&format!("{other}/"))) {
+                listed.push(name);
             }
         }
     })?;
     if count == 0 {
         return Ok(());
     }
-    let more = if count > told.len() { format!(" and more, {count} in all") } else { String::new() };
-    let told: Vec<String> = told.iter().map(|name| printable(name.as_bytes())).collect();
-    wrong(format!("{}{more} beside it: move that away, or write to another directory", told.join(", ")))
+    let more = if count > listed.len() { format!(" and more, {count} in all") } else { String::new() };
+    let listed: Vec<String> = listed.iter().map(|name| printable(name.as_bytes())).collect();
+    wrong(format!("{}{more} beside it: move that away, or write to another directory", listed.join(", ")))
 }
 
 /// Does `index.json` list manifests, or else `oci-layout` name a version? A file of the first name alone says little:
@@ -64,7 +113,7 @@ fn is_layout(folder: &Path) -> Result<bool> {
     let member = |name: &str, key: &str, kind: Kind| -> Result<bool> {
         // What can't be read as a document is none.
         let Ok((file, len)) = open_beneath(folder, name) else { return Ok(false) };
-        let Ok(bytes) = Extent::of_file(file, len).bytes(DOCUMENT_LIMIT) else { return Ok(false) };
+        let Ok(bytes) = Extent::of_file(file, len).bytes(Limits::DEFAULT.document_bytes) else { return Ok(false) };
         Ok(Json::parse(&bytes).is_ok_and(|json| json.root().get(key).is_some_and(|value| value.kind() == kind)))
     };
     Ok(member("index.json", "manifests", Kind::Array)? || member("oci-layout", "imageLayoutVersion", Kind::String)?)
@@ -78,7 +127,7 @@ fn is_own(name: &str, is_folder: bool) -> bool {
     matches!(name, "oci-layout" | "index.json") || Digest::from_path(name).is_some_and(|digest| digest.path() == name)
 }
 
-/// Is told of a name, whether it is a directory's, and how much deeper it is looked.
+/// Called with a name, whether it is a directory's, and how many levels below it are listed.
 type Seen<'a> = dyn FnMut(String, bool, u32) + 'a;
 
 fn list(folder: &Path, prefix: &str, depth: u32, seen: &mut Seen<'_>) -> Result<()> {
@@ -100,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_deeper_than_a_layout_goes_is_told_by_its_folder() {
+    fn what_is_deeper_than_a_layout_goes_is_listed_by_its_directory() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("a/b/c/d")).unwrap();
         fs::write(folder.path().join("a/b/c/d/e"), "").unwrap();

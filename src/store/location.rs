@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// What an image is carried in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum Carrier {
     /// An OCI image layout in a directory.
     Oci,
     /// An OCI image layout in a tar.
@@ -18,7 +18,7 @@ pub enum Kind {
     DockerArchive,
 }
 
-impl Kind {
+impl Carrier {
     /// The transport's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -29,13 +29,14 @@ impl Kind {
     }
 }
 
-/// A carrier and its name.
+/// A location that a report names.
 #[derive(Debug, serde::Serialize)]
-pub struct Carrier {
+#[non_exhaustive]
+pub struct NamedCarrier {
     /// As it was given.
     pub name: String,
     /// `oci`, `oci-archive` or `docker-archive`
-    pub kind: Kind,
+    pub kind: Carrier,
 }
 
 /// A path, or the standard stream of the direction in question.
@@ -51,7 +52,7 @@ pub enum Where {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// Set if a prefix asks for it; else a source is detected and a destination takes the source's.
-    pub kind: Option<Kind>,
+    pub kind: Option<Carrier>,
     /// Where it is.
     pub place: Where,
     /// Which image of several; only with a prefix, as a plain path may contain colons.
@@ -99,7 +100,7 @@ impl FromStr for Location {
                 format!("{text}: {prefix} is not a transport of restamp's: {advice}; a file of that name is ./{text}");
             return Err(Error::refused(text));
         }
-        let kinds = [Kind::OciArchive, Kind::DockerArchive, Kind::Oci];
+        let kinds = [Carrier::OciArchive, Carrier::DockerArchive, Carrier::Oci];
         let forced = kinds.into_iter().find_map(|kind| {
             let rest = text.strip_prefix(kind.name())?.strip_prefix(':')?;
             Some((kind, rest))
@@ -121,7 +122,7 @@ impl FromStr for Location {
             return Err(Error::malformed("image", expected, text));
         }
         let place = if path == "-" { Where::Stdio } else { Where::Path(path.into()) };
-        if kind == Kind::Oci && place == Where::Stdio {
+        if kind == Carrier::Oci && place == Where::Stdio {
             return Err(Error::malformed("image", "a directory behind oci:", "-, which can only be an archive"));
         }
         Ok(Self { kind: Some(kind), place, reference: reference.map(str::to_owned) })
@@ -155,10 +156,10 @@ mod tests {
         assert_eq!(parse("a:b/c.tar"), Location::path("a:b/c.tar"));
         assert_eq!(parse("./oci:x"), Location::path("./oci:x"));
         let full = parse("oci:dir:registry.example:5000/app:v1");
-        assert_eq!((full.kind, full.as_path()), (Some(Kind::Oci), Some(Path::new("dir"))));
+        assert_eq!((full.kind, full.as_path()), (Some(Carrier::Oci), Some(Path::new("dir"))));
         assert_eq!(full.reference.as_deref(), Some("registry.example:5000/app:v1"));
         assert_eq!(parse("oci-archive:-").place, Where::Stdio);
-        assert_eq!(parse("docker-archive:x.tar").kind, Some(Kind::DockerArchive));
+        assert_eq!(parse("docker-archive:x.tar").kind, Some(Carrier::DockerArchive));
         for bad in ["", "oci:", "oci:dir:", "oci:-", "docker-archive::x"] {
             assert!(bad.parse::<Location>().is_err(), "{bad}");
         }

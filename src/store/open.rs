@@ -2,42 +2,33 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use crate::blob::{Extent, Growing, open_beneath, read_full};
+use crate::blob::{Extent, Growing, read_full};
+use crate::context::RunContext;
 use crate::decode::{Decoder, Expect, Window};
 use crate::digest::Digest;
 use crate::document::json::Json;
-use crate::error::{self, Error, Result, printable};
+use crate::error::{self, Error, Result};
 use crate::limits::Limits;
 use crate::media_type::Compression;
 use crate::name::tag_of;
-use crate::spool::Spools;
-use crate::store::archive::Archive;
-use crate::store::directory;
-use crate::store::location::{Kind, Location, Where};
+use crate::store::archive::{Archive, OnEntry};
+use crate::store::directory::Directory;
+use crate::store::location::{Carrier, Location, Where};
+use crate::store::{BlobRef, BlobStore, Listing};
 use crate::sync::start;
-use crate::tar::Entry;
 
-/// The largest document that is read, [`Limits::document_bytes`], where there is no source to ask.
-pub const DOCUMENT_LIMIT: u64 = Limits::DEFAULT.document_bytes;
-
-/// What every source is opened with.
-const LIMITS: Limits = Limits::DEFAULT;
-
-/// An open image.
+/// An open image: a store, and the documents at its top, which say what carrier it is.
 #[derive(Debug)]
 pub struct Source {
-    name: String,
-    kind: Kind,
-    store: Store,
+    store: Box<dyn BlobStore>,
+    carrier: Carrier,
+    limits: Limits,
     index: Option<Vec<u8>>,
     docker: Option<Docker>,
-    gzip_mtime: Option<u32>,
     /// `oci-layout`, once it was read.
     layout: OnceLock<Option<Vec<u8>>>,
-    limits: Limits,
 }
 
 /// The documents that only an archive of `docker save` has.
@@ -49,86 +40,81 @@ pub struct Docker {
     pub repositories: Option<Vec<u8>>,
 }
 
-struct Opened {
-    store: Store,
-    gzip_mtime: Option<u32>,
-}
-
-#[derive(Debug)]
-enum Store {
-    Folder(PathBuf),
-    Archive(Archive),
-}
-
-/// Is told of each file of an archive as its header is read: its name, and its bytes, which may still be on the way.
-pub type Arrived<'a> = dyn FnMut(&str, &Extent) + 'a;
-
 impl Source {
-    /// Opens what a location names.
-    pub fn open(location: &Location, spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Self> {
+    /// Opens what a location names. `on_entry` is called for each file of an archive.
+    ///
+    /// # Errors
+    ///
+    /// If there is no image, or it can't be read.
+    pub fn open(location: &Location, context: &RunContext, on_entry: &mut OnEntry<'_>) -> Result<Self> {
         let name = match &location.place {
             Where::Stdio => "standard input".to_owned(),
             Where::Path(path) => path.display().to_string(),
         };
-        let opened = match &location.place {
-            Where::Path(path) if path.is_dir() => Ok(Opened { store: Store::Folder(path.clone()), gzip_mtime: None }),
-            Where::Path(path) => {
-                File::open(path).map_err(|e| cannot_open(&name, e)).and_then(|f| archive(f, spools, arrived))
-            }
+        let opened: Result<Box<dyn BlobStore>> = match &location.place {
+            Where::Path(path) if path.is_dir() => Ok(Box::new(Directory::new(path, &name))),
+            Where::Path(path) => File::open(path)
+                .map_err(|e| cannot_open(&name, e))
+                .and_then(|file| Ok(Box::new(archive(&name, file, context, on_entry)?) as Box<dyn BlobStore>)),
             Where::Stdio => rustix::io::dup(io::stdin())
                 .map_err(|e| Error::io("cannot read", e.into()))
-                .and_then(|fd| archive(File::from(fd), spools, arrived)),
+                .and_then(|fd| Ok(Box::new(archive(&name, File::from(fd), context, on_entry)?) as Box<dyn BlobStore>)),
         };
-        opened.and_then(|opened| Self::detect(name.clone(), opened, location.kind)).map_err(|e| e.in_file(name))
+        let detected = opened.and_then(|store| Self::detect(store, location.kind, context.limits.clone()));
+        detected.map_err(|e| e.in_file(name))
     }
 
-    fn detect(name: String, opened: Opened, forced: Option<Kind>) -> Result<Self> {
-        let Opened { store, gzip_mtime } = opened;
-        let mut source = Self {
-            name,
-            kind: Kind::Oci,
-            store,
-            index: None,
-            docker: None,
-            gzip_mtime,
-            layout: OnceLock::new(),
-            limits: LIMITS,
-        };
-        source.index = source.document("index.json")?;
-        let layout = source.index.is_some();
-        let folder = matches!(source.store, Store::Folder(_));
-        if !folder {
-            let manifest = source.document("manifest.json")?;
-            let repositories = source.document("repositories")?;
-            if manifest.is_some() || (!layout && repositories.is_some()) {
-                source.docker = Some(Docker { manifest, repositories });
+    /// Takes a store of any other kind for an image.
+    ///
+    /// # Errors
+    ///
+    /// If the documents of no image are in it.
+    pub fn of(store: Box<dyn BlobStore>, limits: Limits) -> Result<Self> {
+        let name = store.name().to_owned();
+        Self::detect(store, None, limits).map_err(|e| e.in_file(name))
+    }
+
+    fn detect(store: Box<dyn BlobStore>, forced: Option<Carrier>, limits: Limits) -> Result<Self> {
+        let document = |name: &str| store.document(name, limits.document_bytes);
+        let is_archive = store.listing().is_archive();
+        let index = document("index.json")?;
+        let is_layout = index.is_some();
+        let mut docker = None;
+        if is_archive {
+            let (manifest, repositories) = (document("manifest.json")?, document("repositories")?);
+            if manifest.is_some() || (!is_layout && repositories.is_some()) {
+                docker = Some(Docker { manifest, repositories });
             }
         }
-        let found = match (folder, &source.docker) {
-            (true, _) if layout => Kind::Oci,
-            (false, Some(_)) => Kind::DockerArchive,
-            (false, None) if layout => Kind::OciArchive,
+        let found = match (is_archive, &docker) {
+            (false, _) if is_layout => Carrier::Oci,
+            (true, Some(_)) => Carrier::DockerArchive,
+            (true, None) if is_layout => Carrier::OciArchive,
             _ => {
-                let expected = if folder { "index.json" } else { "index.json, manifest.json or repositories" };
+                let expected = if is_archive { "index.json, manifest.json or repositories" } else { "index.json" };
                 return Err(Error::missing(format!("{expected} (this is not a container image)")));
             }
         };
-        source.kind = match (forced, found) {
+        let carrier = match (forced, found) {
             (None, found) => found,
             (Some(forced), found) if forced == found => found,
             // Docker's archives since version 25 are layouts as well.
-            (Some(Kind::OciArchive), Kind::DockerArchive) if layout => {
-                source.docker = None;
-                Kind::OciArchive
+            (Some(Carrier::OciArchive), Carrier::DockerArchive) if is_layout => {
+                docker = None;
+                Carrier::OciArchive
             }
             (Some(forced), found) => {
                 return Err(Error::malformed("kind of image", forced.name(), found.name()));
             }
         };
-        Ok(source)
+        Ok(Self { store, carrier, limits, index, docker, layout: OnceLock::new() })
     }
 
-    /// An error if it is a layout of a version that nobody has defined yet, which may mean anything.
+    /// Succeeds for a layout of the only version there is; one of a later version may mean anything.
+    ///
+    /// # Errors
+    ///
+    /// If it is of another version.
     pub fn known_layout(&self) -> Result<()> {
         let Some(bytes) = self.layout()? else { return Ok(()) };
         let in_blob = |e: Error| e.in_blob("oci-layout");
@@ -140,7 +126,11 @@ impl Source {
         }
     }
 
-    /// The bytes of `oci-layout`, read once: those that were looked at are those that are written.
+    /// The bytes of `oci-layout`, read once: the bytes that were validated are those that are written.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be read.
     pub fn layout(&self) -> Result<Option<&[u8]>> {
         if self.layout.get().is_none() {
             let _ = self.layout.set(self.document("oci-layout")?);
@@ -150,7 +140,7 @@ impl Source {
 
     /// What it was opened from, for messages.
     pub fn name(&self) -> &str {
-        &self.name
+        self.store.name()
     }
 
     /// How much of it may have to be held in memory.
@@ -159,21 +149,13 @@ impl Source {
     }
 
     /// What it is carried in.
-    pub fn kind(&self) -> Kind {
-        self.kind
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
     }
 
-    /// The first MTIME that is not 0 in the gzip headers of an archive that is compressed as a whole.
-    pub fn gzip_mtime(&self) -> Option<u32> {
-        self.gzip_mtime
-    }
-
-    /// Shows the headers of every entry of an archive; a directory has none.
-    pub fn archive_entries(&self, visit: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
-        match &self.store {
-            Store::Folder(_) => Ok(()),
-            Store::Archive(archive) => archive.entries(visit),
-        }
+    /// Its files.
+    pub fn listing(&self) -> &dyn Listing {
+        self.store.listing()
     }
 
     /// The bytes of `index.json`.
@@ -186,55 +168,36 @@ impl Source {
         self.docker.as_ref()
     }
 
-    /// A blob of the layout; `None` if it is not there.
-    pub fn blob(&self, digest: &Digest) -> Result<Option<Extent>> {
-        self.file(&digest.path())
-    }
-
-    /// A file by its name in the archive or below the directory.
+    /// A blob, not verified yet; `None` if it is not here.
     ///
-    /// For a directory the name has to come from here or from a [`Digest`], never from a document.
-    pub fn file(&self, name: &str) -> Result<Option<Extent>> {
-        match &self.store {
-            Store::Folder(folder) => Extent::of_path(&folder.join(name)),
-            Store::Archive(archive) => archive.file(name),
-        }
+    /// # Errors
+    ///
+    /// If it can't be looked up.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Extent>> {
+        self.store.blob(BlobRef::Digest(digest))
     }
 
-    /// The name of the file that a name leads to, links resolved.
-    pub fn resolved(&self, name: &str) -> String {
-        match &self.store {
-            Store::Folder(_) => name.to_owned(),
-            Store::Archive(archive) => archive.resolved(name),
-        }
+    /// A file of an archive by its path, links resolved; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it is a link that leads nowhere.
+    pub fn file(&self, path: &str) -> Result<Option<Extent>> {
+        self.store.blob(BlobRef::Path(path))
     }
 
-    /// A small file's bytes; `None` if it is not there. No digest guards it, so in a directory no link that leads out of
-    /// that is followed.
+    /// A document that no digest covers; `None` if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read, or is larger than a document may be.
     pub fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let extent = match &self.store {
-            Store::Folder(folder) => match open_beneath(folder, name) {
-                Ok((file, len)) => Ok(Some(Extent::of_file(file, len))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Error::io("cannot open", error)),
-            },
-            Store::Archive(archive) => archive.file(name),
-        };
-        let bytes = extent.and_then(|extent| extent.map(|extent| extent.bytes(self.limits.document_bytes)).transpose());
-        bytes.map_err(|e| e.in_blob(printable(name.as_bytes())))
-    }
-
-    /// Names of all files, sorted; of what is deeper in a directory than a layout goes, those of its folders.
-    pub fn files(&self) -> Result<Vec<String>> {
-        match &self.store {
-            Store::Archive(archive) => Ok(archive.files().map(str::to_owned).collect()),
-            Store::Folder(path) => directory::files(path),
-        }
+        self.store.document(name, self.limits.document_bytes)
     }
 }
 
-/// Indexes an archive; what can't be read at any offset is spooled.
-fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Opened> {
+/// Indexes an archive. What can't be read at any offset is spooled.
+fn archive(name: &str, mut file: File, context: &RunContext, on_entry: &mut OnEntry<'_>) -> Result<Archive> {
     let metadata = file.metadata().map_err(|e| Error::io("cannot look at it", e))?;
     if metadata.is_dir() {
         return Err(Error::malformed("source", "an archive", "a directory"));
@@ -246,29 +209,53 @@ fn archive(mut file: File, spools: &Spools, arrived: &mut Arrived<'_>) -> Result
         may_be_archive(&head[..count])?;
         if Compression::sniff(&head[..count]) == Compression::None {
             let extent = Extent::of_file(file, metadata.len());
-            let store = Archive::index(&extent, &LIMITS, arrived).map(Store::Archive).map_err(no_image)?;
-            return Ok(Opened { store, gzip_mtime: None });
+            return Archive::index(name, &extent, &context.limits, on_entry).map_err(no_image);
         }
     }
     let count = read_full(&mut file, &mut head).map_err(|e| Error::io("cannot read", e))?;
     may_be_archive(&head[..count])?;
     let mut plain = io::Cursor::new(head[..count].to_vec()).chain(file);
     match Compression::sniff(&head[..count]) {
-        Compression::None => Ok(Opened { store: spooled(&mut plain, spools, arrived)?, gzip_mtime: None }),
+        Compression::None => spooled(name, &mut plain, context, on_entry),
         Compression::Gzip | Compression::Zstd => {
-            let mut decoder = Decoder::new(Box::new(plain), &Expect::default(), Window::any())?;
-            let store = spooled(&mut decoder, spools, arrived)?;
-            Ok(Opened { store, gzip_mtime: decoder.gzip_mtime() })
+            let decoder = Decoder::new(Box::new(plain), &Expect::default(), Window::any())?;
+            let mut limited = Limited { reader: decoder, read: 0, limit: context.limits.spooled_bytes };
+            let archive = spooled(name, &mut limited, context, on_entry)?;
+            Ok(archive.with_gzip_mtime(limited.reader.gzip_mtime()))
         }
     }
 }
 
+/// What a compressed archive becomes, up to a limit: a few megabytes of it may become terabytes.
+struct Limited<R> {
+    reader: R,
+    read: u64,
+    limit: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.read = self.read.saturating_add(count as u64);
+        if self.read > self.limit {
+            let error = Error::limit("size of the decompressed archive in bytes", self.limit, "more");
+            return Err(io::Error::other(error));
+        }
+        Ok(count)
+    }
+}
+
 /// Spools an archive and indexes it while it arrives.
-fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrived<'_>) -> Result<Store> {
-    let growing = Growing::new(spools.file()?);
+fn spooled(
+    name: &str,
+    reader: &mut (dyn Read + Send),
+    context: &RunContext,
+    on_entry: &mut OnEntry<'_>,
+) -> Result<Archive> {
+    let growing = Growing::new(context.spools.file()?);
     std::thread::scope(|scope| {
         let filler = start(scope, "fill", || growing.fill(reader))?;
-        let indexed = Archive::index(&Extent::of_growing(std::sync::Arc::clone(&growing)), &LIMITS, arrived);
+        let indexed = Archive::index(name, &Extent::of_growing(Arc::clone(&growing)), &context.limits, on_entry);
         // What follows the end marker is read all the same: the program that writes into this pipe must not be
         // killed by closing it. It may be once it is known that its archive is of no use.
         match &indexed {
@@ -277,7 +264,7 @@ fn spooled(reader: &mut (dyn Read + Send), spools: &Spools, arrived: &mut Arrive
         }
         let filled = filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // A reading error explains an index that stops short, not the other way round.
-        filled.and(indexed.map_err(no_image)).map(Store::Archive)
+        filled.and(indexed.map_err(no_image))
     })
 }
 
@@ -286,7 +273,7 @@ fn cannot_open(name: &str, error: io::Error) -> Error {
     let is_image_name = tag_of(name).is_some() && !name.starts_with(['.', '/']);
     if error.kind() == io::ErrorKind::NotFound && is_image_name {
         return Error::refused(
-            "there is no such file; an image of Docker's comes by a pipe: docker save NAME | restamp …",
+            "there is no such file; to read from a Docker daemon, pipe the image: docker save NAME | restamp …",
         );
     }
     Error::io("cannot open", error)

@@ -274,7 +274,7 @@ fn pad(out: &mut impl Write, size: u64) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::location::Kind;
+    use crate::store::location::Carrier;
     use std::io::Read;
 
     fn image() -> Image {
@@ -360,13 +360,13 @@ mod tests {
         let epoch = Epoch::new(0).unwrap();
         let path = folder.path().join("layout");
         let spools = Spools::new(folder.path());
-        write(&image(), &Target::new(&path, Kind::Oci, false).unwrap(), epoch, &spools).unwrap();
-        assert!(Target::new(&path, Kind::Oci, false).unwrap_err().to_string().contains("non-empty"));
-        write(&image(), &Target::new(&path, Kind::Oci, true).unwrap(), epoch, &spools).unwrap();
+        write(&image(), &Target::new(&path, Carrier::Oci, false).unwrap(), epoch, &spools).unwrap();
+        assert!(Target::new(&path, Carrier::Oci, false).unwrap_err().to_string().contains("non-empty"));
+        write(&image(), &Target::new(&path, Carrier::Oci, true).unwrap(), epoch, &spools).unwrap();
         let other = folder.path().join("other");
         fs::create_dir(&other).unwrap();
         fs::write(other.join("precious"), "").unwrap();
-        assert!(Target::new(&other, Kind::Oci, true).is_err());
+        assert!(Target::new(&other, Carrier::Oci, true).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 

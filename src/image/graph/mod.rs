@@ -214,7 +214,7 @@ impl Graph {
         let body = match class {
             Class::Index => self.index(bytes).map(|index| Body::Index(Box::new(index))),
             Class::Manifest => self.manifest(source, link, bytes).map(|manifest| Body::Manifest(Box::new(manifest))),
-            _ if unknown::may_be_document(&extent)? => self.unknown(source, extent, &bytes),
+            _ if unknown::may_be_document(&extent, source.limits())? => self.unknown(source, extent, &bytes),
             _ => Ok(Body::Blob(extent)),
         };
         // Bytes that are not the ones that were meant may still be a document, whose links are looked at as well.
@@ -231,7 +231,7 @@ impl Graph {
 
     /// What has a media type that is none of a document that is known: bytes, unless it is a JSON document.
     fn other(&mut self, source: &Source, link: &Descriptor, extent: Extent) -> Result<Body> {
-        if !unknown::may_be_document(&extent)? {
+        if !unknown::may_be_document(&extent, source.limits())? {
             return Ok(Body::Blob(extent));
         }
         let bytes = extent.bytes(source.limits().document_bytes)?;

@@ -8,7 +8,8 @@ use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::unknown::{self, Unknown};
 use crate::error::{Error, Result};
-use crate::store::open::{DOCUMENT_LIMIT, Source};
+use crate::limits::Limits;
+use crate::store::open::Source;
 
 /// More blobs than any layout has.
 const MAX_BLOBS: usize = 1_000_000;
@@ -50,8 +51,8 @@ impl UnknownNode {
 }
 
 /// May this be a JSON document, by its length and its first character?
-pub(super) fn may_be_document(extent: &Extent) -> Result<bool> {
-    if extent.len() > DOCUMENT_LIMIT {
+pub(super) fn may_be_document(extent: &Extent, limits: &Limits) -> Result<bool> {
+    if extent.len() > limits.document_bytes {
         return Ok(false);
     }
     let mut head = [0; HEAD];
@@ -81,9 +82,9 @@ impl Graph {
                 continue;
             }
             let Some(extent) = source.blob(&digest)? else { continue };
-            if may_be_document(&extent)? {
+            if may_be_document(&extent, source.limits())? {
                 // One that is damaged is found to be so when it is copied.
-                let bytes = extent.verified_bytes(&digest, None, DOCUMENT_LIMIT).unwrap_or_default();
+                let bytes = extent.verified_bytes(&digest, None, source.limits().document_bytes).unwrap_or_default();
                 pending.extend(unknown::digests(&bytes).into_iter().filter(is_here));
                 // Not patched, so its subject has to stay as well.
                 let document = Unknown::parse(&bytes);

@@ -6,7 +6,6 @@ use crate::document::moved;
 use crate::document::unknown::Unknown;
 use crate::error::Result;
 use crate::image::graph::{Body, UnknownNode};
-use crate::store::open::DOCUMENT_LIMIT;
 use crate::store::write::Content;
 
 impl Documents<'_> {
@@ -25,7 +24,7 @@ impl Documents<'_> {
         let subject = unknown.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten();
         let patched = match subject {
             Some(edit) => {
-                let bytes = unknown.extent.verified_bytes(digest, None, DOCUMENT_LIMIT)?;
+                let bytes = unknown.extent.verified_bytes(digest, None, self.source.limits().document_bytes)?;
                 Unknown::parse(&bytes).map(|document| document.patch(&edit)).transpose()?
             }
             None => None,
