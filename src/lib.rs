@@ -34,7 +34,6 @@
 //! | 7 | [`store`] | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | [`context`] | what one run works with: threads, temporary files, limits, progress |
 //! | 5 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
-//! | 4 | [`policy`] | what to do, as a caller asks for it |
 //! | 4 | [`repair`] | which entries have times in their content, and what replaces them there |
 //! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
 //! | 4 | [`decode`] | decompression, within a budget for windows |
@@ -46,7 +45,7 @@
 //!
 //! # The way of one timestamp
 //!
-//! `cli::rewrite` parses the arguments into a [`policy::Policy`] → [`Rewrite`] opens the image, follows the graph, plans every
+//! `cli::rewrite` makes a [`Rewrite`] of the arguments → that opens the image, follows its documents, plans every
 //! layer and runs them → [`layer::rewrite`] reads, inflates, patches and compresses one → [`tar::Walker`] shows
 //! [`tar::Patcher`] the headers and the content of each entry → [`tar::Entry::times`] says where in the headers the times
 //! are, and there the patcher writes. Times in content: [`repair::plan`] says by an entry's headers what patches it, and
@@ -87,7 +86,6 @@ pub mod media_type;
 mod memory;
 pub mod name;
 pub mod platform;
-pub mod policy;
 pub mod repair;
 pub mod rewrite;
 pub mod spool;
@@ -101,6 +99,7 @@ pub use context::{Progress, RunContext};
 pub use diff::Diff;
 pub use digest::Digest;
 pub use error::{Error, Result};
+pub use image::base::Base;
 pub use inspect::Inspect;
 pub use limits::Limits;
 pub use media_type::Compression;

@@ -1,6 +1,6 @@
 //! The archive around an image: the times of its own entries. 0 or the epoch are right: the one is what podman and
 //! containerd write, the other what restamp does. No digest holds them, and every program that copies an image writes
-//! them anew, so that others say nothing about the image.
+//! new ones, so that other times say nothing about the image.
 
 use crate::error::{Result, printable};
 use crate::stamp::{Instant, Stamp};
@@ -16,19 +16,19 @@ const NAME: &str = "the archive";
 impl Checker<'_> {
     /// The times of the archive's entries, and of the gzip file that it may be in.
     pub(super) fn archive(&mut self) -> Result<()> {
-        if self.source.carrier() == Carrier::Oci {
+        if self.set.source.carrier() == Carrier::Oci {
             return Ok(());
         }
-        let (stamp, level) = (self.policy.stamp, self.archive_times);
+        let (stamp, level) = (self.options.stamp, self.archive_times);
         let place = self.findings.place(What::Archive, NAME, "");
-        if let Some(mtime) = self.source.listing().gzip_mtime() {
+        if let Some(mtime) = self.set.source.listing().gzip_mtime() {
             let mtime = Instant::from_seconds(i64::from(mtime));
             if !is_right(stamp, mtime) {
                 let finding = Finding { level, ..Finding::new(&place, Kind::Time, mtime.to_string()) };
                 self.findings.push(finding.field("MTIME of the gzip header"));
             }
         }
-        let (source, findings) = (self.source, &mut self.findings);
+        let (source, findings) = (self.set.source, &mut self.findings);
         source.listing().entries(&mut |entry| {
             for site in entry.times().filter(|site| !accepts(stamp, site)) {
                 let text = site.value.map(|value| value.to_string()).unwrap_or_default();

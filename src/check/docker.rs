@@ -1,4 +1,4 @@
-//! What only archives of `docker save` have: `manifest.json`, held against the layers and against `index.json`;
+//! What only archives of `docker save` have: `manifest.json`, compared with the layers and with `index.json`;
 //! `repositories`; the files of Docker's v1 format.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,23 +14,23 @@ use crate::document::docker::{Archive, Repositories};
 use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
 use crate::error::{Result, printable, quoted};
+use crate::image::ImageSet;
+use crate::image::archive::{ArchiveImage, ArchiveLayer};
 use crate::image::base;
-use crate::image::docker::{DockerImage, DockerLayer};
-use crate::image::graph::{Body, Graph};
+use crate::image::documents::{DocumentKind, Documents};
 use crate::media_type::{LayerKind, LayerType};
 use crate::name::familiar;
-use crate::store::open::Source;
 
 impl Checker<'_> {
     /// Everything of `docker save`.
     pub(super) fn docker(&mut self) -> Result<()> {
-        let Some(documents) = self.source.docker() else { return Ok(()) };
+        let Some(documents) = self.set.source.docker() else { return Ok(()) };
         let place = self.findings.place(What::File, "manifest.json", "");
-        let docker = self.docker;
-        let by_config = configs(self.graph);
+        let docker = &self.set.archive;
+        let by_config = configs(&self.set.documents);
         // The layers of a base image, by the names of their files.
         let mut base_files = BTreeSet::new();
-        let mut tags: BTreeMap<&str, &DockerImage> = BTreeMap::new();
+        let mut tags: BTreeMap<&str, &ArchiveImage> = BTreeMap::new();
         for image in docker {
             let field = entry_of(image);
             self.docker_image(&place, image, !by_config.contains(&image.id), &mut base_files)?;
@@ -58,29 +58,29 @@ impl Checker<'_> {
     fn docker_image(
         &mut self,
         place: &Arc<Place>,
-        image: &DockerImage,
+        image: &ArchiveImage,
         is_only_here: bool,
         base_files: &mut BTreeSet<String>,
     ) -> Result<()> {
         let of = image.entry.repo_tags.first();
         let of = of.map_or_else(|| image.id.to_string(), |tag| printable(familiar(tag).as_bytes()));
         // Entries may share a config.
-        let share = match self.shares.get(&image.id) {
+        let share = match self.prefixes.get(&image.id) {
             Some(share) => *share,
-            None => base::share(&self.policy.base, &image.config).map_err(|e| e.in_blob(image.id))?,
+            None => base::prefix(&self.options.base, &image.config).map_err(|e| e.in_blob(image.id))?,
         };
-        self.shares.insert(image.id, share);
+        self.prefixes.insert(image.id, share);
         self.checked.images += u64::from(is_only_here);
         if self.seen.insert(image.id) {
             let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
             let place = self.findings.place(What::Config, &name, &of);
             self.config(&place, &image.id, &image.config, image.entry.layers.len(), share.history)?;
         }
-        let by_path: BTreeMap<&str, &DockerLayer> = image.layers.iter().rev().map(|l| (l.path.as_str(), l)).collect();
+        let by_path: BTreeMap<&str, &ArchiveLayer> = image.files.iter().rev().map(|l| (l.path.as_str(), l)).collect();
         let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));
         for (number, path) in image.entry.layers.iter().enumerate() {
             let is_base = number < share.layers;
-            let file = self.source.listing().resolved(path.trim_start_matches("./"));
+            let file = self.set.source.listing().resolved(path.trim_start_matches("./"));
             if is_base {
                 base_files.insert(file.clone());
             }
@@ -112,13 +112,13 @@ impl Checker<'_> {
     /// What `LayerSources` says of when layers were made, of the images that were asked for.
     fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) {
         let Ok(archive) = Archive::parse(manifest) else { return };
-        let is_wanted = |number: usize| self.selection.docker_kept().get(number) != Some(&false);
+        let is_wanted = |number: usize| self.set.selection.entries_kept().get(number) != Some(&false);
         let times = archive.times(&is_wanted);
-        self.findings.times(place, times, self.policy.stamp);
+        self.findings.times(place, times, self.options.stamp);
     }
 
     /// The blobs that `LayerSources` names are read, where they are here.
-    fn sources(&mut self, place: &Arc<Place>, image: &DockerImage, of: &str) {
+    fn sources(&mut self, place: &Arc<Place>, image: &ArchiveImage, of: &str) {
         let known: BTreeSet<&Digest> = image.config.diff_ids.iter().collect();
         for (diff_id, link) in &image.entry.sources {
             if !known.contains(diff_id) {
@@ -126,7 +126,7 @@ impl Checker<'_> {
             }
             self.data(place, link);
             // They say what was pulled from a registry, which need not be what is in the archive.
-            let Ok(Some(extent)) = self.source.blob(&link.digest) else { continue };
+            let Ok(Some(extent)) = self.set.source.blob(&link.digest) else { continue };
             let name = link.digest.to_string();
             let own = self.findings.place(What::Layer, &name, of);
             let digest = Some(link.digest);
@@ -136,14 +136,14 @@ impl Checker<'_> {
     }
 
     /// A full name in `index.json` has to be that of the same image in `manifest.json`.
-    fn views_of_tags(&mut self, tags: &BTreeMap<&str, &DockerImage>) {
-        let tags: BTreeMap<&str, &DockerImage> = tags.iter().map(|(tag, image)| (familiar(tag), *image)).collect();
-        let Some(root) = &self.graph.root else { return };
+    fn views_of_tags(&mut self, tags: &BTreeMap<&str, &ArchiveImage>) {
+        let tags: BTreeMap<&str, &ArchiveImage> = tags.iter().map(|(tag, image)| (familiar(tag), *image)).collect();
+        let Some(root) = &self.set.documents.root else { return };
         let place = self.findings.place(What::Index, "index.json", "");
         for (number, child) in root.children.iter().enumerate() {
             let Some(image) = child.annotation(IMAGE_NAME).and_then(|name| tags.get(familiar(name))) else { continue };
-            let below = configs_below(self.graph, child.digest);
-            if self.selection.keeps_root(number) && !below.is_empty() && !below.contains(&image.id) {
+            let below = configs_below(&self.set.documents, child.digest);
+            if self.set.selection.keeps_root(number) && !below.is_empty() && !below.contains(&image.id) {
                 let text = format!("manifest.json has another image of that name, {}", image.id);
                 let field = member_path(&member_path(&child.path.to_string(), "annotations"), IMAGE_NAME);
                 self.findings.fault(&place, Kind::Views, &field, text);
@@ -151,16 +151,16 @@ impl Checker<'_> {
         }
     }
 
-    /// Beside layers under an ID of Docker's own stand files that say once more when they were made. No loader reads
+    /// Layers under an ID of Docker's own have files beside them that repeat when they were made. No loader reads
     /// them beside a `manifest.json`, and no digest holds them.
     fn v1_files(&mut self, base_files: &BTreeSet<String>) -> Result<()> {
-        let all: Vec<String> = self.source.listing().files()?;
+        let all: Vec<String> = self.set.source.listing().files()?;
         let id_of = |name: &String| name.strip_suffix("/json").filter(|id| is_v1_id(id)).map(str::to_owned);
         let ids: BTreeSet<String> = all.iter().filter_map(id_of).collect();
         for id in &ids {
             let name = format!("{id}/json");
             let place = self.findings.place(What::File, &name, "");
-            let Some(bytes) = self.source.document(&name)? else { continue };
+            let Some(bytes) = self.set.source.document(&name)? else { continue };
             let v1 = match V1::parse(&bytes) {
                 Ok(v1) => v1,
                 Err(error) => {
@@ -169,8 +169,8 @@ impl Checker<'_> {
                 }
             };
             let layer = format!("{id}/layer.tar");
-            if !base_files.contains(&self.source.listing().resolved(&layer)) {
-                self.findings.times_as(self.archive_times, &place, v1.times(), self.policy.stamp);
+            if !base_files.contains(&self.set.source.listing().resolved(&layer)) {
+                self.findings.times_as(self.archive_times, &place, v1.times(), self.options.stamp);
             }
             if let Some(own) = v1.id().filter(|own| own != id) {
                 self.findings.fault(&place, Kind::Repositories, "id", format!("expected {id}, found {own:?}"));
@@ -192,14 +192,15 @@ impl Checker<'_> {
                 return Ok(());
             }
         };
-        let all = self.source.listing().files()?;
+        let all = self.set.source.listing().files()?;
         let has_v1 = all.iter().any(|name| name.strip_suffix("/json").is_some_and(is_v1_id));
         let tags: BTreeSet<&str> =
-            self.docker.iter().flat_map(|image| &image.entry.repo_tags).map(|tag| familiar(tag)).collect();
-        let is_whole = self.policy.reference.is_none() && self.selection.docker_kept().iter().all(|kept| *kept);
+            self.set.archive.iter().flat_map(|image| &image.entry.repo_tags).map(|tag| familiar(tag)).collect();
+        let is_whole =
+            self.options.select.reference.is_none() && self.set.selection.entries_kept().iter().all(|kept| *kept);
         for (repository, tag, id) in repositories.tags() {
             let field = member_path(&member_path("", &repository), &tag);
-            if has_v1 && self.source.document(&format!("{id}/json"))?.is_none() {
+            if has_v1 && self.set.source.document(&format!("{id}/json"))?.is_none() {
                 self.findings.fault(&place, Kind::Repositories, &field, format!("{id:?} is not in the archive"));
             }
             if is_whole && !tags.contains(familiar(&format!("{repository}:{tag}"))) {
@@ -212,15 +213,10 @@ impl Checker<'_> {
 }
 
 /// What `LayerSources` says of the blobs that were read meanwhile.
-pub(super) fn layer_sources(
-    source: &Source,
-    docker: &[DockerImage],
-    layers: &Layers,
-    findings: &mut Findings,
-) -> Result<()> {
+pub(super) fn layer_sources(set: &ImageSet<'_>, layers: &Layers, findings: &mut Findings) -> Result<()> {
     let place = findings.place(What::File, "manifest.json", "");
-    for (diff_id, link) in docker.iter().flat_map(|image| &image.entry.sources) {
-        let Some(extent) = source.blob(&link.digest)? else { continue };
+    for (diff_id, link) in set.archive.iter().flat_map(|image| &image.entry.sources) {
+        let Some(extent) = set.source.blob(&link.digest)? else { continue };
         let mut fault = |text: String| findings.fault(&place, Kind::LayerSources, &link.path.to_string(), text);
         if extent.len() != link.size {
             fault(format!("size does not match: expected {}, found {}", link.size, extent.len()));
@@ -238,23 +234,23 @@ pub(super) fn layer_sources(
 }
 
 /// The place of an image in `manifest.json`.
-fn entry_of(image: &DockerImage) -> String {
+fn entry_of(image: &ArchiveImage) -> String {
     element_path("", image.number)
 }
 
 /// The digests of all configs of images that an index leads to.
-fn configs(graph: &Graph) -> BTreeSet<Digest> {
+fn configs(graph: &Documents) -> BTreeSet<Digest> {
     graph.images().filter_map(|(_, manifest)| Some(manifest.config.as_ref()?.digest)).collect()
 }
 
-fn configs_below(graph: &Graph, digest: Digest) -> BTreeSet<Digest> {
+fn configs_below(graph: &Documents, digest: Digest) -> BTreeSet<Digest> {
     let (mut found, mut seen, mut pending) = (BTreeSet::new(), BTreeSet::new(), vec![digest]);
     while let Some(digest) = pending.pop() {
         match graph.nodes.get(&digest).map(|node| &node.body) {
-            Some(Body::Index(index)) if seen.insert(digest) => {
+            Some(DocumentKind::Index(index)) if seen.insert(digest) => {
                 pending.extend(index.children.iter().map(|child| child.digest));
             }
-            Some(Body::Manifest(manifest)) if manifest.is_image() => {
+            Some(DocumentKind::Manifest(manifest)) if manifest.is_image() => {
                 found.extend(manifest.config.iter().map(|config| config.digest));
             }
             _ => {}

@@ -92,7 +92,7 @@ impl Findings {
         self.push(if field.is_empty() { finding } else { finding.field(field.to_owned()) });
     }
 
-    /// Something that somebody should know.
+    /// A note for the user.
     pub fn note(&mut self, place: &Arc<Place>, kind: Kind, field: &str, text: impl Into<Box<str>>) {
         let finding = Finding::new(place, kind, text).note();
         self.push(if field.is_empty() { finding } else { finding.field(field.to_owned()) });
@@ -122,7 +122,7 @@ impl Findings {
         for site in sites {
             if site.accepted_by(stamp) {
                 if site.is_left_by(stamp) {
-                    let text = format!("{:?} can't be read as a time, so nothing tells if it is late", site.text);
+                    let text = format!("{:?} is not a recognised date; it was not compared with the epoch", site.text);
                     self.note(place, Kind::NotATime, &site.path, text);
                 }
                 continue;

@@ -1,4 +1,4 @@
-//! What stands in the place of a layer and has no media type of one: judged by its name and its first bytes.
+//! Blobs in the list of layers whose media type is not one of a layer: recognised by that name and their first bytes.
 
 use crate::blob::Extent;
 use crate::error::Result;

@@ -17,7 +17,7 @@ use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result, printable, quoted};
 use crate::image::base;
-use crate::image::graph::{Body, IndexNode, ManifestNode, extent_of};
+use crate::image::documents::{DocumentKind, IndexDocument, ManifestDocument, extent_of};
 use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
 use crate::name::familiar;
 
@@ -27,10 +27,10 @@ const LAYOUT_VERSION: &str = "1.0.0";
 impl Checker<'_> {
     /// All documents that can be reached from `index.json`.
     pub(super) fn graph(&mut self) -> Result<()> {
-        let Some(root) = &self.graph.root else { return Ok(()) };
+        let Some(root) = &self.set.documents.root else { return Ok(()) };
         self.layout()?;
         let place = self.findings.place(What::Index, "index.json", "");
-        self.index(&place, root, "", &|number| self.selection.keeps_root(number))?;
+        self.index(&place, root, "", &|number| self.set.selection.keeps_root(number))?;
         // A chain of subjects may be long, so this is a list and no recursion.
         while let Some((subject, of)) = self.subjects.pop() {
             self.descend(&subject, &of)?;
@@ -43,7 +43,7 @@ impl Checker<'_> {
 
     /// Blobs that stay as they are with a document that names them.
     fn named_by_unknown(&mut self) -> Result<()> {
-        for (digest, extent) in self.graph.named_by_unknown(self.source, |digest| self.selection.keeps(digest))? {
+        for (digest, extent) in self.set.documents.named_by_unknown(self.set.source, |digest| self.set.keeps(digest))? {
             let place = self.findings.place(What::Blob, &digest.to_string(), "");
             self.hash(digest, place, &extent);
         }
@@ -59,10 +59,15 @@ impl Checker<'_> {
 
     fn layout(&mut self) -> Result<()> {
         let place = self.findings.place(What::File, "oci-layout", "");
-        let bytes = match self.source.layout() {
+        let bytes = match self.set.source.layout() {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
-                self.findings.fault(&place, Kind::Layout, "", "is missing: some programs take the image for none");
+                self.findings.fault(
+                    &place,
+                    Kind::Layout,
+                    "",
+                    "is missing; some tools do not recognise the layout without it",
+                );
                 return Ok(());
             }
             Err(error) => {
@@ -84,12 +89,18 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn index(&mut self, place: &Arc<Place>, index: &IndexNode, of: &str, keeps: &dyn Fn(usize) -> bool) -> Result<()> {
+    fn index(
+        &mut self,
+        place: &Arc<Place>,
+        index: &IndexDocument,
+        of: &str,
+        keeps: &dyn Fn(usize) -> bool,
+    ) -> Result<()> {
         let parsed = Index::parse(&index.bytes)?;
         // A descriptor that is left out takes its times with it.
         let mut times = parsed.times();
         times.retain(|site| child_of(&site.path).is_none_or(keeps));
-        self.findings.times(place, times, self.policy.stamp);
+        self.findings.times(place, times, self.options.stamp);
         self.schema_version(place, &index.bytes);
         if let Some(subject) = &index.subject {
             self.subject(place, subject)?;
@@ -110,20 +121,20 @@ impl Checker<'_> {
 
     /// What a descriptor in an index leads to.
     fn descend(&mut self, link: &Descriptor, of: &str) -> Result<()> {
-        let graph = self.graph;
+        let graph = &self.set.documents;
         let Some(node) = graph.nodes.get(&link.digest) else { return Ok(()) };
         if !self.seen.insert(link.digest) {
             return Ok(());
         }
         let name = link.digest.to_string();
         match &node.body {
-            Body::Absent => Ok(()),
-            Body::Blob(extent) => {
+            DocumentKind::Missing => Ok(()),
+            DocumentKind::Blob(extent) => {
                 let place = self.findings.place(What::Blob, &name, of);
                 self.hash(link.digest, place, extent);
                 Ok(())
             }
-            Body::Unknown(unknown) => {
+            DocumentKind::Unknown(unknown) => {
                 let place = self.findings.place(What::Blob, &name, of);
                 let text = format!("{} is not understood: times in it are not checked", quoted(&*node.media_type));
                 self.findings.note(&place, Kind::MediaType, "", text);
@@ -133,14 +144,13 @@ impl Checker<'_> {
                 self.hash(link.digest, place, &unknown.extent);
                 Ok(())
             }
-            Body::Index(index) => {
+            DocumentKind::Index(index) => {
                 let place = self.findings.place(What::Index, &name, of);
-                let (selection, children) = (self.selection, &index.children);
-                let keeps =
-                    move |number: usize| children.get(number).is_none_or(|child| selection.keeps(&child.digest));
+                let (set, children) = (self.set, &index.children);
+                let keeps = move |number: usize| children.get(number).is_none_or(|child| set.keeps(&child.digest));
                 // The graph was read to this depth, but perhaps on another way than this.
-                if self.depth >= self.source.limits().nesting {
-                    let limit = self.source.limits().nesting as u64;
+                if self.depth >= self.set.source.limits().nesting {
+                    let limit = self.set.source.limits().nesting as u64;
                     return Err(Error::limit("depth of nested indexes", limit, "more").in_blob(link.digest));
                 }
                 self.depth += 1;
@@ -148,23 +158,23 @@ impl Checker<'_> {
                 self.depth -= 1;
                 result
             }
-            Body::Manifest(manifest) => {
+            DocumentKind::Manifest(manifest) => {
                 let place = self.findings.place(What::Manifest, &name, of);
                 self.manifest(&place, &link.digest, manifest, of).map_err(|e| e.in_blob(link.digest))
             }
         }
     }
 
-    fn manifest(&mut self, place: &Arc<Place>, digest: &Digest, manifest: &ManifestNode, of: &str) -> Result<()> {
+    fn manifest(&mut self, place: &Arc<Place>, digest: &Digest, manifest: &ManifestDocument, of: &str) -> Result<()> {
         let share = match &manifest.image {
             Some(image) if manifest.is_image() => {
                 self.checked.images += 1;
-                base::share(&self.policy.base, image).map_err(|e| e.in_blob(digest))?
+                base::prefix(&self.options.base, image).map_err(|e| e.in_blob(digest))?
             }
             _ => Default::default(),
         };
         let parsed = Manifest::parse(&manifest.bytes)?;
-        self.findings.times(place, parsed.times(), self.policy.stamp);
+        self.findings.times(place, parsed.times(), self.options.stamp);
         // The artifact manifests that OCI once had are of no version, and have no config.
         let is_artifact = parsed.media_type().as_deref() == Some(OCI_ARTIFACT);
         if !is_artifact {
@@ -190,7 +200,7 @@ impl Checker<'_> {
     fn config_of(
         &mut self,
         place: &Arc<Place>,
-        manifest: &ManifestNode,
+        manifest: &ManifestDocument,
         config: &Descriptor,
         base_history: usize,
         of: &str,
@@ -213,7 +223,7 @@ impl Checker<'_> {
     fn layer(
         &mut self,
         place: &Arc<Place>,
-        manifest: &ManifestNode,
+        manifest: &ManifestDocument,
         layer: &Descriptor,
         diff_id: Option<Digest>,
         is_base: bool,
@@ -223,7 +233,7 @@ impl Checker<'_> {
         let is_image = manifest.image.is_some();
         let kind = layer.layer_kind(manifest.is_image());
         let declared = LayerType::parse(&layer.media_type).map(|layer| layer.compression);
-        let format = match (kind, extent_of(self.source, layer)) {
+        let format = match (kind, extent_of(self.set.source, layer)) {
             (LayerKind::Opaque, Ok(Some(extent))) => Some(other_format(&layer.media_type, &extent)),
             _ => None,
         };
@@ -256,7 +266,7 @@ impl Checker<'_> {
 
     /// Something in the place of a layer whose times are not compared with the epoch.
     fn unchecked(&mut self, place: &Arc<Place>, layer: &Descriptor, kind: LayerKind, format: Option<OtherFormat>) {
-        if !matches!(extent_of(self.source, layer), Ok(Some(_))) {
+        if !matches!(extent_of(self.set.source, layer), Ok(Some(_))) {
             return;
         }
         let field = format!("{}.mediaType", layer.path);
@@ -274,7 +284,7 @@ impl Checker<'_> {
                 Some(OtherFormat::Document) | None => return,
                 Some(OtherFormat::Misnamed) => {
                     let text = format!(
-                        "{media_type} is no layer, though its content is a tar: times in it are neither stamped nor checked"
+                        "{media_type} is not a layer media type, though the content is a tar: its timestamps are neither stamped nor checked"
                     );
                     return self.findings.fault(place, Kind::MediaType, &field, text);
                 }
@@ -288,15 +298,15 @@ impl Checker<'_> {
     }
 
     /// A manifest that has layers but is no image: an artifact may be meant so, an image is broken.
-    fn hidden_layers(&mut self, place: &Arc<Place>, manifest: &ManifestNode) {
+    fn hidden_layers(&mut self, place: &Arc<Place>, manifest: &ManifestDocument) {
         let Some(config) = manifest.config.as_ref().filter(|_| manifest.hides_layers()) else { return };
-        let Ok(Some(extent)) = extent_of(self.source, config) else { return };
+        let Ok(Some(extent)) = extent_of(self.set.source, config) else { return };
         let is_image = extent
-            .bytes(self.source.limits().document_bytes)
+            .bytes(self.set.source.limits().document_bytes)
             .ok()
             .and_then(|bytes| Config::parse(&bytes).map(|config| config.is_image()).ok());
         let is_typed = classify(&config.media_type) == Class::Config;
-        // That it can't be read was told when it was.
+        // That it can't be read was reported when it was loaded.
         if is_typed && is_image != Some(false) {
             return;
         }
@@ -321,7 +331,7 @@ impl Checker<'_> {
         claim: Claim,
         is_judged: bool,
     ) -> Result<()> {
-        let extent = match extent_of(self.source, link) {
+        let extent = match extent_of(self.set.source, link) {
             Ok(Some(extent)) => extent,
             Ok(None) => {
                 let is_foreign = LayerType::parse(&link.media_type).is_some_and(|layer| layer.foreign);
@@ -335,7 +345,7 @@ impl Checker<'_> {
                 }
                 return Ok(());
             }
-            // The `data` that should stand in for it can't be read, which was told by then.
+            // The `data` in its place can't be read, which was reported already.
             Err(_) if link.data.is_some() => return Ok(()),
             Err(error) => return Err(error.in_blob(link.digest)),
         };

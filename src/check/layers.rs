@@ -1,5 +1,5 @@
-//! Layers and other blobs: each distinct one is read once, several side by side, and held against everything that the
-//! documents say of it.
+//! Layers and other blobs: each distinct one is read once, several side by side, and compared with every claim in the
+//! documents.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

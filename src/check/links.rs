@@ -1,4 +1,4 @@
-//! The links between documents: does what names another document tell the truth about it?
+//! The links between documents: is what a descriptor says of a document true?
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::document::descriptor::{
 };
 use crate::document::json::Json;
 use crate::error::{Result, printable, quoted};
-use crate::image::graph::Body;
+use crate::image::documents::DocumentKind;
 use crate::media_type::LayerType;
 
 impl Checker<'_> {
-    /// A descriptor in an index, held against what it leads to. Digests and sizes were compared when that was read.
+    /// Compares a descriptor in an index with what it leads to. Digests and sizes were compared when that was read.
     pub(super) fn link(&mut self, place: &Arc<Place>, link: &Descriptor) -> Result<()> {
         self.data(place, link);
-        match self.graph.nodes.get(&link.digest).map(|node| &node.body) {
-            Some(Body::Index(_)) => self.own_media_type(place, link),
-            Some(Body::Manifest(manifest)) => {
+        match self.set.documents.nodes.get(&link.digest).map(|node| &node.body) {
+            Some(DocumentKind::Index(_)) => self.own_media_type(place, link),
+            Some(DocumentKind::Manifest(manifest)) => {
                 self.own_media_type(place, link);
                 if let Some(image) = manifest.image.as_ref().filter(|_| manifest.is_image()) {
                     self.platform(place, link, &image.platform);
                 }
             }
-            Some(Body::Absent) if self.source.blob(&link.digest)?.is_none() => {
+            Some(DocumentKind::Missing) if self.set.source.blob(&link.digest)?.is_none() => {
                 let is_foreign = LayerType::parse(&link.media_type).is_some_and(|layer| layer.foreign);
                 if !is_foreign && link.urls.is_empty() && link.data.is_none() {
                     let text = format!("blob {} is missing", link.digest);
@@ -41,10 +41,10 @@ impl Checker<'_> {
 
     /// The media type in a document has to be that of its descriptors. It is looked for once.
     fn own_media_type(&mut self, place: &Arc<Place>, link: &Descriptor) {
-        let graph = self.graph;
+        let graph = &self.set.documents;
         let bytes = match graph.nodes.get(&link.digest).map(|node| &node.body) {
-            Some(Body::Index(index)) => &index.bytes,
-            Some(Body::Manifest(manifest)) => &manifest.bytes,
+            Some(DocumentKind::Index(index)) => &index.bytes,
+            Some(DocumentKind::Manifest(manifest)) => &manifest.bytes,
             _ => return,
         };
         let own = self.media_types.entry(link.digest).or_insert_with(|| {
@@ -54,7 +54,7 @@ impl Checker<'_> {
         });
         if !own.is_empty() && !link.media_type.is_empty() && *own != link.media_type {
             let said = format!(
-                "the descriptor says {}, {} itself {}",
+                "media type mismatch: the descriptor says {}, {} says {}",
                 printable(link.media_type.as_bytes()),
                 link.digest,
                 printable(own.as_bytes())
@@ -107,15 +107,15 @@ impl Checker<'_> {
     /// A subject has to be here, since a rewritten image is no longer where it came from.
     pub(super) fn subject(&mut self, place: &Arc<Place>, subject: &Descriptor) -> Result<()> {
         self.data(place, subject);
-        if self.source.blob(&subject.digest)?.is_none() {
+        if self.set.source.blob(&subject.digest)?.is_none() {
             let text = format!("{} is not in the image", subject.digest);
             self.findings.fault(place, Kind::Subject, &subject.path.to_string(), text);
             return Ok(());
         }
         // Its size was compared when it was read.
-        match self.graph.nodes.get(&subject.digest).map(|node| &node.body) {
-            Some(Body::Index(_) | Body::Manifest(_)) => self.own_media_type(place, subject),
-            Some(Body::Blob(_)) => {
+        match self.set.documents.nodes.get(&subject.digest).map(|node| &node.body) {
+            Some(DocumentKind::Index(_) | DocumentKind::Manifest(_)) => self.own_media_type(place, subject),
+            Some(DocumentKind::Blob(_)) => {
                 self.findings.fault(
                     place,
                     Kind::Subject,
@@ -124,10 +124,10 @@ impl Checker<'_> {
                 );
             }
             // It could not be read, which was reported; or nothing is known of what it is.
-            Some(Body::Absent | Body::Unknown(_)) | None => {}
+            Some(DocumentKind::Missing | DocumentKind::Unknown(_)) | None => {}
         }
         // It need not be listed anywhere.
-        if self.selection.keeps(&subject.digest) && !self.seen.contains(&subject.digest) {
+        if self.set.keeps(&subject.digest) && !self.seen.contains(&subject.digest) {
             let of = if place.of.is_empty() { format!("subject of {}", place.name) } else { place.of.clone() };
             self.subjects.push((subject.clone(), of));
         }
@@ -136,9 +136,9 @@ impl Checker<'_> {
 
     /// What an index says an attestation is about has to be its neighbour, and what its statements say.
     pub(super) fn attestation(&mut self, place: &Arc<Place>, link: &Descriptor, siblings: &BTreeSet<Digest>) {
-        let graph = self.graph;
+        let graph = &self.set.documents;
         let manifest = match graph.nodes.get(&link.digest).map(|node| &node.body) {
-            Some(Body::Manifest(manifest)) => Some(manifest),
+            Some(DocumentKind::Manifest(manifest)) => Some(manifest),
             _ => None,
         };
         let subject = manifest.and_then(|manifest| manifest.subject.as_ref()).map(|subject| subject.digest);
@@ -170,9 +170,9 @@ impl Checker<'_> {
     /// The names in `index.json`: each is one image's, and a fallback tag's image is there.
     pub(super) fn tags(&mut self, place: &Arc<Place>, children: &[Descriptor]) {
         let mut known: BTreeMap<(&str, String), &Descriptor> = BTreeMap::new();
-        let reachable = self.graph.reachable();
+        let reachable = self.set.documents.reachable();
         for (number, child) in children.iter().enumerate() {
-            if !self.selection.keeps_root(number) {
+            if !self.set.selection.keeps_root(number) {
                 continue;
             }
             // Docker writes the same short tag for images of several repositories, beside their full names.
@@ -187,7 +187,7 @@ impl Checker<'_> {
             let is_there = fallback_tag_target(tag, |lowest| reachable.range(*lowest..).next().copied()).is_some()
                 || split_fallback_tag(tag)
                     .and_then(|(algorithm, hex, _)| Digest::from_hex(algorithm, hex))
-                    .is_some_and(|digest| self.source.blob(&digest).is_ok_and(|blob| blob.is_some()));
+                    .is_some_and(|digest| self.set.source.blob(&digest).is_ok_and(|blob| blob.is_some()));
             if !is_there {
                 let text = format!("tag {} is about a manifest that is not in the image", quoted(tag));
                 self.findings.fault(place, Kind::Tag, &child.path.to_string(), text);

@@ -31,44 +31,37 @@ use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
-use crate::image::base::Share;
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Capped, Graph, ImageConfig};
-use crate::image::select::Selection;
-use crate::policy::Policy;
+use crate::image::base::{Base, BasePrefix};
+use crate::image::documents::ImageConfig;
+use crate::image::{ImageSet, Select};
+use crate::stamp::Stamp;
 use crate::store::open::Source;
 use findings::Findings;
 use layers::Layers;
 use report::{ArchiveTimes, Checked, Kind, Level, Place, Report, SCHEMA};
 use statements::Statements;
 
-/// Checks an image against the stamp and the base of a policy; of its other parts, the reference and the platform say
-/// what is looked at. `archive_times` says what times count as that no digest holds.
-///
-/// An error is what keeps an image from being looked at at all.
-pub(crate) fn check(
-    source: &Source,
-    policy: &Policy,
-    archive_times: ArchiveTimes,
-    context: &RunContext,
-) -> Result<Report> {
+/// What is checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub stamp: Stamp,
+    pub select: Select,
+    /// Whose times are left out.
+    pub base: Base,
+    /// What times count as that no digest covers.
+    pub archive_times: ArchiveTimes,
+}
+
+/// Checks an image. An error is what keeps it from being looked at at all.
+pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) -> Result<Report> {
     let in_file = |e: Error| e.in_file(source.name());
-    let graph = Graph::load(source)?;
-    let mut problems = Capped::default();
-    let mut docker = DockerImage::collect(source, &mut problems)?;
-    if graph.root.is_none() && source.docker().is_none_or(|docker| docker.manifest.is_none()) {
-        let what = "manifest.json (an archive of a Docker before 1.10, which no current program loads)";
-        return Err(in_file(Error::missing(what)));
-    }
-    let mut selection = Selection::named(&graph, &docker, policy).map_err(in_file)?;
-    selection.docker(&graph, policy, &mut docker);
+    let mut set = ImageSet::load(source)?;
+    set.select(&options.select).map_err(in_file)?;
+    let set = set;
     let mut checker = Checker {
-        source,
-        policy,
-        graph: &graph,
-        docker: &docker,
-        selection: &selection,
-        archive_times: match archive_times {
+        set: &set,
+        options,
+        archive_times: match options.archive_times {
             ArchiveTimes::Notes => Level::Note,
             ArchiveTimes::Findings => Level::Finding,
         },
@@ -79,8 +72,8 @@ pub(crate) fn check(
         subjects: Vec::new(),
         statements: Statements::default(),
         media_types: BTreeMap::new(),
-        shares: BTreeMap::new(),
-        absent: match graph.something_here(|digest| selection.keeps(digest)) {
+        prefixes: BTreeMap::new(),
+        absent: match set.documents.something_here(|digest| set.keeps(digest)) {
             Ok(()) => Level::Note,
             Err(_) => Level::Finding,
         },
@@ -91,21 +84,21 @@ pub(crate) fn check(
     checker.docker().map_err(in_file)?;
     checker.archive().map_err(in_file)?;
     checker.no_image();
-    for error in graph.problems.list.iter().chain(&problems.list) {
+    for error in set.documents.problems.list.iter().chain(&set.problems.list) {
         checker.findings.error(error);
     }
-    checker.findings.count_more(graph.problems.more + problems.more);
+    checker.findings.count_more(set.documents.problems.more + set.problems.more);
     context.progress.set_total(checker.layers.total());
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
-    layers.run(policy.stamp, &context.pool, &mut findings).map_err(in_file)?;
-    docker::layer_sources(source, &docker, &layers, &mut findings)?;
+    layers.run(options.stamp, &context.pool, &mut findings).map_err(in_file)?;
+    docker::layer_sources(&set, &layers, &mut findings)?;
     (checked.blobs, checked.entries) = (layers.len(), layers.entries);
     let (findings, total) = findings.finish();
     Ok(Report {
         schema: SCHEMA,
         source: report::Source { name: source.name().to_owned(), kind: source.carrier() },
-        epoch: policy.stamp.epoch.seconds(),
-        rule: policy.stamp.rule.name(),
+        epoch: options.stamp.epoch.seconds(),
+        rule: options.stamp.rule.name(),
         checked,
         total,
         findings,
@@ -115,11 +108,8 @@ pub(crate) fn check(
 /// A check under way.
 #[derive(Debug)]
 struct Checker<'a> {
-    source: &'a Source,
-    policy: &'a Policy,
-    graph: &'a Graph,
-    docker: &'a [DockerImage],
-    selection: &'a Selection,
+    set: &'a ImageSet<'a>,
+    options: &'a Options,
     /// How much times matter that no digest holds.
     archive_times: Level,
     findings: Findings,
@@ -137,7 +127,7 @@ struct Checker<'a> {
     /// How much it matters that something which an index lists is not in the image: where other things are, little.
     absent: Level,
     /// How much of the images of `manifest.json` is the base's, by their configs.
-    shares: BTreeMap<Digest, Share>,
+    prefixes: BTreeMap<Digest, BasePrefix>,
     /// How deep the index is nested that is being looked at.
     depth: usize,
     checked: Checked,
@@ -146,11 +136,11 @@ struct Checker<'a> {
 impl Checker<'_> {
     /// Where no image was looked at, nothing says that a timestamp is right.
     fn no_image(&mut self) {
-        let is_told = self.absent == Level::Finding || !self.graph.problems.list.is_empty();
-        if self.checked.images > 0 || is_told || !self.docker.is_empty() {
+        let is_told = self.absent == Level::Finding || !self.set.documents.problems.list.is_empty();
+        if self.checked.images > 0 || is_told || !self.set.archive.is_empty() {
             return;
         }
-        let is_empty = self.graph.root.as_ref().is_none_or(|root| root.children.is_empty());
+        let is_empty = self.set.documents.root.as_ref().is_none_or(|root| root.children.is_empty());
         let text = match is_empty {
             true => "there is no image in it",
             false => "there is no image in it, only what is attached to one, artifacts or unknown documents",
@@ -168,14 +158,14 @@ impl Checker<'_> {
         layers: usize,
         base_history: usize,
     ) -> Result<()> {
-        let config = self.graph.config_of(digest, &image.bytes).map_err(|e| e.in_blob(&place.name))?;
-        self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.policy.stamp);
+        let config = self.set.documents.config_of(digest, &image.bytes).map_err(|e| e.in_blob(&place.name))?;
+        self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.options.stamp);
         let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
         if config.history().is_empty() || filled == layers {
             return Ok(());
         }
-        let text = format!("{filled} entries that stand for a layer, but {layers} layers");
-        // Docker refuses an image with too many of them, and nobody minds if there are too few.
+        let text = format!("{filled} entries that have a layer, but {layers} layers");
+        // Docker refuses an image with too many of them; too few are accepted everywhere.
         if filled > layers {
             self.findings.fault(place, Kind::History, "history", text);
         } else {

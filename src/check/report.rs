@@ -70,7 +70,7 @@ pub struct Total {
     pub findings: u64,
     /// How many of them are timestamps.
     pub times: u64,
-    /// Things that somebody should know.
+    /// Notes for the user.
     pub notes: u64,
     /// How many of the timestamps, found or noted, are of the archive alone: no digest holds them.
     pub archive_times: u64,
@@ -84,7 +84,7 @@ pub struct Total {
 pub enum Level {
     /// The image is not as it should be.
     Finding,
-    /// Nothing is wrong, but somebody should know.
+    /// Nothing is wrong, but the user should know.
     Note,
 }
 
@@ -207,7 +207,7 @@ pub struct Finding {
     pub field: Option<Cow<'static, str>>,
     /// Bytes from the start of the uncompressed layer.
     pub offset: Option<u64>,
-    /// For a time what stands there; for all else what is wrong, in words.
+    /// For a time its value; for all else what is wrong, in words.
     pub text: Box<str>,
 }
 

@@ -1,11 +1,13 @@
 //! The verb as a library has it.
 
+use crate::check::Options;
 use crate::check::check;
 use crate::check::report::{ArchiveTimes, Report};
 use crate::context::RunContext;
 use crate::error::Result;
+use crate::image::Select;
+use crate::image::base::Base;
 use crate::platform::Platform;
-use crate::policy::{Base, Policy};
 use crate::stamp::Stamp;
 use crate::store::location::Location;
 use crate::store::open::Source;
@@ -14,8 +16,7 @@ use crate::store::open::Source;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Check {
-    policy: Policy,
-    archive_times: ArchiveTimes,
+    options: Options,
     jobs: Option<usize>,
     context: Option<RunContext>,
 }
@@ -23,25 +24,25 @@ pub struct Check {
 impl Check {
     /// Checks against this epoch and rule.
     pub fn new(stamp: Stamp) -> Self {
-        let policy = Policy::new(stamp);
-        Self { policy, archive_times: ArchiveTimes::Findings, jobs: None, context: None }
+        let (select, base, archive_times) = (Select::default(), Base::None, ArchiveTimes::Findings);
+        Self { options: Options { stamp, select, base, archive_times }, jobs: None, context: None }
     }
 
     /// Leaves out the times of the base image.
     pub fn base(mut self, base: Base) -> Self {
-        self.policy.base = base;
+        self.options.base = base;
         self
     }
 
     /// Looks only at images of this platform.
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.policy.platform = Some(platform);
+        self.options.select.platform = Some(platform);
         self
     }
 
     /// What times count as that no digest covers.
     pub fn archive_times(mut self, archive_times: ArchiveTimes) -> Self {
-        self.archive_times = archive_times;
+        self.options.archive_times = archive_times;
         self
     }
 
@@ -64,9 +65,9 @@ impl Check {
     /// If there is no image that could be looked at, or it can't be read.
     pub fn run(&self, location: &Location) -> Result<Report> {
         let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
-        let mut policy = self.policy.clone();
-        policy.reference.clone_from(&location.reference);
+        let mut options = self.options.clone();
+        options.select.reference.clone_from(&location.reference);
         let source = Source::open(location, &context, &mut |_, _| {})?;
-        check(&source, &policy, self.archive_times, &context)
+        check(&source, &options, &context)
     }
 }

@@ -9,7 +9,7 @@ use crate::document::attestation::{Attestation, STATEMENT_LIMIT, Statement};
 use crate::document::descriptor::Descriptor;
 use crate::document::json::Json;
 use crate::error::Result;
-use crate::image::graph::extent_of;
+use crate::image::documents::extent_of;
 
 /// Statements, and what they have to be about.
 pub(super) type Statements = BTreeMap<Digest, (Descriptor, BTreeSet<Digest>)>;
@@ -26,7 +26,7 @@ impl Checker<'_> {
     /// Reads the statements.
     pub(super) fn statements(&mut self) -> Result<()> {
         for (digest, (layer, about)) in std::mem::take(&mut self.statements) {
-            let Ok(Some(extent)) = extent_of(self.source, &layer) else { continue };
+            let Ok(Some(extent)) = extent_of(self.set.source, &layer) else { continue };
             // What is larger is no statement that a rewrite would look into.
             if extent.len() > STATEMENT_LIMIT {
                 continue;

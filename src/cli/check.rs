@@ -17,7 +17,7 @@ use super::printing;
 /// the epoch (or, with --clamp, is later than it) is listed. SOURCE is named as for `restamp rewrite`.
 ///
 /// Times that no digest holds (of an archive's own entries, and of the v1 files beside a manifest.json) say nothing about
-/// the image, and docker and skopeo write them anew: with --digests-only they are notes.
+/// the image, and docker and skopeo set them again: with --digests-only they are notes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 nothing found, 1 something found, 2 the image can't be checked.
 

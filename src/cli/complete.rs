@@ -65,7 +65,7 @@ const ENVIRONMENT: [(&str, &str, &str); 3] = [
     ("html", "NO_COLOR, TERM", "No colours are printed if NO_COLOR is not empty or TERM is dumb."),
 ];
 
-/// The page of a command; `exit_status` stands in where it has none of its own.
+/// The page of a command; `exit_status` is used where it has none of its own.
 fn page(command: &clap::Command, exit_status: &str) -> io::Result<Vec<u8>> {
     let source = concat!("restamp ", env!("CARGO_PKG_VERSION"));
     let man = clap_mangen::Man::new(command.clone()).source(source);

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use restamp::Base;
 use restamp::RunContext;
-use restamp::image::base::base_images;
 use restamp::layer::{Cache, Pool};
-use restamp::policy::Base;
 use restamp::spool::Spools;
 use restamp::store::location::{Location, Where};
-use restamp::store::open::Source;
 
 use super::output::Inputs;
 use super::progress::{Progress, Style};
@@ -89,12 +87,8 @@ impl BaseArguments {
     pub fn resolve(&self, context: &RunContext) -> Result<Base> {
         Ok(match (&self.base, self.base_layers) {
             (Some(base), _) => {
-                let images = || {
-                    let base: Location = base.parse()?;
-                    let source = Source::open(&base, &context, &mut |_, _| {})?;
-                    anyhow::Ok(base_images(&source, base.reference.as_deref())?)
-                };
-                Base::Images(images().context("--base")?)
+                let read = || anyhow::Ok(Base::read(&base.parse()?, context)?);
+                read().context("--base")?
             }
             (None, Some(layers)) => Base::Layers(layers),
             (None, None) => Base::default(),

@@ -60,7 +60,7 @@ pub struct Arguments {
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',', help_heading = "What counts")]
     ignore: Vec<String>,
 
-    /// Leave out what stands at paths like this; can be given more than once
+    /// Leave out what is at paths like this; can be given more than once
     #[arg(long, value_name = "GLOB", help_heading = "What counts")]
     ignore_path: Vec<String>,
 

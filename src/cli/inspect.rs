@@ -20,7 +20,7 @@ use super::printing;
 /// Show what is in an image and when it says it was made
 ///
 /// Lists images, layers, the times in both, and what hangs on them, and names what is not reproducible: logs, caches,
-/// random identities, unpinned packages. Every byte is verified on the way, so that with --quiet it tells by its exit
+/// random identities, unpinned packages. Every byte is verified on the way, so that with --quiet it shows by its exit
 /// status whether the image is sound. No epoch is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -249,7 +249,7 @@ fn count(number: u64, what: &str) -> String {
     }
 }
 
-/// Enough of a digest to tell it from others.
+/// Enough of a digest to recognise it.
 fn short(digest: &str) -> String {
     digest.chars().take("sha256:".len() + 12).collect()
 }

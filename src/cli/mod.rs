@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             if !is_broken_pipe(&error) {
                 let text = format!("{error:#}");
-                // There is nobody to tell where that fails.
+                // An error here can't be reported.
                 let _ = writeln!(io::stderr(), "restamp: error: {}", restamp::error::escaped(&text));
             }
             ExitCode::from(FAILED)

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result};
 
-/// Prints a result. Who closed the pipe has seen enough: that is no error, and what was found is told by the exit
+/// Prints a result. A closed pipe is not an error; what was found is shown by the exit
 /// status all the same.
 pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());

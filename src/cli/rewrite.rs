@@ -10,9 +10,9 @@ use restamp::error::{escaped, printable};
 use restamp::layer::Cache;
 use restamp::media_type::Compression;
 use restamp::platform::Platform;
-use restamp::policy::{Attestations, Encoding, Policy, Signatures};
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::report::{Action, Change, Layer, Report};
+use restamp::rewrite::{Attestations, Signatures};
 use restamp::spool::workplace;
 use restamp::store::location::{Location, Where};
 
@@ -142,9 +142,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.form != restamp::layer::FORM {
         bail!("--form {}: this version writes form {} only", arguments.form, restamp::layer::FORM);
     }
-    let mut policy = policy(arguments)?;
+    let rewrite = rewrite(arguments)?;
     let location = context::source(&arguments.source, "rewrite")?;
-    policy.reference.clone_from(&location.reference);
     let destination = destination(arguments, &location)?;
     if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
@@ -157,10 +156,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if context.spools.folder().is_dir() {
         drop(context.spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
     }
-    policy.base = arguments.base.resolve(&context)?;
+    let rewrite = rewrite.base(arguments.base.resolve(&context)?).with_context(&context);
     let open_report = |path| OutputFile::open("--report", path, &inputs, &context.spools);
     let report_file = arguments.report.as_deref().map(open_report).transpose()?;
-    let rewrite = Rewrite::with_policy(policy).force(arguments.force || arguments.in_place).with_context(&context);
     // A dry run may go without a destination. One that there is is looked at all the same.
     let is_nowhere = arguments.dry_run && arguments.destination.is_none() && !arguments.in_place;
     let mut prepared = rewrite.prepare(&location, Some(&destination).filter(|_| !is_nowhere))?;
@@ -226,28 +224,35 @@ fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there can be".to_owned())
 }
 
-fn policy(arguments: &Arguments) -> Result<Policy> {
-    let mut policy = Policy::new(arguments.epoch.stamp()?);
-    policy.encoding = Encoding {
-        compression: match arguments.compression {
-            CompressionRule::Keep => None,
-            CompressionRule::None => Some(Compression::None),
-            CompressionRule::Gzip => Some(Compression::Gzip),
-            CompressionRule::Zstd => Some(Compression::Zstd),
-        },
-        level: arguments.compression_level,
+/// What the arguments ask for, but for the base.
+fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
+    let mut rewrite = Rewrite::new(arguments.epoch.stamp()?)
+        .keep_commands(arguments.keep_commands)
+        .attestations(match arguments.attestations {
+            AttestationRule::Update => Attestations::Update,
+            AttestationRule::Drop => Attestations::Drop,
+        })
+        .signatures(match arguments.signatures {
+            SignatureRule::Refuse => Signatures::Refuse,
+            SignatureRule::Drop => Signatures::Drop,
+        })
+        .force(arguments.force || arguments.in_place);
+    let compression = match arguments.compression {
+        CompressionRule::Keep => None,
+        CompressionRule::None => Some(Compression::None),
+        CompressionRule::Gzip => Some(Compression::Gzip),
+        CompressionRule::Zstd => Some(Compression::Zstd),
     };
-    policy.keep_commands = arguments.keep_commands;
-    policy.attestations = match arguments.attestations {
-        AttestationRule::Update => Attestations::Update,
-        AttestationRule::Drop => Attestations::Drop,
-    };
-    policy.signatures = match arguments.signatures {
-        SignatureRule::Refuse => Signatures::Refuse,
-        SignatureRule::Drop => Signatures::Drop,
-    };
-    policy.platform.clone_from(&arguments.platform);
-    Ok(policy)
+    if let Some(compression) = compression {
+        rewrite = rewrite.compression(compression);
+    }
+    if let Some(level) = arguments.compression_level {
+        rewrite = rewrite.compression_level(level);
+    }
+    if let Some(platform) = &arguments.platform {
+        rewrite = rewrite.platform(platform.clone());
+    }
+    Ok(rewrite)
 }
 
 fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {

@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 /// Has a signal come that ends the process?
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Never returns if a signal is ending the process: an error that comes of its clean-up is no news, and the exit status
+/// Never returns if a signal is ending the process: errors caused by its clean-up are not reported, and the exit status
 /// is the signal's.
 pub fn wait_if_ending() {
     while ENDING.load(Ordering::SeqCst) {
@@ -22,9 +22,9 @@ pub fn wait_if_ending() {
 pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
     super::panics::clean_up(spools);
     // What nohup or a shell's background job has had ignored stays so.
-    let heeded: Vec<i32> =
+    let handled: Vec<i32> =
         [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    let mut signals = Signals::new(heeded).context("cannot listen for signals")?;
+    let mut signals = Signals::new(handled).context("cannot listen for signals")?;
     let spools = spools.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
@@ -41,7 +41,7 @@ pub fn clean_up_on_signal(spools: &Spools) -> Result<()> {
     Ok(())
 }
 
-/// Was this signal ignored when the process was started, or is it now? If that can't be told it was not, as is usual.
+/// Was this signal ignored when the process was started, or is it now? If that is not known, it was not, as is usual.
 pub fn is_ignored(signal: i32) -> bool {
     // proc_pid_status(5); sigaction(2) can't be asked in safe Rust.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -35,6 +35,7 @@ use crate::causes::Class;
 use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
+use crate::image::Select;
 use crate::name::familiar;
 use crate::platform::Platform;
 use crate::store::open::Source;
@@ -80,7 +81,8 @@ impl std::fmt::Debug for Options<'_> {
 pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunContext) -> Result<Report> {
     let [a, b] = sources;
     let load = |source, side: usize| {
-        View::load(source, options.references.get(side).and_then(Option::as_deref), options.platform.as_ref())
+        let reference = options.references.get(side).cloned().flatten();
+        View::load(source, &Select { reference, platform: options.platform.clone() })
     };
     let views = [&load(a, 0)?, &load(b, 1)?];
     let pairs = pair_images(&views[0].images, &views[1].images);
@@ -228,7 +230,7 @@ fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     sort_in_place(&mut differences, |x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
     for view in comparison.views {
-        notes.extend(view.graph.notes.texts(|_| true));
+        notes.extend(view.set.documents.notes.texts(|_| true));
     }
     let mut report = Report { names, places, notes, ..Report::default() };
     comparison.options.filter.apply(differences, &mut report);

@@ -1,6 +1,6 @@
-//! A source as a list of images, whatever it is carried in: what pairing and comparing need to know of each.
+//! A source as diff sees it: its images with what pairing and comparing need to know of each, and what else is listed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::blob::Extent;
@@ -9,24 +9,10 @@ use crate::document::commands::Commands;
 use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
 use crate::error::Result;
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
-use crate::image::reference::Asked;
-use crate::image::{by_platform, missing};
-use crate::name::is_name;
+use crate::image::documents::{ImageConfig, ManifestDocument};
+use crate::image::{self, ImageSet, Link, Select};
 use crate::platform::Platform;
 use crate::store::open::Source;
-
-/// A descriptor on the way from `index.json` to an image, by its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Link {
-    /// The digest of the document that it stands in; `None` for `index.json`.
-    pub(crate) parent: Option<Digest>,
-    /// Its place in the list of that document.
-    pub(crate) number: usize,
-    /// What it names.
-    pub(crate) digest: Digest,
-}
 
 /// An image.
 #[derive(Debug)]
@@ -37,29 +23,11 @@ pub(crate) struct Image {
     pub(crate) links: Vec<Link>,
     /// The digest of the manifest, where there is one.
     pub(crate) manifest: Option<Digest>,
-    pub(crate) config: Text,
+    pub(crate) config: Arc<ImageConfig>,
     pub(crate) config_digest: Digest,
     pub(crate) layers: Vec<Layer>,
     /// Manifests that are about this one.
     pub(crate) attached: Vec<Attached>,
-}
-
-/// The bytes of a config.
-#[derive(Debug, Clone)]
-pub(crate) enum Text {
-    /// Of an image's own.
-    Own(Vec<u8>),
-    /// That several entries of `manifest.json` may name.
-    Shared(Arc<ImageConfig>),
-}
-
-impl Text {
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Own(bytes) => bytes,
-            Self::Shared(config) => &config.bytes,
-        }
-    }
 }
 
 /// A layer of an image.
@@ -69,7 +37,7 @@ pub(crate) struct Layer {
     pub(crate) digest: Option<Digest>,
     pub(crate) size: Option<u64>,
     pub(crate) diff_id: Digest,
-    /// `None` for a foreign layer.
+    /// `None` where it is not in the image.
     pub(crate) extent: Option<Extent>,
     /// Is it a tar, as far as its media type says?
     pub(crate) is_tar: bool,
@@ -98,7 +66,7 @@ pub(crate) struct Listed {
 #[derive(Debug)]
 pub(crate) struct View<'s> {
     pub(crate) source: &'s Source,
-    pub(crate) graph: Graph,
+    pub(crate) set: ImageSet<'s>,
     pub(crate) images: Vec<Image>,
     /// Artifacts that are about nothing that is here.
     pub(crate) loose: Vec<Attached>,
@@ -110,48 +78,45 @@ pub(crate) struct View<'s> {
 
 impl<'s> View<'s> {
     /// Reads all documents of a source, and lists its images: all, or those of a name and platform.
-    pub(crate) fn load(source: &'s Source, reference: Option<&str>, platform: Option<&Platform>) -> Result<Self> {
-        let graph = Graph::load(source)?.sound()?;
-        let docker = DockerImage::load_all(source)?;
-        let asked = reference.map(|reference| Asked::parse(&graph, &docker, reference)).transpose();
-        let asked = asked.map_err(|e| e.in_file(source.name()))?;
-        let mut view =
-            Self { source, graph, images: Vec::new(), loose: Vec::new(), listed: Vec::new(), others: Vec::new() };
-        let roots = view.asked_roots(asked.as_ref());
-        view.walk(&roots).map_err(|e| e.in_file(source.name()))?;
-        view.docker(docker).map_err(|e| e.in_file(source.name()))?;
-        view.choose(asked.as_ref().zip(reference), &roots, platform).map_err(|e| e.in_file(source.name()))?;
+    pub(crate) fn load(source: &'s Source, select: &Select) -> Result<Self> {
+        let mut set = ImageSet::load(source)?.sound()?;
+        let mut names: HashMap<Digest, Vec<String>> = HashMap::new();
+        for image in &set.archive {
+            names.entry(image.id).or_default().extend(image.entry.repo_tags.iter().cloned());
+        }
+        set.select(select).map_err(|e| e.in_file(source.name()))?;
+        let of_manifests = set.all_names();
+        let mut images = Vec::new();
+        for image in set.images.iter().filter(|image| image.is_listed()) {
+            let mut image = load_image(&set, image).map_err(|e| e.in_file(source.name()))?;
+            let own = image.manifest.and_then(|digest| of_manifests.get(&digest));
+            image.names.extend(own.into_iter().flatten().map(|name| (*name).to_owned()));
+            image.names.extend(names.get(&image.config_digest).into_iter().flatten().cloned());
+            image.names.sort();
+            image.names.dedup();
+            images.push(image);
+        }
+        drop(of_manifests);
+        let mut view = Self { source, set, images, loose: Vec::new(), listed: Vec::new(), others: Vec::new() };
+        view.walk();
         Ok(view)
     }
 
     /// The bytes of an index or manifest.
     pub(crate) fn document(&self, digest: Option<&Digest>) -> &[u8] {
-        let body = match digest {
-            None => return self.graph.root.as_ref().map_or(&[], |root| &root.bytes),
-            Some(digest) => self.graph.nodes.get(digest).map(|node| &node.body),
-        };
-        match body {
-            Some(Body::Index(index)) => &index.bytes,
-            Some(Body::Manifest(manifest)) => &manifest.bytes,
-            _ => &[],
-        }
+        let manifest = digest.and_then(|digest| self.manifest(digest)).map(|manifest| manifest.bytes.as_slice());
+        let index = || self.set.documents.index(digest).map(|index| index.bytes.as_slice());
+        manifest.or_else(index).unwrap_or_default()
     }
 
     /// What is a time in the commands of an image.
     pub(crate) fn commands(&self, image: &Image) -> Result<Option<Commands>> {
-        Ok(self.graph.config_of(&image.config_digest, image.config.as_slice())?.commands().cloned())
+        Ok(self.set.documents.config_of(&image.config_digest, &image.config.bytes)?.commands().cloned())
     }
 
     /// The descriptors that an index lists; `None` for `index.json`.
     pub(crate) fn children(&self, index: Option<&Digest>) -> &[Descriptor] {
-        let index = match index {
-            None => self.graph.root.as_ref(),
-            Some(digest) => match self.graph.nodes.get(digest).map(|node| &node.body) {
-                Some(Body::Index(index)) => Some(&**index),
-                _ => None,
-            },
-        };
-        index.map_or(&[], |index| &index.children)
+        self.set.documents.index(index).map_or(&[], |index| &index.children)
     }
 
     /// A descriptor on the way.
@@ -171,119 +136,36 @@ impl<'s> View<'s> {
         [names.next(), names.next()]
     }
 
-    /// The layers of an attestation or artifact.
-    pub(crate) fn manifest(&self, digest: &Digest) -> Option<&ManifestNode> {
-        match self.graph.nodes.get(digest).map(|node| &node.body) {
-            Some(Body::Manifest(manifest)) => Some(manifest),
-            _ => None,
-        }
-    }
-
-    /// Which descriptors of `index.json` are asked for: all, where nothing is asked for.
-    fn asked_roots(&self, asked: Option<&Asked>) -> Vec<bool> {
-        let is_asked = |(number, child): (usize, &Descriptor)| match asked {
-            None | Some(Asked::Config(_)) => true,
-            Some(Asked::Name(name)) => child.names().any(|known| is_name(known, name)),
-            Some(Asked::Root(asked)) => number == *asked,
-        };
-        self.children(None).iter().enumerate().map(is_asked).collect()
-    }
-
-    /// Images that `manifest.json` lists: new ones where there is no layout, else only their names.
-    fn docker(&mut self, docker: Vec<DockerImage>) -> Result<()> {
-        let mut known: HashMap<Digest, usize> = HashMap::new();
-        for (number, image) in self.images.iter().enumerate() {
-            known.entry(image.config_digest).or_insert(number);
-        }
-        for image in docker {
-            let tags = image.entry.repo_tags.iter().cloned();
-            if let Some(image) = known.get(&image.id).and_then(|number| self.images.get_mut(*number)) {
-                image.names.extend(tags);
-                continue;
-            }
-            known.insert(image.id, self.images.len());
-            let commands = commands(&image.config.bytes)?;
-            let mut layers = Vec::new();
-            for (number, layer) in image.layers.iter().enumerate() {
-                layers.push(Layer {
-                    digest: layer.digest,
-                    size: None,
-                    diff_id: image.config.diff_id(number)?,
-                    extent: Some(layer.extent.clone()),
-                    is_tar: layer.kind.is_tar(),
-                    created_by: commands.get(number).cloned().unwrap_or_default(),
-                });
-            }
-            self.images.push(Image {
-                names: tags.collect(),
-                platform: image.config.platform(),
-                links: Vec::new(),
-                manifest: None,
-                config: Text::Shared(image.config),
-                config_digest: image.id,
-                layers,
-                attached: Vec::new(),
-            });
-        }
-        for image in &mut self.images {
-            image.names.sort();
-            image.names.dedup();
-        }
-        Ok(())
-    }
-
-    /// Leaves what is asked for.
-    fn choose(&mut self, reference: Option<(&Asked, &str)>, roots: &[bool], platform: Option<&Platform>) -> Result<()> {
-        if let Some((asked, reference)) = reference {
-            let is_asked = |image: &Image| match asked {
-                Asked::Name(asked) => image.names.iter().any(|name| is_name(name, asked)),
-                Asked::Config(id) => image.config_digest == *id,
-                // What is asked for was walked first, so that its way is the one that is known.
-                Asked::Root(number) => {
-                    image.links.first().is_some_and(|link| link.number == *number && link.parent.is_none())
-                }
-            };
-            if !self.images.iter().any(is_asked) {
-                let names = self.images.iter().map(|image| image.names.iter().map(String::as_str).collect());
-                return Err(missing::no_name(reference, names));
-            }
-            self.images.retain(is_asked);
-            let is_of_name = matches!(asked, Asked::Name(_));
-            let asked = self.children(None).iter().zip(roots).filter(|(_, is_asked)| **is_asked);
-            let asked: HashSet<Digest> = asked.map(|(child, _)| child.digest).collect();
-            let is_root = |other: &Listed| other.link.parent.is_none() && asked.contains(&other.link.digest);
-            self.others.retain(|other| is_of_name && (is_root(other) || roots.get(other.root) == Some(&true)));
-        }
-        if let Some(platform) = platform {
-            let (graph_view, images) = (&*self, &self.images);
-            let listed = |link: &Link| graph_view.descriptor(link)?.platform.as_deref().map(by_platform::named);
-            let fits = |link: &Link| listed(link).is_some_and(|of| platform.matches(&of));
-            let is_of = |image: &Image| platform.matches(&image.platform) || image.links.last().is_some_and(fits);
-            let keep: Vec<bool> = images.iter().map(is_of).collect();
-            let keep_others: Vec<bool> =
-                self.others.iter().map(|other| listed(&other.link).is_none_or(|of| platform.matches(&of))).collect();
-            if !keep.contains(&true) {
-                let there = images.iter().map(|image| {
-                    let of = image.links.last().and_then(listed).unwrap_or_else(|| image.platform.clone());
-                    (of, image.names.iter().map(String::as_str).collect())
-                });
-                return Err(missing::no_platform(reference.map(|(_, name)| name), platform, there));
-            }
-            retain(&mut self.images, &keep);
-            retain(&mut self.others, &keep_others);
-        }
-        Ok(())
+    /// A manifest.
+    pub(crate) fn manifest(&self, digest: &Digest) -> Option<&ManifestDocument> {
+        self.set.documents.manifest(digest)
     }
 }
 
-fn retain<T>(list: &mut Vec<T>, keep: &[bool]) {
-    let mut keep = keep.iter();
-    list.retain(|_| keep.next() == Some(&true));
-}
-
-/// The commands of the history entries that have a layer, in order.
-pub(crate) fn commands(config: &[u8]) -> Result<Vec<String>> {
-    let config = Config::parse(config)?;
-    let filled = config.history().iter().filter(|entry| !entry.empty_layer);
-    Ok(filled.map(|entry| entry.created_by.clone().unwrap_or_default()).collect())
+fn load_image(set: &ImageSet<'_>, image: &image::Image) -> Result<Image> {
+    let config = Config::parse(&image.config.bytes)?;
+    // The commands of the history entries that have a layer.
+    let mut commands = config.history().iter().filter(|entry| !entry.empty_layer).map(|entry| &entry.created_by);
+    let mut layers = Vec::with_capacity(image.layers.len());
+    for (id, diff_id) in &image.layers {
+        let layer = set.layer(*id);
+        layers.push(Layer {
+            digest: layer.digest,
+            size: layer.size,
+            diff_id: *diff_id,
+            extent: set.extent(layer)?,
+            is_tar: layer.kind.is_tar(),
+            created_by: commands.next().cloned().flatten().unwrap_or_default(),
+        });
+    }
+    Ok(Image {
+        names: Vec::new(),
+        platform: image.platform(),
+        links: image.links.clone(),
+        manifest: image.manifest,
+        config: Arc::clone(&image.config),
+        config_digest: image.config_digest,
+        layers,
+        attached: Vec::new(),
+    })
 }

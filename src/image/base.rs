@@ -1,53 +1,85 @@
 //! The base image: how much of an image is its, and stays.
 
-use crate::document::config::Config;
+use crate::context::RunContext;
+use crate::digest::Digest;
+use crate::document::config::{Config, History};
 use crate::error::{Error, Result};
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Graph, ImageConfig};
-use crate::image::select::Selection;
-use crate::policy::{Base, BaseImage, Policy};
+use crate::image::documents::ImageConfig;
+use crate::image::{ImageSet, Select};
+use crate::platform::Platform;
+use crate::store::location::Location;
 use crate::store::open::Source;
 
-/// Reads what a rewrite has to know of a base image.
-pub fn base_images(source: &Source, reference: Option<&str>) -> Result<Vec<BaseImage>> {
-    let graph = Graph::load(source)?.sound().map_err(|e| e.in_file(source.name()))?;
-    let docker = DockerImage::load_all(source)?;
-    let mut found = Vec::new();
-    let mut policy = Policy::new(crate::Stamp { epoch: crate::Epoch::new(0)?, rule: crate::Rule::Clamp });
-    policy.reference = reference.map(str::to_owned);
-    policy.signatures = crate::policy::Signatures::Drop;
-    let selection = Selection::choose(source, &graph, &docker, &policy).map_err(|e| e.in_file(source.name()))?;
-    let of_graph = graph.images().filter(|(digest, _)| selection.keeps(digest)).filter_map(|(_, m)| m.image.as_ref());
-    let of_docker = docker.iter().filter(|image| selection.keeps_docker(&policy, image)).map(|image| &*image.config);
-    for image in of_graph.chain(of_docker) {
-        let history = Config::parse(&image.bytes).map_err(|e| e.in_file(source.name()))?.history().to_vec();
-        found.push(BaseImage { platform: image.platform(), diff_ids: image.diff_ids.clone(), history });
+/// The base image, whose layers and history entries stay as they are.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Base {
+    /// Everything is rewritten.
+    #[default]
+    None,
+    /// The first so many layers of every image.
+    Layers(usize),
+    /// The layers of another image.
+    Images(Vec<BaseImage>),
+}
+
+/// What is known of an image that others were built on.
+#[derive(Debug, Clone)]
+pub struct BaseImage {
+    /// What it was built for.
+    platform: Platform,
+    /// Its layers, uncompressed.
+    diff_ids: Vec<Digest>,
+    /// Its history: as far as an image's begins like that, it is the base's.
+    history: Vec<History>,
+}
+
+impl Base {
+    /// The image that a location names, or those of one name there, as the base.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read, or there is none of that name.
+    pub fn read(location: &Location, context: &RunContext) -> Result<Self> {
+        let source = &Source::open(location, context, &mut |_, _| {})?;
+        let in_file = |e: Error| e.in_file(source.name());
+        let mut set = ImageSet::load(source)?.sound().map_err(in_file)?;
+        set.select(&Select { reference: location.reference.clone(), platform: None }).map_err(in_file)?;
+        let mut found = Vec::new();
+        for image in &set.images {
+            let history = Config::parse(&image.config.bytes).map_err(in_file)?.history().to_vec();
+            found.push(BaseImage { platform: image.platform(), diff_ids: image.config.diff_ids.clone(), history });
+        }
+        if found.is_empty() {
+            return Err(in_file(Error::missing("image")));
+        }
+        Ok(Self::Images(found))
     }
-    if found.is_empty() {
-        return Err(Error::missing("image").in_file(source.name()));
-    }
-    Ok(found)
 }
 
 /// How much of an image is the base's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct BasePrefix {
     /// How many of its layers, from the lowest.
     pub layers: usize,
     /// How many of its history entries, from the first.
     pub history: usize,
 }
 
-/// How much of an image is the base's, as the policy says.
-pub fn share(base: &Base, image: &ImageConfig) -> Result<Share> {
+/// How much of an image is the base's.
+///
+/// # Errors
+///
+/// If the image is not built on the base.
+pub fn prefix(base: &Base, image: &ImageConfig) -> Result<BasePrefix> {
     match base {
-        Base::None => Ok(Share::default()),
+        Base::None => Ok(BasePrefix::default()),
         Base::Layers(count) => {
             if *count > image.diff_ids.len() {
                 let expected = format!("at most {}, the number of layers", image.diff_ids.len());
                 return Err(Error::malformed("--base-layers", expected, count));
             }
-            Ok(Share { layers: *count, history: entries_through(image, *count)? })
+            Ok(BasePrefix { layers: *count, history: entries_through(image, *count)? })
         }
         Base::Images(bases) => {
             let platform = image.platform();
@@ -60,15 +92,15 @@ pub fn share(base: &Base, image: &ImageConfig) -> Result<Share> {
             // Of several tags the one that reaches furthest.
             candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
             if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
-                return Ok(Share { layers: base.diff_ids.len(), history: shared_entries(base, image)? });
+                return Ok(BasePrefix { layers: base.diff_ids.len(), history: shared_entries(base, image)? });
             }
-            Err(parting(candidates[0], image))
+            Err(mismatch(candidates[0], image))
         }
     }
 }
 
-/// Where a base image and an image part.
-fn parting(base: &BaseImage, image: &ImageConfig) -> Error {
+/// The first layer in which an image differs from a base image.
+fn mismatch(base: &BaseImage, image: &ImageConfig) -> Error {
     let same = base.diff_ids.iter().zip(&image.diff_ids).take_while(|(a, b)| a == b).count();
     let expected = base.diff_ids.get(same).map(ToString::to_string).unwrap_or_default();
     let found = match image.diff_ids.get(same) {
@@ -80,7 +112,7 @@ fn parting(base: &BaseImage, image: &ImageConfig) -> Error {
 
 /// History entries up to that of the base's last layer.
 ///
-/// Those without a layer that come right after it may be the base's or the image's own: an image does not tell.
+/// Those without a layer that come right after it may be the base's or the image's own: no field of an image says which.
 /// They are taken for its own, since an own time that stays would make two builds differ.
 fn entries_through(image: &ImageConfig, layers: usize) -> Result<usize> {
     let config = Config::parse(&image.bytes)?;
@@ -93,9 +125,9 @@ fn entries_through(image: &ImageConfig, layers: usize) -> Result<usize> {
 
 /// History entries that are the base's: those up to its last layer, and what follows them in both.
 ///
-/// A base may have gained history since the image was built on it, and tools that write it anew space it otherwise,
-/// so the steps behind the last layer are compared one by one, and by what they say. What stands for an own layer is
-/// never the base's.
+/// A base may have gained history since the image was built on it, and tools that serialise it again space it in another
+/// way, so the steps after the last layer are compared one by one, by their values. The step of an own layer is never the
+/// base's.
 fn shared_entries(base: &BaseImage, image: &ImageConfig) -> Result<usize> {
     let layers = base.diff_ids.len();
     let config = Config::parse(&image.bytes)?;

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::document::descriptor;
 use crate::error::Error;
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph};
-use crate::image::select::{Selection, indexes, is_absent};
+use crate::image::archive::ArchiveImage;
+use crate::image::documents::{DocumentKind, Documents, ManifestDocument};
+use crate::image::select::Selection;
 use crate::image::{missing, set};
 use crate::platform::Platform;
 
 impl Selection {
     /// Leaves out the images of other platforms.
-    pub(super) fn by_platform(&mut self, graph: &Graph, platform: &Platform) {
+    pub(super) fn by_platform(&mut self, graph: &Documents, platform: &Platform) {
         for (digest, manifest) in graph.images() {
             if !self.keeps(digest) || self.is_listed_for.contains(digest) {
                 continue;
@@ -28,10 +28,10 @@ impl Selection {
         self.absent_of_others(graph);
     }
 
-    /// Of what is not in the image, descriptors have to tell what it is for.
-    fn absent_of_others(&mut self, graph: &Graph) {
+    /// Leaves out what is not in the image and, by its descriptor, for another platform.
+    fn absent_of_others(&mut self, graph: &Documents) {
         let is_one = |platform: &Platform| !platform.os.is_empty() && platform.os != "unknown";
-        for (digest, own) in listed(graph).filter(|(digest, own)| is_absent(graph, digest) && is_one(own)) {
+        for (digest, own) in listed(graph).filter(|(digest, own)| graph.is_missing(digest) && is_one(own)) {
             if !self.is_listed_for.contains(&digest) && self.dropped.insert(digest) {
                 self.names.push(format!("{own} {digest}, which is not in the image"));
             }
@@ -40,12 +40,12 @@ impl Selection {
 }
 
 /// The manifests that an index lists for a platform, and their configs.
-pub(super) fn listed_for(graph: &Graph, platform: &Platform) -> BTreeSet<Digest> {
+pub(super) fn listed_for(graph: &Documents, platform: &Platform) -> BTreeSet<Digest> {
     let mut found = BTreeSet::new();
     for (digest, listed) in listed(graph) {
         if platform.matches(&listed) {
             found.insert(digest);
-            if let Some(Body::Manifest(manifest)) = graph.nodes.get(&digest).map(|node| &node.body) {
+            if let Some(DocumentKind::Manifest(manifest)) = graph.nodes.get(&digest).map(|node| &node.body) {
                 found.extend(manifest.config.iter().map(|config| config.digest));
             }
         }
@@ -54,8 +54,8 @@ pub(super) fn listed_for(graph: &Graph, platform: &Platform) -> BTreeSet<Digest>
 }
 
 /// What indexes say of the platforms of what they list.
-fn listed(graph: &Graph) -> impl Iterator<Item = (Digest, Platform)> {
-    indexes(graph).flatten().filter_map(|child| Some((child.digest, named(child.platform.as_ref()?))))
+fn listed(graph: &Documents) -> impl Iterator<Item = (Digest, Platform)> {
+    graph.indexes().flatten().filter_map(|child| Some((child.digest, named(child.platform.as_ref()?))))
 }
 
 /// A platform as a descriptor names it.
@@ -67,21 +67,20 @@ pub(crate) fn named(platform: &descriptor::Platform) -> Platform {
 
 /// Says that nothing is left, and what there is.
 pub(super) fn nothing_left(
-    graph: &Graph,
-    docker: &[DockerImage],
+    graph: &Documents,
+    docker: &[ArchiveImage],
     reference: Option<&str>,
     platform: Option<&Platform>,
 ) -> Error {
     let all = Selection::default();
     let listed: BTreeMap<Digest, Platform> = listed(graph).collect();
-    let found = set::images(graph, &all);
-    let of_graph = found.iter().map(|image| {
-        let platform = listed.get(&image.digest).cloned().unwrap_or_else(|| image.node.platform());
-        (platform, image.names.iter().map(String::as_str).collect::<Vec<_>>())
+    let of_graph = set::listed(graph, &all).into_iter().filter_map(|image| {
+        let own = || graph.manifest(&image.digest).map(ManifestDocument::platform);
+        Some((listed.get(&image.digest).cloned().or_else(own)?, image.names))
     });
-    let only = set::only_in_archive(graph, &all, docker);
+    let known = set::configs(graph, &all);
+    let only = docker.iter().filter(|image| !known.contains(&image.id));
     let of_docker = only
-        .iter()
         .map(|image| (image.config.platform(), image.entry.repo_tags.iter().map(String::as_str).collect::<Vec<_>>()));
     let there = of_graph.chain(of_docker);
     match (reference, platform) {

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use crate::document::descriptor::Descriptor;
 use crate::document::json::member_path;
 use crate::error::{Error, Result};
-use crate::image::graph::{Body, Graph, verify};
+use crate::image::documents::{DocumentKind, Documents, verify};
 
 /// The blob in a descriptor's `data`, where there is such a field; it has to be the one that is named.
 pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
@@ -20,19 +20,19 @@ pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
     Ok(Some(data))
 }
 
-/// An error if any `data` of a graph is not the blob that it stands for.
-pub(super) fn all_true(graph: &Graph) -> Result<()> {
+/// Succeeds if every `data` of these documents is the blob that its descriptor names.
+pub(super) fn verify_all(graph: &Documents) -> Result<()> {
     if let Some(root) = &graph.root {
         all_of("index.json", root.children.iter().chain(&root.subject))?;
     }
     for (digest, node) in &graph.nodes {
         match &node.body {
-            Body::Index(index) => all_of(digest, index.children.iter().chain(&index.subject))?,
-            Body::Manifest(manifest) => {
+            DocumentKind::Index(index) => all_of(digest, index.children.iter().chain(&index.subject))?,
+            DocumentKind::Manifest(manifest) => {
                 all_of(digest, manifest.config.iter().chain(&manifest.layers).chain(&manifest.subject))?;
             }
-            Body::Unknown(unknown) => all_of(digest, &unknown.subject)?,
-            Body::Blob(_) | Body::Absent => {}
+            DocumentKind::Unknown(unknown) => all_of(digest, &unknown.subject)?,
+            DocumentKind::Blob(_) | DocumentKind::Missing => {}
         }
     }
     Ok(())

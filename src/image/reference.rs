@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::{Descriptor, is_fallback_tag_of, split_fallback_tag};
 use crate::error::{Error, Result};
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph};
+use crate::image::archive::ArchiveImage;
+use crate::image::documents::{DocumentKind, Documents};
 use crate::image::missing;
-use crate::image::select::{Selection, is_tagged, subject_of};
+use crate::image::select::{Selection, is_tagged};
 use crate::name::{is_name, tag_of};
 
 /// What a reference asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum ImageRef {
     /// Images of a name.
     Name(String),
     /// The image of `manifest.json` with this config.
@@ -22,10 +22,10 @@ pub(crate) enum Asked {
     Root(usize),
 }
 
-impl Asked {
+impl ImageRef {
     /// A reference as containers-transports(5) has it: a name, which may lack the tag `latest`, or `@` and the place in
     /// the list of images.
-    pub(crate) fn parse(graph: &Graph, docker: &[DockerImage], reference: &str) -> Result<Self> {
+    pub(crate) fn parse(graph: &Documents, docker: &[ArchiveImage], reference: &str) -> Result<Self> {
         let roots = graph.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
         let is_there = |name: &str| {
             let in_layout = roots.iter().flat_map(Descriptor::names).any(|known| is_name(known, name));
@@ -52,7 +52,7 @@ impl Asked {
 
 impl Selection {
     /// Leaves out what is not reached from the images that are asked for.
-    pub(super) fn by_reference(&mut self, graph: &Graph, docker: &[DockerImage], asked: &Asked) -> Result<()> {
+    pub(super) fn by_reference(&mut self, graph: &Documents, docker: &[ArchiveImage], asked: &ImageRef) -> Result<()> {
         let Some(root) = &graph.root else { return Ok(()) };
         if root.children.is_empty() && !docker.is_empty() {
             return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
@@ -71,14 +71,14 @@ impl Selection {
 }
 
 /// Which descriptors of `index.json` are asked for.
-fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], asked: &Asked) -> Result<Vec<bool>> {
+fn chosen(graph: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], asked: &ImageRef) -> Result<Vec<bool>> {
     let leading_to = |ids: BTreeSet<Digest>| -> Vec<bool> {
         roots.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect()
     };
     let reference = match asked {
-        Asked::Name(name) => name,
-        Asked::Config(id) => return Ok(leading_to([*id].into())),
-        Asked::Root(asked) => return Ok((0..roots.len()).map(|number| number == *asked).collect()),
+        ImageRef::Name(name) => name,
+        ImageRef::Config(id) => return Ok(leading_to([*id].into())),
+        ImageRef::Root(asked) => return Ok((0..roots.len()).map(|number| number == *asked).collect()),
     };
     let named: Vec<bool> = roots.iter().map(|child| child.names().any(|name| is_name(name, reference))).collect();
     if named.contains(&true) {
@@ -96,11 +96,11 @@ fn chosen(graph: &Graph, roots: &[Descriptor], docker: &[DockerImage], asked: &A
 
 /// All that hangs on the chosen descriptors of `index.json`: what they list, what that is about, and what is about it,
 /// wherever it is listed; and which of the descriptors are among it.
-fn reached(graph: &Graph, roots: &[Descriptor], mut chosen: Vec<bool>) -> (BTreeSet<Digest>, Vec<bool>) {
+fn reached(graph: &Documents, roots: &[Descriptor], mut chosen: Vec<bool>) -> (BTreeSet<Digest>, Vec<bool>) {
     let mut referrers: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
     let mut tags: BTreeMap<(Algorithm, &str), Vec<usize>> = BTreeMap::new();
     for (number, child) in roots.iter().enumerate() {
-        if let Some(subject) = subject_of(graph, &child.digest) {
+        if let Some(subject) = graph.subject_of(&child.digest) {
             referrers.entry(subject).or_default().push(number);
         }
         if let Some((algorithm, hex, _)) = child.ref_name().and_then(split_fallback_tag) {
@@ -120,7 +120,7 @@ fn reached(graph: &Graph, roots: &[Descriptor], mut chosen: Vec<bool>) -> (BTree
         let tagged = tags.get(&(digest.algorithm(), tag_key(&hex))).into_iter().flatten();
         for &number in referring.chain(tagged) {
             let Some((child, chosen)) = roots.get(number).zip(chosen.get_mut(number)) else { continue };
-            let refers = subject_of(graph, &child.digest) == Some(digest);
+            let refers = graph.subject_of(&child.digest) == Some(digest);
             if refers || child.ref_name().is_some_and(|tag| is_fallback_tag_of(tag, &digest)) {
                 *chosen = true;
                 pending.push(child.digest);
@@ -135,12 +135,12 @@ fn tag_key(hex: &str) -> &str {
     hex.get(..64).unwrap_or(hex)
 }
 
-fn leads_to_config(graph: &Graph, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
+fn leads_to_config(graph: &Documents, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
     let (mut seen, mut pending) = (BTreeSet::new(), vec![*digest]);
     while let Some(digest) = pending.pop() {
         if seen.insert(digest) {
             let body = graph.nodes.get(&digest).map(|node| &node.body);
-            if let Some(Body::Manifest(manifest)) = body
+            if let Some(DocumentKind::Manifest(manifest)) = body
                 && manifest.config.as_ref().is_some_and(|config| configs.contains(&config.digest))
             {
                 return true;
@@ -152,10 +152,10 @@ fn leads_to_config(graph: &Graph, digest: &Digest, configs: &BTreeSet<Digest>) -
 }
 
 /// What an index lists, and what a node is about: it is nothing without that.
-fn below(graph: &Graph, digest: &Digest) -> impl Iterator<Item = Digest> {
+fn below(graph: &Documents, digest: &Digest) -> impl Iterator<Item = Digest> {
     let children = match graph.nodes.get(digest).map(|node| &node.body) {
-        Some(Body::Index(index)) => index.children.as_slice(),
+        Some(DocumentKind::Index(index)) => index.children.as_slice(),
         _ => &[],
     };
-    children.iter().map(|child| child.digest).chain(subject_of(graph, digest))
+    children.iter().map(|child| child.digest).chain(graph.subject_of(digest))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, fallback_tag_target};
-use crate::image::graph::{Body, Graph};
-use crate::image::select::{Selection, indexes, subject_of};
+use crate::image::documents::{DocumentKind, Documents};
+use crate::image::select::Selection;
 
 /// Who falls with whom.
 #[derive(Default)]
@@ -19,20 +19,20 @@ struct Ties {
 }
 
 impl Ties {
-    fn of(graph: &Graph) -> Self {
+    fn of(graph: &Documents) -> Self {
         let mut ties = Self::default();
         for (digest, node) in &graph.nodes {
-            if let Some(subject) = subject_of(graph, digest) {
+            if let Some(subject) = graph.subject_of(digest) {
                 ties.about.entry(subject).or_default().push((*digest, "referrer"));
             }
-            if let Body::Index(index) = &node.body {
+            if let DocumentKind::Index(index) = &node.body {
                 ties.left.insert(*digest, index.children.len());
                 for child in &index.children {
                     ties.listed_in.entry(child.digest).or_default().push(*digest);
                 }
             }
         }
-        for child in indexes(graph).flatten() {
+        for child in graph.indexes().flatten() {
             if let Some(about) = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) {
                 ties.about.entry(about).or_default().push((child.digest, "attestation"));
             }
@@ -57,7 +57,7 @@ impl Ties {
 
 impl Selection {
     /// Leaves out what is about something that was left out, and indexes of which nothing is left.
-    pub(super) fn referrers(&mut self, graph: &Graph) {
+    pub(super) fn referrers(&mut self, graph: &Documents) {
         if self.dropped.is_empty() && self.dropped_roots.is_empty() {
             return;
         }

@@ -1,84 +1,220 @@
-//! The images that stay.
+//! Images put together from all that lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::archive::ArchiveImage;
+use super::documents::{Capped, DocumentKind, Documents};
+use super::layers::Gathered;
+use super::select::{Select, Selection};
+use super::{Image, ImageSet, Link};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Body, Graph, ImageConfig, ManifestNode};
-use crate::image::select::Selection;
+use crate::error::Result;
+use crate::store::open::Source;
+
+impl<'s> ImageSet<'s> {
+    /// Reads all documents of a source. What is wrong with them is in the set; no image is listed in it before
+    /// [`select`](Self::select).
+    ///
+    /// # Errors
+    ///
+    /// If there is no document that lists images, or more than the limits allow.
+    pub fn load(source: &'s Source) -> Result<Self> {
+        let documents = Documents::load(source)?;
+        let mut problems = Capped::default();
+        let archive = ArchiveImage::collect(source, &documents, &mut problems)?;
+        let (layers, images, selection) = (Vec::new(), Vec::new(), Selection::default());
+        Ok(Self { source, documents, archive, layers, images, selection, problems })
+    }
+
+    /// The set, if nothing is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub fn sound(mut self) -> Result<Self> {
+        self.documents.check()?;
+        if self.problems.list.is_empty() { Ok(self) } else { Err(self.problems.list.swap_remove(0)) }
+    }
+
+    /// Leaves out what is not asked for, and lists the images that stay.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is of the name or platform that is asked for.
+    pub fn select(&mut self, select: &Select) -> Result<()> {
+        self.select_and(select, |_| Ok(()))
+    }
+
+    /// The same, with what else `leave_out` does not want, before what is about it goes too.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is of the name or platform that is asked for, or `leave_out` fails.
+    pub fn select_and(&mut self, select: &Select, leave_out: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.selection = Selection::wanted(&self.documents, &self.archive, select)?;
+        leave_out(self)?;
+        self.selection.referrers(&self.documents);
+        self.selection.of_archive(&self.documents, select, &mut self.archive);
+        self.list()
+    }
+
+    /// Does a document or blob stay?
+    pub fn keeps(&self, digest: &Digest) -> bool {
+        self.selection.keeps(digest)
+    }
+
+    /// The names of every manifest that an index leads to, of images that were left out as well.
+    pub fn all_names(&self) -> BTreeMap<Digest, Vec<&str>> {
+        let all = listed(&self.documents, &Selection::default());
+        all.into_iter().map(|listed| (listed.digest, listed.names)).collect()
+    }
+
+    fn list(&mut self) -> Result<()> {
+        let mut layers = Gathered::default();
+        let mut images = images(&self.documents, &self.selection, &mut layers)?;
+        let known: BTreeSet<Digest> =
+            images.iter().filter(|image| image.is_listed()).map(|image| image.config_digest).collect();
+        for (number, image) in self.archive.iter_mut().enumerate() {
+            let ids = image.files.iter().map(|file| layers.file(file));
+            image.layers = ids.zip(image.config.diff_ids.iter().copied()).collect();
+            if !known.contains(&image.id) {
+                images.push(Image {
+                    names: image.entry.repo_tags.clone(),
+                    manifest: None,
+                    links: Vec::new(),
+                    archive_entry: Some(number),
+                    config_digest: image.id,
+                    config: Arc::clone(&image.config),
+                    layers: image.layers.clone(),
+                });
+            }
+        }
+        (self.layers, self.images) = (layers.layers, images);
+        Ok(())
+    }
+}
+
+/// The configs of the images that indexes list and that stay.
+pub(super) fn configs(documents: &Documents, selection: &Selection) -> BTreeSet<Digest> {
+    let listed = listed(documents, selection);
+    let manifests = listed.iter().filter_map(|listed| documents.manifest(&listed.digest));
+    manifests.filter_map(|manifest| Some(manifest.config.as_ref()?.digest)).collect()
+}
+
+/// The images of documents: those that are listed, then those that only a subject leads to.
+fn images(documents: &Documents, selection: &Selection, layers: &mut Gathered) -> Result<Vec<Image>> {
+    let mut all = listed(documents, selection);
+    let known: BTreeSet<Digest> = all.iter().map(|listed| listed.digest).collect();
+    let others = documents.images().map(|(digest, _)| *digest).filter(|digest| selection.keeps(digest));
+    let others = others.filter(|digest| !known.contains(digest));
+    all.extend(others.map(|digest| Listed { digest, names: Vec::new(), links: Vec::new() }));
+    let mut images = Vec::with_capacity(all.len());
+    for Listed { digest, names, links } in all {
+        let Some(manifest) = documents.manifest(&digest) else { continue };
+        let (Some(config), Some(descriptor)) = (&manifest.image, &manifest.config) else { continue };
+        let mut own = Vec::with_capacity(manifest.layers.len());
+        for (number, (layer, diff_id)) in manifest.layers.iter().zip(&config.diff_ids).enumerate() {
+            own.push((layers.described(digest, number, layer), *diff_id));
+        }
+        images.push(Image {
+            names: names.into_iter().map(str::to_owned).collect(),
+            manifest: Some(digest),
+            links,
+            archive_entry: None,
+            config_digest: descriptor.digest,
+            config: Arc::clone(config),
+            layers: own,
+        });
+    }
+    Ok(images)
+}
 
 /// An image that `index.json` leads to.
 #[derive(Debug)]
-pub struct Found<'g> {
+pub(super) struct Listed<'d> {
     /// Its manifest.
     pub digest: Digest,
     /// Its own names, or those of the index that it is in.
-    pub names: Vec<String>,
-    /// The manifest.
-    pub node: &'g ManifestNode,
-    /// The config.
-    pub image: &'g ImageConfig,
+    pub names: Vec<&'d str>,
+    /// The first way to it.
+    pub links: Vec<Link>,
 }
 
-/// The images of a layout that stay, each once, in the order of the indexes.
-pub fn images<'g>(graph: &'g Graph, selection: &Selection) -> Vec<Found<'g>> {
-    let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
-    let kept = roots.filter(|(number, _)| selection.keeps_root(*number)).map(|(_, child)| child);
-    images_below(graph, selection, kept)
+/// A descriptor that is yet to be followed.
+struct Pending<'d> {
+    descriptor: &'d Descriptor,
+    link: Link,
+    before: Option<Arc<Before>>,
+    names: Vec<&'d str>,
 }
 
-/// The images that `manifest.json` lists and no index leads to.
-pub fn only_in_archive<'d>(graph: &Graph, selection: &Selection, docker: &'d [DockerImage]) -> Vec<&'d DockerImage> {
-    let by_config = configs(graph, selection);
-    docker.iter().filter(|image| !by_config.contains(&image.id)).collect()
+/// The way to a document.
+struct Before {
+    link: Link,
+    before: Option<Arc<Before>>,
 }
 
-/// The configs of the images of a layout that stay.
-pub(crate) fn configs(graph: &Graph, selection: &Selection) -> BTreeSet<Digest> {
-    images(graph, selection).iter().filter_map(|image| Some(image.node.config.as_ref()?.digest)).collect()
-}
-
-/// The images below some descriptors, each once, in their order.
-fn images_below<'g>(
-    graph: &'g Graph,
-    selection: &Selection,
-    children: impl DoubleEndedIterator<Item = &'g Descriptor>,
-) -> Vec<Found<'g>> {
-    let mut found: Vec<Found<'g>> = Vec::new();
-    let mut pending: Vec<(&Descriptor, Vec<&'g str>)> = Vec::new();
-    let own = |child: &'g Descriptor, inherited: &[&'g str]| -> Vec<&'g str> {
+/// The images that stay, each once, in the order of the indexes.
+pub(super) fn listed<'d>(documents: &'d Documents, selection: &Selection) -> Vec<Listed<'d>> {
+    let mut found: Vec<Listed<'d>> = Vec::new();
+    let mut pending: Vec<Pending<'d>> = Vec::new();
+    let names = |child: &'d Descriptor, inherited: &[&'d str]| -> Vec<&'d str> {
         let own: Vec<&str> = child.names().collect();
         if own.is_empty() { inherited.to_vec() } else { own }
     };
-    pending.extend(children.rev().map(|child| (child, own(child, &[]))));
+    let roots = documents.root.iter().flat_map(|root| root.children.iter().enumerate());
+    for (number, descriptor) in roots.filter(|(number, _)| selection.keeps_root(*number)) {
+        let link = Link { parent: None, number, digest: descriptor.digest };
+        pending.push(Pending { descriptor, link, before: None, names: names(descriptor, &[]) });
+    }
+    // Worked off from its end.
+    pending.reverse();
     let (mut places, mut named) = (BTreeMap::new(), BTreeSet::new());
     // Which names an index has passed on to what it lists.
     let mut passed: BTreeMap<Digest, BTreeSet<&str>> = BTreeMap::new();
-    while let Some((child, mut names)) = pending.pop() {
-        let kept = graph.nodes.get(&child.digest).filter(|_| selection.keeps(&child.digest));
+    while let Some(next) = pending.pop() {
+        let Pending { descriptor, link, before, names: mut own } = next;
+        let kept = documents.nodes.get(&descriptor.digest).filter(|_| selection.keeps(&descriptor.digest));
         match kept.map(|node| &node.body) {
-            Some(Body::Index(index)) => {
-                let is_first = !passed.contains_key(&child.digest);
-                let passed = passed.entry(child.digest).or_default();
-                names.retain(|name| passed.insert(name));
-                if is_first || !names.is_empty() {
-                    pending.extend(index.children.iter().rev().map(|child| (child, own(child, &names))));
+            Some(DocumentKind::Index(index)) => {
+                let is_first = !passed.contains_key(&descriptor.digest);
+                let passed = passed.entry(descriptor.digest).or_default();
+                own.retain(|name| passed.insert(name));
+                if is_first || !own.is_empty() {
+                    let before = Some(Arc::new(Before { link, before }));
+                    pending.extend(index.children.iter().enumerate().rev().map(|(number, child)| Pending {
+                        descriptor: child,
+                        link: Link { parent: Some(descriptor.digest), number, digest: child.digest },
+                        before: before.clone(),
+                        names: names(child, &own),
+                    }));
                 }
             }
-            Some(Body::Manifest(node)) if node.is_image() => {
-                let Some(image) = &node.image else { continue };
-                let place = *places.entry(child.digest).or_insert(found.len());
+            Some(DocumentKind::Manifest(manifest)) if manifest.is_image() => {
+                let place = *places.entry(descriptor.digest).or_insert(found.len());
                 if place == found.len() {
-                    found.push(Found { digest: child.digest, names: Vec::new(), node, image });
+                    let links = way(link, before.as_deref());
+                    found.push(Listed { digest: descriptor.digest, names: Vec::new(), links });
                 }
-                names.retain(|name| named.insert((place, *name)));
-                if let Some(found) = found.get_mut(place) {
-                    found.names.extend(names.into_iter().map(str::to_owned));
+                own.retain(|name| named.insert((place, *name)));
+                if let Some(listed) = found.get_mut(place) {
+                    listed.names.append(&mut own);
                 }
             }
             _ => {}
         }
     }
     found
+}
+
+fn way(last: Link, mut before: Option<&Before>) -> Vec<Link> {
+    let mut links = vec![last];
+    while let Some(step) = before {
+        links.push(step.link);
+        before = step.before.as_deref();
+    }
+    links.reverse();
+    links
 }

@@ -5,22 +5,23 @@ use std::collections::BTreeMap;
 use crate::digest::Digest;
 use crate::document::attestation::{Suspect, signature_kind};
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, split_fallback_tag};
-use crate::image::graph::{Body, Graph, ManifestNode};
-use crate::image::select::Selection;
+use crate::image::ImageSet;
+use crate::image::documents::{DocumentKind, Documents, ManifestDocument};
 use crate::inspect::report::{Attached, AttachedKind};
 
 /// The annotation by which BuildKit says what a statement is.
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
 /// Lists what hangs on the images that were chosen.
-pub(super) fn attached(graph: &Graph, selection: &Selection) -> Vec<Attached> {
+pub(super) fn attached(set: &ImageSet<'_>) -> Vec<Attached> {
+    let graph = &set.documents;
     let descriptors = descriptors(graph);
     let mut list = Vec::new();
-    for (digest, node) in graph.nodes.iter().filter(|(digest, _)| selection.keeps(digest)) {
+    for (digest, node) in graph.nodes.iter().filter(|(digest, _)| set.keeps(digest)) {
         let links = descriptors.get(digest).map(Vec::as_slice).unwrap_or_default();
         let tag = links.iter().find_map(|link| link.ref_name());
         let (subject, kind, artifact_type, predicates) = match &node.body {
-            Body::Manifest(manifest) => {
+            DocumentKind::Manifest(manifest) => {
                 let signature = signature(manifest, tag);
                 let kind = match (manifest.attestation, signature) {
                     (true, _) => AttachedKind::Attestation,
@@ -30,11 +31,11 @@ pub(super) fn attached(graph: &Graph, selection: &Selection) -> Vec<Attached> {
                 let name = signature.map(str::to_owned).or_else(|| manifest.artifact_type.clone());
                 (manifest.subject.as_ref(), kind, name, predicates(manifest))
             }
-            Body::Index(index) => (index.subject.as_ref(), AttachedKind::Referrer, None, Vec::new()),
-            Body::Unknown(unknown) => {
+            DocumentKind::Index(index) => (index.subject.as_ref(), AttachedKind::Referrer, None, Vec::new()),
+            DocumentKind::Unknown(unknown) => {
                 (unknown.subject.as_ref(), AttachedKind::Referrer, unknown.artifact_type.clone(), Vec::new())
             }
-            Body::Blob(_) | Body::Absent => continue,
+            DocumentKind::Blob(_) | DocumentKind::Missing => continue,
         };
         let referenced = links.iter().find_map(|link| link.annotation(REFERENCE_DIGEST)?.parse().ok());
         let tagged = tag.and_then(split_fallback_tag).and_then(|(algorithm, hex, _)| Digest::from_hex(algorithm, hex));
@@ -48,21 +49,21 @@ pub(super) fn attached(graph: &Graph, selection: &Selection) -> Vec<Attached> {
     list
 }
 
-fn signature(manifest: &ManifestNode, tag: Option<&str>) -> Option<&'static str> {
+fn signature(manifest: &ManifestDocument, tag: Option<&str>) -> Option<&'static str> {
     let blobs = manifest.layers.iter().chain(&manifest.config);
     let media_types: Vec<&str> = blobs.map(|blob| &*blob.media_type).collect();
     let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
     signature_kind(Suspect { artifact_types: &artifact_types, media_types: &media_types, tag })
 }
 
-fn predicates(manifest: &ManifestNode) -> Vec<String> {
+fn predicates(manifest: &ManifestDocument) -> Vec<String> {
     manifest.layers.iter().filter_map(|layer| layer.annotation(PREDICATE_TYPE)).map(str::to_owned).collect()
 }
 
 /// Every descriptor in an index, by what it names; those of `index.json` first.
-fn descriptors(graph: &Graph) -> BTreeMap<Digest, Vec<&Descriptor>> {
+fn descriptors(graph: &Documents) -> BTreeMap<Digest, Vec<&Descriptor>> {
     let nested = graph.nodes.values().filter_map(|node| match &node.body {
-        Body::Index(index) => Some(&**index),
+        DocumentKind::Index(index) => Some(&**index),
         _ => None,
     });
     let mut all: BTreeMap<Digest, Vec<&Descriptor>> = BTreeMap::new();

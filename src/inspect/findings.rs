@@ -1,4 +1,4 @@
-//! What makes the next build of an image come out otherwise, as far as one image alone can tell.
+//! What will differ in the next build of an image, as far as one image alone shows it.
 //!
 //! Files and build steps are looked up in the table of [`crate::causes`]; what can be said of the image as a whole
 //! is added here.

@@ -1,4 +1,4 @@
-//! Is a layer encoded as restamp encodes layers? The first chunk tells: it is cut and encoded anew, and compared.
+//! Is a layer encoded as restamp encodes layers? The first chunk shows it: it is cut and encoded again, and compared.
 //!
 //! That costs a few hundredths of a second and a few MiB, where encoding all of a layer would take as long as
 //! rewriting it. A layer of one chunk is known for certain; of a longer one, nothing but the same encoder and the
@@ -64,7 +64,7 @@ pub fn form(blob: &Extent) -> Result<Form> {
     Ok(if count == expected.len() && found == expected { Form::One } else { Form::Other })
 }
 
-/// How long the first chunk of a stream is that begins like this; `None` if that can't be told.
+/// How long the first chunk of a stream is that begins like this; `None` if that can't be known.
 fn first_chunk(bytes: &[u8], is_all: bool, output: Output) -> Option<usize> {
     let mut cut = Cut { cutter: Cutter::new(output), length: 0, is_done: false, content: Run::Rest };
     Walker::new().push(bytes, &mut cut).ok()?;

@@ -7,32 +7,32 @@ use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
-use crate::image::docker::DockerLayer;
-use crate::image::graph::extent_of;
+use crate::image::ImageSet;
+use crate::image::documents::extent_of;
+use crate::image::layers::LayerId;
 use crate::inspect::findings::{Findings, InLayer};
 use crate::inspect::form::{Form, form};
 use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, Layer};
 use crate::layer::{Event, Expect, Pool, measure, scan};
-use crate::media_type::{Compression, LayerKind, LayerType};
-use crate::store::open::Source;
+use crate::media_type::{Compression, LayerKind};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
 
 /// The layers of a run.
 pub(super) struct Layers<'s> {
-    source: &'s Source,
-    list: Vec<(Layer, Option<Job>)>,
-    /// By the blob's digest, or by the diff_id where the blob has no name; and by the diff_id that it must have.
-    known: BTreeMap<(Digest, Digest), usize>,
+    set: &'s ImageSet<'s>,
+    list: Vec<(Layer, Option<ReadTask>)>,
+    /// By the layer, and the diff_id that it must have.
+    known: BTreeMap<(LayerId, Digest), usize>,
     /// Blobs that are verified alone.
-    others: Vec<Job>,
+    others: Vec<ReadTask>,
     /// The digests of all blobs that are read.
     read: BTreeSet<Digest>,
 }
 
 /// A layer that is to be read.
-struct Job {
+struct ReadTask {
     extent: Extent,
     expect: Expect,
     place: String,
@@ -41,37 +41,41 @@ struct Job {
 }
 
 impl<'s> Layers<'s> {
-    pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, list: Vec::new(), known: BTreeMap::new(), others: Vec::new(), read: BTreeSet::new() }
+    pub(super) fn new(set: &'s ImageSet<'s>) -> Self {
+        Self { set, list: Vec::new(), known: BTreeMap::new(), others: Vec::new(), read: BTreeSet::new() }
     }
 
-    /// Adds a layer that a descriptor names; its number.
-    pub(super) fn add(&mut self, descriptor: &Descriptor, diff_id: Digest) -> Result<usize> {
-        let (digest, size) = (descriptor.digest, descriptor.size);
-        if let Some(known) = self.known.get(&(digest, diff_id)) {
+    /// Adds a layer of an image whose config gives it this diff_id; its number.
+    pub(super) fn add(&mut self, id: LayerId, diff_id: Digest) -> Result<usize> {
+        if let Some(known) = self.known.get(&(id, diff_id)) {
             return Ok(*known);
         }
-        let kind = descriptor.layer_kind(true);
-        let extent = extent_of(self.source, descriptor)?;
+        let layer = self.set.layer(id);
+        let extent = self.set.extent(layer)?;
         let is_here = extent.is_some();
-        let (blob, is_read) = match kind {
+        let (blob, is_read) = match layer.kind {
             LayerKind::Tar(_) if is_here => (Blob::Unread, true),
             LayerKind::Tar(_) | LayerKind::Foreign => (Blob::Foreign, false),
             LayerKind::Encrypted | LayerKind::Opaque if is_here => (Blob::Opaque, false),
             LayerKind::Encrypted | LayerKind::Opaque => (Blob::Foreign, false),
         };
-        let is_tar = is_read || LayerType::parse(&descriptor.media_type).is_some();
-        let expect = Expect { digest: Some(digest), size: Some(size), diff_id: is_tar.then_some(diff_id) };
-        let job = extent.map(|extent| Job { extent, expect, place: digest.to_string(), is_read });
-        let media_type = Some(descriptor.media_type.to_string());
-        let layer = Layer { digest: Some(digest), diff_id, media_type, size, blob, is_here, content: None };
-        Ok(self.push((digest, diff_id), layer, job))
+        let diff_id_of = layer.has_diff_id().then_some(diff_id);
+        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: diff_id_of };
+        let size = layer.size.or(extent.as_ref().map(Extent::len)).unwrap_or_default();
+        let task = extent.map(|extent| ReadTask { extent, expect, place: layer.name(), is_read });
+        self.read.extend(task.as_ref().and_then(|task| task.expect.digest));
+        let media_type = layer.media_type.as_ref().map(|media_type| media_type.to_string());
+        let report = Layer { digest: layer.digest, diff_id, media_type, size, blob, is_here, content: None };
+        let number = self.list.len();
+        self.known.insert((id, diff_id), number);
+        self.list.push((report, task));
+        Ok(number)
     }
 
     /// Adds a blob of which nothing but its digest and size is of interest, unless it is read anyway.
     pub(super) fn verify(&mut self, descriptor: &Descriptor) -> Result<()> {
         let (digest, size) = (descriptor.digest, descriptor.size);
-        let Some(extent) = extent_of(self.source, descriptor)? else { return Ok(()) };
+        let Some(extent) = extent_of(self.set.source, descriptor)? else { return Ok(()) };
         if extent.len() != size {
             return Err(Error::mismatch("size", size, extent.len()).in_blob(digest));
         }
@@ -83,30 +87,8 @@ impl<'s> Layers<'s> {
     pub(super) fn verify_extent(&mut self, digest: Digest, extent: Extent) {
         if self.read.insert(digest) {
             let expect = Expect { digest: Some(digest), size: None, diff_id: None };
-            self.others.push(Job { extent, expect, place: digest.to_string(), is_read: false });
+            self.others.push(ReadTask { extent, expect, place: digest.to_string(), is_read: false });
         }
-    }
-
-    /// Adds a layer that `manifest.json` names; its number.
-    pub(super) fn add_docker(&mut self, file: &DockerLayer, diff_id: Digest) -> usize {
-        let key = (file.digest.unwrap_or(diff_id), diff_id);
-        if let Some(known) = self.known.get(&key) {
-            return *known;
-        }
-        let expect = Expect { digest: file.digest, size: None, diff_id: Some(diff_id) };
-        let is_read = file.kind.is_tar();
-        let job = Job { extent: file.extent.clone(), expect, place: file.path.clone(), is_read };
-        let (size, blob) = (file.extent.len(), if is_read { Blob::Unread } else { Blob::Foreign });
-        let layer = Layer { digest: file.digest, diff_id, media_type: None, size, blob, is_here: true, content: None };
-        self.push(key, layer, Some(job))
-    }
-
-    fn push(&mut self, key: (Digest, Digest), layer: Layer, job: Option<Job>) -> usize {
-        let number = self.list.len();
-        self.known.insert(key, number);
-        self.read.extend(job.as_ref().and_then(|job| job.expect.digest));
-        self.list.push((layer, job));
-        number
     }
 
     /// Bytes of all blobs that are to be read.
@@ -129,7 +111,7 @@ impl<'s> Layers<'s> {
             jobs.extend(job.map(|job| (Some(number), job)));
         }
         jobs.extend(self.others.into_iter().map(|job| (None, job)));
-        // What tells the form takes some MiB, so it is done for one layer at a time.
+        // Recognising the form takes some MiB, so it is done for one layer at a time.
         let forms = Mutex::new(());
         let read = pool.each(&jobs, |(_, job), batch| {
             let read =
@@ -148,7 +130,7 @@ impl<'s> Layers<'s> {
 }
 
 /// Compares a blob with its digest and size and, where it is to have one, its diff_id.
-fn verify(job: &Job, pool: &Pool) -> Result<()> {
+fn verify(job: &ReadTask, pool: &Pool) -> Result<()> {
     let Expect { digest, size, diff_id } = job.expect;
     if diff_id.is_some() {
         return measure(&job.extent, &job.expect, pool).map(|_| ());
@@ -161,7 +143,7 @@ fn verify(job: &Job, pool: &Pool) -> Result<()> {
     if found == digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
 }
 
-fn read_one(job: &Job, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, InLayer)> {
+fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, InLayer)> {
     let mut tally = Tally::default();
     let facts = scan(&job.extent, &job.expect, pool, &mut |event| {
         match event {
@@ -171,7 +153,7 @@ fn read_one(job: &Job, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, InLay
         }
         Ok(())
     })?;
-    // After all of it was verified: what is encoded anew is what the digest names.
+    // After all of it was verified, so that what is encoded for comparison is what the digest names.
     let form = match facts.compression {
         Compression::None => Form::None,
         _ => {

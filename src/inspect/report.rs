@@ -2,7 +2,7 @@
 //!
 //! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 1. A field is named as in
 //! Rust, a choice is written in kebab-case, a time is RFC 3339 in UTC (`@seconds` outside of the years 0 to 9999), a
-//! size is in bytes, and what is not known is null. Texts are as they stand in the image.
+//! size is in bytes, and what is not known is null. Texts are as in the image.
 //!
 //! ```text
 //! schema, source {name, kind}, index
@@ -54,7 +54,7 @@ pub struct Report {
     pub attached: Vec<Attached>,
     /// What makes the next build come out otherwise; what matters most comes first.
     pub findings: Vec<Finding>,
-    /// What somebody should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -178,7 +178,7 @@ pub struct DocumentTime {
     pub document: String,
     /// Where in the document: `history[3].created`.
     pub path: String,
-    /// What stands there.
+    /// Its value in the document.
     pub text: String,
     /// What that means; null where it is no time.
     pub time: Option<Time>,

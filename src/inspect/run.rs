@@ -25,7 +25,7 @@ impl Inspect {
 
     /// Looks only at images of this platform.
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.options.platform = Some(platform);
+        self.options.select.platform = Some(platform);
         self
     }
 
@@ -55,7 +55,7 @@ impl Inspect {
     pub fn run(&self, location: &Location) -> Result<Report> {
         let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
         let mut options = self.options.clone();
-        options.reference.clone_from(&location.reference);
+        options.select.reference.clone_from(&location.reference);
         let source = Source::open(location, &context, &mut |_, _| {})?;
         inspect(&source, &options, &context)
     }

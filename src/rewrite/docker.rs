@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::document::descriptor::DescriptorEdit;
 use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositories};
+use crate::document::json::element_path;
 use crate::document::write::{self, NewArchiveEntry};
 use crate::error::{Error, Result, printable};
-use crate::image::docker::DockerImage;
-use crate::image::set::{Found, images};
+use crate::image::Image;
+use crate::image::archive::ArchiveImage;
 use crate::media_type::{Class, LayerType, classify};
 use crate::name::{familiar, is_name, tag_of};
-use crate::rewrite::documents::{Documents, ImagePlan, Made};
-use crate::rewrite::output::{Finished, sniff};
+use crate::rewrite::documents::{ImagePlan, Made, NewDocuments};
+use crate::rewrite::output::{Finished, listed, sniff};
 use crate::store::write::Content;
 
 /// An image as `manifest.json` lists it.
@@ -25,7 +26,7 @@ pub struct Entry {
 }
 
 /// Rewrites an image of `manifest.json`.
-pub fn rewrite(documents: &mut Documents<'_>, image: &DockerImage, plan: &ImagePlan) -> Result<Entry> {
+pub fn rewrite(documents: &mut NewDocuments<'_>, image: &ArchiveImage, plan: &ImagePlan) -> Result<Entry> {
     let diff_ids = documents.diff_ids(&image.config, plan)?;
     let config = documents.config(image.id, &image.config, diff_ids, plan.base.history)?;
     // `Parent` names an image by the ID that Docker gives it, whatever the name of its file is.
@@ -44,25 +45,25 @@ pub fn rewrite(documents: &mut Documents<'_>, image: &DockerImage, plan: &ImageP
 
 /// Makes `manifest.json` and `repositories`.
 pub fn documents(
-    documents: &mut Documents<'_>,
-    docker: &[DockerImage],
+    documents: &mut NewDocuments<'_>,
     plans: &[ImagePlan],
     entries: &[Entry],
     finished: &mut Finished,
 ) -> Result<()> {
-    let Some(old) = documents.source().docker().filter(|_| !docker.is_empty()) else {
+    let set = documents.set;
+    let Some(old) = set.source.docker().filter(|_| !set.archive.is_empty()) else {
         // It was a layout, or nothing is left of what `manifest.json` lists.
         return from_layout(documents, finished);
     };
     let bytes = old.manifest.as_deref().unwrap_or_default();
     let archive = Archive::parse(bytes).map_err(|e| e.in_blob("manifest.json"))?;
-    let mut kept = docker.iter().zip(entries).zip(plans);
+    let mut kept = set.archive.iter().zip(entries).zip(plans);
     let mut edits = Vec::new();
-    for keep in documents.selection().docker_kept() {
+    for keep in set.selection.entries_kept() {
         let next = if *keep { kept.next() } else { None };
         edits.push(next.map(|((image, entry), plan)| entry_edit(documents, image, entry, plan)).transpose()?);
     }
-    let edit = ArchiveEdit { entries: edits, images: &documents.moves, gone: documents.selection().docker_gone() };
+    let edit = ArchiveEdit { entries: edits, images: &documents.moves, gone: set.selection.image_ids_gone() };
     let patched = archive.patch(documents.stamp(), &edit).map_err(|e| e.in_blob("manifest.json"))?;
     documents.times += patched.times as u64;
     finished.warnings.extend(patched.warnings.iter().map(|warning| format!("manifest.json: {warning}")));
@@ -75,10 +76,10 @@ pub fn documents(
             let is_listed = |tags: &[String]| tags.iter().any(|listed| is_name(listed, &full));
             if let Some(entry) = entries.iter().find(|entry| is_listed(&entry.tags)) {
                 ids.insert((name, tag), entry.made.layers.last().unwrap_or(&entry.made.config).hex());
-            } else if documents.selection().keeps_name(&full)
+            } else if set.selection.keeps_name(&full)
                 && !archive.entries().iter().any(|entry| is_listed(&entry.repo_tags))
             {
-                // `manifest.json` does not know it, so nothing tells what it could mean now.
+                // `manifest.json` does not list it, so its new ID is not known.
                 ids.insert((name, tag), id);
             }
         }
@@ -88,8 +89,8 @@ pub fn documents(
 }
 
 fn entry_edit(
-    documents: &Documents<'_>,
-    image: &DockerImage,
+    documents: &NewDocuments<'_>,
+    image: &ArchiveImage,
     entry: &Entry,
     plan: &ImagePlan,
 ) -> Result<ArchiveEntryEdit<'static>> {
@@ -117,19 +118,19 @@ fn entry_edit(
 }
 
 /// `manifest.json` and `repositories` for what a layout lists.
-fn from_layout(documents: &mut Documents<'_>, finished: &mut Finished) -> Result<()> {
+fn from_layout(documents: &mut NewDocuments<'_>, finished: &mut Finished) -> Result<()> {
     let mut list = Vec::new();
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    for found in images(documents.graph(), documents.selection()) {
-        let Made { config, layers } = documents.made(&found.digest)?.clone();
-        loadable(documents, &found, &layers).map_err(|e| e.in_blob(found.digest))?;
+    for (found, manifest) in listed(documents.set) {
+        let Made { config, layers } = documents.made(&manifest)?.clone();
+        loadable(documents, found, &layers).map_err(|e| e.in_blob(manifest))?;
         let full: Vec<&str> =
             found.names.iter().filter(|name| tag_of(name).is_some()).map(|name| familiar(name)).collect();
         if full.is_empty() && !found.names.is_empty() {
             let names = found.names.join(", ");
             let text = "no repository and tag, which is what an archive of docker save calls an image by";
-            finished.warnings.push(format!("{}: {names}: {text}; the image has no name in it", found.digest));
+            finished.warnings.push(format!("{manifest}: {names}: {text}; the image has no name in it"));
         }
         // Several platforms have one name, and `docker load` takes one image of a name: the first keeps it.
         let tags: Vec<String> =
@@ -161,18 +162,19 @@ fn from_layout(documents: &mut Documents<'_>, finished: &mut Finished) -> Result
 }
 
 /// An archive of `docker save` has all layers of an image, and says of none what it is: each is taken for a tar.
-fn loadable(documents: &Documents<'_>, found: &Found<'_>, layers: &[Digest]) -> Result<()> {
-    for (old, new) in found.node.layers.iter().zip(layers) {
-        if !matches!(classify(&old.media_type), Class::Layer(_)) {
+fn loadable(documents: &NewDocuments<'_>, found: &Image, layers: &[Digest]) -> Result<()> {
+    for (number, ((id, _), new)) in found.layers.iter().zip(layers).enumerate() {
+        let media_type = documents.set.layer(*id).media_type.as_deref().unwrap_or_default();
+        if !matches!(classify(media_type), Class::Layer(_)) {
             let text = format!(
                 "a layer of the media type {:?} is no tar that an archive of docker save could hold",
-                printable(old.media_type.as_bytes())
+                printable(media_type.as_bytes())
             );
-            return Err(Error::refused(text).at_entry(&old.path));
+            return Err(Error::refused(text).at_entry(element_path("layers", number)));
         }
         if !documents.blobs.contains_key(new) {
             let text = "the blob of a layer is not in the image, and an archive of docker save must have it";
-            return Err(Error::refused(text).at_entry(&old.path));
+            return Err(Error::refused(text).at_entry(element_path("layers", number)));
         }
     }
     Ok(())

@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::{Extent, NewBlobs, WRITING};
 use crate::digest::{Algorithm, Digest};
-use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Kind, Result, printable};
-use crate::image::docker::DockerLayer;
-use crate::image::graph::extent_of;
+use crate::image::ImageSet;
+use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, Expect, Outcome, Pool, Spec};
-use crate::media_type::{Compression, LayerKind, LayerType};
-use crate::policy::Policy;
-use crate::rewrite::report::{Action, Change, Layer};
-use crate::rewrite::speculative::{self, Early};
+use crate::media_type::{Compression, LayerKind};
+use crate::rewrite::options::Options;
+use crate::rewrite::report::{self, Action, Change};
+use crate::rewrite::speculative::{self, SpeculativeLayers};
 use crate::spool::Spools;
-use crate::store::open::Source;
 use crate::store::write::Content;
 
 /// What is to be done with a layer.
@@ -28,18 +26,18 @@ enum Work {
 
 /// A layer and what is to be done with it: what is asked for twice is done once.
 ///
-/// The name is the blob's digest, or, where a path in an archive does not tell it, the diff_id. The two can't be
-/// mistaken: they are hashes of different bytes unless the layer is not compressed, and then they are the same layer.
+/// The name is the blob's digest or, where only a path names the blob, the diff_id. The two can't be confused: they are
+/// hashes of different bytes unless the layer is not compressed, and then they are the same layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     name: Digest,
     work: Work,
-    /// Images that say different things of a layer can't all be right: each is verified on its own, and where nobody
-    /// reads the layer, each keeps what it says.
+    /// Images that give one layer different diff_ids can't all be right: each claim is verified on its own, and where
+    /// the layer is not read, each image keeps its claim.
     diff_id: Digest,
 }
 
-/// A layer that stays as it is, but for which its image has to tell the truth.
+/// A layer that stays as it is, whose diff_id is verified.
 #[derive(Debug)]
 struct Proof {
     extent: Extent,
@@ -87,7 +85,7 @@ pub struct Done {
     /// Its bytes; none where the blob is not in the image.
     pub content: Option<Content>,
     /// For the report.
-    pub report: Layer,
+    pub report: report::Layer,
 }
 
 /// All layers of a run.
@@ -96,119 +94,93 @@ pub struct Layers {
     jobs: BTreeMap<Key, Job>,
     proofs: BTreeMap<Key, Proof>,
     done: BTreeMap<Key, Done>,
-    /// What the descriptors of an index ask for, so that `manifest.json` asks for the same.
-    by_blob: BTreeMap<Digest, Key>,
-    /// What somebody should know, each once.
+    /// Warnings for the user, each once.
     pub warnings: BTreeSet<String>,
 }
 
 impl Layers {
-    /// Plans a layer that a descriptor names.
+    /// Plans a layer of an image whose config gives it this diff_id.
     pub fn plan(
         &mut self,
-        source: &Source,
-        policy: &Policy,
-        descriptor: &Descriptor,
+        set: &ImageSet<'_>,
+        options: &Options,
+        id: LayerId,
         diff_id: Digest,
-        base: bool,
+        is_base: bool,
     ) -> Result<Key> {
-        // What has no media type is what the config says of it: the layer of that diff_id.
-        let kind = descriptor.layer_kind(true);
-        let extent = extent_of(source, descriptor)?;
-        let (digest, size) = (descriptor.digest, descriptor.size);
-        let action = match (kind, &extent) {
+        let layer = set.layer(id);
+        let extent = set.extent(layer)?;
+        let action = match (layer.kind, &extent) {
             (LayerKind::Foreign, _) => Some(Action::Foreign),
-            (_, None) => return Err(Error::missing("layer").in_blob(digest)),
-            (LayerKind::Tar(_), _) => base.then_some(Action::Base),
+            (LayerKind::Tar(_), _) if is_base => Some(Action::Base),
+            (LayerKind::Tar(_), _) => None,
             (LayerKind::Encrypted | LayerKind::Opaque, _) => Some(Action::Opaque),
         };
-        if let Some(action) = action {
-            let content = extent.map(Content::Source);
-            if let Some(content) = content.as_ref().filter(|content| content.len() != size) {
-                return Err(Error::mismatch("size", size, content.len()).in_blob(digest));
-            }
-            let is_tar = action == Action::Base || LayerType::parse(&descriptor.media_type).is_some();
-            let is_here = content.is_some();
-            let key = self.keep(action, digest, size, diff_id, content, is_tar)?;
-            if action != Action::Base {
-                self.by_blob.entry(digest).or_insert(key);
-            }
-            if is_here && !base {
-                self.unstamped(action, descriptor);
-            }
-            return Ok(key);
+        let Some(extent) = extent else {
+            let kept = action.filter(|action| *action == Action::Foreign).zip(layer.digest).zip(layer.size);
+            let Some(((action, digest), size)) = kept else {
+                return Err(Error::missing("layer").in_blob(layer.name()));
+            };
+            return Ok(self.keep(action, (digest, size), diff_id, None));
+        };
+        if let Some(size) = layer.size.filter(|size| *size != extent.len()) {
+            return Err(Error::mismatch("size", size, extent.len()).in_blob(layer.name()));
         }
-        let Some(extent) = extent else { return Err(Error::missing("layer").in_blob(digest)) };
-        let declared = match kind {
+        if let Some(action) = action {
+            // A file that has no digest in its name is one that is not compressed, or has to be read.
+            let digest = match layer.digest {
+                Some(digest) => digest,
+                None if layer::compression_of(&extent)? == Compression::None => diff_id,
+                None => extent.digest(Algorithm::Sha256)?,
+            };
+            if !is_base {
+                self.unstamped(action, digest, layer);
+            }
+            if layer.has_diff_id() {
+                self.verify_kept(digest, &extent, diff_id)?;
+            }
+            let size = extent.len();
+            return Ok(self.keep(action, (digest, size), diff_id, Some(Content::Source(extent))));
+        }
+        let as_it_was = match layer.kind {
             LayerKind::Tar(Some(compression)) => compression,
             _ => layer::compression_of(&extent)?,
         };
-        let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
-        let key = self.encode(policy, digest, declared, extent, expect, digest.to_string())?;
-        self.by_blob.insert(digest, key);
-        Ok(key)
+        self.encode(options, layer, as_it_was, extent, diff_id)
     }
 
     /// Says that the times in a layer are not set, and why.
-    fn unstamped(&mut self, action: Action, descriptor: &Descriptor) {
+    fn unstamped(&mut self, action: Action, digest: Digest, layer: &Layer) {
+        let media_type = layer.media_type.as_deref().unwrap_or_default();
         let why = match action {
             Action::Foreign => "a foreign layer, which is its vendor's to change".to_owned(),
-            _ => format!("{} is no layer", printable(descriptor.media_type.as_bytes())),
+            _ => format!("{} is no layer", printable(media_type.as_bytes())),
         };
-        self.warnings.insert(format!("{}: times in it are left as they are: {why}", descriptor.digest));
+        self.warnings.insert(format!("{digest}: times in it are left as they are: {why}"));
     }
 
-    /// Plans a layer that `manifest.json` names.
-    pub fn plan_docker(&mut self, policy: &Policy, layer: &DockerLayer, diff_id: Digest, base: bool) -> Result<Key> {
-        let compression = layer::compression_of(&layer.extent)?;
-        let is_foreign = layer.kind == LayerKind::Foreign;
-        if base || is_foreign {
-            let digest = match (layer.digest, compression) {
-                (Some(digest), _) => digest,
-                (None, Compression::None) => diff_id,
-                (None, _) => layer.extent.digest(Algorithm::Sha256)?,
-            };
-            let action = if is_foreign { Action::Foreign } else { Action::Base };
-            let content = Content::Source(layer.extent.clone());
-            return self.keep(action, digest, layer.extent.len(), diff_id, Some(content), true);
+    /// Plans to compare a layer that stays as it is with its diff_id. All bytes are compared with their digest when they
+    /// are copied, which is enough only where they are not compressed and both digests are the same.
+    fn verify_kept(&mut self, digest: Digest, extent: &Extent, diff_id: Digest) -> Result<()> {
+        if digest != diff_id || layer::compression_of(extent)? != Compression::None {
+            let key = Key { name: digest, work: Work::Keep, diff_id };
+            let expect = Expect { digest: Some(digest), size: Some(extent.len()), diff_id: Some(diff_id) };
+            self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
         }
-        let known = layer.digest.and_then(|digest| self.by_blob.get(&digest)).copied();
-        match known {
-            Some(key) if key.work == Work::Keep => {
-                let action = self.done.get(&key).map_or(Action::Opaque, |done| done.report.action);
-                let content = Content::Source(layer.extent.clone());
-                let is_tar = self.proofs.contains_key(&key);
-                return self.keep(action, key.name, layer.extent.len(), diff_id, Some(content), is_tar);
-            }
-            Some(key) if key.diff_id == diff_id => return Ok(key),
-            _ => {}
-        }
-        let expect = Expect { digest: layer.digest, size: None, diff_id: Some(diff_id) };
-        let name = layer.digest.unwrap_or(diff_id);
-        self.encode(policy, name, compression, layer.extent.clone(), expect, layer.path.clone())
+        Ok(())
     }
 
-    /// A layer that stays as it is; `is_tar` says that it is one of a format whose diff_id can be computed.
+    /// A layer that stays as it is.
     fn keep(
         &mut self,
         action: Action,
-        digest: Digest,
-        size: u64,
+        (digest, size): (Digest, u64),
         diff_id: Digest,
         content: Option<Content>,
-        is_tar: bool,
-    ) -> Result<Key> {
+    ) -> Key {
         let key = Key { name: digest, work: Work::Keep, diff_id };
-        if let Some(Content::Source(extent)) = content.as_ref().filter(|_| is_tar) {
-            // All bytes are compared with their digest when they are copied. That is all there is to compare only where
-            // they are not compressed and both digests are the same.
-            if digest != diff_id || layer::compression_of(extent)? != Compression::None {
-                let expect = Expect { digest: Some(digest), size: Some(size), diff_id: Some(diff_id) };
-                self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
-            }
-        }
         let same = |digest| Change { old: digest, new: digest };
-        let report = Layer {
+        let report = report::Layer {
             action,
             digest: Some(same(digest)),
             diff_id: same(diff_id),
@@ -220,32 +192,28 @@ impl Layers {
         };
         let done = Done { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
         self.done.insert(key, done);
-        Ok(key)
+        key
     }
 
     fn encode(
         &mut self,
-        policy: &Policy,
-        name: Digest,
+        options: &Options,
+        layer: &Layer,
         as_it_was: Compression,
         extent: Extent,
-        expect: Expect,
-        place: String,
+        diff_id: Digest,
     ) -> Result<Key> {
-        let compression = policy.encoding.compression.unwrap_or(as_it_was);
-        let diff_id = expect.diff_id.unwrap_or(name);
+        let compression = options.compression.unwrap_or(as_it_was);
+        let name = layer.digest.unwrap_or(diff_id);
         let key = Key { name, work: Work::Encode(compression), diff_id };
-        if let Some(job) = self.jobs.get(&key) {
-            // The same bytes under another descriptor: both have to tell the truth about them.
-            if job.expect.size.is_some() && expect.size.is_some() && job.expect.size != expect.size {
-                return Err(Error::mismatch("size", expect.size.unwrap_or(0), extent.len()).in_blob(name));
-            }
+        if self.jobs.contains_key(&key) {
             return Ok(key);
         }
-        let algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
-        let mut spec = speculative::spec(policy, compression, algorithm)?;
-        spec.diff_id_algorithm = expect.diff_id.map_or(Algorithm::Sha256, |digest| digest.algorithm());
-        self.jobs.insert(key, Job { extent, expect, spec, place });
+        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(diff_id) };
+        let algorithm = layer.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+        let mut spec = speculative::spec(options, compression, algorithm)?;
+        spec.diff_id_algorithm = diff_id.algorithm();
+        self.jobs.insert(key, Job { extent, expect, spec, place: layer.name() });
         Ok(key)
     }
 
@@ -256,9 +224,9 @@ impl Layers {
     }
 
     /// Does the work, several layers side by side.
-    pub fn run(&mut self, pool: &Pool, spools: &Spools, mut early: Early) -> Result<()> {
+    pub fn run(&mut self, pool: &Pool, spools: &Spools, mut speculative: SpeculativeLayers) -> Result<()> {
         for (key, job) in std::mem::take(&mut self.jobs) {
-            match early.take(&job.extent, &job.expect, &job.spec) {
+            match speculative.take(&job.extent, &job.expect, &job.spec) {
                 Some(outcome) => {
                     let done = finish(&job, outcome.map_err(|e| e.in_blob(&job.place))?);
                     self.done.insert(key, done);
@@ -294,7 +262,7 @@ impl Layers {
     }
 
     /// Every layer, for the report.
-    pub fn reports(&self) -> Vec<Layer> {
+    pub fn reports(&self) -> Vec<report::Layer> {
         self.done.values().map(|done| done.report.clone()).collect()
     }
 }
@@ -319,7 +287,7 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
         None => (facts.digest, facts.size, facts.diff_id, facts.compression),
     };
     let (digest, size, diff_id, compression) = done;
-    let report = Layer {
+    let report = report::Layer {
         action: if written.is_some() { Action::Rewritten } else { Action::Unchanged },
         digest: Some(Change { old: facts.digest, new: digest }),
         diff_id: Change { old: facts.diff_id, new: diff_id },

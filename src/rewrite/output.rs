@@ -7,17 +7,16 @@ use crate::document::descriptor::{Descriptor, IMAGE_NAME, REF_NAME};
 use crate::document::index::Index;
 use crate::document::write::{self, NewDescriptor, NewPlatform};
 use crate::error::Result;
-use crate::image::docker::DockerImage;
-use crate::image::graph::{Graph, ImageConfig};
-use crate::image::set::{Found, configs, images};
+use crate::image::archive::ArchiveImage;
+use crate::image::documents::ImageConfig;
+use crate::image::{Image, ImageSet};
 use crate::layer;
 use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST};
 use crate::name::{full_name, tag_of};
 use crate::rewrite::docker::{self, Entry};
-use crate::rewrite::documents::{Documents, ImagePlan};
-use crate::rewrite::report::{Change, Image};
+use crate::rewrite::documents::{ImagePlan, NewDocuments};
+use crate::rewrite::report::{self, Change};
 use crate::store::location::Carrier;
-use crate::store::open::Source;
 use crate::store::write::Content;
 
 /// So many files that nothing refers to are named.
@@ -29,71 +28,76 @@ pub struct Finished {
     /// In the order in which an archive has them.
     pub documents: Vec<(&'static str, Vec<u8>)>,
     /// For the report.
-    pub images: Vec<Image>,
+    pub images: Vec<report::Image>,
     /// `index.json` before and after.
     pub index: Option<Change>,
-    /// What somebody should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
+}
+
+/// The images that indexes list, and their manifests.
+pub(super) fn listed<'s>(set: &'s ImageSet<'_>) -> impl Iterator<Item = (&'s Image, Digest)> {
+    set.images.iter().filter(|image| image.is_listed()).filter_map(|image| Some((image, image.manifest?)))
 }
 
 /// Makes the documents that the carrier has.
 pub fn finish(
-    documents: &mut Documents<'_>,
+    documents: &mut NewDocuments<'_>,
     root: Option<Vec<u8>>,
-    docker: &[DockerImage],
     plans: &[ImagePlan],
-    kind: Carrier,
+    carrier: Carrier,
 ) -> Result<Finished> {
     let mut finished = Finished::default();
-    let (source, graph) = (documents.source(), documents.graph());
-    for image in images(graph, documents.selection()) {
-        finished.images.push(graph_image(documents, &image)?);
+    let set = documents.set;
+    for (image, manifest) in listed(set) {
+        finished.images.push(of_index(documents, image, manifest)?);
     }
     let mut entries = Vec::new();
-    for (image, plan) in docker.iter().zip(plans) {
+    for (image, plan) in set.archive.iter().zip(plans) {
         entries.push(docker::rewrite(documents, image, plan)?);
     }
-    let by_config = configs(graph, documents.selection());
-    let missing = || docker.iter().zip(&entries).filter(|(image, _)| !by_config.contains(&image.id));
-    finished.images.extend(missing().map(|(image, entry)| docker_report(image, entry)));
-    let layout = source.layout()?.unwrap_or(write::OCI_LAYOUT).to_vec();
+    let only_here = || {
+        let numbers = set.images.iter().filter_map(|image| image.archive_entry);
+        numbers.filter_map(|number| set.archive.get(number).zip(entries.get(number)))
+    };
+    finished.images.extend(only_here().map(|(image, entry)| of_archive(image, entry)));
+    let layout = set.source.layout()?.unwrap_or(write::OCI_LAYOUT).to_vec();
     finished.documents.push(("oci-layout", layout));
     let index = match root {
         // An untagged image of Docker 25 is listed in `manifest.json` only, and stays so in an archive of Docker's.
-        Some(bytes) if kind == Carrier::DockerArchive || missing().next().is_none() => bytes,
-        Some(bytes) if graph.root.as_ref().is_some_and(|root| !root.children.is_empty()) => {
+        Some(bytes) if carrier == Carrier::DockerArchive || only_here().next().is_none() => bytes,
+        Some(bytes) if set.documents.root.as_ref().is_some_and(|root| !root.children.is_empty()) => {
             let index = Index::parse(&bytes)?;
             let taken: Vec<&str> = index.manifests().iter().filter_map(Descriptor::ref_name).collect();
-            index.with(&new_manifests(documents, missing(), &taken, kind)?)?
+            index.with(&new_manifests(documents, only_here(), &taken, carrier)?)?
         }
-        _ => write::index(&new_manifests(documents, missing(), &[], kind)?)?,
+        _ => write::index(&new_manifests(documents, only_here(), &[], carrier)?)?,
     };
-    finished.index = source.index().map(|old| Change { old: Digest::sha256(old), new: Digest::sha256(&index) });
+    finished.index = set.source.index().map(|old| Change { old: Digest::sha256(old), new: Digest::sha256(&index) });
     finished.documents.push(("index.json", index));
-    if kind == Carrier::DockerArchive {
-        docker::documents(documents, docker, plans, &entries, &mut finished)?;
+    if carrier == Carrier::DockerArchive {
+        docker::documents(documents, plans, &entries, &mut finished)?;
     }
     // One that only a subject leads to is rewritten and has no name.
-    let is_kept = |digest: &Digest| documents.selection().keeps(digest);
-    if finished.images.is_empty() && !graph.images().any(|(digest, _)| is_kept(digest)) {
+    if finished.images.is_empty() && set.images.is_empty() {
         finished.warnings.push("there is no image in it".to_owned());
     }
     Ok(finished)
 }
 
-fn graph_image(documents: &Documents<'_>, found: &Found<'_>) -> Result<Image> {
-    let new = documents.made(&found.digest)?.config;
-    Ok(Image {
+fn of_index(documents: &NewDocuments<'_>, found: &Image, manifest: Digest) -> Result<report::Image> {
+    let new = documents.made(&manifest)?.config;
+    Ok(report::Image {
         names: found.names.clone(),
-        platform: found.node.platform(),
-        manifest: Some(Change { old: found.digest, new: documents.moved(found.digest) }),
-        config: Change { old: found.node.config.as_ref().map_or(new, |config| config.digest), new },
-        layers: found.image.diff_ids.clone(),
+        platform: found.platform(),
+        manifest: Some(Change { old: manifest, new: documents.moved(manifest) }),
+        config: Change { old: found.config_digest, new },
+        layers: found.config.diff_ids.clone(),
     })
 }
 
-fn docker_report(image: &DockerImage, entry: &Entry) -> Image {
-    Image {
+fn of_archive(image: &ArchiveImage, entry: &Entry) -> report::Image {
+    report::Image {
         names: image.entry.repo_tags.clone(),
         platform: image.config.platform(),
         manifest: None,
@@ -104,10 +108,10 @@ fn docker_report(image: &DockerImage, entry: &Entry) -> Image {
 
 /// Manifests for images that only `manifest.json` listed, as an index lists them beside others whose tags are `taken`.
 fn new_manifests<'d>(
-    documents: &mut Documents<'_>,
-    images: impl Iterator<Item = (&'d DockerImage, &'d Entry)> + Clone,
+    documents: &mut NewDocuments<'_>,
+    images: impl Iterator<Item = (&'d ArchiveImage, &'d Entry)> + Clone,
     taken: &[&str],
-    kind: Carrier,
+    carrier: Carrier,
 ) -> Result<Vec<NewDescriptor>> {
     let mut list = Vec::new();
     let tags = images.clone().flat_map(|(_, entry)| &entry.tags).filter_map(|tag| tag_of(tag));
@@ -135,9 +139,9 @@ fn new_manifests<'d>(
         for tag in &entry.tags {
             let mut named = descriptor.clone();
             let short = tag_of(tag).unwrap_or(tag);
-            // A reference name may occur only once; where two repositories have the same tag, the whole name tells.
+            // A reference name may occur only once; where two repositories have the same tag, the full name is used.
             let unique = uses.get(short) == Some(&1);
-            let name = if unique || kind == Carrier::DockerArchive { short } else { tag };
+            let name = if unique || carrier == Carrier::DockerArchive { short } else { tag };
             named.annotations.insert(IMAGE_NAME.to_owned(), full_name(tag));
             named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
             list.push(named);
@@ -165,9 +169,10 @@ pub(super) fn sniff(content: &Content) -> Result<Compression> {
 }
 
 /// Files that nothing refers to, and which are therefore left out.
-pub fn unreferenced(source: &Source, graph: &Graph, used: &BTreeSet<String>) -> Result<Vec<String>> {
-    let mut known: BTreeSet<String> = graph.reachable().iter().map(Digest::path).collect();
-    known.extend(graph.named_by_unknown(source, |_| true)?.keys().map(Digest::path));
+pub fn unreferenced(set: &ImageSet<'_>, used: &BTreeSet<String>) -> Result<Vec<String>> {
+    let source = set.source;
+    let mut known: BTreeSet<String> = set.documents.reachable().iter().map(Digest::path).collect();
+    known.extend(set.documents.named_by_unknown(source, |_| true)?.keys().map(Digest::path));
     known.extend(["oci-layout", "index.json"].map(str::to_owned));
     if source.docker().is_some() {
         known.extend(["manifest.json", "repositories"].map(str::to_owned));

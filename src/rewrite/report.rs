@@ -33,13 +33,13 @@ pub struct Report {
     pub layers: Vec<Layer>,
     /// `index.json` before and after, as a digest: equal to that of every other build of the same content.
     pub index: Option<Change>,
-    /// Timestamps in documents (configs, history, labels, annotations) that were written anew.
+    /// Timestamps in documents (configs, history, labels, annotations) that were changed.
     pub document_times: u64,
-    /// Times in the commands of history that were written anew, as the labels or annotations that they repeat were.
+    /// Times in the commands of history that were changed, as the labels or annotations that they repeat were.
     pub command_times: u64,
     /// What was left out: attestations, signatures, platforms, files that nothing refers to.
     pub dropped: Vec<String>,
-    /// What somebody should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Nothing was written, by request.
     pub dry_run: bool,

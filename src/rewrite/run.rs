@@ -2,9 +2,10 @@
 
 use crate::context::RunContext;
 use crate::error::{Error, Result};
+use crate::image::base::Base;
 use crate::media_type::Compression;
 use crate::platform::Platform;
-use crate::policy::{Attestations, Base, Policy, Signatures};
+use crate::rewrite::options::{Attestations, Options, Signatures};
 use crate::rewrite::report::Report;
 use crate::rewrite::{rewrite, speculative};
 use crate::stamp::Stamp;
@@ -19,7 +20,7 @@ use crate::store::write::{self, Target};
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Rewrite {
-    policy: Policy,
+    options: Options,
     force: bool,
     jobs: Option<usize>,
     context: Option<RunContext>,
@@ -39,47 +40,48 @@ pub struct Prepared {
 impl Rewrite {
     /// Rewrites with this epoch and rule.
     pub fn new(stamp: Stamp) -> Self {
-        Self { policy: Policy::new(stamp), force: false, jobs: None, context: None }
-    }
-
-    /// With all that a policy says; the reference of a source is taken from its location.
-    pub fn with_policy(policy: Policy) -> Self {
-        Self { policy, force: false, jobs: None, context: None }
+        Self { options: Options::new(stamp), force: false, jobs: None, context: None }
     }
 
     /// Encodes rewritten layers so, instead of as they were.
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.policy.encoding.compression = Some(compression);
+        self.options.compression = Some(compression);
         self
     }
 
     /// The level of that compression: gzip 1 to 12, zstd 1 to 19.
     pub fn compression_level(mut self, level: u32) -> Self {
-        self.policy.encoding.level = Some(level);
+        self.options.compression_level = Some(level);
         self
     }
 
     /// Leaves the layers and history of the base image as they are.
     pub fn base(mut self, base: Base) -> Self {
-        self.policy.base = base;
+        self.options.base = base;
         self
     }
 
     /// Keeps only images of this platform.
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.policy.platform = Some(platform);
+        self.options.select.platform = Some(platform);
         self
     }
 
     /// What becomes of attestations.
     pub fn attestations(mut self, attestations: Attestations) -> Self {
-        self.policy.attestations = attestations;
+        self.options.attestations = attestations;
         self
     }
 
     /// What becomes of signatures.
     pub fn signatures(mut self, signatures: Signatures) -> Self {
-        self.policy.signatures = signatures;
+        self.options.signatures = signatures;
+        self
+    }
+
+    /// Keeps times in the commands of history, also where the label that they repeat is rewritten.
+    pub fn keep_commands(mut self, keep: bool) -> Self {
+        self.options.keep_commands = keep;
         self
     }
 
@@ -120,15 +122,15 @@ impl Rewrite {
     pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
         let context =
             RunContext::given_or_own(self.context.as_ref(), self.jobs, destination.and_then(Location::as_path))?;
-        let mut policy = self.policy.clone();
-        policy.reference.clone_from(&location.reference);
-        let (source, early) = speculative::open(location, &policy, &context)?;
+        let mut options = self.options.clone();
+        options.select.reference.clone_from(&location.reference);
+        let (source, speculative) = speculative::open(location, &options, &context)?;
         let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.carrier());
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
-        let (image, mut report) = rewrite(&source, &policy, kind, &context, early)?;
+        let (image, mut report) = rewrite(&source, &options, kind, &context, speculative)?;
         report.destination.name = destination.map(ToString::to_string).unwrap_or_default();
-        Ok(Prepared { image, report, source, target, context, stamp: policy.stamp })
+        Ok(Prepared { image, report, source, target, context, stamp: options.stamp })
     }
 
     fn target(&self, destination: &Location, kind: Carrier) -> Result<Target> {

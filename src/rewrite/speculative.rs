@@ -1,8 +1,8 @@
 //! Layers that are worked on while the archive they are in still arrives.
 //!
 //! An archive on a pipe may have its `manifest.json` last, so what a file in it is can only be guessed by its name and
-//! its first bytes. A guess costs nothing but the work: what comes of it is used only for a layer of which exactly that
-//! was asked afterwards, and its digest, size and diff_id are compared then as for any other. An error is forgotten:
+//! its first bytes. A wrong guess costs only the work: a result is used only for a layer that is asked for with exactly the
+//! same options afterwards, and its digest, size and diff_id are compared then as for any other. An error is forgotten:
 //! if the file matters, the same work will fail again, with the right words.
 
 use std::collections::BTreeMap;
@@ -14,9 +14,10 @@ use crate::blob::{Extent, NewBlobs};
 use crate::context::RunContext;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
-use crate::layer::{self, Expect, Outcome, Output, Pool, Spec};
+use crate::image::base::Base;
+use crate::layer::{self, Expect, Outcome, Pool, Spec};
 use crate::media_type::Compression;
-use crate::policy::{Base, Policy};
+use crate::rewrite::options::Options;
 use crate::stamp::Rule;
 use crate::store::location::{Location, Where};
 use crate::store::open::Source;
@@ -24,19 +25,20 @@ use crate::sync::{lock, start};
 
 /// What became of files that were taken for layers.
 #[derive(Debug, Default)]
-pub struct Early {
+pub struct SpeculativeLayers {
     done: BTreeMap<(u64, u64), (Spec, Outcome)>,
 }
 
 /// Opens an image; from standard input, its layers are worked on as they arrive.
-pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Result<(Source, Early)> {
+pub fn open(location: &Location, options: &Options, context: &RunContext) -> Result<(Source, SpeculativeLayers)> {
     let spools = &context.spools;
     // With a base, the first layers are not to be encoded; of a name or platform, only some are. Which these are is known
     // only at the end.
-    let is_all = matches!(policy.base, Base::None) && policy.reference.is_none() && policy.platform.is_none();
+    let is_all =
+        matches!(options.base, Base::None) && options.select.reference.is_none() && options.select.platform.is_none();
     let is_useful = location.place == Where::Stdio && is_all;
     if !is_useful {
-        return Ok((Source::open(location, context, &mut |_, _| {})?, Early::default()));
+        return Ok((Source::open(location, context, &mut |_, _| {})?, SpeculativeLayers::default()));
     }
     let (sender, receiver) = unbounded::<(String, Extent)>();
     let pool = &context.pool.batch();
@@ -45,7 +47,7 @@ pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Resul
     let opened = std::thread::scope(|scope| {
         for _ in 0..pool.jobs() {
             // Where there can be no threads, layers are worked on when they all are here.
-            let _ = start(scope, "layer", || work(&receiver, policy, pool, &blobs, &done));
+            let _ = start(scope, "layer", || work(&receiver, options, pool, &blobs, &done));
         }
         let opened = Source::open(location, context, &mut |name, extent| offer(&sender, name, extent));
         if opened.is_err() {
@@ -54,7 +56,7 @@ pub fn open(location: &Location, policy: &Policy, context: &RunContext) -> Resul
         drop(sender);
         opened
     });
-    Ok((opened?, Early { done: done.into_inner().unwrap_or_else(PoisonError::into_inner) }))
+    Ok((opened?, SpeculativeLayers { done: done.into_inner().unwrap_or_else(PoisonError::into_inner) }))
 }
 
 fn offer(sender: &Sender<(String, Extent)>, name: &str, extent: &Extent) {
@@ -67,13 +69,13 @@ fn offer(sender: &Sender<(String, Extent)>, name: &str, extent: &Extent) {
 
 fn work(
     receiver: &Receiver<(String, Extent)>,
-    policy: &Policy,
+    options: &Options,
     pool: &Pool,
     blobs: &NewBlobs<'_>,
     done: &Mutex<BTreeMap<(u64, u64), (Spec, Outcome)>>,
 ) {
     while let Ok((name, extent)) = receiver.recv() {
-        if let Ok(Some(result)) = try_layer(&name, &extent, policy, pool, blobs) {
+        if let Ok(Some(result)) = try_layer(&name, &extent, options, pool, blobs) {
             lock(done).insert(extent.place(), result);
         }
     }
@@ -82,7 +84,7 @@ fn work(
 fn try_layer(
     name: &str,
     extent: &Extent,
-    policy: &Policy,
+    options: &Options,
     pool: &Pool,
     blobs: &NewBlobs<'_>,
 ) -> Result<Option<(Spec, Outcome)>> {
@@ -92,27 +94,26 @@ fn try_layer(
     if matches!(first, b'{' | b'[' | b' ' | b'\n') {
         return Ok(None); // a document
     }
-    let compression = policy.encoding.compression.unwrap_or(Compression::sniff(&head[..count]));
+    let compression = options.compression.unwrap_or(Compression::sniff(&head[..count]));
     let digest = Digest::from_path(name);
-    let spec = spec(policy, compression, digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()))?;
+    let spec = spec(options, compression, digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()))?;
     let expect = Expect { digest, size: None, diff_id: None };
     let outcome = layer::rewrite(extent, &expect, &spec, pool, blobs)?;
     Ok(Some((spec, outcome)))
 }
 
 /// How a layer is to be encoded.
-pub(super) fn spec(policy: &Policy, compression: Compression, algorithm: Algorithm) -> Result<Spec> {
-    let level = policy.encoding.level.filter(|_| policy.encoding.compression.is_none_or(|c| c == compression));
+pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algorithm) -> Result<Spec> {
     Ok(Spec {
-        stamp: policy.stamp,
-        output: Output::new(compression, level)?,
-        keep_unchanged: policy.stamp.rule == Rule::Clamp,
+        stamp: options.stamp,
+        output: options.output(compression)?,
+        keep_unchanged: options.stamp.rule == Rule::Clamp,
         digest_algorithm: algorithm,
         diff_id_algorithm: Algorithm::Sha256,
     })
 }
 
-impl Early {
+impl SpeculativeLayers {
     /// What became of these bytes, if just this was done with them; verified as if it were done now.
     pub(super) fn take(&mut self, extent: &Extent, expect: &Expect, spec: &Spec) -> Option<Result<Outcome>> {
         let (done, outcome) = self.done.remove(&extent.place())?;

@@ -15,7 +15,7 @@ const MAX_LINKS: usize = 16;
 /// Bytes of a name, or of what a link points to (limits.h, PATH_MAX).
 const MAX_NAME: usize = 4096;
 
-/// What a name stands for.
+/// What has a name in an archive.
 #[derive(Debug, Clone)]
 enum Member {
     File(Extent),
@@ -150,7 +150,7 @@ impl Archive {
             b'1' | b'2' => {
                 let link = entry.link_name();
                 let target = String::from_utf8_lossy(link).into_owned();
-                // A hard link names an entry from the root, a symlink a path from where it stands.
+                // A hard link names an entry from the root, a symlink a path from its own directory.
                 let base = if entry.kind() == b'2' { name.rsplit_once('/').map_or("", |(base, _)| base) } else { "" };
                 let target = normal(base, &target).ok_or_else(|| {
                     let found = quoted(link);

@@ -39,7 +39,7 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// If it can't be read, or has more than `limit` bytes.
     fn document(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>>;
 
-    /// The bytes of a blob, which nobody has verified yet; `None` if it is not here.
+    /// The bytes of a blob, not verified yet; `None` if it is not here.
     ///
     /// # Errors
     ///

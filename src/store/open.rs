@@ -279,7 +279,7 @@ fn cannot_open(name: &str, error: io::Error) -> Error {
     Error::io("cannot open", error)
 }
 
-/// So many bytes tell what a file is that is no tar.
+/// Bytes by which compressed files are recognised.
 const HEAD: usize = 10;
 
 /// Says what it is, where the first bytes of a file show that it can't be an archive that is read here.

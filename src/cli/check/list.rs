@@ -1,4 +1,4 @@
-//! The list for people: a paragraph per document or layer, with timestamps of a kind on one line, and what comes of it.
+//! The list for people: a paragraph per document or layer, with timestamps of a kind on one line, and a verdict.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -50,7 +50,7 @@ fn lines(group: &[&Finding], verbose: bool, out: &mut dyn Write) -> io::Result<b
     for (sort, all) in sorts {
         let note = if sort.level == Level::Note && !all.iter().any(|f| f.is_archive_time()) { "note: " } else { "" };
         let rest = all.len().saturating_sub(FOLD);
-        // One more line tells as much as the line that says that there is one more.
+        // One more finding takes no more room than the line that says that there is one more.
         let shown = if verbose || rest <= 1 { all.len() } else { FOLD };
         if !verbose && sort.kind == Kind::Time && all.len() > 1 {
             line(out, &format!("  {note}{}", folded(sort, &all)))?;
@@ -95,7 +95,7 @@ fn folded(sort: Sort<'_>, all: &[&Finding]) -> String {
     format!("{what} {range}, first {at}")
 }
 
-/// A time as it is told: a date, or `@seconds` where the year has more than four digits.
+/// A time as it is shown: a date, or `@seconds` where the year has more than four digits.
 fn instant(text: &str) -> Option<Instant> {
     match text.strip_prefix('@') {
         Some(seconds) => seconds.parse().ok().map(Instant::from_seconds),

@@ -16,7 +16,7 @@ use crate::document::attestation::{self, Attestation, is_statement_type};
 use crate::document::descriptor::Descriptor;
 use crate::document::json::{Json, MAX_DOCUMENT, Value as JsonValue, element_path, member_path};
 use crate::error::Result;
-use crate::image::graph::extent_of;
+use crate::image::documents::extent_of;
 use crate::stamp::Instant;
 
 impl Comparison<'_> {

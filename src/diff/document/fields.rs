@@ -97,7 +97,7 @@ pub(crate) fn lists<'j>(roots: [JsonValue<'j>; 2], way: &[&str]) -> Option<[Json
 
 /// Compares the configs of two images.
 pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2], images: [&Image; 2]) -> Result<()> {
-    let [a, b] = images.map(|image| image.config.as_slice());
+    let [a, b] = images.map(|image| image.config.bytes.as_slice());
     if a == b {
         return Ok(());
     }

@@ -8,10 +8,11 @@ use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, compare, documents, elements};
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
 use crate::diff::pair::align::Pair;
-use crate::diff::view::{Image, Link, View};
+use crate::diff::view::{Image, View};
 use crate::document::descriptor::{IMAGE_NAME, REF_NAME};
 use crate::document::json::{Json, Kind, Value as JsonValue, member_path};
 use crate::error::Result;
+use crate::image::Link;
 
 /// Annotations of `index.json` that name an image.
 const NAME_KEYS: [&str; 2] = [REF_NAME, IMAGE_NAME];

@@ -8,12 +8,13 @@ use crate::diff::document::times::Document;
 use crate::diff::document::value::{Compared, documents};
 use crate::diff::layer::compare::Comparison;
 use crate::diff::model::{Difference, Part, Place, Value};
-use crate::diff::view::{Image, Link, Listed, View};
+use crate::diff::view::{Image, Listed, View};
 use crate::digest::Digest;
 use crate::document::descriptor::{IMAGE_NAME, REF_NAME, REFERENCE_DIGEST};
 use crate::document::json::{Json, Value as JsonValue};
 use crate::error::Result;
-use crate::image::graph::Body;
+use crate::image::Link;
+use crate::image::documents::DocumentKind;
 
 /// What an index lists, as the left source has it, and the names by which it is reached.
 type Key<'v> = (&'v Digest, [Option<&'v str>; 2]);
@@ -86,8 +87,8 @@ impl Comparison<'_> {
         let digests = pair.map(|listed| listed.map(|listed| listed.link.digest));
         let here = |side: usize| {
             let digest = digests.get(side).copied().flatten()?;
-            let node = self.views.get(side)?.graph.nodes.get(&digest)?;
-            Some(!matches!(node.body, Body::Absent))
+            let node = self.views.get(side)?.set.documents.nodes.get(&digest)?;
+            Some(!matches!(node.body, DocumentKind::Missing))
         };
         let here = [here(0), here(1)];
         if let [Some(a), Some(b)] = digests {

@@ -40,7 +40,7 @@ impl Comparison<'_> {
         places: &[usize],
         links: impl IntoIterator<Item = &'l LinksIn>,
     ) -> Result<()> {
-        let reached = Reached::new(images.map(|image| image.config.as_slice()), links)?;
+        let reached = Reached::new(images.map(|image| image.config.bytes.as_slice()), links)?;
         for number in places.iter().filter_map(|place| self.idle.get(place)).flatten() {
             let Some(difference) = self.findings.differences.get_mut(*number) else { continue };
             if is_idle(difference) && reached.has(difference.outer_path()) {

@@ -1,4 +1,4 @@
-//! Documents from the bottom up: config, manifest, index, each with the digests of what it names.
+//! NewDocuments from the bottom up: config, manifest, index, each with the digests of what it names.
 //!
 //! [`order`] says which comes first where they name each other across the tree.
 
@@ -17,15 +17,14 @@ use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
 use crate::document::{Moves, Patched, moved};
 use crate::error::{Error, Result, printable};
-use crate::image::base::Share;
-use crate::image::graph::{Body, Graph, ImageConfig, IndexNode, ManifestNode, Node};
-use crate::image::select::Selection;
-use crate::policy::{Policy, Signatures};
+use crate::image::ImageSet;
+use crate::image::base::BasePrefix;
+use crate::image::documents::{Document, DocumentKind, ImageConfig, IndexDocument, ManifestDocument};
 use crate::rewrite::layers::{Done, Key, Layers};
+use crate::rewrite::options::{Options, Signatures};
 use crate::rewrite::order;
 use crate::spool::Spools;
 use crate::stamp::Stamp;
-use crate::store::open::Source;
 use crate::store::write::Content;
 use new::NewDocument;
 use parts::Part;
@@ -36,7 +35,7 @@ pub struct ImagePlan {
     /// Its layers.
     pub layers: Vec<Key>,
     /// How much of it is the base's.
-    pub base: Share,
+    pub base: BasePrefix,
 }
 
 /// What an image consists of now.
@@ -65,22 +64,20 @@ pub struct NewConfig {
 
 /// The documents of a run: what they were, and what they are.
 #[derive(Debug)]
-pub struct Documents<'a> {
-    source: &'a Source,
-    graph: &'a Graph,
-    policy: &'a Policy,
+pub struct NewDocuments<'a> {
+    pub set: &'a ImageSet<'a>,
+    options: &'a Options,
     layers: &'a Layers,
     plans: &'a BTreeMap<Digest, ImagePlan>,
-    selection: &'a Selection,
     /// Old digests to new ones, of everything that has another one now.
     pub moves: Moves,
     /// Blobs of the new image.
     pub blobs: BTreeMap<Digest, Content>,
-    /// Times that were written anew.
+    /// Times that were changed.
     pub times: u64,
-    /// Times in commands that were written anew.
+    /// Times in commands that were changed.
     pub command_times: u64,
-    /// What somebody should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// What was left out because it can't follow.
     pub dropped: Vec<String>,
@@ -101,24 +98,20 @@ pub struct Documents<'a> {
     pub to_oci: bool,
 }
 
-impl<'a> Documents<'a> {
+impl<'a> NewDocuments<'a> {
     /// Nothing is rewritten yet.
     pub fn new(
-        source: &'a Source,
-        graph: &'a Graph,
-        policy: &'a Policy,
+        set: &'a ImageSet<'a>,
+        options: &'a Options,
         layers: &'a Layers,
         plans: &'a BTreeMap<Digest, ImagePlan>,
-        selection: &'a Selection,
         spools: &'a Spools,
     ) -> Self {
         Self {
-            source,
-            graph,
-            policy,
+            set,
+            options,
             layers,
             plans,
-            selection,
             moves: Moves::new(),
             blobs: BTreeMap::new(),
             times: 0,
@@ -139,11 +132,11 @@ impl<'a> Documents<'a> {
 
     /// Rewrites everything below `index.json`, and that; the new bytes.
     pub fn root(&mut self) -> Result<Option<Vec<u8>>> {
-        let Some(root) = &self.graph.root else { return Ok(None) };
-        let keep = |number: usize| self.selection.keeps_root(number);
+        let Some(root) = &self.set.documents.root else { return Ok(None) };
+        let keep = |number: usize| self.set.selection.keeps_root(number);
         // A statement may be about anything, wherever that is listed, and can be shared by attestations in several places.
-        let mut wanted = order::before_attestations(self.graph, self.selection);
-        wanted.extend(order::of_index(self.graph, self.selection, root, &keep));
+        let mut wanted = order::before_attestations(self.set);
+        wanted.extend(order::of_index(self.set, root, &keep));
         wanted.extend(root.subject.as_ref().map(|subject| subject.digest));
         self.visit(wanted)?;
         let bytes = self.index(root, &keep, "index.json").map_err(|e| e.in_blob("index.json"))?;
@@ -155,42 +148,28 @@ impl<'a> Documents<'a> {
 
     /// Their own times are facts about one build and stay, so no other build has the same.
     fn warn_of_attestations(&mut self) {
-        let is_kept = |(digest, node): &(&Digest, &Node)| {
-            matches!(&node.body, Body::Manifest(manifest) if manifest.attestation) && self.selection.keeps(digest)
+        let is_kept = |(digest, node): &(&Digest, &Document)| {
+            matches!(&node.body, DocumentKind::Manifest(manifest) if manifest.attestation)
+                && self.set.selection.keeps(digest)
         };
-        let count = self.graph.nodes.iter().filter(is_kept).count();
+        let count = self.set.documents.nodes.iter().filter(is_kept).count();
         if count > 0 {
-            let what = if count == 1 { "1 attestation tells" } else { &format!("{count} attestations tell") };
+            let what = if count == 1 { "1 attestation describes" } else { &format!("{count} attestations describe") };
             self.warnings.push(format!(
-                "{what} of one build, so the digest of the index is not reproducible, though those of the images are; \
+                "{what} one build, so the digest of the index is not reproducible, though those of the images are; \
                  --attestations drop leaves attestations out"
             ));
         }
     }
 
-    /// The image that is rewritten.
-    pub fn source(&self) -> &'a Source {
-        self.source
-    }
-
-    /// Its graph.
-    pub fn graph(&self) -> &'a Graph {
-        self.graph
-    }
-
     /// What becomes of its times.
     pub fn stamp(&self) -> Stamp {
-        self.policy.stamp
+        self.options.stamp
     }
 
     /// Its layers.
     pub fn layers(&self) -> &'a Layers {
         self.layers
-    }
-
-    /// What is left out.
-    pub fn selection(&self) -> &'a Selection {
-        self.selection
     }
 
     /// What the image of this manifest consists of now: of two images that had a blob in common, one may keep what the
@@ -215,7 +194,7 @@ impl<'a> Documents<'a> {
         // Chains of subjects may be long, so this is a list and no recursion.
         let mut pending: Vec<(Digest, bool)> = wanted.into_iter().rev().map(|digest| (digest, false)).collect();
         while let Some((digest, is_ready)) = pending.pop() {
-            let Some(node) = self.graph.nodes.get(&digest) else { continue };
+            let Some(node) = self.set.documents.nodes.get(&digest) else { continue };
             if self.new.contains_key(&digest) {
                 continue;
             }
@@ -225,13 +204,13 @@ impl<'a> Documents<'a> {
                 continue;
             }
             if !self.visiting.insert(digest) {
-                let expected = "none that lead back to where they began";
+                let expected = "no cycle";
                 return Err(Error::malformed("references between manifests", expected, "a cycle").in_blob(digest));
             }
             pending.push((digest, true));
             let children = match &node.body {
-                Body::Index(index) => {
-                    order::of_index(self.graph, self.selection, index, &|number| self.keeps_child(index, number))
+                DocumentKind::Index(index) => {
+                    order::of_index(self.set, index, &|number| self.keeps_child(index, number))
                 }
                 _ => Vec::new(),
             };
@@ -246,20 +225,20 @@ impl<'a> Documents<'a> {
         if self.to_oci { convert::to_oci(&bytes) } else { Ok(bytes) }
     }
 
-    fn rewrite(&mut self, digest: &Digest, body: &Body) -> Result<()> {
+    fn rewrite(&mut self, digest: &Digest, body: &DocumentKind) -> Result<()> {
         match body {
-            Body::Absent => {}
-            Body::Blob(extent) => {
+            DocumentKind::Missing => {}
+            DocumentKind::Blob(extent) => {
                 self.blobs.insert(*digest, Content::Source(extent.clone()));
             }
-            Body::Unknown(unknown) => self.unknown(digest, unknown)?,
-            Body::Index(index) => {
+            DocumentKind::Unknown(unknown) => self.unknown(digest, unknown)?,
+            DocumentKind::Index(index) => {
                 let keep: Vec<bool> = (0..index.children.len()).map(|number| self.keeps_child(index, number)).collect();
                 let bytes = self.index(index, &|number| keep.get(number) == Some(&true), &digest.to_string())?;
                 let bytes = self.carried(bytes)?;
                 self.publish(*digest, bytes)?;
             }
-            Body::Manifest(manifest) => {
+            DocumentKind::Manifest(manifest) => {
                 let bytes = self.manifest(digest, manifest)?;
                 let bytes = self.carried(bytes)?;
                 self.publish(*digest, bytes)?;
@@ -268,20 +247,21 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
-    fn keeps_child(&self, index: &IndexNode, number: usize) -> bool {
-        index.children.get(number).is_none_or(|child| self.selection.keeps(&child.digest))
+    fn keeps_child(&self, index: &IndexDocument, number: usize) -> bool {
+        index.children.get(number).is_none_or(|child| self.set.selection.keeps(&child.digest))
     }
 
     /// Is it absent, and about something that has another digest now? Its own content can't follow.
     fn is_left_behind(&self, child: &Descriptor) -> bool {
-        let is_absent = matches!(self.graph.nodes.get(&child.digest), Some(Node { body: Body::Absent, .. }));
+        let is_absent =
+            matches!(self.set.documents.nodes.get(&child.digest), Some(Document { body: DocumentKind::Missing, .. }));
         let about = || child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
         let is_moved = || about().is_some_and(|about| moved(&self.moves, &about).is_some());
         let is_tag_moved = || child.ref_name().is_some_and(|tag| moved_tag(tag, &self.moves).is_some());
         is_absent && (is_moved() || is_tag_moved())
     }
 
-    fn index(&mut self, index: &IndexNode, keep: &dyn Fn(usize) -> bool, place: &str) -> Result<Vec<u8>> {
+    fn index(&mut self, index: &IndexDocument, keep: &dyn Fn(usize) -> bool, place: &str) -> Result<Vec<u8>> {
         let left_behind: BTreeSet<usize> = (0..index.children.len())
             .filter(|number| {
                 keep(*number) && index.children.get(*number).is_some_and(|child| self.is_left_behind(child))
@@ -304,12 +284,12 @@ impl<'a> Documents<'a> {
             subject: index.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
             moves: Some(&self.moves),
         };
-        let patched = Index::known(&index.bytes)?.patch(self.policy.stamp, &edit)?;
+        let patched = Index::known(&index.bytes)?.patch(self.options.stamp, &edit)?;
         self.note(place, &patched);
         Ok(patched.bytes)
     }
 
-    fn manifest(&mut self, digest: &Digest, manifest: &ManifestNode) -> Result<Vec<u8>> {
+    fn manifest(&mut self, digest: &Digest, manifest: &ManifestDocument) -> Result<Vec<u8>> {
         let plan = self.plans.get(digest).cloned().unwrap_or_default();
         let layers = if manifest.is_image() { self.image_layers(manifest, &plan)? } else { self.blobs_of(manifest)? };
         let config = match (&manifest.config, &manifest.image) {
@@ -338,9 +318,9 @@ impl<'a> Documents<'a> {
             subject: manifest.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
             moves: Some(&self.moves),
             // With the other rule, a signed manifest has stopped the run.
-            unsigned: self.policy.signatures == Signatures::Drop,
+            unsigned: self.options.signatures == Signatures::Drop,
         };
-        let patched = Manifest::parse(&manifest.bytes)?.patch(self.policy.stamp, &edit)?;
+        let patched = Manifest::parse(&manifest.bytes)?.patch(self.options.stamp, &edit)?;
         self.note(&digest.to_string(), &patched);
         if let Some(config) = config {
             let now = |(part, old): (&Part, &Descriptor)| part.digest().unwrap_or(old.digest);
@@ -363,10 +343,10 @@ impl<'a> Documents<'a> {
             return Ok(config.clone());
         }
         let history = BaseHistory { entries: base_history };
-        let keeps_commands = self.policy.keep_commands;
-        let patched = (self.graph.config_of(&old, &image.bytes))
+        let keeps_commands = self.options.keep_commands;
+        let patched = (self.set.documents.config_of(&old, &image.bytes))
             .map(|config| if keeps_commands { config.keep_commands() } else { config })
-            .and_then(|config| config.patch(self.policy.stamp, history, &key.1))
+            .and_then(|config| config.patch(self.options.stamp, history, &key.1))
             .map_err(|e| e.in_blob(old))?;
         self.note(&old.to_string(), &patched);
         let digest = Digest::of(old.algorithm(), &patched.bytes);

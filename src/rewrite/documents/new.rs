@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Documents, NewConfig};
+use super::{NewConfig, NewDocuments};
 use crate::digest::Digest;
 use crate::document::attestation::STATEMENT_LIMIT;
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
@@ -19,7 +19,7 @@ pub struct NewDocument {
 /// So many bytes of new documents are held in memory; the others are in a temporary file until they are written.
 const HELD_MAX: u64 = 4 << 20;
 
-impl Documents<'_> {
+impl NewDocuments<'_> {
     /// Keeps a new document under its digest.
     pub(super) fn publish(&mut self, old: Digest, bytes: Vec<u8>) -> Result<()> {
         let new = Digest::of(old.algorithm(), &bytes);

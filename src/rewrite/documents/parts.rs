@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{Documents, ImagePlan};
+use super::{ImagePlan, NewDocuments};
 use crate::digest::{Digest, Hasher};
 use crate::document::attestation::{Attestation, STATEMENT_LIMIT, is_statement_type};
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::manifest::LayerEdit;
 use crate::error::{Error, Result};
-use crate::image::graph::{ManifestNode, extent_of};
+use crate::image::documents::{ManifestDocument, extent_of};
 use crate::media_type::LayerType;
 use crate::rewrite::layers::Done;
 use crate::store::write::Content;
@@ -17,8 +17,8 @@ use crate::store::write::Content;
 /// Manifests"), and base64 makes four bytes of three.
 const DATA_LIMIT: u64 = 3 << 20;
 
-impl Documents<'_> {
-    pub(super) fn image_layers(&mut self, manifest: &ManifestNode, plan: &ImagePlan) -> Result<Vec<Part>> {
+impl NewDocuments<'_> {
+    pub(super) fn image_layers(&mut self, manifest: &ManifestDocument, plan: &ImagePlan) -> Result<Vec<Part>> {
         let Some(image) = &manifest.image else { return Ok(Vec::new()) };
         let mut parts = Vec::new();
         // All of a manifest together: what has no room loses the field.
@@ -45,7 +45,7 @@ impl Documents<'_> {
     }
 
     /// The blobs of an attestation, whose statements follow what they are about, or of an artifact, which pass.
-    pub(super) fn blobs_of(&mut self, manifest: &ManifestNode) -> Result<Vec<Part>> {
+    pub(super) fn blobs_of(&mut self, manifest: &ManifestDocument) -> Result<Vec<Part>> {
         let mut parts = Vec::new();
         for descriptor in &manifest.layers {
             let is_statement = manifest.attestation && is_statement_type(&descriptor.media_type);
@@ -70,7 +70,7 @@ impl Documents<'_> {
             }
             return Ok(self.new.contains_key(&descriptor.digest));
         }
-        let Some(extent) = extent_of(self.source, descriptor)? else {
+        let Some(extent) = extent_of(self.set.source, descriptor)? else {
             return Err(Error::missing("statement").in_blob(descriptor.digest));
         };
         let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), STATEMENT_LIMIT)?;
@@ -103,7 +103,7 @@ impl Documents<'_> {
 
     /// A blob that stays as it is. It has to be there, unless its descriptor says where else it is.
     pub(super) fn pass(&mut self, descriptor: &Descriptor, what: &'static str) -> Result<()> {
-        let extent = self.source.blob(&descriptor.digest)?;
+        let extent = self.set.source.blob(&descriptor.digest)?;
         match extent {
             Some(extent) if extent.len() != descriptor.size => {
                 Err(Error::mismatch("size", descriptor.size, extent.len()).in_blob(descriptor.digest))

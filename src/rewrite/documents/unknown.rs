@@ -1,16 +1,16 @@
-//! Documents of types that are not understood: they stay, and all that they name stays with them.
+//! NewDocuments of types that are not understood: they stay, and all that they name stays with them.
 
-use super::Documents;
+use super::NewDocuments;
 use crate::digest::Digest;
 use crate::document::moved;
 use crate::document::unknown::Unknown;
 use crate::error::Result;
-use crate::image::graph::{Body, UnknownNode};
+use crate::image::documents::{DocumentKind, UnknownDocument};
 use crate::store::write::Content;
 
-impl Documents<'_> {
+impl NewDocuments<'_> {
     /// A document of an unknown type: it stays, with all that it names, but for a subject that has moved.
-    pub(super) fn unknown(&mut self, digest: &Digest, unknown: &UnknownNode) -> Result<()> {
+    pub(super) fn unknown(&mut self, digest: &Digest, unknown: &UnknownDocument) -> Result<()> {
         if self.blobs.contains_key(digest) {
             return Ok(()); // on another way
         }
@@ -24,7 +24,7 @@ impl Documents<'_> {
         let subject = unknown.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten();
         let patched = match subject {
             Some(edit) => {
-                let bytes = unknown.extent.verified_bytes(digest, None, self.source.limits().document_bytes)?;
+                let bytes = unknown.extent.verified_bytes(digest, None, self.set.source.limits().document_bytes)?;
                 Unknown::parse(&bytes).map(|document| document.patch(&edit)).transpose()?
             }
             None => None,
@@ -43,11 +43,13 @@ impl Documents<'_> {
 
     /// Keeps what documents of unknown types name: they can't follow what has moved, which is therefore there twice.
     pub(super) fn keep_named_by_unknown(&mut self) -> Result<()> {
-        for (digest, extent) in self.graph.named_by_unknown(self.source, |digest| self.selection.keeps(digest))? {
+        for (digest, extent) in
+            self.set.documents.named_by_unknown(self.set.source, |digest| self.set.selection.keeps(digest))?
+        {
             self.blobs.entry(digest).or_insert(Content::Source(extent));
         }
-        for (digest, node) in self.graph.nodes.iter().filter(|(digest, _)| self.selection.keeps(digest)) {
-            let Body::Unknown(unknown) = &node.body else { continue };
+        for (digest, node) in self.set.documents.nodes.iter().filter(|(digest, _)| self.set.selection.keeps(digest)) {
+            let DocumentKind::Unknown(unknown) = &node.body else { continue };
             let mut old = unknown.names.iter().filter(|name| moved(&self.moves, name).is_some());
             if let Some(first) = old.next() {
                 let more = old.count();

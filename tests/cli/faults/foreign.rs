@@ -127,5 +127,5 @@ fn layers_of_other_formats_are_notes_with_a_hint_that_fits() {
     }
     // A tar that no media type says to be one is left unstamped, and that is no other's format.
     let text = check("application/vnd.oci.image.layer.v1.tar.gzip", 1);
-    assert!(text.contains("is no layer, though its content is a tar"), "{text}");
+    assert!(text.contains("is not a layer media type, though the content is a tar"), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Body, Graph};
+use super::{DocumentKind, Documents};
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
@@ -18,7 +18,7 @@ const HEAD: usize = 64;
 
 /// A JSON document of a type that restamp does not know: another manifest than those of OCI and Docker schema 2.
 #[derive(Debug)]
-pub struct UnknownNode {
+pub struct UnknownDocument {
     /// The document. It is read again where it is patched.
     pub extent: Extent,
     /// What it refers to.
@@ -29,7 +29,7 @@ pub struct UnknownNode {
     pub names: Vec<Digest>,
 }
 
-impl UnknownNode {
+impl UnknownDocument {
     /// Reads a document.
     pub(super) fn read(source: &Source, extent: &Extent, bytes: &[u8]) -> Result<Self> {
         let mut names = Vec::new();
@@ -61,8 +61,8 @@ pub(super) fn may_be_document(extent: &Extent, limits: &Limits) -> Result<bool> 
     Ok(matches!(head.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[')))
 }
 
-impl Graph {
-    /// All blobs that documents of unknown types name, and what those name in turn: nothing tells what they need of it.
+impl Documents {
+    /// All blobs that documents of unknown types name, and what those name in turn: which of it they need is not known.
     pub fn named_by_unknown(
         &self,
         source: &Source,
@@ -73,7 +73,7 @@ impl Graph {
         // Most of what a text seems to name is nowhere: only what is here is remembered.
         let is_here = |digest: &Digest| source.blob(digest).is_ok_and(|blob| blob.is_some());
         for (_, node) in self.nodes.iter().filter(|(digest, _)| keeps(digest)) {
-            if let Body::Unknown(unknown) = &node.body {
+            if let DocumentKind::Unknown(unknown) = &node.body {
                 pending.extend(&unknown.names);
             }
         }

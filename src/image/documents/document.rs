@@ -1,6 +1,7 @@
 //! What a graph is made of.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
@@ -8,49 +9,49 @@ use crate::document::commands::OldTimes;
 use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, Platform};
 use crate::error::{Error, Result};
-use crate::image::graph::UnknownNode;
+use crate::image::documents::UnknownDocument;
 use crate::media_type::LayerType;
 use crate::platform;
 
 /// A document or blob that a descriptor leads to.
 #[derive(Debug)]
-pub struct Node {
+pub struct Document {
     /// Its media type, by the first descriptor that names it as a document or, where none does, by the first.
     pub media_type: Cow<'static, str>,
     /// What it is.
-    pub body: Body,
+    pub body: DocumentKind,
 }
 
-impl Node {
+impl Document {
     /// What it refers to.
     pub fn subject(&self) -> Option<&Descriptor> {
         match &self.body {
-            Body::Index(index) => index.subject.as_ref(),
-            Body::Manifest(manifest) => manifest.subject.as_ref(),
-            Body::Unknown(unknown) => unknown.subject.as_ref(),
-            Body::Blob(_) | Body::Absent => None,
+            DocumentKind::Index(index) => index.subject.as_ref(),
+            DocumentKind::Manifest(manifest) => manifest.subject.as_ref(),
+            DocumentKind::Unknown(unknown) => unknown.subject.as_ref(),
+            DocumentKind::Blob(_) | DocumentKind::Missing => None,
         }
     }
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub enum Body {
+pub enum DocumentKind {
     /// An index or manifest list.
-    Index(Box<IndexNode>),
+    Index(Box<IndexDocument>),
     /// A manifest: of an image, an attestation or an artifact.
-    Manifest(Box<ManifestNode>),
+    Manifest(Box<ManifestDocument>),
     /// A JSON document of another type.
-    Unknown(Box<UnknownNode>),
+    Unknown(Box<UnknownDocument>),
     /// Anything else: bytes.
     Blob(Extent),
     /// It is not here, and nothing says that it has to be.
-    Absent,
+    Missing,
 }
 
 /// An index with its descriptors.
 #[derive(Debug)]
-pub struct IndexNode {
+pub struct IndexDocument {
     /// The document.
     pub bytes: Vec<u8>,
     /// `manifests`, in order.
@@ -61,13 +62,13 @@ pub struct IndexNode {
 
 /// A manifest with its descriptors.
 #[derive(Debug)]
-pub struct ManifestNode {
+pub struct ManifestDocument {
     /// The document.
     pub bytes: Vec<u8>,
     /// `config`, which an artifact may lack.
     pub config: Option<Descriptor>,
-    /// The bytes of the config where it is one of an image.
-    pub image: Option<ImageConfig>,
+    /// The config where it is one of an image.
+    pub image: Option<Arc<ImageConfig>>,
     /// `layers`, in order.
     pub layers: Vec<Descriptor>,
     /// What it refers to.
@@ -80,7 +81,7 @@ pub struct ManifestNode {
     pub attestation: bool,
 }
 
-impl ManifestNode {
+impl ManifestDocument {
     /// Is it an image, with layers that can be rewritten?
     pub fn is_image(&self) -> bool {
         self.image.is_some() && !self.attestation
@@ -88,10 +89,10 @@ impl ManifestNode {
 
     /// What it runs on, as its config says.
     pub fn platform(&self) -> platform::Platform {
-        self.image.as_ref().map(ImageConfig::platform).unwrap_or_default()
+        self.image.as_ref().map(|config| config.platform()).unwrap_or_default()
     }
 
-    /// Are there layers in it that nobody looks into, as nothing says that it is an image?
+    /// Has it layers that are not read, because its config is not one of an image?
     pub fn hides_layers(&self) -> bool {
         self.image.is_none() && self.layers.iter().any(|layer| LayerType::parse(&layer.media_type).is_some())
     }

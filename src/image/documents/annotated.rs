@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Body, IndexNode, ManifestNode, Node};
+use super::document::{Document, DocumentKind, IndexDocument, ManifestDocument};
 use crate::digest::Digest;
 use crate::document::commands::OldTimes;
 
 /// By the digest of a config the times in the annotations of its manifests, and of their descriptors in an index.
-pub(super) fn old_times(root: Option<&IndexNode>, nodes: &BTreeMap<Digest, Node>) -> BTreeMap<Digest, OldTimes> {
+pub(super) fn old_times(
+    root: Option<&IndexDocument>,
+    nodes: &BTreeMap<Digest, Document>,
+) -> BTreeMap<Digest, OldTimes> {
     let mut all: BTreeMap<Digest, OldTimes> = BTreeMap::new();
-    let config = |manifest: &ManifestNode| manifest.config.as_ref().map(|config| config.digest);
-    let mut indexes: Vec<&IndexNode> = root.into_iter().collect();
+    let config = |manifest: &ManifestDocument| manifest.config.as_ref().map(|config| config.digest);
+    let mut indexes: Vec<&IndexDocument> = root.into_iter().collect();
     for node in nodes.values() {
         match &node.body {
-            Body::Index(index) => indexes.push(index),
-            Body::Manifest(manifest) if manifest.is_image() && !manifest.annotation_times.is_empty() => {
+            DocumentKind::Index(index) => indexes.push(index),
+            DocumentKind::Manifest(manifest) if manifest.is_image() && !manifest.annotation_times.is_empty() => {
                 if let Some(config) = config(manifest) {
                     all.entry(config).or_default().extend(&manifest.annotation_times);
                 }
@@ -23,7 +26,7 @@ pub(super) fn old_times(root: Option<&IndexNode>, nodes: &BTreeMap<Digest, Node>
         }
     }
     for child in indexes.iter().flat_map(|index| &index.children) {
-        let Some(Body::Manifest(manifest)) = nodes.get(&child.digest).map(|node| &node.body) else { continue };
+        let Some(DocumentKind::Manifest(manifest)) = nodes.get(&child.digest).map(|node| &node.body) else { continue };
         let mut times = OldTimes::default();
         child.annotations.iter().for_each(|(key, text)| times.add(key, text));
         if let Some(config) = config(manifest).filter(|_| manifest.is_image() && !times.is_empty()) {

@@ -1,4 +1,4 @@
-//! What only an archive of `docker save` has: images listed in `manifest.json`, their files found by path.
+//! The images that `manifest.json` lists, their files found by path: what only an archive of `docker save` has.
 //!
 //! Docker before version 25 kept layers under an ID of its own (`<v1id>/layer.tar`), podman keeps them under their
 //! diff_id, Docker since version 25 in an OCI image layout. All of them name the config and the layers by path.
@@ -12,14 +12,15 @@ use crate::document::descriptor::Descriptor;
 use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
 use crate::error::{Error, Result, printable, quoted};
-use crate::image::graph::{Capped, ImageConfig};
+use crate::image::documents::{Capped, Documents, ImageConfig};
+use crate::image::layers::LayerId;
 use crate::limits::Limits;
 use crate::media_type::LayerKind;
 use crate::store::open::Source;
 
 /// An image that `manifest.json` lists.
 #[derive(Debug)]
-pub struct DockerImage {
+pub struct ArchiveImage {
     /// Its place in the list, from 0.
     pub number: usize,
     /// Its entry.
@@ -30,13 +31,15 @@ pub struct DockerImage {
     pub id: Digest,
     /// What Docker calls this image: the SHA-256 of the config.
     pub image_id: Digest,
-    /// Its layers, lowest first.
-    pub layers: Vec<DockerLayer>,
+    /// The files of its layers, lowest first.
+    pub files: Vec<ArchiveLayer>,
+    /// The layers that these are, each with the diff_id that the config gives it. Filled when images are selected.
+    pub layers: Vec<(LayerId, Digest)>,
 }
 
 /// A layer of such an image.
 #[derive(Debug, Clone)]
-pub struct DockerLayer {
+pub struct ArchiveLayer {
     /// Its path in the archive.
     pub path: String,
     /// Its bytes.
@@ -47,17 +50,10 @@ pub struct DockerLayer {
     pub kind: LayerKind,
 }
 
-impl DockerImage {
-    /// All images of an archive; an error if anything is wrong with one.
-    pub fn load_all(source: &Source) -> Result<Vec<Self>> {
-        let mut problems = Capped::default();
-        let images = Self::collect(source, &mut problems)?;
-        if problems.list.is_empty() { Ok(images) } else { Err(problems.list.swap_remove(0)) }
-    }
-
+impl ArchiveImage {
     /// All images of an archive that have a config; what is wrong with them is collected. Layers that are not there
     /// are left out.
-    pub fn collect(source: &Source, problems: &mut Capped<Error>) -> Result<Vec<Self>> {
+    pub(super) fn collect(source: &Source, documents: &Documents, problems: &mut Capped<Error>) -> Result<Vec<Self>> {
         let Some(docker) = source.docker() else { return Ok(Vec::new()) };
         let Some(bytes) = &docker.manifest else {
             let text = "saved by a Docker before 1.10, without a manifest.json: load it into a current Docker and save it again";
@@ -70,7 +66,7 @@ impl DockerImage {
         }
         within(archive.entries(), source.limits()).map_err(place)?;
         let mut images = Vec::new();
-        let mut configs = Configs::default();
+        let mut configs = Configs::new(documents);
         for (number, entry) in archive.entries().iter().enumerate() {
             let mut found = Capped::default();
             match Self::load(source, number, entry.clone(), &mut configs, &mut found) {
@@ -89,7 +85,7 @@ impl DockerImage {
         source: &Source,
         number: usize,
         entry: ArchiveEntry,
-        configs: &mut Configs,
+        configs: &mut Configs<'_>,
         problems: &mut Capped<Error>,
     ) -> Result<Self> {
         let file = |path: &str, what: &str| -> Result<Extent> {
@@ -120,18 +116,18 @@ impl DockerImage {
         }
         let is_foreign = |(_, link): &&(Digest, Descriptor)| link.layer_kind(true) == LayerKind::Foreign;
         let foreign: BTreeSet<Digest> = entry.sources.iter().filter(is_foreign).map(|(diff_id, _)| *diff_id).collect();
-        let mut layers = Vec::new();
+        let mut files = Vec::new();
         for (number, path) in entry.layers.iter().enumerate() {
             let is_foreign = config.diff_ids.get(number).is_some_and(|diff_id| foreign.contains(diff_id));
             let kind = if is_foreign { LayerKind::Foreign } else { LayerKind::Tar(None) };
             match file(path, "layer") {
                 Ok(extent) => {
-                    layers.push(DockerLayer { path: path.clone(), extent, digest: Digest::from_path(path), kind })
+                    files.push(ArchiveLayer { path: path.clone(), extent, digest: Digest::from_path(path), kind })
                 }
                 Err(error) => problems.push_with(|| error),
             }
         }
-        Ok(Self { number, entry, config, id, image_id, layers })
+        Ok(Self { number, entry, config, id, image_id, files, layers: Vec::new() })
     }
 }
 
@@ -150,13 +146,17 @@ fn within(entries: &[ArchiveEntry], limits: &Limits) -> Result<()> {
 type Ids = (Digest, Digest);
 
 /// Configs that were read, by their place in the archive: each is read and held once, however many entries name it.
-#[derive(Default)]
-struct Configs {
+struct Configs<'d> {
+    documents: &'d Documents,
     known: BTreeMap<((u64, u64), Algorithm), (Ids, Option<Arc<ImageConfig>>)>,
     held: u64,
 }
 
-impl Configs {
+impl<'d> Configs<'d> {
+    fn new(documents: &'d Documents) -> Self {
+        Self { documents, known: BTreeMap::new(), held: 0 }
+    }
+
     /// The digests of a config, and what it says.
     fn get(
         &mut self,
@@ -168,6 +168,12 @@ impl Configs {
         if let Some((ids, config)) = self.known.get(&key) {
             let unread = || Error::refused("it can't be read, as an entry before this one says");
             return Ok((*ids, config.clone().ok_or_else(unread)));
+        }
+        // An archive that is a layout as well lists most images twice.
+        if let Some(config) = self.documents.config_at(extent) {
+            let ids = (Digest::of(algorithm, &config.bytes), Digest::sha256(&config.bytes));
+            self.known.insert(key, (ids, Some(Arc::clone(&config))));
+            return Ok((ids, Ok(config)));
         }
         let bytes = extent.bytes(limits.document_bytes)?;
         self.held += bytes.len() as u64;
@@ -190,8 +196,8 @@ fn named_digest(path: &str) -> Option<Digest> {
     })
 }
 
-/// Paths that the images refer to, for telling what nothing refers to.
-pub fn used_paths(images: &[DockerImage]) -> BTreeSet<&str> {
+/// Paths that the images refer to: files beside them are referred to by nothing.
+pub fn used_paths(images: &[ArchiveImage]) -> BTreeSet<&str> {
     let all = images.iter().flat_map(|image| image.entry.layers.iter().chain([&image.entry.config]));
     all.map(|path| path.trim_start_matches("./")).collect()
 }

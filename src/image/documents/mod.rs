@@ -1,20 +1,21 @@
 //! The image graph: descriptors followed from `index.json` (and `manifest.json`) down to the blobs.
 //!
 //! Every document is verified when it is read. What is wrong is collected rather than thrown, since `check` wants
-//! to name all of it; whoever wants to go on only with a sound graph asks for [`Graph::sound`].
+//! to name all of it; whoever wants to go on only with a sound graph asks for [`Documents::sound`].
 
 mod annotated;
 mod capped;
+mod document;
 mod held;
-mod node;
 mod unknown;
 
 pub use capped::{Capped, Note};
-pub use node::{Body, ImageConfig, IndexNode, ManifestNode, Node};
-pub use unknown::UnknownNode;
+pub use document::{Document, DocumentKind, ImageConfig, IndexDocument, ManifestDocument};
+pub use unknown::UnknownDocument;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
@@ -33,11 +34,11 @@ use held::Held;
 
 /// All that can be reached from the roots.
 #[derive(Debug, Default)]
-pub struct Graph {
+pub struct Documents {
     /// `index.json`, where there is one.
-    pub root: Option<IndexNode>,
+    pub root: Option<IndexDocument>,
     /// By digest.
-    pub nodes: BTreeMap<Digest, Node>,
+    pub nodes: BTreeMap<Digest, Document>,
     /// What is wrong with it.
     pub problems: Capped<Error>,
     /// What is not wrong but worth a word.
@@ -46,20 +47,24 @@ pub struct Graph {
     old_times: BTreeMap<Digest, OldTimes>,
     /// Does the archive list images in `manifest.json` as well?
     is_docker: bool,
-    /// Configs without a media type that are none: each is read once.
-    no_configs: BTreeSet<Digest>,
+    /// Configs of images that were read and are what their digests say, each once.
+    configs: BTreeMap<Digest, Arc<ImageConfig>>,
+    /// Configs that are none of an image, each read once; with whether it has no media type.
+    other_configs: BTreeSet<(Digest, bool)>,
+    /// Where the configs are in their archive.
+    config_places: BTreeMap<(u64, u64), Digest>,
     held: Held,
 }
 
-impl Graph {
+impl Documents {
     /// Follows every descriptor of an image.
     pub fn load(source: &Source) -> Result<Self> {
         let limits = source.limits();
         let mut graph = Self { is_docker: source.docker().is_some(), ..Self::default() };
         let Some(bytes) = source.index() else { return Ok(graph) };
-        let root = graph.index(bytes.to_vec()).map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
+        let root = graph.read_index(bytes.to_vec()).map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
         let mut pending: Vec<Pending> = Vec::new();
-        let queue = |pending: &mut Vec<_>, node: &IndexNode, depth: usize, holder: Option<Digest>| {
+        let queue = |pending: &mut Vec<_>, node: &IndexDocument, depth: usize, holder: Option<Digest>| {
             // Last first, as the list is worked off from its end.
             pending.extend((0..node.children.len()).rev().map(|number| Pending { holder, child: Some(number), depth }));
         };
@@ -86,7 +91,7 @@ impl Graph {
             match graph.follow(source, &link, &place) {
                 Ok(node) => {
                     graph.same_size(&link, known_size(&node), &place, source);
-                    if let Body::Index(index) = &node.body {
+                    if let DocumentKind::Index(index) = &node.body {
                         queue(&mut pending, index, depth + 1, Some(link.digest));
                     }
                     // A subject need not be listed anywhere, nor be here. Nothing is nested by it.
@@ -96,7 +101,9 @@ impl Graph {
                 }
                 Err(error) => {
                     graph.problem(error, &link.digest, source);
-                    graph.nodes.insert(link.digest, Node { media_type: Cow::Borrowed(""), body: Body::Absent });
+                    graph
+                        .nodes
+                        .insert(link.digest, Document { media_type: Cow::Borrowed(""), body: DocumentKind::Missing });
                 }
             }
             graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
@@ -105,14 +112,14 @@ impl Graph {
         Ok(graph)
     }
 
-    /// A descriptor, and where it stands.
+    /// A descriptor, and its place for messages.
     fn link(&self, pending: &Pending) -> Option<(Descriptor, String)> {
         let node = pending.holder.map(|holder| self.nodes.get(&holder)).unwrap_or_default();
         let link = match (pending.child, node) {
             (None, None) if pending.holder.is_none() => self.root.as_ref()?.subject.as_ref(),
             (None, node) => node?.subject(),
             (Some(number), None) => self.root.as_ref()?.children.get(number),
-            (Some(number), Some(Node { body: Body::Index(index), .. })) => index.children.get(number),
+            (Some(number), Some(Document { body: DocumentKind::Index(index), .. })) => index.children.get(number),
             (Some(_), Some(_)) => None,
         };
         let link = link?.clone();
@@ -132,14 +139,66 @@ impl Graph {
         })
     }
 
-    /// The graph, if nothing is wrong with it; else the first thing that is.
-    pub fn sound(mut self) -> Result<Self> {
+    /// Succeeds if nothing is wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub fn check(&mut self) -> Result<()> {
         if !self.problems.list.is_empty() {
             return Err(self.problems.list.swap_remove(0));
         }
-        data::all_true(&self)?;
-        self.something_here(|_| true)?;
-        Ok(self)
+        data::verify_all(self)?;
+        self.something_here(|_| true)
+    }
+
+    /// A manifest.
+    pub fn manifest(&self, digest: &Digest) -> Option<&ManifestDocument> {
+        match &self.nodes.get(digest)?.body {
+            DocumentKind::Manifest(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    /// An index; `index.json` where there is no digest.
+    pub fn index(&self, digest: Option<&Digest>) -> Option<&IndexDocument> {
+        let Some(digest) = digest else { return self.root.as_ref() };
+        match &self.nodes.get(digest)?.body {
+            DocumentKind::Index(index) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// Every manifest, in the order of digests.
+    pub fn manifests(&self) -> impl Iterator<Item = (&Digest, &ManifestDocument)> {
+        self.nodes.iter().filter_map(|(digest, node)| match &node.body {
+            DocumentKind::Manifest(manifest) => Some((digest, &**manifest)),
+            _ => None,
+        })
+    }
+
+    /// What `index.json` lists, then what every other index does.
+    pub fn indexes(&self) -> impl Iterator<Item = &[Descriptor]> {
+        let nested = self.nodes.values().filter_map(|node| match &node.body {
+            DocumentKind::Index(index) => Some(index.children.as_slice()),
+            _ => None,
+        });
+        self.root.iter().map(|root| root.children.as_slice()).chain(nested)
+    }
+
+    /// Is it listed, and not in the image?
+    pub fn is_missing(&self, digest: &Digest) -> bool {
+        self.nodes.get(digest).is_some_and(|node| matches!(node.body, DocumentKind::Missing))
+    }
+
+    /// What a document refers to.
+    pub fn subject_of(&self, digest: &Digest) -> Option<Digest> {
+        self.nodes.get(digest)?.subject().map(|subject| subject.digest)
+    }
+
+    /// The config in this part of an archive, if one was read from there.
+    pub(super) fn config_at(&self, extent: &Extent) -> Option<Arc<ImageConfig>> {
+        self.configs.get(self.config_places.get(&extent.place())?).cloned()
     }
 
     /// An error if of all that `index.json` leads to, and that stays, nothing is in the image.
@@ -147,12 +206,12 @@ impl Graph {
         let (mut absent, mut first) = (0_usize, None);
         for (digest, node) in self.nodes.iter().filter(|(digest, _)| keeps(digest)) {
             match node.body {
-                Body::Absent => {
+                DocumentKind::Missing => {
                     absent += 1;
                     first = first.or(Some(digest));
                 }
-                Body::Index(_) => {}
-                Body::Manifest(_) | Body::Unknown(_) | Body::Blob(_) => return Ok(()),
+                DocumentKind::Index(_) => {}
+                DocumentKind::Manifest(_) | DocumentKind::Unknown(_) | DocumentKind::Blob(_) => return Ok(()),
             }
         }
         match first {
@@ -168,7 +227,7 @@ impl Graph {
     pub fn reachable(&self) -> BTreeSet<Digest> {
         let mut all: BTreeSet<Digest> = self.nodes.keys().copied().collect();
         for node in self.nodes.values() {
-            if let Body::Manifest(manifest) = &node.body {
+            if let DocumentKind::Manifest(manifest) = &node.body {
                 all.extend(manifest.config.iter().map(|config| config.digest));
                 all.extend(manifest.layers.iter().map(|layer| layer.digest));
             }
@@ -177,11 +236,8 @@ impl Graph {
     }
 
     /// Every manifest that is an image, in the order of digests.
-    pub fn images(&self) -> impl Iterator<Item = (&Digest, &ManifestNode)> {
-        self.nodes.iter().filter_map(|(digest, node)| match &node.body {
-            Body::Manifest(manifest) if manifest.is_image() => Some((digest, &**manifest)),
-            _ => None,
-        })
+    pub fn images(&self) -> impl Iterator<Item = (&Digest, &ManifestDocument)> {
+        self.manifests().filter(|(_, manifest)| manifest.is_image())
     }
 
     fn same_size(&mut self, link: &Descriptor, size: Option<u64>, place: &str, source: &Source) {
@@ -191,20 +247,20 @@ impl Graph {
         }
     }
 
-    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Node> {
-        let node = |media_type: &str, body| Node { media_type: media_type::shared(media_type), body };
+    fn follow(&mut self, source: &Source, link: &Descriptor, place: &str) -> Result<Document> {
+        let node = |media_type: &str, body| Document { media_type: media_type::shared(media_type), body };
         let media_type = &*link.media_type;
         let Some(extent) = extent_of(source, link)? else {
             // An index of many platforms of which only some were fetched is usual.
             self.note(link.digest, || format!("{place}: {} is not in the image; its descriptor is kept", link.digest));
-            return Ok(node(media_type, Body::Absent));
+            return Ok(node(media_type, DocumentKind::Missing));
         };
         let mut class = media_type::classify(media_type);
         if class != Class::Index && class != Class::Manifest && !media_type.is_empty() {
             return Ok(node(media_type, self.other(source, link, extent)?));
         }
         if media_type.is_empty() && extent.len() > source.limits().document_bytes {
-            return Ok(node(media_type, Body::Blob(extent)));
+            return Ok(node(media_type, DocumentKind::Blob(extent)));
         }
         let bytes = extent.bytes(source.limits().document_bytes)?;
         let verified = verify(&bytes, &link.digest);
@@ -212,10 +268,12 @@ impl Graph {
             class = by_content(&bytes);
         }
         let body = match class {
-            Class::Index => self.index(bytes).map(|index| Body::Index(Box::new(index))),
-            Class::Manifest => self.manifest(source, link, bytes).map(|manifest| Body::Manifest(Box::new(manifest))),
+            Class::Index => self.read_index(bytes).map(|index| DocumentKind::Index(Box::new(index))),
+            Class::Manifest => {
+                self.read_manifest(source, link, bytes).map(|manifest| DocumentKind::Manifest(Box::new(manifest)))
+            }
             _ if unknown::may_be_document(&extent, source.limits())? => self.unknown(source, extent, &bytes),
-            _ => Ok(Body::Blob(extent)),
+            _ => Ok(DocumentKind::Blob(extent)),
         };
         // Bytes that are not the ones that were meant may still be a document, whose links are looked at as well.
         // If they are none, then the digest is why.
@@ -230,23 +288,23 @@ impl Graph {
     }
 
     /// What has a media type that is none of a document that is known: bytes, unless it is a JSON document.
-    fn other(&mut self, source: &Source, link: &Descriptor, extent: Extent) -> Result<Body> {
+    fn other(&mut self, source: &Source, link: &Descriptor, extent: Extent) -> Result<DocumentKind> {
         if !unknown::may_be_document(&extent, source.limits())? {
-            return Ok(Body::Blob(extent));
+            return Ok(DocumentKind::Blob(extent));
         }
         let bytes = extent.bytes(source.limits().document_bytes)?;
         // That they are others is found when they are read or copied as what they are.
         if verify(&bytes, &link.digest).is_err() {
-            Ok(Body::Blob(extent))
+            Ok(DocumentKind::Blob(extent))
         } else {
             self.unknown(source, extent, &bytes)
         }
     }
 
-    fn unknown(&mut self, source: &Source, extent: Extent, bytes: &[u8]) -> Result<Body> {
-        let unknown = UnknownNode::read(source, &extent, bytes)?;
+    fn unknown(&mut self, source: &Source, extent: Extent, bytes: &[u8]) -> Result<DocumentKind> {
+        let unknown = UnknownDocument::read(source, &extent, bytes)?;
         self.held.bytes += unknown.held();
-        Ok(Body::Unknown(Box::new(unknown)))
+        Ok(DocumentKind::Unknown(Box::new(unknown)))
     }
 
     fn problem(&mut self, error: Error, blob: &Digest, source: &Source) {
@@ -257,14 +315,14 @@ impl Graph {
         self.notes.push_with(|| Note { about, text: text() });
     }
 
-    fn index(&mut self, bytes: Vec<u8>) -> Result<IndexNode> {
+    fn read_index(&mut self, bytes: Vec<u8>) -> Result<IndexDocument> {
         self.held.bytes += bytes.len() as u64;
         let (children, subject) = Index::parse(&bytes)?.into_parts();
         self.held.count(&children);
-        Ok(IndexNode { bytes, children, subject })
+        Ok(IndexDocument { bytes, children, subject })
     }
 
-    fn manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestNode> {
+    fn read_manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestDocument> {
         self.held.bytes += bytes.len() as u64;
         let manifest = Manifest::parse(&bytes)?;
         let (annotation_times, artifact_type) = (manifest.annotation_times(), manifest.artifact_type());
@@ -274,7 +332,7 @@ impl Graph {
         if needs_config && config.is_none() {
             return Err(Error::missing("config"));
         }
-        // Where the same manifest is also listed without BuildKit's annotations, what it holds still tells.
+        // The same manifest may also be listed without BuildKit's annotations; its layers show what it is.
         let attestation = attestation::is_attestation(&link.annotations, artifact_type.as_deref())
             || (!layers.is_empty() && layers.iter().all(|layer| attestation::is_statement_type(&layer.media_type)));
         let image = match config.as_ref().map(|config| self.config(source, config)) {
@@ -285,7 +343,8 @@ impl Graph {
             Some(Ok(image)) => image,
             None => None,
         };
-        let node = ManifestNode { bytes, config, image, layers, subject, annotation_times, artifact_type, attestation };
+        let node =
+            ManifestDocument { bytes, config, image, layers, subject, annotation_times, artifact_type, attestation };
         if node.hides_layers() {
             let text = "its config is not one of an image: times in that and in its layers are left as they are";
             self.note(link.digest, || format!("{}: {text}", link.digest));
@@ -300,8 +359,8 @@ impl Graph {
         Ok(node)
     }
 
-    fn config(&mut self, source: &Source, link: &Descriptor) -> Result<Option<ImageConfig>> {
-        // As a manifest without a media type does, such a config tells by its content what it is.
+    fn config(&mut self, source: &Source, link: &Descriptor) -> Result<Option<Arc<ImageConfig>>> {
+        // A config without a media type is recognised by its content, as a manifest is.
         let is_untyped = link.media_type.is_empty();
         if media_type::classify(&link.media_type) != Class::Config && !is_untyped {
             return Ok(None);
@@ -313,30 +372,48 @@ impl Graph {
             let error = Error::mismatch("size", link.size, extent.len()).at_entry(&link.path);
             self.problem(error, &link.digest, source);
         }
-        if is_untyped && (extent.len() > source.limits().document_bytes || self.no_configs.contains(&link.digest)) {
+        if let Some(known) = self.configs.get(&link.digest) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        if self.other_configs.contains(&(link.digest, is_untyped)) {
+            return Ok(None);
+        }
+        if is_untyped && extent.len() > source.limits().document_bytes {
             return Ok(None);
         }
         let bytes = extent.bytes(source.limits().document_bytes).map_err(|e| e.in_blob(link.digest))?;
         let verified = verify(&bytes, &link.digest);
         if is_untyped && verified.is_ok() && Json::parse(&bytes).is_err() {
-            self.no_configs.insert(link.digest);
+            self.other_configs.insert((link.digest, is_untyped));
             return Ok(None);
         }
         self.held.bytes += bytes.len() as u64;
         match (ImageConfig::parse(bytes).map_err(|e| e.in_blob(link.digest)), verified) {
             (Ok(config), Err(error)) => {
                 self.problem(error, &link.digest, source);
-                Ok(config)
+                Ok(config.map(Arc::new))
             }
             (Err(_), Err(error)) => Err(error.in_blob(link.digest)),
-            (result, Ok(())) => result,
+            (Err(error), Ok(())) => Err(error),
+            (Ok(None), Ok(())) => {
+                self.other_configs.insert((link.digest, is_untyped));
+                Ok(None)
+            }
+            (Ok(Some(config)), Ok(())) => {
+                let config = Arc::new(config);
+                self.configs.insert(link.digest, Arc::clone(&config));
+                if source.listing().is_archive() {
+                    self.config_places.insert(extent.place(), link.digest);
+                }
+                Ok(Some(config))
+            }
         }
     }
 }
 
 /// A descriptor that is yet to be followed.
 struct Pending {
-    /// The document that it stands in; `index.json` if there is none.
+    /// The document that holds it; `index.json` if there is none.
     holder: Option<Digest>,
     /// Its number among the manifests of an index; none if it is a subject.
     child: Option<usize>,
@@ -344,13 +421,13 @@ struct Pending {
 }
 
 /// Was a document taken for mere bytes, by a descriptor that did not say what this one says?
-fn is_misnamed(known: &Node, link: &Descriptor) -> bool {
+fn is_misnamed(known: &Document, link: &Descriptor) -> bool {
     let is_document = match media_type::classify(&link.media_type) {
         Class::Index | Class::Manifest => true,
-        // Its content tells, which has been looked at if that descriptor had no media type either.
+        // Recognised by content, which was done already if the other descriptor had no media type either.
         _ => link.media_type.is_empty() && !known.media_type.is_empty(),
     };
-    is_document && matches!(known.body, Body::Blob(_) | Body::Unknown(_))
+    is_document && matches!(known.body, DocumentKind::Blob(_) | DocumentKind::Unknown(_))
 }
 
 /// Are these the bytes that a digest names?
@@ -367,13 +444,13 @@ pub fn extent_of(source: &Source, link: &Descriptor) -> Result<Option<Extent>> {
     }
 }
 
-fn known_size(node: &Node) -> Option<u64> {
+fn known_size(node: &Document) -> Option<u64> {
     match &node.body {
-        Body::Index(index) => Some(index.bytes.len() as u64),
-        Body::Manifest(manifest) => Some(manifest.bytes.len() as u64),
-        Body::Blob(extent) => Some(extent.len()),
-        Body::Unknown(unknown) => Some(unknown.extent.len()),
-        Body::Absent => None,
+        DocumentKind::Index(index) => Some(index.bytes.len() as u64),
+        DocumentKind::Manifest(manifest) => Some(manifest.bytes.len() as u64),
+        DocumentKind::Blob(extent) => Some(extent.len()),
+        DocumentKind::Unknown(unknown) => Some(unknown.extent.len()),
+        DocumentKind::Missing => None,
     }
 }
 

@@ -1,0 +1,137 @@
+//! Layers: each distinct one once, and what it is.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::ImageSet;
+use super::archive::ArchiveLayer;
+use super::documents::extent_of;
+use crate::blob::Extent;
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::error::Result;
+use crate::media_type::{LayerKind, LayerType};
+
+/// The number of a layer in [`ImageSet::layers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayerId(usize);
+
+/// A layer, as the first descriptor or entry of `manifest.json` that names it has it.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// The digest of its blob; `None` where only a path names it that is not one of a layout.
+    pub digest: Option<Digest>,
+    /// Its size in bytes, as a descriptor says.
+    pub size: Option<u64>,
+    /// Its media type, as a descriptor says.
+    pub media_type: Option<Cow<'static, str>>,
+    /// What it is.
+    pub kind: LayerKind,
+    place: Place,
+}
+
+/// Where its bytes are.
+#[derive(Debug, Clone)]
+enum Place {
+    /// The layer of that number in a manifest: in the store, or in `data`.
+    Manifest(Digest, usize),
+    /// A file of an archive, and its path.
+    File(Extent, String),
+}
+
+impl Layer {
+    /// What messages call it: its digest or, where only a path names it, that.
+    pub fn name(&self) -> String {
+        match (&self.place, &self.digest) {
+            (Place::File(_, path), _) => path.clone(),
+            (Place::Manifest(..), Some(digest)) => digest.to_string(),
+            (Place::Manifest(digest, number), None) => format!("layer {number} of {digest}"),
+        }
+    }
+
+    /// Is it a tar by its media type or for want of one, so that a diff_id can be computed? A foreign one may be.
+    pub fn has_diff_id(&self) -> bool {
+        match &self.media_type {
+            Some(media_type) => self.kind.is_tar() || LayerType::parse(media_type).is_some(),
+            None => true,
+        }
+    }
+}
+
+/// The identity of a layer. One that is described in two ways is two layers, each of which has to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Blob(Digest, LayerKind, u64),
+    File(Option<Digest>, (u64, u64), LayerKind),
+}
+
+/// Layers while they are gathered.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub layers: Vec<Layer>,
+    known: BTreeMap<Key, LayerId>,
+    /// The first layer of each digest that a manifest names.
+    by_digest: BTreeMap<Digest, LayerId>,
+}
+
+impl Gathered {
+    /// The layer that a descriptor names, of an image whose config has a diff_id for it.
+    pub fn described(&mut self, manifest: Digest, number: usize, descriptor: &Descriptor) -> LayerId {
+        let (digest, size, kind) = (descriptor.digest, descriptor.size, descriptor.layer_kind(true));
+        let id = self.get(Key::Blob(digest, kind, size), || Layer {
+            digest: Some(digest),
+            size: Some(size),
+            media_type: Some(descriptor.media_type.clone()),
+            kind,
+            place: Place::Manifest(manifest, number),
+        });
+        self.by_digest.entry(digest).or_insert(id);
+        id
+    }
+
+    /// The layer that `manifest.json` names: that of a manifest, where there is one with this digest.
+    pub fn file(&mut self, file: &ArchiveLayer) -> LayerId {
+        let described = file.digest.and_then(|digest| self.by_digest.get(&digest));
+        if let Some(id) = described.filter(|_| file.kind != LayerKind::Foreign) {
+            return *id;
+        }
+        self.get(Key::File(file.digest, file.extent.place(), file.kind), || Layer {
+            digest: file.digest,
+            size: None,
+            media_type: None,
+            kind: file.kind,
+            place: Place::File(file.extent.clone(), file.path.clone()),
+        })
+    }
+
+    fn get(&mut self, key: Key, layer: impl FnOnce() -> Layer) -> LayerId {
+        let next = LayerId(self.layers.len());
+        let id = *self.known.entry(key).or_insert(next);
+        if id == next {
+            self.layers.push(layer());
+        }
+        id
+    }
+}
+
+impl ImageSet<'_> {
+    /// A layer.
+    pub fn layer(&self, id: LayerId) -> &Layer {
+        &self.layers[id.0]
+    }
+
+    /// The bytes of a layer, not verified yet; `None` if they are not in the image.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be looked up, or `data` that carries them is not what its digest says.
+    pub fn extent(&self, layer: &Layer) -> Result<Option<Extent>> {
+        match &layer.place {
+            Place::File(extent, _) => Ok(Some(extent.clone())),
+            Place::Manifest(manifest, number) => {
+                let descriptor = self.documents.manifest(manifest).and_then(|manifest| manifest.layers.get(*number));
+                descriptor.map_or(Ok(None), |descriptor| extent_of(self.source, descriptor))
+            }
+        }
+    }
+}

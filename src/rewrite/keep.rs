@@ -1,0 +1,153 @@
+//! What of the images that are asked for stays: attestations as the options say, and signatures, which are over digests as
+//! they are, and can't follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::document::attestation::{
+    Attestation, STATEMENT_LIMIT, Suspect, is_attestation, is_statement_type, signature_kind,
+};
+use crate::document::descriptor::Descriptor;
+use crate::document::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::image::ImageSet;
+use crate::image::documents::{DocumentKind, Documents, extent_of};
+use crate::rewrite::options::{Attestations, Options, Signatures};
+use crate::store::open::Source;
+
+/// Leaves out attestations and signatures, as the options say.
+///
+/// # Errors
+///
+/// If there is a signature and no word on what to do with it.
+pub(super) fn leave_out(set: &mut ImageSet<'_>, options: &Options) -> Result<()> {
+    // First: with what is left out anyway goes its signature.
+    if options.attestations == Attestations::Drop {
+        attestations(set);
+    }
+    signatures(set, options.signatures)?;
+    if options.signatures == Signatures::Drop {
+        signed_attestations(set)?;
+    }
+    Ok(())
+}
+
+/// Leaves out attestations. Of those that are not in the image, descriptors say what they are.
+fn attestations(set: &mut ImageSet<'_>) {
+    let (documents, selection) = (&set.documents, &mut set.selection);
+    for (digest, _) in documents.manifests().filter(|(_, manifest)| manifest.attestation) {
+        selection.leave_out(*digest, || format!("attestation {digest}"));
+    }
+    for child in documents.indexes().flatten().filter(|child| documents.is_missing(&child.digest)) {
+        if is_attestation(&child.annotations, child.artifact_type.as_deref()) {
+            let name = || format!("attestation {}, which is not in the image", child.digest);
+            selection.leave_out(child.digest, name);
+        }
+    }
+}
+
+/// Finds what is signed or a signature; an error that names it, or it is left out, as the rule says.
+fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
+    let (graph, selection) = (&set.documents, &mut set.selection);
+    let mut found: Vec<(String, Option<Digest>)> = Vec::new();
+    let mut known = BTreeSet::new();
+    let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
+    let is_kept = |number: usize, child: &Descriptor| selection.keeps_root(number) && selection.keeps(&child.digest);
+    let tagged: Vec<_> = roots.filter(|(number, child)| is_kept(*number, child)).collect();
+    for (number, child) in &tagged {
+        if let Some(kind) = signature_kind(Suspect { tag: child.ref_name(), ..Suspect::default() }) {
+            let name = format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest);
+            found.push((name, Some(child.digest)));
+            known.insert(child.digest);
+            if rule == Signatures::Drop {
+                selection.leave_out_root(*number);
+            }
+        }
+    }
+    for (digest, manifest) in graph.manifests() {
+        if known.contains(digest) || !selection.keeps(digest) {
+            continue;
+        }
+        // They are a part of the manifest, which stays without them.
+        if Manifest::parse(&manifest.bytes)?.has_signatures() {
+            found.push((format!("signatures inside of {digest}"), None));
+        }
+        let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
+        media_types.extend(manifest.config.iter().map(|config| &*config.media_type));
+        let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
+        let suspect = Suspect { artifact_types: &artifact_types, media_types: &media_types, tag: None };
+        if let Some(kind) = signature_kind(suspect) {
+            found.push((format!("{kind} {digest}"), Some(*digest)));
+        }
+    }
+    for (digest, node) in graph.nodes.iter().filter(|(digest, _)| selection.keeps(digest) && !known.contains(digest)) {
+        let DocumentKind::Unknown(unknown) = &node.body else { continue };
+        let artifact_types: Vec<&str> = unknown.artifact_type.iter().map(String::as_str).collect();
+        let suspect = Suspect { artifact_types: &artifact_types, ..Suspect::default() };
+        if let Some(kind) = signature_kind(suspect) {
+            found.push((format!("{kind} {digest}"), Some(*digest)));
+        }
+    }
+    if rule == Signatures::Drop {
+        found.extend(
+            absent_signatures(graph).filter(|(_, digest)| digest.is_some_and(|digest| selection.keeps(&digest))),
+        );
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+    if rule == Signatures::Refuse {
+        let list = list.join("; ");
+        let text = format!(
+            "a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}"
+        );
+        return Err(Error::refused(text));
+    }
+    for (name, digest) in found {
+        if let Some(digest) = digest {
+            selection.leave_out(digest, String::new);
+        }
+        selection.names.push(name);
+    }
+    Ok(())
+}
+
+/// Leaves out attestations that are DSSE envelopes, which only their content shows.
+fn signed_attestations(set: &mut ImageSet<'_>) -> Result<()> {
+    let (graph, selection) = (&set.documents, &mut set.selection);
+    // Attestations may share a statement.
+    let mut known: BTreeMap<Digest, bool> = BTreeMap::new();
+    for (digest, manifest) in graph.manifests() {
+        if !manifest.attestation || !selection.keeps(digest) {
+            continue;
+        }
+        for layer in manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type)) {
+            let is_signed = match known.get(&layer.digest) {
+                Some(is_signed) => *is_signed,
+                None => is_signed(set.source, layer).map_err(|e| e.in_blob(layer.digest))?,
+            };
+            known.insert(layer.digest, is_signed);
+            if is_signed {
+                selection.leave_out(*digest, || format!("DSSE envelope {digest}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Signatures that are not in the image, by what their descriptors say.
+fn absent_signatures(graph: &Documents) -> impl Iterator<Item = (String, Option<Digest>)> {
+    graph.indexes().flatten().filter(|child| graph.is_missing(&child.digest)).filter_map(|child| {
+        let artifact_types: Vec<&str> = child.artifact_type.iter().map(String::as_str).collect();
+        let kind = signature_kind(Suspect { artifact_types: &artifact_types, ..Suspect::default() })?;
+        Some((format!("{kind} {}, which is not in the image", child.digest), Some(child.digest)))
+    })
+}
+
+/// Is this blob a DSSE envelope? What is not there, or no JSON, is none.
+fn is_signed(source: &Source, layer: &Descriptor) -> Result<bool> {
+    let Some(extent) = extent_of(source, layer)? else { return Ok(false) };
+    let bytes = extent.verified_bytes(&layer.digest, Some(layer.size), STATEMENT_LIMIT)?;
+    Ok(matches!(Attestation::parse(&bytes), Ok(Attestation::Signed)))
+}

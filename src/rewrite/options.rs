@@ -1,0 +1,79 @@
+//! What a rewrite is to do: plain data, from the command line or from a program that uses the library.
+
+use crate::error::{Error, Result};
+use crate::image::Select;
+use crate::image::base::Base;
+use crate::layer::Output;
+use crate::media_type::Compression;
+use crate::stamp::Stamp;
+
+/// Everything that the bytes of the output depend on, besides the input.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// The epoch, and whether it is set or clamped.
+    pub stamp: Stamp,
+    /// Which images.
+    pub select: Select,
+    /// Which layers and history entries are left byte for byte as they are.
+    pub base: Base,
+    /// How rewritten layers are compressed; `None`: as each layer was, by its media type.
+    pub compression: Option<Compression>,
+    /// `None`: the level of the canonical form.
+    pub compression_level: Option<u32>,
+    /// Times in the commands of history stay, also where the label that they repeat is rewritten.
+    pub keep_commands: bool,
+    pub attestations: Attestations,
+    pub signatures: Signatures,
+}
+
+/// What becomes of attestations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attestations {
+    /// They follow the image that they are about.
+    Update,
+    /// They are left out.
+    Drop,
+}
+
+/// What becomes of signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signatures {
+    /// A signature is a reason not to begin.
+    Refuse,
+    /// They are left out.
+    Drop,
+}
+
+impl Options {
+    /// The defaults: nothing is a base, compression is kept, attestations follow, signatures are refused.
+    pub fn new(stamp: Stamp) -> Self {
+        Self {
+            stamp,
+            select: Select::default(),
+            base: Base::None,
+            compression: None,
+            compression_level: None,
+            keep_commands: false,
+            attestations: Attestations::Update,
+            signatures: Signatures::Refuse,
+        }
+    }
+
+    /// How a layer is encoded that is to have this compression.
+    pub fn output(&self, compression: Compression) -> Result<Output> {
+        Output::new(compression, self.compression_level.filter(|_| self.compression.is_none_or(|c| c == compression)))
+    }
+
+    /// A level that no codec of this run takes is an error before any work is done.
+    pub fn check_level(&self) -> Result<()> {
+        match (self.compression, self.compression_level) {
+            (None, Some(_)) => {
+                Err(Error::refused("--compression-level needs --compression gzip or --compression zstd"))
+            }
+            (Some(compression), level) => Output::new(compression, level).map(|_| ()),
+            (None, None) => Ok(()),
+        }
+    }
+}
