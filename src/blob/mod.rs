@@ -9,10 +9,13 @@ mod growing;
 mod new;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 pub(crate) use beneath::open_beneath;
 pub use growing::Growing;
 pub use new::{NewBlob, NewBlobs, WRITING};
+pub(crate) use verified::check;
+pub use verified::{Expected, Verified, VerifiedReader};
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -131,22 +134,43 @@ impl Extent {
         }
         let mut bytes = Vec::new();
         self.reader()?.read_to_end(&mut bytes).map_err(|e| Error::io("cannot read", e))?;
-        if bytes.len() as u64 != self.len {
-            return Err(Error::mismatch("size", self.len, bytes.len()));
-        }
+        self.as_long().check_size(bytes.len() as u64)?;
         bytes.shrink_to_fit();
         Ok(bytes)
     }
 
+    /// What is expected of all its bytes: that there are as many as were there when it was opened.
+    fn as_long(&self) -> Expected {
+        Expected { digest: None, size: Some(self.len) }
+    }
+
     /// All its bytes, which must have this digest and size.
     pub fn verified_bytes(&self, digest: &Digest, size: Option<u64>, limit: u64) -> Result<Vec<u8>> {
-        check_size(size, self.len).map_err(|e| e.in_blob(digest))?;
-        let bytes = self.bytes(limit).map_err(|e| e.in_blob(digest))?;
-        let found = Digest::of(digest.algorithm(), &bytes);
-        if found != *digest {
-            return Err(Error::mismatch("digest", digest, found).in_blob(digest));
+        let expected = Expected::new(*digest, size);
+        let bytes = expected.check_size(self.len).and_then(|()| self.bytes(limit));
+        bytes.and_then(|bytes| expected.check_bytes(&bytes).map(|()| bytes)).map_err(|e| e.in_blob(digest))
+    }
+
+    /// Compares all its bytes with what is expected of them; they are not read where that is a size alone.
+    ///
+    /// # Errors
+    ///
+    /// A mismatch of size or digest, or a failure to read; the place of the blob is not in it.
+    pub fn verify(&self, expected: &Expected) -> Result<()> {
+        expected.check_size(self.len)?;
+        if expected.digest.is_some() {
+            self.verified_reader(*expected)?.drain()?;
         }
-        Ok(bytes)
+        Ok(())
+    }
+
+    /// A reader over all its bytes which fails at the end if they are not what is expected.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be opened.
+    pub fn verified_reader(&self, expected: Expected) -> Result<VerifiedReader<ExtentReader>> {
+        Ok(VerifiedReader::new(self.reader()?, expected))
     }
 
     /// The first bytes, up to as many as `buffer` takes.
@@ -166,20 +190,10 @@ impl Extent {
 
     /// Writes all its bytes and verifies them on the way.
     pub fn copy_verified(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {
-        let mut hasher = Hasher::new(digest.algorithm());
-        let mut copied = 0;
-        self.for_each_chunk(|chunk| {
-            hasher.update(chunk);
-            copied += chunk.len() as u64;
-            out.write_all(chunk).map_err(|e| Error::io("cannot write", e))
-        })
-        .map_err(|e| e.in_blob(digest))?;
-        check_size(Some(self.len), copied).map_err(|e| e.in_blob(digest))?;
-        let found = hasher.finish();
-        if found != *digest {
-            return Err(Error::mismatch("digest", digest, found).in_blob(digest));
-        }
-        Ok(())
+        let expected = Expected::new(*digest, self.len);
+        let write = |chunk: &[u8]| out.write_all(chunk).map_err(|e| Error::io("cannot write", e));
+        let copied = self.verified_reader(expected).and_then(|mut reader| reader.for_each_chunk(write));
+        copied.map(|_| ()).map_err(|e| e.in_blob(digest))
     }
 
     /// Writes all its bytes: for those that this process has hashed while it made them.
@@ -189,7 +203,7 @@ impl Extent {
             copied += chunk.len() as u64;
             out.write_all(chunk).map_err(|e| Error::io("cannot write", e))
         })?;
-        check_size(Some(self.len), copied)
+        self.as_long().check_size(copied)
     }
 
     /// Writes all its bytes to a place in a file, copied by the kernel where it can (as a reflink where the filesystem
@@ -211,11 +225,7 @@ impl Extent {
         }
         let written =
             Self::of_file(out.try_clone().map_err(|e| Error::io("cannot copy", e))?, u64::MAX).part(at, self.len);
-        let found = written.digest(digest.algorithm())?;
-        if found != *digest {
-            return Err(Error::mismatch("digest", digest, found).in_blob(digest));
-        }
-        Ok(())
+        written.verify(&Expected::new(*digest, None)).map_err(|e| e.in_blob(digest))
     }
 
     /// Gives the file that it is all of a name, if that has none yet; false where that can't be, whatever the reason.
@@ -239,25 +249,18 @@ impl Extent {
             match rustix::fs::copy_file_range(input, Some(&mut from), out, Some(&mut to), step) {
                 // Some filesystems say so instead of refusing.
                 Ok(0) if to == at => return Ok(false),
-                Ok(0) => return Err(Error::mismatch("size", self.len, self.len - left)),
+                Ok(0) => break,
                 Ok(copied) => left -= copied as u64,
                 Err(_) if to == at => return Ok(false),
                 Err(error) => return Err(Error::io("cannot copy", error.into())),
             }
         }
+        self.as_long().check_size(self.len - left)?;
         Ok(true)
     }
 
     fn for_each_chunk(&self, each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         for_each_chunk(&mut self.reader()?, each)
-    }
-}
-
-/// Compares the size that a descriptor gives, where it does, with the one found.
-fn check_size(expected: Option<u64>, found: u64) -> Result<()> {
-    match expected {
-        Some(expected) if expected != found => Err(Error::mismatch("size", expected, found)),
-        _ => Ok(()),
     }
 }
 

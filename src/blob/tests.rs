@@ -69,3 +69,14 @@ fn a_fifo_in_a_layout_is_refused_and_not_waited_for() {
     assert!(Extent::of_path(&path).unwrap_err().to_string().contains("not a regular file"));
     assert!(Extent::of_path(&folder.path().join("none")).unwrap().is_none());
 }
+
+#[test]
+fn an_extent_is_verified_in_place() {
+    let extent = Extent::of_bytes(b"..hello..".to_vec()).part(2, 5);
+    let digest = Digest::sha256(b"hello");
+    let failure = |expected| extent.verify(&expected).unwrap_err().to_string();
+    assert!(extent.verify(&Expected::new(digest, 5)).is_ok());
+    assert!(extent.verify(&Expected::default()).is_ok());
+    assert_eq!(failure(Expected::new(digest, 4)), "size does not match: expected 4, found 5");
+    assert!(failure(Expected::new(Digest::sha256(b""), 5)).starts_with("digest does not match"));
+}

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 
+use crate::blob::Expected;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Kind, Result, printable};
 use crate::media_type::Compression;
@@ -32,6 +33,11 @@ pub struct Expect {
 }
 
 impl Expect {
+    /// What is expected of the blob as it is stored.
+    pub fn blob(&self) -> Expected {
+        Expected { digest: self.digest, size: self.size }
+    }
+
     /// The algorithm of the diff_id: that of the one which is expected.
     pub fn diff_id_algorithm(&self, otherwise: Algorithm) -> Algorithm {
         self.diff_id.map_or(otherwise, |diff_id| diff_id.algorithm())
@@ -58,7 +64,7 @@ impl Decoder {
     /// the caller, who has the uncompressed bytes, can hash them while this decompresses on. No zstd frame may ask for a
     /// larger window than this one.
     pub fn new(source: Box<dyn Read + Send>, expect: &Expect, window: Window) -> Result<Self> {
-        let mut input = Input::new(source, expect.clone());
+        let mut input = Input::new(source, expect.blob());
         let codec = match Compression::sniff(input.at_least(4)?) {
             Compression::None => Codec::None,
             Compression::Gzip => Codec::Gzip(Gunzip::default()),

@@ -6,7 +6,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::{Algorithm, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::{Decoder, Expect, Facts, Pool, Source};
 use crate::media_type::Compression;
@@ -70,7 +70,7 @@ pub(super) fn read<R>(
     let mut decoder = Decoder::new(source.open()?, expect, source.window()?)?;
     let algorithm = expect.diff_id_algorithm(diff_id_algorithm);
     let is_plain = decoder.compression() == Compression::None;
-    let blob_algorithm = expect.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    let blob_algorithm = expect.blob().algorithm();
     let is_another_hash = !is_plain || blob_algorithm != algorithm;
     if !is_plain && source.len() > BLOCK as u64 {
         decoder.hash_aside()?;
@@ -107,7 +107,6 @@ pub(super) fn read<R>(
     // At the end of the blob, which has been seen, its digest is known.
     let digest = decoder.digest().ok_or_else(Error::interrupted)?;
     let diff_id = hasher.map_or(digest, Hasher::finish);
-    verify_diff_id(expect.diff_id, diff_id)?;
     let facts = Facts {
         compression: decoder.compression(),
         digest,
@@ -117,14 +116,8 @@ pub(super) fn read<R>(
         stats,
         gzip_mtime: decoder.gzip_mtime(),
     };
+    facts.check_diff_id(expect)?;
     Ok((result, Some(facts)))
-}
-
-fn verify_diff_id(expected: Option<Digest>, found: Digest) -> Result<()> {
-    match expected {
-        Some(expected) if expected != found => Err(Error::mismatch("diff_id", expected, found)),
-        _ => Ok(()),
-    }
 }
 
 /// The reader's thread. True at the end of the blob, false if no one takes what it reads any more.

@@ -33,7 +33,7 @@ pub use spec::{Outcome, Spec, Written};
 
 use std::io::Read;
 
-use crate::blob::Extent;
+use crate::blob::{self, Extent};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::media_type::Compression;
@@ -82,6 +82,24 @@ pub struct Facts {
     pub stats: Stats,
     /// The first MTIME in its gzip headers that is not 0.
     pub gzip_mtime: Option<u32>,
+}
+
+impl Facts {
+    /// Compares what was found with what is expected, where a layer was read before that was known.
+    ///
+    /// # Errors
+    ///
+    /// A mismatch of `digest`, `size` or `diff_id`.
+    pub fn check(&self, expect: &Expect) -> Result<()> {
+        let blob = expect.blob();
+        blob.check_digest(self.digest)?;
+        blob.check_size(self.size)?;
+        self.check_diff_id(expect)
+    }
+
+    fn check_diff_id(&self, expect: &Expect) -> Result<()> {
+        blob::check("diff_id", expect.diff_id, self.diff_id)
+    }
 }
 
 impl Source for Extent {
