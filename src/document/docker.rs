@@ -10,6 +10,7 @@ use super::times::{Site, TimeSite};
 use super::{Moves, Patch, Patched, WarningKind, moved};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::stamp::Stamp;
 
 /// A parsed `manifest.json`.
@@ -59,13 +60,27 @@ pub struct ArchiveEdit<'b> {
 }
 
 impl<'a> Archive<'a> {
-    /// Parses a `manifest.json`.
+    /// Parses a `manifest.json`, within the default limits.
+    ///
+    /// # Errors
+    ///
+    /// It is no `manifest.json`, or there is too much in it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        Self::parse_within(bytes, &Limits::DEFAULT)
+    }
+
+    /// Parses a `manifest.json`. Its images and their layers are counted before they are built.
+    ///
+    /// # Errors
+    ///
+    /// It is no `manifest.json`, or there are more images or layers in it than there may be.
+    pub fn parse_within(bytes: &'a [u8], limits: &Limits) -> Result<Self> {
         let json = Json::parse(bytes)?;
         // Go writes an empty list as null.
         if !matches!(json.root().kind(), Kind::Array | Kind::Null) {
             return Err(Error::malformed("manifest.json", "a JSON array", json.root().kind().name()));
         }
+        count(json.root(), limits)?;
         let entries = json.root().elements().enumerate().map(|(number, entry)| read_entry(entry, number));
         let entries = entries.collect::<Result<_>>()?;
         Ok(Self { json, entries })
@@ -166,6 +181,23 @@ impl Patch<'_> {
         }
         Ok(())
     }
+}
+
+/// Compares the numbers of images and of layers with their limits.
+fn count(root: Value<'_>, limits: &Limits) -> Result<()> {
+    let images = root.elements().count();
+    if images > limits.documents {
+        return Err(Error::limit("number of images", limits.documents as u64, images));
+    }
+    let number = |entry: Value<'_>| {
+        let [layers, sources] = ["Layers", "LayerSources"].map(|key| entry.get_some(key));
+        layers.map_or(0, |list| list.elements().count()) + sources.map_or(0, |map| map.members().count())
+    };
+    let layers: usize = root.elements().map(number).sum();
+    if layers > limits.descriptors {
+        return Err(Error::limit("number of layers of all images", limits.descriptors as u64, layers));
+    }
+    Ok(())
 }
 
 fn read_entry(entry: Value<'_>, number: usize) -> Result<ArchiveEntry> {

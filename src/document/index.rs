@@ -7,7 +7,7 @@ use super::json::{Json, Kind, Value, element_path};
 use super::manifest::not_both;
 use super::times::{Site, TimeSite};
 use super::write::{self, NewDescriptor};
-use super::{Moves, Patch, Patched};
+use super::{DescriptorCount, Moves, Patch, Patched};
 use crate::error::Result;
 use crate::stamp::Stamp;
 
@@ -43,11 +43,26 @@ pub struct IndexEdit<'b> {
 }
 
 impl<'a> Index<'a> {
-    /// Parses an index. One without `manifests`, as `docker save` writes it for an image without a tag, is empty.
+    /// Parses an index, within the default limits.
+    ///
+    /// # Errors
+    ///
+    /// It is no index, or there are too many descriptors in it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        Self::parse_within(bytes, &mut DescriptorCount::default())
+    }
+
+    /// Parses an index. One without `manifests`, as `docker save` writes it for an image without a tag, is empty.
+    /// Its manifests are counted before they are built.
+    ///
+    /// # Errors
+    ///
+    /// It is no index, or with its descriptors there are too many.
+    pub fn parse_within(bytes: &'a [u8], count: &mut DescriptorCount) -> Result<Self> {
         let json = Json::parse(bytes)?;
         let root = json.root_object("image index")?;
         not_both(root, &["layers", "config", "fsLayers"], "image index", "no config and no layers")?;
+        count.add(list(root, "manifests", "manifests")?)?;
         let manifests = list(root, "manifests", "manifests")?
             .enumerate()
             .map(|(number, manifest)| Descriptor::read(manifest, DescriptorPath::Element("manifests", number)))

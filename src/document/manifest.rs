@@ -5,7 +5,7 @@ use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
 use super::times::{Site, TimeSite};
-use super::{Moves, Patch, Patched};
+use super::{DescriptorCount, Moves, Patch, Patched};
 use crate::error::{Error, Result};
 use crate::media_type::OCI_ARTIFACT;
 use crate::stamp::Stamp;
@@ -45,8 +45,22 @@ pub struct ManifestEdit<'b> {
 }
 
 impl<'a> Manifest<'a> {
-    /// Parses a manifest; Docker's schema 1, whose layers have no diff_ids, is refused.
+    /// Parses a manifest, within the default limits.
+    ///
+    /// # Errors
+    ///
+    /// It is no manifest, or there are too many layers in it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        Self::parse_within(bytes, &mut DescriptorCount::default())
+    }
+
+    /// Parses a manifest; Docker's schema 1, whose layers have no diff_ids, is refused. Its layers are counted before they
+    /// are built.
+    ///
+    /// # Errors
+    ///
+    /// It is no manifest, or with its layers there are too many descriptors.
+    pub fn parse_within(bytes: &'a [u8], count: &mut DescriptorCount) -> Result<Self> {
         let json = Json::parse(bytes)?;
         let root = json.root_object("image manifest")?;
         if root.get("schemaVersion").and_then(Value::as_u64) == Some(1) {
@@ -59,6 +73,7 @@ impl<'a> Manifest<'a> {
             |key| root.get_some(key).map(|value| Descriptor::read(value, DescriptorPath::Field(key))).transpose();
         let (config, subject) = (part("config")?, part("subject")?);
         let key = layers_key(root);
+        count.add(list(root, key, key)?)?;
         let layers = list(root, key, key)?
             .enumerate()
             .map(|(number, layer)| Descriptor::read(layer, DescriptorPath::Element(key, number)))

@@ -12,6 +12,7 @@ pub mod attestation;
 pub mod commands;
 pub mod config;
 pub mod convert;
+mod count;
 pub mod descriptor;
 pub mod docker;
 pub mod edit;
@@ -25,6 +26,8 @@ pub mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use count::DescriptorCount;
 
 use std::collections::BTreeMap;
 use std::fmt;

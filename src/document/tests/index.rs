@@ -2,10 +2,11 @@
 
 use super::{CLAMP, SET, assert_bytes, digest, fill, hex, moves, stamp, texts};
 use crate::digest::{Algorithm, Digest};
-use crate::document::Moves;
 use crate::document::descriptor::{DescriptorEdit, is_fallback_tag_of, moved_tag, split_fallback_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::write::NewDescriptor;
+use crate::document::{DescriptorCount, Moves};
+use crate::limits::Limits;
 
 const INDEX: &str = concat!(
     "{\n  \"schemaVersion\": 2,\n  \"manifests\": [\n",
@@ -140,4 +141,21 @@ fn of_a_sha512_digest_the_tag_holds_the_beginning() {
     assert_eq!(moved_tag(&format!("sha512-{}", &other.hex()[..64]), &moves), None);
     assert_eq!(moved_tag(&format!("sha512-{}", hex('f')), &moves), None);
     assert_eq!(moved_tag(&format!("sha256-{old}"), &moves), None);
+}
+
+#[test]
+fn descriptors_and_annotations_are_counted_over_all_documents() {
+    let mut limits = Limits::DEFAULT;
+    (limits.descriptors, limits.annotations) = (7, 100);
+    let (text, mut count) = (index(INDEX), DescriptorCount::new(&limits));
+    for _ in 0..2 {
+        assert!(Index::parse_within(text.as_bytes(), &mut count).is_ok());
+    }
+    let failure = |count: &mut DescriptorCount| Index::parse_within(text.as_bytes(), count).unwrap_err().to_string();
+    let text_of_all = "number of descriptors is over the limit: 9, at most 7 allowed";
+    assert_eq!(failure(&mut count), text_of_all);
+    assert_eq!(count.check().unwrap_err().to_string(), text_of_all);
+    limits.annotations = 5;
+    let text_of_all = "number of annotations of descriptors is over the limit: 6, at most 5 allowed";
+    assert_eq!(failure(&mut DescriptorCount::new(&limits)), text_of_all);
 }
