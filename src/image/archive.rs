@@ -60,11 +60,10 @@ impl ArchiveImage {
             return Err(Error::refused(text).in_blob("repositories").in_file(source.name()));
         };
         let place = |error: Error| error.in_blob("manifest.json").in_file(source.name());
-        let archive = Archive::parse(bytes).map_err(place)?;
+        let archive = Archive::parse_within(bytes, source.limits()).map_err(place)?;
         if archive.entries().is_empty() {
             return Err(place(Error::missing("image (the list is empty)")));
         }
-        within(archive.entries(), source.limits()).map_err(place)?;
         let mut images = Vec::new();
         let mut configs = Configs::new(documents);
         for (number, entry) in archive.entries().iter().enumerate() {
@@ -129,17 +128,6 @@ impl ArchiveImage {
         }
         Ok(Self { number, entry, config, id, image_id, files, layers: Vec::new() })
     }
-}
-
-fn within(entries: &[ArchiveEntry], limits: &Limits) -> Result<()> {
-    if entries.len() > limits.documents {
-        return Err(Error::limit("number of images", limits.documents as u64, entries.len()));
-    }
-    let layers: usize = entries.iter().map(|entry| entry.layers.len() + entry.sources.len()).sum();
-    if layers > limits.descriptors {
-        return Err(Error::limit("number of layers of all images", limits.descriptors as u64, layers));
-    }
-    Ok(())
 }
 
 /// The digest of a config, and what Docker calls its image.

@@ -1,6 +1,6 @@
 //! How much of an image is held in memory.
 
-use crate::document::descriptor::Descriptor;
+use crate::document::DescriptorCount;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -9,15 +9,14 @@ use crate::limits::Limits;
 pub(super) struct Held {
     /// Of documents.
     pub bytes: u64,
-    descriptors: usize,
-    annotations: usize,
+    /// In the lists of documents.
+    pub descriptors: DescriptorCount,
 }
 
 impl Held {
-    /// Counts the descriptors of a document.
-    pub fn count(&mut self, links: &[Descriptor]) {
-        self.descriptors += links.len();
-        self.annotations += links.iter().map(|link| link.annotations.len()).sum::<usize>();
+    /// Nothing yet.
+    pub fn new(limits: &Limits) -> Self {
+        Self { bytes: 0, descriptors: DescriptorCount::new(limits) }
     }
 
     /// An error if it is more than it may be.
@@ -25,13 +24,6 @@ impl Held {
         if self.bytes > limits.all_document_bytes {
             return Err(Error::limit("size of all documents in bytes", limits.all_document_bytes, self.bytes));
         }
-        let counts = [
-            ("number of descriptors", limits.descriptors, self.descriptors),
-            ("number of annotations of descriptors", limits.annotations, self.annotations),
-        ];
-        match counts.into_iter().find(|(_, limit, found)| found > limit) {
-            Some((what, limit, found)) => Err(Error::limit(what, limit as u64, found)),
-            None => Ok(()),
-        }
+        self.descriptors.check()
     }
 }

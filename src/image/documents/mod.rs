@@ -60,15 +60,17 @@ impl Documents {
     /// Follows every descriptor of an image.
     pub fn load(source: &Source) -> Result<Self> {
         let limits = source.limits();
-        let mut graph = Self { is_docker: source.docker().is_some(), ..Self::default() };
+        let is_docker = source.docker().is_some();
+        let mut graph = Self { is_docker, held: Held::new(limits), ..Self::default() };
         let Some(bytes) = source.index() else { return Ok(graph) };
-        let root = graph.read_index(bytes.to_vec()).map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
+        let root = graph.read_index(bytes.to_vec());
+        graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
+        let root = root.map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
         let mut pending: Vec<Pending> = Vec::new();
         let queue = |pending: &mut Vec<_>, node: &IndexDocument, depth: usize, holder: Option<Digest>| {
             // Last first, as the list is worked off from its end.
             pending.extend((0..node.children.len()).rev().map(|number| Pending { holder, child: Some(number), depth }));
         };
-        graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
         // Of index.json as of any other document: what it is attached to need not be listed anywhere, and comes last.
         pending.extend(root.subject.iter().map(|_| Pending { holder: None, child: None, depth: 2 }));
         queue(&mut pending, &root, 1, None);
@@ -317,18 +319,16 @@ impl Documents {
 
     fn read_index(&mut self, bytes: Vec<u8>) -> Result<IndexDocument> {
         self.held.bytes += bytes.len() as u64;
-        let (children, subject) = Index::parse(&bytes)?.into_parts();
-        self.held.count(&children);
+        let (children, subject) = Index::parse_within(&bytes, &mut self.held.descriptors)?.into_parts();
         Ok(IndexDocument { bytes, children, subject })
     }
 
     fn read_manifest(&mut self, source: &Source, link: &Descriptor, bytes: Vec<u8>) -> Result<ManifestDocument> {
         self.held.bytes += bytes.len() as u64;
-        let manifest = Manifest::parse(&bytes)?;
+        let manifest = Manifest::parse_within(&bytes, &mut self.held.descriptors)?;
         let (annotation_times, artifact_type) = (manifest.annotation_times(), manifest.artifact_type());
         let needs_config = manifest.media_type().as_deref() != Some(OCI_ARTIFACT) && link.media_type != OCI_ARTIFACT;
         let (config, layers, subject) = manifest.into_parts();
-        self.held.count(&layers);
         if needs_config && config.is_none() {
             return Err(Error::missing("config"));
         }
