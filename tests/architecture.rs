@@ -63,6 +63,111 @@ fn dependencies_point_down() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Rooms in which files must not import each other in a loop.
+const WITHOUT_LOOPS: [&str; 1] = ["diff"];
+
+/// The text without the tests at its end, and without comments.
+fn production(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// All paths that a tree of imports names: `a::{b, c::{d, e}}` is `a::b`, `a::c::d`, `a::c::e`.
+fn imports(tree: &str, prefix: &str, found: &mut Vec<String>) {
+    let (mut depth, mut start) = (0, 0);
+    let mut branches = Vec::new();
+    for (at, c) in tree.char_indices().chain([(tree.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                branches.push(tree[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    for branch in branches.into_iter().filter(|branch| !branch.is_empty()) {
+        match branch.split_once('{') {
+            Some((head, rest)) => imports(rest.strip_suffix('}').unwrap(), &format!("{prefix}{}", head.trim()), found),
+            None => found.push(format!("{prefix}{}", branch.split(" as ").next().unwrap())),
+        }
+    }
+}
+
+/// The file that an import of this one names, if it is another file with code of its own: a `mod.rs` is the face of its
+/// room, and does not count.
+fn imported(src: &Path, file: &Path, import: &str) -> Option<PathBuf> {
+    let mut parts: Vec<&str> = import.split("::").collect();
+    let mut dir = match parts.remove(0) {
+        "crate" => src.to_owned(),
+        // A file of a room has that room's `mod.rs` above it.
+        "super" => file.parent().unwrap().to_owned(),
+        _ => return None,
+    };
+    for part in parts {
+        if part == "super" {
+            dir.pop();
+            continue;
+        }
+        let is_file = dir.join(format!("{part}.rs"));
+        if is_file.is_file() {
+            return Some(is_file);
+        }
+        dir.push(part);
+    }
+    None
+}
+
+/// Which files each file of a room imports, by `use` or by a path in its code.
+fn imports_of_room(src: &Path, room: &str) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+    let mut files = Vec::new();
+    sources(&src.join(room), &mut files);
+    let mut all = BTreeMap::new();
+    for file in files.into_iter().filter(|file| !file.ends_with("mod.rs")) {
+        let text = production(&std::fs::read_to_string(&file).unwrap());
+        let mut names = Vec::new();
+        for root in ["crate::", "super::"] {
+            for (at, _) in text.match_indices(root) {
+                let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                let is_import = text[..at].trim_end().ends_with("use");
+                let tree = text[at..].split(if is_import { ';' } else { '\0' }).next().unwrap();
+                let end = tree.find(|c| !is_name(c)).unwrap_or(tree.len());
+                imports(if is_import { tree } else { &tree[..end] }, "", &mut names);
+            }
+        }
+        let others = names.iter().filter_map(|name| imported(src, &file, name)).filter(|other| *other != file);
+        all.insert(file.clone(), others.collect());
+    }
+    all
+}
+
+#[test]
+fn no_files_import_each_other_in_a_loop() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for room in WITHOUT_LOOPS {
+        let mut left = imports_of_room(&src, room);
+        assert!(left.values().any(|others| !others.is_empty()), "no imports were found in {room}");
+        // What imports nothing that is left is in no loop.
+        loop {
+            let before = left.len();
+            let names: BTreeSet<PathBuf> = left.keys().cloned().collect();
+            left.retain(|_, others| others.iter().any(|other| names.contains(other)));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "these files import each other in a loop, or import files that do: {left:#?}");
+    }
+}
+
+#[test]
+fn imports_are_found_in_nested_lists() {
+    let mut found = Vec::new();
+    imports("crate::a::{self, b, c::{d as x, e}}", "", &mut found);
+    assert_eq!(found, ["crate::a::self", "crate::a::b", "crate::a::c::d", "crate::a::c::e"]);
+}
+
 #[test]
 fn no_file_is_longer_than_400_lines() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{Style as TextStyle, html, json, text};
-use restamp::diff::{Diff, Keep, Verdict};
+use restamp::diff::{Diff, FileSink, Verdict};
 use restamp::platform::Platform;
 use restamp::spool::{Output, Spools, folder_of};
 use restamp::store::location::{Location, Where};
@@ -114,13 +114,13 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         diff = diff.platform(platform.clone());
     }
     if let Some(folder) = &folder {
-        diff = diff.keep(folder);
+        diff = diff.file_sink(folder);
     }
     let [a, b] = &locations;
     let report = diff.with_context(&context).run(a, b)?;
     drop(progress);
-    let kept = |number: u32| [0, 1].map(|side| Folder::name(number, side));
-    let as_json = |out: &mut dyn Write| json(out, &report, &kept);
+    let names = |number: u32| [0, 1].map(|side| Folder::name(number, side));
+    let as_json = |out: &mut dyn Write| json(out, &report, &names);
     // Both are written before one of them gets its name.
     let page = page.map(|page| page.write(&|out| html(out, &report))).transpose()?.flatten();
     folder.map_or(Ok(()), |folder| folder.publish(&as_json))?;
@@ -250,7 +250,7 @@ impl Folder {
     }
 }
 
-impl Keep for Folder {
+impl FileSink for Folder {
     fn file(&self, number: u32, side: usize, _path: &[u8]) -> restamp::Result<Box<dyn Write + Send>> {
         let path = self.output.path().join(Self::name(number, side));
         let file = File::create_new(&path).map_err(|e| restamp::Error::io("cannot make", e).in_file(path.display()))?;

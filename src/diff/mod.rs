@@ -4,7 +4,7 @@
 //! `view.rs` and `walk.rs` make one list of images of any source; `images.rs` pairs them, by platform, name and position. Documents
 //! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
 //! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;
-//! `pax.rs`, `path.rs` and `residue.rs` read names and what belongs to no field); they are paired by content and history
+//! `pax.rs`, `path.rs` and `unmodelled.rs` read names and what belongs to no field); they are paired by content and history
 //! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `attributes.rs`, `links.rs`, `moved.rs`, `stream.rs`). What may
 //! run is content wherever it lies (`programs.rs`, `raise.rs`). Only
 //! contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top
@@ -49,7 +49,7 @@ use model::{Difference, Findings, Part, Place, Value};
 use pair::images::pair_images;
 use view::{Image, View};
 
-pub use content::fetch::Keep;
+pub use content::fetch::FileSink;
 pub use model::{Report, Verdict};
 pub use run::Diff;
 
@@ -65,7 +65,7 @@ pub struct Options<'o> {
     /// What is accepted.
     pub filter: Filter,
     /// Takes the files that differ.
-    pub keep: Option<&'o dyn Keep>,
+    pub file_sink: Option<&'o dyn FileSink>,
 }
 
 impl std::fmt::Debug for Options<'_> {
@@ -103,8 +103,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         idle: HashMap::new(),
         links: HashMap::new(),
         strings: Strings::default(),
-        told: content::TOLD_TOTAL_MAX,
-        kept: 0,
+        content: content::fetch::ContentState::default(),
     };
     comparison.note_partners(&pairs);
     for pair in &pairs {
@@ -141,9 +140,9 @@ impl Comparison<'_> {
     fn images(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         document::index::chains(&mut self.findings, label, self.views, images)?;
         self.attached(label, images)?;
-        document::fields::configs(&mut self.findings, label, self.views, images)?;
+        document::config::configs(&mut self.findings, label, self.views, images)?;
         let pairs = self.layers(label, images)?;
-        document::fields::manifests(&mut self.findings, label, self.views, images, &pairs)
+        document::manifest::manifests(&mut self.findings, label, self.views, images, &pairs)
     }
 
     fn rootfs(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
@@ -177,14 +176,9 @@ impl Comparison<'_> {
             self.findings.place(Place { image: label.to_owned(), part: Part::Rootfs, digests, about: String::new() });
         let before = self.findings.count();
         let open = layer::entries::compare(&mut self.findings, place, [left, right], Depth::Files);
-        let jobs = open.wanted.iter().filter_map(|wanted| content::fetch::Job::with_origins(wanted, [from_a, from_b]));
-        let jobs = jobs.collect();
-        let extents = images.map(|image| {
-            // A layer that is not here has no entries, so that its place is never asked for.
-            let none = || crate::blob::Extent::of_bytes(Vec::new());
-            image.layers.iter().map(|layer| layer.extent.clone().unwrap_or_else(none)).collect()
-        });
-        content::fetch::look_into(self, jobs, &extents)?;
+        let origins = [from_a.as_slice(), from_b];
+        let tasks = open.wanted.iter().filter_map(|wanted| content::fetch::FetchTask::with_origins(wanted, origins));
+        self.contents(tasks.collect(), images.map(|image| image.layers.iter().collect()))?;
         self.note_idle(place, before);
         let links = [left, right].map(|records| LinksIn::of(&records.entries));
         self.raise_by(images, &[place], &links)

@@ -180,6 +180,20 @@ pub enum Rank {
     Other,
 }
 
+/// What a difference is about, as far as anything is decided by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Role {
+    /// The content of a file.
+    Content,
+    /// An entry of a layer or a member of an archive that only one side has.
+    Entry,
+    /// The time in the header of a gzip file.
+    GzipMtime,
+    /// Any other field.
+    #[default]
+    Other,
+}
+
 /// One difference.
 #[derive(Debug, Clone)]
 pub struct Difference {
@@ -205,8 +219,9 @@ pub struct Difference {
     pub preview: Option<Box<str>>,
     /// What the file is.
     pub rank: Rank,
-    /// The numbers under which the contents of both sides are kept, where they are.
-    pub kept: Option<u32>,
+    /// The number under which the contents of both sides are saved, where they are.
+    pub saved_as: Option<u32>,
+    pub(crate) role: Role,
 }
 
 impl Difference {
@@ -226,7 +241,8 @@ impl Difference {
             note: None,
             preview: None,
             rank: Rank::default(),
-            kept: None,
+            saved_as: None,
+            role: Role::default(),
         }
     }
 
@@ -234,6 +250,13 @@ impl Difference {
     #[must_use]
     pub fn at(mut self, path: impl Into<Arc<[u8]>>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// About this.
+    #[must_use]
+    pub(crate) fn role(mut self, role: Role) -> Self {
+        self.role = role;
         self
     }
 

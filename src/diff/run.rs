@@ -2,7 +2,7 @@
 
 use crate::context::RunContext;
 use crate::diff::filter::Filter;
-use crate::diff::{Keep, Options, Report, diff};
+use crate::diff::{FileSink, Options, Report, diff};
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::store::location::Location;
@@ -41,9 +41,9 @@ impl<'o> Diff<'o> {
         self
     }
 
-    /// Gives the files that differ to somebody.
-    pub fn keep(mut self, keep: &'o dyn Keep) -> Self {
-        self.options.keep = Some(keep);
+    /// Writes the files that differ to a sink.
+    pub fn file_sink(mut self, sink: &'o dyn FileSink) -> Self {
+        self.options.file_sink = Some(sink);
         self
     }
 

@@ -26,6 +26,27 @@ pub enum Event<'a> {
     Rest(&'a [u8]),
 }
 
+impl<'a> Event<'a> {
+    /// What a [`Visitor`] is shown with headers.
+    pub fn of_headers(step: Step, entry: &'a Entry) -> Self {
+        match step {
+            Step::Entry => Self::Entry(entry),
+            Step::Global => Self::Global(entry),
+            Step::Held | Step::More | Step::End => Self::End(entry),
+        }
+    }
+
+    /// What a [`Visitor`] is shown with other bytes.
+    pub fn of_bytes(part: Part, bytes: &'a [u8]) -> Self {
+        match part {
+            Part::Data => Self::Content(bytes),
+            Part::Padding => Self::Padding(bytes),
+            Part::SparseMap => Self::Map(bytes),
+            Part::AfterEnd => Self::Rest(bytes),
+        }
+    }
+}
+
 /// Reads a layer to its end, verifies it, and shows all that is in it.
 ///
 /// An error of `visit` ends it. In the facts, only the number of entries is counted.
@@ -63,22 +84,11 @@ struct Events<'v> {
 
 impl Visitor for Events<'_> {
     fn headers(&mut self, step: Step, entry: &Entry, _: &[u8]) -> Result<()> {
-        match step {
-            Step::Entry => {
-                self.entries += 1;
-                (self.visit)(Event::Entry(entry))
-            }
-            Step::Global => (self.visit)(Event::Global(entry)),
-            Step::Held | Step::More | Step::End => (self.visit)(Event::End(entry)),
-        }
+        self.entries += u64::from(step == Step::Entry);
+        (self.visit)(Event::of_headers(step, entry))
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
-        (self.visit)(match part {
-            Part::Data => Event::Content(bytes),
-            Part::Padding => Event::Padding(bytes),
-            Part::SparseMap => Event::Map(bytes),
-            Part::AfterEnd => Event::Rest(bytes),
-        })
+        (self.visit)(Event::of_bytes(part, bytes))
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::causes::Class;
-use crate::diff::content::{Looker, Stop, join};
-use crate::diff::model::Value;
+use crate::diff::content::{ContentDiff, InnerDifference, NotOpened, inner_path};
+use crate::diff::model::{Role, Value};
 use crate::format::ar;
 use crate::format::zip::{self, Zip};
 use crate::stamp::Instant;
@@ -26,9 +26,9 @@ struct Member<'a> {
 /// Members by name; of several with one name the n-th is told by its number.
 type Members<'a> = BTreeMap<(Vec<u8>, usize), Member<'a>>;
 
-impl Looker<'_> {
-    pub(crate) fn zip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
-        let (x, y) = (Zip::open(a).ok_or(Stop::Unreadable)?, Zip::open(b).ok_or(Stop::Unreadable)?);
+impl ContentDiff {
+    pub(crate) fn zip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+        let (x, y) = (Zip::open(a).ok_or(NotOpened::Unreadable)?, Zip::open(b).ok_or(NotOpened::Unreadable)?);
         let (left, right) = (self.read_zip(&x)?, self.read_zip(&y)?);
         let before = self.found.len();
         self.members_of(path, &left, &right, depth, dos_time);
@@ -41,7 +41,7 @@ impl Looker<'_> {
         Ok(())
     }
 
-    pub(crate) fn ar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
+    pub(crate) fn ar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
         let (left, right) = (self.read_ar(a)?, self.read_ar(b)?);
         self.members_of(path, &left, &right, depth, decimal_time);
         Ok(())
@@ -49,9 +49,9 @@ impl Looker<'_> {
 
     fn members_of(&mut self, path: &[u8], a: &Members<'_>, b: &Members<'_>, depth: usize, time: fn(&[u8]) -> Value) {
         for (key, x) in a {
-            let path = join(path, &key.0);
+            let path = inner_path(path, &key.0);
             let Some(y) = b.get(key) else {
-                self.push(&path, Class::Content, "member", [Some(Value::text("there")), None]);
+                self.one_sided(&path, [Some(Value::text("there")), None]);
                 continue;
             };
             if x.time != y.time {
@@ -61,13 +61,13 @@ impl Looker<'_> {
                 self.push(&path, Class::Content, "attributes of the member", [None, None]);
             }
             if x.content != y.content {
-                self.look(&path, &x.content, &y.content, depth + 1);
+                self.compare(&path, &x.content, &y.content, depth + 1);
             } else if x.stored != y.stored {
                 self.push(&path, Class::Compression, "compression of the member", [None, None]);
             }
         }
         for key in b.keys().filter(|key| !a.contains_key(*key)) {
-            self.push(&join(path, &key.0), Class::Content, "member", [None, Some(Value::text("there"))]);
+            self.one_sided(&inner_path(path, &key.0), [None, Some(Value::text("there"))]);
         }
         let order = |members: &Members<'_>, others: &Members<'_>| {
             let mut all: Vec<_> = members.iter().filter(|(key, _)| others.contains_key(*key)).collect();
@@ -79,8 +79,12 @@ impl Looker<'_> {
         }
     }
 
-    fn add<'a>(&mut self, members: &mut Members<'a>, name: &[u8], mut member: Member<'a>) -> Result<(), Stop> {
-        self.member()?;
+    fn one_sided(&mut self, path: &[u8], values: [Option<Value>; 2]) {
+        self.report(InnerDifference::new(path, Class::Content, "member", values).role(Role::Entry));
+    }
+
+    fn add<'a>(&mut self, members: &mut Members<'a>, name: &[u8], mut member: Member<'a>) -> Result<(), NotOpened> {
+        self.count_member()?;
         member.number = members.len();
         let mut number = 0;
         if members.contains_key(&(name.to_vec(), 0)) {
@@ -91,16 +95,16 @@ impl Looker<'_> {
     }
 
     /// Reads a zip by its central directory. Zip64 and encryption are not read.
-    fn read_zip<'a>(&mut self, zip: &'a Zip<'_>) -> Result<Members<'a>, Stop> {
+    fn read_zip<'a>(&mut self, zip: &'a Zip<'_>) -> Result<Members<'a>, NotOpened> {
         let mut members = Members::new();
         for entry in zip.members() {
-            let entry = entry.ok_or(Stop::Unreadable)?;
+            let entry = entry.ok_or(NotOpened::Unreadable)?;
             // Many entries may name the same bytes.
             self.spend(entry.data.len() as u64)?;
             let content = match entry.method {
                 0 => Cow::Borrowed(entry.data),
                 8 => self.unpack(flate2::read::DeflateDecoder::new(std::io::Cursor::new(entry.data)))?.into(),
-                _ => return Err(Stop::Unreadable),
+                _ => return Err(NotOpened::Unreadable),
             };
             let mut stored = blake3::Hasher::new();
             stored.update(&entry.method.to_le_bytes()).update(entry.data);
@@ -113,7 +117,7 @@ impl Looker<'_> {
 
     /// All of a zip but times, contents of members, and what follows from those. The hash of one piece per header, and of
     /// the bytes that belong to none; sorted, as the order of members is compared by itself.
-    fn skeleton(&mut self, bytes: &[u8], zip: &Zip<'_>) -> Result<Option<Vec<[u8; 32]>>, Stop> {
+    fn skeleton(&mut self, bytes: &[u8], zip: &Zip<'_>) -> Result<Option<Vec<[u8; 32]>>, NotOpened> {
         let (mut pieces, mut known) = (Vec::new(), Vec::new());
         for entry in zip.members() {
             let Some((headers, ranges)) = entry.and_then(|entry| zip.skeleton(&entry)) else { return Ok(None) };
@@ -139,10 +143,10 @@ impl Looker<'_> {
         Ok(Some(pieces))
     }
 
-    fn read_ar<'a>(&mut self, bytes: &'a [u8]) -> Result<Members<'a>, Stop> {
+    fn read_ar<'a>(&mut self, bytes: &'a [u8]) -> Result<Members<'a>, NotOpened> {
         let mut members = Members::new();
         for entry in ar::members(bytes) {
-            let entry = entry.ok_or(Stop::Unreadable)?;
+            let entry = entry.ok_or(NotOpened::Unreadable)?;
             self.spend(entry.content.len() as u64)?;
             let content = Cow::Borrowed(entry.content);
             let member = Member { time: entry.time.into(), fields: entry.fields, content, stored: None, number: 0 };

@@ -1,24 +1,25 @@
-//! Two contents of one path: is it only a timestamp inside, and what in an archive differs?
+//! Two contents of one path: do only timestamps inside differ, and what in an archive differs?
+//!
+//! `fetch.rs` reads the files that differ a second time and hands their contents to [`compare_content`]. Compressed files
+//! are opened here, tars in `tar.rs`, zip and ar in `archive.rs`; `plain.rs` knows files that are no archives and have a
+//! timestamp in a known place; `preview.rs` shows what differs in anything else.
 //!
 //! Archives are opened to any depth within [`DEPTH_MAX`], [`EXPANDED_MAX`] and [`MEMBERS_MAX`]. What is beyond a limit
-//! is compared as bytes, and the note of the difference says so. Formats are told by their content, never by a name,
-//! apart from those that have no mark of their own.
+//! is compared as bytes, and the note of the difference says so. Formats are recognised by their content, never by a name,
+//! apart from those that have no magic number.
 
 mod archive;
 pub(crate) mod fetch;
 mod plain;
 pub(crate) mod preview;
+mod tar;
 
 use std::borrow::Cow;
 use std::io::Read;
 
-use crate::blob::Extent;
 use crate::causes::Class;
-use crate::diff::layer::entries::{Depth, compare};
-use crate::diff::layer::record::{Reader, Records};
-use crate::diff::model::{Difference, Findings, Value};
+use crate::diff::model::{Role, Value};
 use crate::format::ar;
-use crate::layer::{self, Event, Expect, Pool};
 use crate::stamp::Instant;
 
 /// Archives in archives are opened this deep.
@@ -28,126 +29,143 @@ pub const EXPANDED_MAX: u64 = 48 << 20;
 /// All members of archives in the two contents together.
 pub const MEMBERS_MAX: usize = 20_000;
 
-/// Bytes of paths, values and previews that are told of what is inside one file, and of all files together. A file of
-/// which there would be more is told of as a whole.
-pub const TOLD_MAX: usize = 2 << 20;
-/// See [`TOLD_MAX`].
-pub const TOLD_TOTAL_MAX: usize = 12 << 20;
+/// Bytes of paths, values and previews that are reported of what is inside one file, and of all files together. A file of
+/// which there would be more is reported as a whole.
+pub const REPORTED_MAX: usize = 2 << 20;
+/// See [`REPORTED_MAX`].
+pub const REPORTED_TOTAL_MAX: usize = 12 << 20;
 /// What one difference takes besides its path and preview.
-const TOLD_EACH: usize = 256;
-
-/// The field of a gzip header that holds a time.
-pub(crate) const GZIP_MTIME: &str = "gzip MTIME";
+const REPORTED_EACH: usize = 256;
 
 /// Something that differs inside a file, or the file itself.
 #[derive(Debug)]
-pub(crate) struct Inside {
-    /// The file's path, and those in archives behind a zero each.
+pub(crate) struct InnerDifference {
+    /// The file's path, and those in archives after a zero each.
     pub(crate) path: Vec<u8>,
     pub(crate) class: Class,
     pub(crate) field: Cow<'static, str>,
+    pub(crate) role: Role,
     pub(crate) values: [Option<Value>; 2],
     pub(crate) note: Option<String>,
+    /// Was a limit the reason for not looking into it? The note says which.
+    pub(crate) is_unopened: bool,
     pub(crate) preview: Option<String>,
 }
 
-/// Looks into two contents. Something is always found, as they are not equal; `told` is what may still be told of all
-/// files.
-pub(crate) fn look(path: &[u8], a: &[u8], b: &[u8], told: &mut usize, pool: &Pool) -> Vec<Inside> {
-    let limit = TOLD_MAX.min(*told);
-    let mut looker =
-        Looker { found: Vec::new(), told: Some(limit), expanded: EXPANDED_MAX, members: MEMBERS_MAX, pool };
-    looker.look(path, a, b, 0);
-    match looker.told {
-        Some(left) => *told = told.saturating_sub(limit - left),
-        None => {
-            // One for the file is always told.
-            (looker.found, looker.told) = (Vec::new(), Some(usize::MAX));
-            let text = if limit < TOLD_MAX { "in all files together" } else { "in one file" };
-            looker.whole(path, a, b, Some(format!("not looked inside: too much differs {text}")));
+impl InnerDifference {
+    fn new(path: &[u8], class: Class, field: impl Into<Cow<'static, str>>, values: [Option<Value>; 2]) -> Self {
+        Self {
+            path: path.to_vec(),
+            class,
+            field: field.into(),
+            role: Role::Other,
+            values,
+            note: None,
+            is_unopened: false,
+            preview: None,
         }
     }
-    looker.found
+
+    fn role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
 }
 
-struct Looker<'p> {
-    found: Vec<Inside>,
-    /// Bytes that may still be told; `None` where that was not enough.
-    told: Option<usize>,
+/// Compares two contents. As they are not equal, something is always found. `reportable` is what may still be reported
+/// of all files.
+pub(crate) fn compare_content(path: &[u8], a: &[u8], b: &[u8], reportable: &mut usize) -> Vec<InnerDifference> {
+    let limit = REPORTED_MAX.min(*reportable);
+    let mut diff =
+        ContentDiff { found: Vec::new(), reportable: Some(limit), expanded: EXPANDED_MAX, members: MEMBERS_MAX };
+    diff.compare(path, a, b, 0);
+    match diff.reportable {
+        Some(left) => *reportable = reportable.saturating_sub(limit - left),
+        None => {
+            // One for the file is always reported.
+            (diff.found, diff.reportable) = (Vec::new(), Some(usize::MAX));
+            let text = if limit < REPORTED_MAX { "in all files together" } else { "in one file" };
+            diff.whole(path, a, b, Some(NotOpened::Limit(format!("too much differs {text}"))));
+        }
+    }
+    diff.found
+}
+
+/// One comparison of two contents.
+struct ContentDiff {
+    found: Vec<InnerDifference>,
+    /// Bytes that may still be reported; `None` where that was not enough.
+    reportable: Option<usize>,
     /// Bytes that may still be unpacked.
     expanded: u64,
     /// Members that may still be read.
     members: usize,
-    pool: &'p Pool,
 }
 
 /// Why something was not opened.
-enum Stop {
+#[derive(Debug)]
+enum NotOpened {
     /// It is not of that format, or damaged.
     Unreadable,
     /// A limit.
     Limit(String),
 }
 
-impl Looker<'_> {
-    fn look(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) {
-        if a == b || self.told.is_none() {
+impl ContentDiff {
+    fn compare(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) {
+        if a == b || self.reportable.is_none() {
             return;
         }
         let before = self.found.len();
         let opened = if depth < DEPTH_MAX {
             self.open(path, a, b, depth)
         } else if is_archive(a) && is_archive(b) {
-            Err(Stop::Limit(format!("archives nested deeper than {DEPTH_MAX} levels")))
+            Err(NotOpened::Limit(format!("archives nested deeper than {DEPTH_MAX} levels")))
         } else {
-            Err(Stop::Unreadable)
+            Err(NotOpened::Unreadable)
         };
-        let note = match opened {
-            Ok(()) if self.found.len() > before => return,
-            Ok(()) | Err(Stop::Unreadable) => None,
-            Err(Stop::Limit(text)) => {
+        match opened {
+            Ok(()) if self.found.len() > before => {}
+            Err(limit @ NotOpened::Limit(_)) => {
                 self.found.truncate(before);
-                Some(format!("not looked inside: {text}"))
+                self.whole(path, a, b, Some(limit));
             }
-        };
-        if note.is_none()
-            && let Some(inside) = plain::timestamps(path, a, b)
-        {
-            self.tell(inside);
-            return;
+            Ok(()) | Err(NotOpened::Unreadable) => match plain::timestamps(path, a, b) {
+                Some(inner) => self.report(inner),
+                None => self.whole(path, a, b, None),
+            },
         }
-        self.whole(path, a, b, note);
     }
 
     /// A file that differs, with nothing to say of what is in it.
-    fn whole(&mut self, path: &[u8], a: &[u8], b: &[u8], note: Option<String>) {
+    fn whole(&mut self, path: &[u8], a: &[u8], b: &[u8], why: Option<NotOpened>) {
         let values = [a, b].map(|bytes| Some(Value::text(format!("{} bytes", bytes.len()))));
-        let preview = preview::of(a, b);
-        self.tell(Inside {
-            path: path.to_vec(),
-            class: Class::Content,
-            field: "content".into(),
-            values,
+        let note = why.and_then(|why| match why {
+            NotOpened::Limit(text) => Some(format!("not looked inside: {text}")),
+            NotOpened::Unreadable => None,
+        });
+        self.report(InnerDifference {
+            is_unopened: note.is_some(),
             note,
-            preview,
+            preview: preview::of(a, b),
+            ..InnerDifference::new(path, Class::Content, "content", values).role(Role::Content)
         });
     }
 
-    /// Notes what was found, within what may be told.
-    fn tell(&mut self, inside: Inside) {
+    /// Takes what was found, within what may be reported.
+    fn report(&mut self, inner: InnerDifference) {
         let text = |value: &Option<Value>| match value {
             Some(Value::Text(text)) => text.len(),
             _ => 0,
         };
-        let values: usize = inside.values.iter().map(text).sum();
-        let size = TOLD_EACH + inside.path.len() + values + inside.preview.as_ref().map_or(0, String::len);
-        self.told = self.told.and_then(|left| left.checked_sub(size));
-        if self.told.is_some() {
-            self.found.push(inside);
+        let values: usize = inner.values.iter().map(text).sum();
+        let size = REPORTED_EACH + inner.path.len() + values + inner.preview.as_ref().map_or(0, String::len);
+        self.reportable = self.reportable.and_then(|left| left.checked_sub(size));
+        if self.reportable.is_some() {
+            self.found.push(inner);
         }
     }
 
-    fn open(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
+    fn open(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
         match (a, b) {
             ([0x1f, 0x8b, ..], [0x1f, 0x8b, ..]) => self.gzip(path, a, b, depth),
             ([0x28, 0xb5, 0x2f, 0xfd, ..], [0x28, 0xb5, 0x2f, 0xfd, ..]) => {
@@ -163,22 +181,23 @@ impl Looker<'_> {
             _ if is_tar(a) && is_tar(b) => self.tar(path, a, b, depth),
             _ if a.starts_with(ar::MAGIC) && b.starts_with(ar::MAGIC) => self.ar(path, a, b, depth),
             _ if archive::is_zip(a) && archive::is_zip(b) => self.zip(path, a, b, depth),
-            _ => Err(Stop::Unreadable),
+            _ => Err(NotOpened::Unreadable),
         }
     }
 
     fn push(&mut self, path: &[u8], class: Class, field: &'static str, values: [Option<Value>; 2]) {
-        self.tell(Inside { path: path.to_vec(), class, field: field.into(), values, note: None, preview: None });
+        self.report(InnerDifference::new(path, class, field, values));
     }
 
-    fn gzip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
+    fn gzip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
         let unpack = |bytes| Some(flate2::read::MultiGzDecoder::new(std::io::Cursor::new(bytes)));
         let [x, y] = self.unpack_both(unpack(a), unpack(b))?;
         let mtime = |bytes: &[u8]| bytes.get(4..8).and_then(|field| Some(u32::from_le_bytes(field.try_into().ok()?)));
         let times = [mtime(a), mtime(b)];
         if times[0] != times[1] {
             let values = times.map(|time| time.map(|time| Value::Time(Instant::from_seconds(i64::from(time)))));
-            self.push(path, Class::EmbeddedTime, GZIP_MTIME, values);
+            let inner = InnerDifference::new(path, Class::EmbeddedTime, "gzip MTIME", values);
+            self.report(inner.role(Role::GzipMtime));
         }
         if x == y && times[0] != times[1] && a.get(8..) == b.get(8..) {
             return Ok(());
@@ -190,114 +209,51 @@ impl Looker<'_> {
     /// What was in a compressed file.
     fn compressed(&mut self, path: &[u8], x: &[u8], y: &[u8], depth: usize, name: &str) {
         if x == y {
-            self.tell(Inside {
-                path: path.to_vec(),
-                class: Class::Compression,
-                field: "compression".into(),
-                values: [None, None],
+            self.report(InnerDifference {
                 note: Some(format!("the same content, compressed by {name} in another way")),
-                preview: None,
+                ..InnerDifference::new(path, Class::Compression, "compression", [None, None])
             });
         } else {
-            self.look(path, x, y, depth + 1);
+            self.compare(path, x, y, depth + 1);
         }
     }
 
-    fn unpack_both<R: Read>(&mut self, a: Option<R>, b: Option<R>) -> Result<[Vec<u8>; 2], Stop> {
-        let a = self.unpack(a.ok_or(Stop::Unreadable)?)?;
-        let b = self.unpack(b.ok_or(Stop::Unreadable)?)?;
+    fn unpack_both<R: Read>(&mut self, a: Option<R>, b: Option<R>) -> Result<[Vec<u8>; 2], NotOpened> {
+        let a = self.unpack(a.ok_or(NotOpened::Unreadable)?)?;
+        let b = self.unpack(b.ok_or(NotOpened::Unreadable)?)?;
         Ok([a, b])
     }
 
     /// All of a stream, within what may still be unpacked.
-    fn unpack(&mut self, reader: impl Read) -> Result<Vec<u8>, Stop> {
+    fn unpack(&mut self, reader: impl Read) -> Result<Vec<u8>, NotOpened> {
         let mut bytes = Vec::new();
-        reader.take(self.expanded + 1).read_to_end(&mut bytes).map_err(|_| Stop::Unreadable)?;
+        reader.take(self.expanded + 1).read_to_end(&mut bytes).map_err(|_| NotOpened::Unreadable)?;
         self.spend(bytes.len() as u64)?;
         Ok(bytes)
     }
 
-    fn spend(&mut self, bytes: u64) -> Result<(), Stop> {
+    fn spend(&mut self, bytes: u64) -> Result<(), NotOpened> {
         match self.expanded.checked_sub(bytes) {
             Some(left) => {
                 self.expanded = left;
                 Ok(())
             }
-            None => Err(Stop::Limit(format!("more than {} MiB when unpacked", EXPANDED_MAX >> 20))),
+            None => Err(NotOpened::Limit(format!("more than {} MiB when unpacked", EXPANDED_MAX >> 20))),
         }
     }
 
-    fn member(&mut self) -> Result<(), Stop> {
+    fn count_member(&mut self) -> Result<(), NotOpened> {
         self.members = self
             .members
             .checked_sub(1)
-            .ok_or_else(|| Stop::Limit(format!("more than {MEMBERS_MAX} members of archives")))?;
+            .ok_or_else(|| NotOpened::Limit(format!("more than {MEMBERS_MAX} members of archives")))?;
         Ok(())
-    }
-
-    fn tar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), Stop> {
-        let (left, right) = (self.read_tar(a)?, self.read_tar(b)?);
-        let mut findings = Findings::default();
-        let open = compare(&mut findings, 0, [&left.0, &right.0], Depth::Archive);
-        let mut wanted = open.wanted.iter().peekable();
-        for (number, difference) in findings.differences.into_iter().enumerate() {
-            match wanted.peek() {
-                Some(next) if next.difference == number => {
-                    let contents = [(&left.1, next.numbers[0]), (&right.1, next.numbers[1])];
-                    let [x, y] = contents.map(|(all, number)| all.get(number as usize).map_or(&[][..], Vec::as_slice));
-                    self.look(&join(path, &difference.path), x, y, depth + 1);
-                    wanted.next();
-                }
-                _ => self.tell(embedded(path, difference)),
-            }
-        }
-        Ok(())
-    }
-
-    /// The entries of a tar and their contents.
-    fn read_tar(&mut self, bytes: &[u8]) -> Result<(Records, Vec<Vec<u8>>), Stop> {
-        self.spend(bytes.len() as u64)?;
-        let (mut reader, mut contents) = (Reader::default(), Vec::new());
-        let mut stop = None;
-        let scanned = layer::scan(&Extent::of_bytes(bytes.to_vec()), &Expect::default(), self.pool, &mut |event| {
-            reader.event(&event);
-            match event {
-                Event::Entry(_) => {
-                    contents.push(Vec::new());
-                    if contents.len() > self.members {
-                        stop = Some(Stop::Limit(format!("more than {MEMBERS_MAX} members of archives")));
-                        return Err(crate::Error::interrupted());
-                    }
-                }
-                Event::Content(bytes) => {
-                    if let Some(content) = contents.last_mut() {
-                        content.extend_from_slice(bytes);
-                    }
-                }
-                _ => {}
-            }
-            Ok(())
-        });
-        if let Some(stop) = stop {
-            return Err(stop);
-        }
-        scanned.map_err(|_| Stop::Unreadable)?;
-        self.members -= contents.len();
-        Ok((reader.finish(), contents))
     }
 }
 
-/// A difference in an archive, as one of the file that the archive is: its times are content here.
-fn embedded(path: &[u8], difference: Difference) -> Inside {
-    let class = if difference.class == Class::Time { Class::EmbeddedTime } else { difference.class };
-    let inner = if difference.path.is_empty() { path.to_vec() } else { join(path, &difference.path) };
-    let note = difference.note.map(String::from);
-    Inside { path: inner, class, field: difference.field, values: difference.values, note, preview: None }
-}
-
-/// The path of what is in an archive. A zero stands between both, which no name of an entry holds: `!` may be a part
-/// of a name.
-fn join(path: &[u8], member: &[u8]) -> Vec<u8> {
+/// The path of what is in an archive. Between both is a zero, which no name of an entry has: `!` may be a part of a
+/// name.
+fn inner_path(path: &[u8], member: &[u8]) -> Vec<u8> {
     let member: Vec<u8> = member.iter().map(|byte| if *byte == 0 { b'?' } else { *byte }).collect();
     [path, b"\0", &member].concat()
 }

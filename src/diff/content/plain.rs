@@ -1,12 +1,12 @@
 //! Files that are no archives and have a timestamp in a known place.
 
 use crate::causes::Class;
-use crate::diff::content::Inside;
+use crate::diff::content::InnerDifference;
 use crate::diff::model::Value;
 use crate::stamp::Instant;
 
 /// The difference of two files, if it is one of time alone.
-pub(crate) fn timestamps(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
+pub(crate) fn timestamps(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
     let name = path.rsplit(|byte| matches!(byte, b'/' | 0)).next().unwrap_or_default();
     if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
         return pyc(path, a, b);
@@ -18,7 +18,7 @@ pub(crate) fn timestamps(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
 }
 
 /// Python bytecode since 3.7 (PEP 552): magic, flags, and with flags 0 the mtime and size of the source.
-fn pyc(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
+fn pyc(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
     let is_timed = |bytes: &[u8]| bytes.get(4..8) == Some(&[0; 4]) && bytes.get(2..4) == Some(b"\r\n");
     if !is_timed(a) || !is_timed(b) || a.get(..8) != b.get(..8) || a.get(12..) != b.get(12..) || a.len() < 16 {
         return None;
@@ -27,11 +27,11 @@ fn pyc(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
         let field = bytes.get(8..12)?.try_into().ok()?;
         Some(Value::Time(Instant::from_seconds(i64::from(u32::from_le_bytes(field)))))
     };
-    Some(inside(path, "mtime in the .pyc", [mtime(a), mtime(b)]))
+    Some(InnerDifference::new(path, Class::EmbeddedTime, "mtime in the .pyc", [mtime(a), mtime(b)]))
 }
 
 /// shadow(5): the third field is the day of the last change.
-fn shadow(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
+fn shadow(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
     let lines = |bytes: &[u8]| -> Vec<Vec<Vec<u8>>> {
         bytes.split(|c| *c == b'\n').map(|line| line.split(|c| *c == b':').map(<[u8]>::to_vec).collect()).collect()
     };
@@ -57,11 +57,7 @@ fn shadow(path: &[u8], a: &[u8], b: &[u8]) -> Option<Inside> {
             days = [Some(Value::bytes(&day(x))), Some(Value::bytes(&day(y)))];
         }
     }
-    Some(inside(path, "day of the last password change", days))
-}
-
-fn inside(path: &[u8], field: &'static str, values: [Option<Value>; 2]) -> Inside {
-    Inside { path: path.to_vec(), class: Class::EmbeddedTime, field: field.into(), values, note: None, preview: None }
+    Some(InnerDifference::new(path, Class::EmbeddedTime, "day of the last password change", days))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::causes::Class;
-use crate::diff::document::fields::{digest_of, is_consequence};
+use crate::diff::document::subject::{digest_of, is_consequence};
 use crate::diff::document::value::{Change, Compared, documents};
 use crate::diff::layer::compare::Comparison;
 use crate::diff::model::{Difference, Part, Place, Value};

@@ -1,7 +1,7 @@
 //! The history of two configs.
 
 use crate::causes::Class;
-use crate::diff::document::fields::Subject;
+use crate::diff::document::subject::Subject;
 use crate::diff::document::value::{Change, Compared, elements};
 use crate::diff::pair::align::{align, by_position};
 use crate::document::commands::Commands;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::causes::Class;
-use crate::diff::document::fields::{Subject, is_consequence, lists};
+use crate::diff::document::subject::{Subject, is_consequence, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, compare, documents, elements};
 use crate::diff::model::{Difference, Findings, Part, Place, Value};

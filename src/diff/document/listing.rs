@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::causes::Class;
-use crate::diff::document::fields::{Subject, is_consequence, manifest_class};
+use crate::diff::document::subject::{Subject, is_consequence, manifest_class};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Compared, documents};
 use crate::diff::layer::compare::Comparison;

@@ -4,22 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::causes::Class;
 use crate::diff::layer::entries::{Comparer, Depth};
-use crate::diff::layer::record::Record;
+use crate::diff::layer::record::{Record, is_idle_key};
 use crate::diff::model::{Difference, Value};
 use crate::tar::Field;
 
-/// PAX records that nobody who unpacks an image reads.
-const IDLE_KEYS: [&[u8]; 7] =
-    [b"comment", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink", b"RHT.security.selinux", b"hdrcharset", b"charset"];
-
 impl Comparer<'_, '_> {
     pub(crate) fn pax(&mut self, a: &Record, b: &Record) {
-        if a.rare().pax == b.rare().pax {
+        if a.extra().pax == b.extra().pax {
             return;
         }
         // Of several records of one key the last counts.
         let records =
-            |record: &Record| -> BTreeMap<Box<[u8]>, Box<[u8]>> { record.rare().pax.iter().cloned().collect() };
+            |record: &Record| -> BTreeMap<Box<[u8]>, Box<[u8]>> { record.extra().pax.iter().cloned().collect() };
         let sides = [records(a), records(b)];
         let keys: BTreeSet<&Box<[u8]>> = sides.iter().flat_map(BTreeMap::keys).collect();
         for key in keys {
@@ -28,7 +24,7 @@ impl Comparer<'_, '_> {
                 continue;
             }
             let xattr = key.strip_prefix(b"SCHILY.xattr.").or_else(|| key.strip_prefix(b"LIBARCHIVE.xattr."));
-            let is_idle = IDLE_KEYS.contains(&&**key) && xattr.is_none();
+            let is_idle = is_idle_key(key);
             if is_idle && self.depth == Depth::Files {
                 continue;
             }
@@ -43,8 +39,8 @@ impl Comparer<'_, '_> {
     }
 
     pub(crate) fn times(&mut self, a: &Record, b: &Record) {
-        if a.rare().times != b.rare().times {
-            let fields = a.rare().times.iter().chain(b.rare().times.iter()).map(|(field, _)| *field);
+        if a.extra().times != b.extra().times {
+            let fields = a.extra().times.iter().chain(b.extra().times.iter()).map(|(field, _)| *field);
             let mut known = Vec::new();
             for field in fields {
                 if known.contains(&field) {
@@ -52,7 +48,7 @@ impl Comparer<'_, '_> {
                 }
                 known.push(field);
                 let value = |record: &Record| {
-                    record.rare().times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
+                    record.extra().times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
                 };
                 let values = [value(a), value(b)];
                 // A header of its own for a time: that there is one more is told by the time it holds.
@@ -70,13 +66,4 @@ impl Comparer<'_, '_> {
             self.findings.push(difference.at(a.shared_path()).note("usually contains tar's process ID"));
         }
     }
-}
-
-/// Attributes that are not merely kept: no tar program's notes to itself.
-pub(crate) fn meaningful(record: &Record) -> Vec<&(Box<[u8]>, Box<[u8]>)> {
-    record.rare().pax.iter().filter(|(key, _)| !IDLE_KEYS.contains(&&**key)).collect()
-}
-
-pub(crate) fn has_xattrs(record: &Record) -> bool {
-    record.rare().pax.iter().any(|(key, _)| key.windows(7).any(|part| part == b".xattr."))
 }

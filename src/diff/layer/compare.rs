@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::blob::Extent;
 use crate::causes::Class;
 use crate::diff::Options;
-use crate::diff::content::fetch;
+use crate::diff::content::fetch::{ContentComparison, ContentState, FetchTask, LayerBlob};
 use crate::diff::layer::entries::{self, Depth, Open};
 use crate::diff::layer::pax::Strings;
 use crate::diff::layer::programs::LinksIn;
-use crate::diff::layer::record::{self, Records};
-use crate::diff::layer::tree::{Tree, hidden};
+use crate::diff::layer::reader;
+use crate::diff::layer::record::Records;
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
 use crate::diff::pair::align::{Pair, align};
 use crate::diff::pair::layers::pair_gap;
@@ -41,10 +41,8 @@ pub(crate) struct Comparison<'s> {
     pub(crate) links: HashMap<Digest, Arc<LinksIn>>,
     /// Bytes of long names that there may be.
     pub(crate) strings: Strings,
-    /// Bytes that may still be told of what is inside files.
-    pub(crate) told: usize,
-    /// How many files are kept for other tools.
-    pub(crate) kept: u32,
+    /// What is counted over all files whose contents were compared.
+    pub(crate) content: ContentState,
 }
 
 /// Layers with nothing in common but their place in the list, and those that are the same.
@@ -245,12 +243,33 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
+    /// Compares the contents of files of these layers, which are read again for it.
+    pub(crate) fn contents(&mut self, tasks: Vec<FetchTask>, layers: [Vec<&Layer>; 2]) -> Result<()> {
+        let blob = |side: usize, layer: &Layer| {
+            let source = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
+            let (expect, name) = (expected(layer), layer.digest.unwrap_or(layer.diff_id));
+            layer.extent.clone().map(|extent| LayerBlob { extent, expect, name, source })
+        };
+        let [left, right] = layers;
+        let comparison = ContentComparison {
+            layers: [
+                left.into_iter().map(|layer| blob(0, layer)).collect(),
+                right.into_iter().map(|layer| blob(1, layer)).collect(),
+            ],
+            findings: &mut self.findings,
+            state: &mut self.content,
+            sink: self.options.file_sink,
+            pool: self.pool,
+        };
+        comparison.run(tasks)
+    }
+
+    pub(crate) fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
         let Some(extent) = &layer.extent else { return Ok(Records::default()) };
-        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
+        let expect = expected(layer);
         let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
         let blob = layer.digest.unwrap_or(layer.diff_id);
-        record::read(extent, &expect, &self.strings, pool).map_err(|e| e.in_blob(blob).in_file(name))
+        reader::read(extent, &expect, &self.strings, pool).map_err(|e| e.in_blob(blob).in_file(name))
     }
 
     /// Reads layers, as many at a time as there are jobs.
@@ -317,9 +336,8 @@ impl Comparison<'_> {
             let values = facts.map(|compression| compression.map(|compression| Value::text(compression.name())));
             self.findings.push(Difference::new(Class::Compression, place, "compression", values));
         }
-        let wanted = open.wanted.iter().map(|wanted| fetch::Job::of(wanted, [0, 0])).collect();
-        let extents = layers.map(|layer| layer.and_then(|layer| layer.extent.clone()).into_iter().collect());
-        fetch::look_into(self, wanted, &extents)?;
+        let tasks = open.wanted.iter().map(FetchTask::of).collect();
+        self.contents(tasks, layers.map(|layer| layer.into_iter().collect()))?;
         Ok(open)
     }
 
@@ -338,29 +356,11 @@ impl Comparison<'_> {
         };
         self.findings.push(Difference::new(class, place, "diff_id", values).note(note));
     }
+}
 
-    /// Tells whiteouts that hide nothing from those that do: only lower layers know.
-    fn whiteouts(&mut self, side: usize, images: [&Image; 2], open: &BTreeMap<usize, Vec<usize>>) -> Result<()> {
-        let (Some(last), Some(image)) = (open.keys().next_back(), images.get(side)) else { return Ok(()) };
-        let mut tree = Tree::default();
-        let mut is_known = true;
-        for (number, layer) in image.layers.iter().enumerate().take(last + 1) {
-            for at in open.get(&number).into_iter().flatten() {
-                let Some(difference) = self.findings.differences.get_mut(*at) else { continue };
-                let is_idle = hidden(&difference.path).is_none_or(|hidden| is_known && !tree.has(&hidden));
-                if is_idle {
-                    difference.class = Class::Whiteout;
-                    difference.note = Some("it hides nothing: no lower layer has anything there".into());
-                }
-            }
-            // What a layer that is not here has nobody knows.
-            is_known &= layer.is_tar && layer.extent.is_some();
-            if number < *last && layer.is_tar {
-                tree.apply(number, self.read(side, layer, self.pool)?);
-            }
-        }
-        Ok(())
-    }
+/// What the blob of a layer has to be.
+pub(crate) fn expected(layer: &Layer) -> Expect {
+    Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) }
 }
 
 /// What tells a layer apart: its blob and its diff_id. An image's diff_id alone is a claim: another blob that is said to have

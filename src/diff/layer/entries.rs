@@ -3,12 +3,11 @@
 use std::cmp::Ordering;
 
 use crate::causes::{self, Cause, Class};
-use crate::diff::layer::attributes::{has_xattrs, meaningful};
 use crate::diff::layer::links::Links;
 use crate::diff::layer::moved::Moved;
 use crate::diff::layer::path::normal;
 use crate::diff::layer::record::{Record, Records, SET_ID};
-use crate::diff::model::{Difference, Findings, Value};
+use crate::diff::model::{Difference, Findings, Role, Value};
 
 /// The bits of a mode that a file has when it is unpacked.
 const PERMISSIONS: i64 = 0o7777;
@@ -158,11 +157,11 @@ impl Comparer<'_, '_> {
         }
         let is_link = matches!(a.meta.kind, b'1' | b'2') && !is_turned;
         let target = |record: &Record| {
-            if record.is_hard_link() { normal(&record.rare().link).into_owned() } else { record.rare().link.to_vec() }
+            if record.is_hard_link() { normal(&record.extra().link).into_owned() } else { record.extra().link.to_vec() }
         };
         if is_link && target(a) != target(b) {
             let class = if a.is_hard_link() && self.same_file(a, b) { Class::Order } else { Class::Content };
-            self.push(class, a, "link target", [a, b].map(|record| Value::bytes(&record.rare().link)));
+            self.push(class, a, "link target", [a, b].map(|record| Value::bytes(&record.extra().link)));
         }
         if a.meta.device != b.meta.device {
             let class = if matches!(a.meta.kind, b'3' | b'4') { Class::Content } else { Class::Format };
@@ -172,14 +171,14 @@ impl Comparer<'_, '_> {
             }
         }
         // Tar programs give attributes to the file alone, not to links to it.
-        if !is_turned || !a.rare().pax.is_empty() && !b.rare().pax.is_empty() {
+        if !is_turned || !a.extra().pax.is_empty() && !b.extra().pax.is_empty() {
             self.pax(a, b);
         }
         if is_turned {
             return;
         }
-        if a.rare().sparse_size != b.rare().sparse_size && a.content == b.content && a.size == b.size {
-            let text = |record: &Record| record.rare().sparse_size.map_or("none".to_owned(), |size| size.to_string());
+        if a.extra().sparse_size != b.extra().sparse_size && a.content == b.content && a.size == b.size {
+            let text = |record: &Record| record.extra().sparse_size.map_or("none".to_owned(), |size| size.to_string());
             self.push(Class::Content, a, "size of the sparse file", [a, b].map(|record| Value::text(text(record))));
         }
         if a.content != b.content || a.is_file() && a.size != b.size {
@@ -192,7 +191,7 @@ impl Comparer<'_, '_> {
         let values = [a, b].map(|record| Value::text(record.kind_name()));
         let link = if a.is_hard_link() { a } else { b };
         let class = match self.depth {
-            _ if !self.same_file(a, b) || has_xattrs(link) => Class::Content,
+            _ if !self.same_file(a, b) || link.has_xattrs() => Class::Content,
             Depth::Stream | Depth::Archive => Class::Order,
             Depth::Files => Class::Format,
         };
@@ -210,9 +209,9 @@ impl Comparer<'_, '_> {
     fn same_file(&self, a: &Record, b: &Record) -> bool {
         let (Some(x), Some(y)) = (self.links[0].file(a), self.links[1].file(b)) else { return false };
         let attributes = |record: &Record| {
-            (record.meta.mode & PERMISSIONS, record.meta.uid, record.meta.gid, record.rare().sparse_size)
+            (record.meta.mode & PERMISSIONS, record.meta.uid, record.meta.gid, record.extra().sparse_size)
         };
-        x.content == y.content && x.size == y.size && attributes(x) == attributes(y) && meaningful(x) == meaningful(y)
+        x.content == y.content && x.size == y.size && attributes(x) == attributes(y) && x.used_pax().eq(y.used_pax())
     }
 
     fn content(&mut self, a: &Record, b: &Record) {
@@ -226,7 +225,7 @@ impl Comparer<'_, '_> {
         });
         let at = self.push(class, a, "content", values);
         if let Some(difference) = self.findings.differences.get_mut(at) {
-            difference.cause = cause;
+            (difference.cause, difference.role) = (cause, Role::Content);
         }
         // Of a sparse file the bytes in the layer are not those of the file.
         if a.is_file() && b.is_file() && !a.is_sparse() && !b.is_sparse() {
@@ -254,8 +253,8 @@ impl Comparer<'_, '_> {
         if a.meta.gname != b.meta.gname {
             self.push(Class::Format, a, "gname", [a, b].map(|record| Value::bytes(&record.meta.gname)));
         }
-        if a.meta.kind == b.meta.kind && !matches!(a.meta.kind, b'1' | b'2') && a.rare().link != b.rare().link {
-            self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.rare().link)));
+        if a.meta.kind == b.meta.kind && !matches!(a.meta.kind, b'1' | b'2') && a.extra().link != b.extra().link {
+            self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.extra().link)));
         }
         if a.meta.format != b.meta.format {
             self.push(Class::Format, a, "dialect", [a, b].map(|record| Value::text(record.dialect_name())));
@@ -265,16 +264,16 @@ impl Comparer<'_, '_> {
                 Value::text(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
             };
             self.push(Class::Format, a, "extension headers", [a, b].map(list));
-        } else if a.rare().residue.0 != b.rare().residue.0
-            && a.rare().pax == b.rare().pax
+        } else if a.extra().unmodelled.0 != b.extra().unmodelled.0
+            && a.extra().pax == b.extra().pax
             && a.raw_name() == b.raw_name()
-            && a.rare().link == b.rare().link
+            && a.extra().link == b.extra().link
         {
             let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
             let text = "written in another way: owner, mode, order or spelling of records";
             self.findings.push(difference.at(a.shared_path()).note(text));
         }
-        if a.rare().residue.1 != b.rare().residue.1 {
+        if a.extra().unmodelled.1 != b.extra().unmodelled.1 {
             let difference = Difference::new(Class::Format, self.place, "padding", [None, None]);
             self.findings.push(
                 difference.at(a.shared_path()).note("what fills up the last block differs, and is not all zeros"),
@@ -288,9 +287,9 @@ impl Comparer<'_, '_> {
             let all = record.meta.extensions.iter().filter(|kind| **kind != crate::tar::ExtensionKind::Pax);
             all.copied().collect::<Vec<_>>()
         };
-        a.rare().pax == b.rare().pax
+        a.extra().pax == b.extra().pax
             && others(a) == others(b)
-            && (a.mtime != b.mtime || a.rare().times != b.rare().times)
+            && (a.mtime != b.mtime || a.extra().times != b.extra().times)
     }
 
     /// What the place of an entry tells. Paths in an archive are no places in the image.
@@ -319,7 +318,7 @@ impl Comparer<'_, '_> {
             *value = Some(Value::text(text));
         }
         let difference = Difference::new(class, self.place, "entry", values).at(record.shared_path()).cause(cause);
-        self.findings.push(difference);
+        self.findings.push(difference.role(Role::Entry));
         let at = self.findings.count() - 1;
         if is_whiteout && self.depth == Depth::Stream {
             self.open.whiteouts.push((at, side));
@@ -331,7 +330,7 @@ impl Comparer<'_, '_> {
 /// A cause speaks of what is in files: not of something that can be run, that grants rights or leads elsewhere.
 fn is_harmless(record: &Record) -> bool {
     let is_plain = record.is_folder() || record.is_file() && !record.is_program();
-    is_plain && record.meta.mode & SET_ID == 0 && !has_xattrs(record)
+    is_plain && record.meta.mode & SET_ID == 0 && !record.has_xattrs()
 }
 
 fn hex(hash: &[u8]) -> String {

@@ -33,7 +33,7 @@ impl<'r> Links<'r> {
             if !at.is_hard_link() {
                 return None;
             }
-            at = self.by_path.get(&*normal(&at.rare().link)).copied()?;
+            at = self.by_path.get(&*normal(&at.extra().link)).copied()?;
         }
         None
     }
@@ -55,7 +55,7 @@ pub(crate) fn order_that_matters<'r>(pairs: &[[Option<&'r Record>; 2]]) -> Optio
     let turned = |[a, b]: [&Record; 2], [x, y]: [&Record; 2]| (a.number < x.number) != (b.number < y.number);
     for pair in both() {
         let [a, b] = pair;
-        let (left, right) = (normal(&a.rare().link), normal(&b.rare().link));
+        let (left, right) = (normal(&a.extra().link), normal(&b.extra().link));
         let target = (a.is_hard_link() && b.is_hard_link() && left == right).then_some(&*left);
         for path in ancestors(a.path()).chain(target) {
             for other in by_path.get(path).into_iter().flatten() {

@@ -1,15 +1,25 @@
 //! Layers, compared entry by entry.
+//!
+//! `compare.rs` decides which layers of two images are read, pairs them (by the room `pair`) and compares the pairs.
+//! `reader.rs` makes one compact record (`record.rs`) of each entry; `path.rs`, `pax.rs` and `unmodelled.rs` read names,
+//! PAX records, and what belongs to no field. `entries.rs` pairs the records of two layers by path and compares them field
+//! by field, with `attributes.rs` for PAX records and times, `links.rs` for what hard links lead to, `moved.rs` for files
+//! that have another name, and `stream.rs` for what belongs to no one entry: order, global headers, the end.
+//! `programs.rs` and `raise.rs` find what may run among logs and caches; there it is content as well. `tree.rs` puts
+//! layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing.
 
-pub(crate) mod attributes;
+mod attributes;
 pub(crate) mod compare;
 pub(crate) mod entries;
-pub(crate) mod links;
-pub(crate) mod moved;
-pub(crate) mod path;
+mod links;
+mod moved;
+mod path;
 pub(crate) mod pax;
 pub(crate) mod programs;
-pub(crate) mod raise;
+mod raise;
+pub(crate) mod reader;
 pub(crate) mod record;
-pub(crate) mod stream;
+mod stream;
 pub(crate) mod tree;
-pub(crate) mod unmodelled;
+mod unmodelled;
+mod whiteouts;

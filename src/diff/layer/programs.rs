@@ -120,7 +120,7 @@ impl LinksIn {
     pub(crate) fn of<'r>(records: impl IntoIterator<Item = &'r Record>) -> Self {
         let mut links = Self::default();
         for record in records {
-            links.add(record.meta.kind, record.path(), &record.rare().link);
+            links.add(record.meta.kind, record.path(), &record.extra().link);
         }
         links
     }

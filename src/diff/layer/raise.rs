@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::causes::Class;
-use crate::diff::layer::compare::Comparison;
+use crate::diff::layer::compare::{Comparison, expected};
 use crate::diff::layer::path::normal;
 use crate::diff::layer::programs::{LinksIn, Reached};
 use crate::diff::model::{Difference, Rank};
 use crate::diff::view::{Image, Layer};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::layer::{self, Event, Expect, Pool};
+use crate::layer::{self, Event, Pool};
 
 impl Comparison<'_> {
     /// Notes which of the differences found since then count less for the place of a file alone.
@@ -70,9 +70,8 @@ impl Comparison<'_> {
     fn links_of(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<LinksIn> {
         let mut links = LinksIn::default();
         let Some(extent) = &layer.extent else { return Ok(links) };
-        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) };
         let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
-        let scanned = layer::scan(extent, &expect, pool, &mut |event| {
+        let scanned = layer::scan(extent, &expected(layer), pool, &mut |event| {
             if let Event::Entry(entry) = event {
                 links.add(entry.kind(), &normal(&entry.name()), entry.link_name());
             }

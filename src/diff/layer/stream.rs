@@ -58,7 +58,7 @@ impl Comparer<'_, '_> {
         if a.global_times != b.global_times {
             self.global_times(layers);
         }
-        if a.residue != b.residue && a.globals == b.globals {
+        if a.unmodelled != b.unmodelled && a.globals == b.globals {
             let text = "headers that belong to no entry, written in another way";
             let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
             self.findings.push(difference.note(text));

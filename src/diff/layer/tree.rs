@@ -86,7 +86,7 @@ impl Tree {
         }
         // The root is a directory, whatever a layer says.
         let hides = !record.is_folder() && !path.is_empty();
-        let target = record.is_hard_link().then(|| self.files.get(&*normal(&record.rare().link))).flatten();
+        let target = record.is_hard_link().then(|| self.files.get(&*normal(&record.extra().link))).flatten();
         let target = target.and_then(|at| self.record(*at)).map(|target| (target.content, target.size));
         if let (Some(target), Some(record)) = (target, self.record_mut(at)) {
             (record.content, record.size) = target;

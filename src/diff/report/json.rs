@@ -41,8 +41,8 @@ use crate::json_writer;
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
 
-/// Names of the files that were kept for a difference.
-pub type Kept<'k> = dyn Fn(u32) -> [String; 2] + 'k;
+/// The names of both files that were saved under a number.
+pub type SavedNames<'n> = dyn Fn(u32) -> [String; 2] + 'n;
 
 #[derive(Serialize)]
 struct Document<'r, D, A> {
@@ -105,12 +105,12 @@ impl<T: Serialize, I: Iterator<Item = T>, F: Fn() -> I> Serialize for List<F> {
 }
 
 /// Writes the report as JSON, with a newline at its end.
-pub fn json(out: &mut dyn io::Write, report: &Report, kept: &Kept<'_>) -> io::Result<()> {
+pub fn json(out: &mut dyn io::Write, report: &Report, names: &SavedNames<'_>) -> io::Result<()> {
     let mut counts = BTreeMap::new();
     for difference in &report.differences {
         *counts.entry(difference.class.name()).or_insert(0) += 1;
     }
-    let item = |difference| item(report, difference, kept);
+    let item = |difference| item(report, difference, names);
     let document = Document {
         schema: SCHEMA,
         a: &report.names[0],
@@ -129,7 +129,7 @@ pub fn json(out: &mut dyn io::Write, report: &Report, kept: &Kept<'_>) -> io::Re
     json_writer::write(&document, out)
 }
 
-fn item<'r>(report: &'r Report, difference: &'r Difference, kept: &Kept<'_>) -> Item<'r> {
+fn item<'r>(report: &'r Report, difference: &'r Difference, names: &SavedNames<'_>) -> Item<'r> {
     let place = report.place(difference);
     let path = difference.printable_path();
     let hex = || difference.path.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -156,6 +156,6 @@ fn item<'r>(report: &'r Report, difference: &'r Difference, kept: &Kept<'_>) -> 
         cause: difference.cause.map(|cause| CauseItem { id: cause.id, what: cause.what, advice: cause.advice }),
         note: difference.note.as_deref(),
         preview: difference.preview.as_deref(),
-        files: difference.kept.map(kept),
+        files: difference.saved_as.map(names),
     }
 }

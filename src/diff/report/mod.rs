@@ -1,5 +1,9 @@
-//! A [`Report`](crate::diff::Report) for people and for programs. Everything that comes from an image is printable when it
-//! gets here or is made so; HTML is escaped on top.
+//! A [`Report`](crate::diff::Report) as text for people (`text.rs`), as JSON for programs (`json.rs`) and as a page
+//! (`html.rs`).
+//!
+//! `fold.rs` groups what is alike, for both the text and the page, and `window.rs` cuts long values so that what differs
+//! stays visible. Everything that comes from an image is printable when it gets here, or is made so; HTML is escaped on
+//! top.
 
 mod fold;
 mod html;
@@ -9,5 +13,5 @@ pub(crate) mod window;
 
 pub use fold::explanations;
 pub use html::html;
-pub use json::{Kept, SCHEMA, json};
+pub use json::{SCHEMA, SavedNames, json};
 pub use text::{Style, text};

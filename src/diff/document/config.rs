@@ -1,0 +1,96 @@
+//! The configs of two images.
+
+use crate::causes::Class;
+use crate::diff::document::history::history;
+use crate::diff::document::subject::{Subject, both_arrays, lists};
+use crate::diff::document::times::Document;
+use crate::diff::document::value::{Change, Compared, documents, elements};
+use crate::diff::model::{Difference, Findings, Part, Place};
+use crate::diff::pair::align::{align, by_position};
+use crate::diff::view::{Image, View};
+use crate::document::json::{Json, Value as JsonValue};
+use crate::error::Result;
+
+/// Members of a config that only builders and daemons write and read.
+const BUILDERS: [&str; 5] = ["container", "container_config", "docker_version", "id", "parent"];
+
+/// Compares the configs of two images.
+pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2], images: [&Image; 2]) -> Result<()> {
+    let [a, b] = images.map(|image| image.config.bytes.as_slice());
+    if a == b {
+        return Ok(());
+    }
+    let (json_a, json_b) = (Json::parse(a)?, Json::parse(b)?);
+    let roots = [json_a.root(), json_b.root()];
+    let digests = images.map(|image| Some(image.config_digest));
+    let place = findings.place(Place { image: label.to_owned(), part: Part::Config, digests, about: String::new() });
+    let commands = [views[0].commands(images[0])?, views[1].commands(images[1])?];
+    let mut subject = Subject { findings, place, document: Document::Config, commands };
+    let mut compared = Compared::default();
+    let told = |path: &str, values: [Option<JsonValue<'_>>; 2]| {
+        matches!(path, "history" | "rootfs.diff_ids") && both_arrays(values).is_some()
+    };
+    documents(&json_a, &json_b, &told, &mut compared);
+    let env_order = env_is_reordered(roots);
+    if env_order {
+        let difference = Difference::new(Class::Order, place, "config.Env", [None, None]);
+        subject.findings.push(difference.note("the same variables in another order"));
+    }
+    for change in &compared.changes {
+        if !env_order || !change.path.starts_with("config.Env[") {
+            subject.push(change, config_class);
+        }
+    }
+    if let Some(lists) = lists(roots, &["history"]) {
+        history(&mut subject, lists, &mut compared);
+    }
+    if let Some([x, y]) = lists(roots, &["rootfs", "diff_ids"]) {
+        let keys = |list: JsonValue<'_>| list.elements().map(|id| id.raw().to_vec()).collect::<Vec<_>>();
+        // Another diff_id is told by the layer.
+        let told = |_: &str, values: [Option<JsonValue<'_>>; 2]| {
+            let [x, y] = values.map(|value| value.and_then(JsonValue::as_str));
+            x != y
+        };
+        elements(x, y, &align(&keys(x), &keys(y), &mut by_position), "rootfs.diff_ids", &told, &mut compared);
+    }
+    if compared.is_respelled {
+        subject.spelling();
+    }
+    Ok(())
+}
+
+fn config_class(change: &Change<'_>) -> Class {
+    let path = change.path.as_str();
+    let first = path.split(['.', '[']).next().unwrap_or_default();
+    if change.is_of_nothing() || BUILDERS.contains(&first) || path == "config.Image" {
+        Class::Format
+    } else if first == "moby" || path.starts_with("[\"moby.") {
+        Class::LogOrCache
+    } else {
+        Class::Content
+    }
+}
+
+/// Do both have the same variables, in another order that changes none? Of two with one name only one is in force.
+fn env_is_reordered(roots: [JsonValue<'_>; 2]) -> bool {
+    let [Some(mut a), Some(mut b)] = roots.map(|root| {
+        let list = root.get("config")?.get("Env")?;
+        Some(list.elements().collect::<Vec<_>>())
+    }) else {
+        return false;
+    };
+    let is_same = |a: &[JsonValue<'_>], b: &[JsonValue<'_>]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.raw() == y.raw())
+    };
+    if is_same(&a, &b) {
+        return false;
+    }
+    let name = |variable: &JsonValue<'_>| {
+        let text = variable.as_str().unwrap_or_default();
+        text.split('=').next().unwrap_or_default().to_owned()
+    };
+    // Stable: those of one name stay as they are.
+    a.sort_by_cached_key(name);
+    b.sort_by_cached_key(name);
+    is_same(&a, &b)
+}

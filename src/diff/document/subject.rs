@@ -1,0 +1,110 @@
+//! A pair of documents under comparison: where its differences go, and which of them only follow from others.
+//!
+//! A digest, size or diff_id that differs only because what it names differs is a consequence. It is not listed:
+//! whatever it names is compared and listed itself.
+
+use crate::causes::Class;
+use crate::diff::document::times::{Document, restamps};
+use crate::diff::document::value::{Change, Compared};
+use crate::diff::model::{Difference, Findings, Value};
+use crate::digest::Digest;
+use crate::document::commands::Commands;
+use crate::document::json::{Kind, Value as JsonValue};
+use crate::media_type::{LayerType, classify};
+
+/// Members of a descriptor that follow from what it names.
+const CONSEQUENCES: [&str; 3] = ["digest", "size", "data"];
+
+/// A document, and where what is found in it goes.
+pub(crate) struct Subject<'f> {
+    pub(crate) findings: &'f mut Findings,
+    pub(crate) place: usize,
+    pub(crate) document: Document,
+    /// What is a time in the commands of both configs.
+    pub(crate) commands: [Option<Commands>; 2],
+}
+
+impl Subject<'_> {
+    /// A change: one of time if it stands where times do, else of this class.
+    pub(crate) fn push(&mut self, change: &Change<'_>, class: impl Fn(&Change<'_>) -> Class) {
+        let (class, restamps) = match restamps(self.document, change) {
+            Some(restamps) => (Class::Time, restamps),
+            None if self.is_time_in_command(change) => (Class::EmbeddedTime, true),
+            None => (class(change), false),
+        };
+        let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
+        self.findings.push(Difference::new(class, self.place, change.path.clone(), values).restamps(restamps));
+    }
+
+    /// Do two commands differ in nothing but times that rewriting sets?
+    fn is_time_in_command(&self, change: &Change<'_>) -> bool {
+        let is_command = change.path.ends_with("].created_by") || change.path.starts_with("container_config.Cmd[");
+        let ([Some(left), Some(right)], [Some(a), Some(b)]) = (&self.commands, change.values) else { return false };
+        let texts = (a.as_str(), b.as_str());
+        is_command && matches!(texts, (Some(a), Some(b)) if left.masked(&a) == right.masked(&b))
+    }
+
+    /// All changes of a manifest or index.
+    pub(crate) fn manifest(mut self, compared: &Compared<'_>) {
+        for change in &compared.changes {
+            self.push(change, manifest_class);
+        }
+        if compared.is_respelled {
+            self.spelling();
+        }
+    }
+
+    /// That the documents are written in another way, besides what was found.
+    pub(crate) fn spelling(&mut self) {
+        let difference = Difference::new(Class::Format, self.place, "spelling", [None, None]);
+        let note = "the JSON is written in another way: white space, escapes, the case or the order of keys";
+        self.findings.push(difference.note(note));
+    }
+}
+
+/// The digest in a descriptor.
+pub(crate) fn digest_of(descriptor: JsonValue<'_>) -> Option<Digest> {
+    descriptor.get("digest")?.as_str()?.parse().ok()
+}
+
+/// Does a member follow from what these descriptors at `path` name, which is something else on each side?
+pub(crate) fn is_consequence(path: &str, descriptors: [JsonValue<'_>; 2], member: &str) -> bool {
+    let [a, b] = descriptors.map(digest_of);
+    let key = member.strip_prefix(path).map(|key| key.trim_start_matches('.'));
+    let have = |key: &str| descriptors.iter().all(|descriptor| descriptor.get(key).is_some());
+    a.is_some() && b.is_some() && a != b && key.is_some_and(|key| CONSEQUENCES.contains(&key) && have(key))
+}
+
+/// Both sides, where both are arrays.
+pub(crate) fn both_arrays(values: [Option<JsonValue<'_>>; 2]) -> Option<[JsonValue<'_>; 2]> {
+    match values {
+        [Some(a), Some(b)] if a.kind() == Kind::Array && b.kind() == Kind::Array => Some([a, b]),
+        _ => None,
+    }
+}
+
+/// Two arrays at the end of a way of keys. Where one is something else, what is there is compared as any value is.
+pub(crate) fn lists<'j>(roots: [JsonValue<'j>; 2], way: &[&str]) -> Option<[JsonValue<'j>; 2]> {
+    both_arrays(roots.map(|root| way.iter().try_fold(root, |value, key| value.get(key))))
+}
+
+/// The class of what differs in a manifest or index and is no time.
+pub(crate) fn manifest_class(change: &Change<'_>) -> Class {
+    if change.is_of_nothing() || change.path.ends_with("mediaType") && is_same_role(change) {
+        Class::Format
+    } else {
+        Class::Content
+    }
+}
+
+/// Are these Docker's and OCI's names of the same thing, or is one of them left out?
+fn is_same_role(change: &Change<'_>) -> bool {
+    let texts = change.values.map(|value| value.and_then(JsonValue::as_str));
+    match texts {
+        [Some(a), Some(b)] => match [&a, &b].map(|text| LayerType::parse(text).map(|kind| kind.foreign)) {
+            [None, None] => classify(&a) == classify(&b),
+            foreign => foreign[0] == foreign[1],
+        },
+        _ => true,
+    }
+}
