@@ -6,6 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::causes::Class;
+use crate::diff::document::path::JsonPath;
+use crate::diff::document::path::Step::{Index, Key};
 use crate::diff::document::subject::{digest_of, is_consequence};
 use crate::diff::document::value::{Change, Compared, documents};
 use crate::diff::layer::compare::Comparison;
@@ -101,13 +103,16 @@ impl Comparison<'_> {
         };
         let config = part("config");
         let subject = part("subject").filter(|both| self.findings.are_partners(both.map(digest_of)));
-        let layers: Vec<_> = part("layers").map(|both| pairs_of(both)).unwrap_or_default();
-        let told = |path: &str, _: [Option<JsonValue<'_>>; 2]| {
-            config.is_some_and(|both| is_consequence("config", both, path))
-                || subject.is_some_and(|both| is_consequence("subject", both, path))
-                || layers.iter().any(|(layer, both)| is_consequence(layer, *both, path))
+        let layers: Vec<_> = part("layers").map(|[x, y]| x.elements().zip(y.elements()).collect()).unwrap_or_default();
+        let skip = |path: &JsonPath, _: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
+            [Key("config"), within @ ..] => config.is_some_and(|both| is_consequence(both, within)),
+            [Key("subject"), within @ ..] => subject.is_some_and(|both| is_consequence(both, within)),
+            [Key("layers"), Index(number), within @ ..] => {
+                layers.get(*number).is_some_and(|(x, y)| is_consequence([*x, *y], within))
+            }
+            _ => false,
         };
-        documents(&json_a, &json_b, &told, &mut compared);
+        documents(&json_a, &json_b, &skip, &mut compared);
         self.changes(place, compared, |_| Class::Content);
         for (number, (x, y)) in left.layers.iter().zip(&right.layers).enumerate() {
             if x.digest != y.digest {
@@ -179,10 +184,12 @@ impl Comparison<'_> {
             return Ok(());
         };
         let mut compared = Compared::default();
-        documents(x, y, &|path, values| path == "rootfs.diff_ids" && values.iter().all(Option::is_some), &mut compared);
+        let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| {
+            path.is(&["rootfs", "diff_ids"]) && values.iter().all(Option::is_some)
+        };
+        documents(x, y, &skip, &mut compared);
         for change in &mut compared.changes {
-            let path = std::mem::take(&mut change.path);
-            change.path = if path.starts_with('[') { format!("config{path}") } else { format!("config.{path}") };
+            change.path = change.path.below(&JsonPath::root().key("config"));
         }
         self.changes(place, compared, |change| if is_time(change) { Class::Time } else { Class::Content });
         Ok(())
@@ -199,9 +206,9 @@ impl Comparison<'_> {
         for change in compared.changes {
             let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
             let class = class(&change);
-            self.findings.push(Difference::new(class, place, change.path, values).restamps(false));
+            self.findings.push(Difference::new(class, place, change.path.to_string(), values).restamps(false));
         }
-        if compared.is_respelled {
+        if compared.differs_in_spelling {
             let difference = Difference::new(Class::Format, place, "spelling", [None, None]);
             self.findings.push(difference.note("the JSON is written in another way"));
         }
@@ -221,28 +228,24 @@ impl Comparison<'_> {
             return Ok(());
         };
         let partners = &self.findings.partners;
-        let told = |path: &str, values: [Option<JsonValue<'_>>; 2]| {
+        let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| {
             // An SPDX document is given a name of its own each time it is made.
-            path == "documentNamespace" && values.iter().all(Option::is_some)
+            path.is(&["documentNamespace"]) && values.iter().all(Option::is_some)
                 || subjects(path, values).is_some_and(|[a, b]| partners.get(&a) == Some(&b))
         };
         let mut compared = Compared::default();
-        documents(x, y, &told, &mut compared);
+        documents(x, y, &skip, &mut compared);
         let is_statement = [x, y].iter().all(|json| json.root().get("_type").is_some());
         let types = [x, y].map(|json| json.root().get("predicateType").and_then(JsonValue::as_str).unwrap_or_default());
         let of_predicate =
             if is_statement && types[0] == types[1] { predicate_class(&types[0]) } else { Class::Content };
-        self.changes(place, compared, |change| {
-            if is_statement && change.path.starts_with("subject[") {
-                // What it is called follows from the name of the image.
-                if change.path.ends_with("].name") { Class::Name } else { Class::Content }
-            } else if is_time(change) {
-                Class::Time
-            } else if change.path.starts_with("predicate") {
-                of_predicate
-            } else {
-                Class::Content
-            }
+        self.changes(place, compared, |change| match change.path.steps().as_slice() {
+            // What it is called follows from the name of the image.
+            [Key("subject"), Index(_), Key("name")] if is_statement => Class::Name,
+            [Key("subject"), Index(_), ..] if is_statement => Class::Content,
+            _ if is_time(change) => Class::Time,
+            [Key("predicate"), ..] => of_predicate,
+            _ => Class::Content,
         });
         Ok(())
     }
@@ -268,18 +271,12 @@ fn predicate_class(predicate_type: &str) -> Class {
 }
 
 /// The digests of what two statements are about, where this is a path to them.
-fn subjects(path: &str, values: [Option<JsonValue<'_>>; 2]) -> Option<[Digest; 2]> {
-    let (number, algorithm) = path.strip_prefix("subject[")?.split_once("].digest.")?;
-    let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == algorithm)?;
+fn subjects(path: &JsonPath, values: [Option<JsonValue<'_>>; 2]) -> Option<[Digest; 2]> {
+    let steps = path.steps();
+    let [Key("subject"), Index(_), Key("digest"), Key(algorithm)] = steps.as_slice() else { return None };
+    let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == *algorithm)?;
     let [a, b] = values.map(|value| Digest::from_hex(algorithm, &value?.as_str()?));
-    number.bytes().all(|byte| byte.is_ascii_digit()).then_some([a?, b?])
-}
-
-/// The descriptors in two lists, with their paths.
-fn pairs_of<'j>(lists: [JsonValue<'j>; 2]) -> Vec<(String, [JsonValue<'j>; 2])> {
-    let [a, b] = lists;
-    let pairs = a.elements().zip(b.elements()).enumerate();
-    pairs.map(|(number, (x, y))| (element_path("layers", number), [x, y])).collect()
+    Some([a?, b?])
 }
 
 /// Are both sides dates?

@@ -2,6 +2,7 @@
 
 use crate::causes::Class;
 use crate::diff::document::history::history;
+use crate::diff::document::path::{JsonPath, Step};
 use crate::diff::document::subject::{Subject, both_arrays, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, documents, elements};
@@ -27,17 +28,20 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
     let commands = [views[0].commands(images[0])?, views[1].commands(images[1])?];
     let mut subject = Subject { findings, place, document: Document::Config, commands };
     let mut compared = Compared::default();
-    let told = |path: &str, values: [Option<JsonValue<'_>>; 2]| {
-        matches!(path, "history" | "rootfs.diff_ids") && both_arrays(values).is_some()
+    let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| {
+        (path.is(&["history"]) || path.is(&["rootfs", "diff_ids"])) && both_arrays(values).is_some()
     };
-    documents(&json_a, &json_b, &told, &mut compared);
+    documents(&json_a, &json_b, &skip, &mut compared);
     let env_order = env_is_reordered(roots);
     if env_order {
         let difference = Difference::new(Class::Order, place, "config.Env", [None, None]);
         subject.findings.push(difference.note("the same variables in another order"));
     }
+    let is_variable = |path: &JsonPath| {
+        matches!(path.steps().as_slice(), [Step::Key("config"), Step::Key("Env"), Step::Index(_), ..])
+    };
     for change in &compared.changes {
-        if !env_order || !change.path.starts_with("config.Env[") {
+        if !env_order || !is_variable(&change.path) {
             subject.push(change, config_class);
         }
     }
@@ -46,25 +50,29 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
     }
     if let Some([x, y]) = lists(roots, &["rootfs", "diff_ids"]) {
         let keys = |list: JsonValue<'_>| list.elements().map(|id| id.raw().to_vec()).collect::<Vec<_>>();
-        // Another diff_id is told by the layer.
-        let told = |_: &str, values: [Option<JsonValue<'_>>; 2]| {
+        // Another diff_id is reported with the layer.
+        let skip = |_: &JsonPath, values: [Option<JsonValue<'_>>; 2]| {
             let [x, y] = values.map(|value| value.and_then(JsonValue::as_str));
             x != y
         };
-        elements(x, y, &align(&keys(x), &keys(y), &mut by_position), "rootfs.diff_ids", &told, &mut compared);
+        let path = JsonPath::root().key("rootfs").key("diff_ids");
+        elements(x, y, &align(&keys(x), &keys(y), &mut by_position), &path, &skip, &mut compared);
     }
-    if compared.is_respelled {
+    if compared.differs_in_spelling {
         subject.spelling();
     }
     Ok(())
 }
 
 fn config_class(change: &Change<'_>) -> Class {
-    let path = change.path.as_str();
-    let first = path.split(['.', '[']).next().unwrap_or_default();
-    if change.is_of_nothing() || BUILDERS.contains(&first) || path == "config.Image" {
+    let steps = change.path.steps();
+    let first = match steps.first() {
+        Some(Step::Key(key)) => key,
+        _ => "",
+    };
+    if change.is_of_nothing() || BUILDERS.contains(&first) || change.path.is(&["config", "Image"]) {
         Class::Format
-    } else if first == "moby" || path.starts_with("[\"moby.") {
+    } else if first == "moby" || first.starts_with("moby.") {
         Class::LogOrCache
     } else {
         Class::Content

@@ -1,6 +1,7 @@
 //! The history of two configs.
 
 use crate::causes::Class;
+use crate::diff::document::path::{JsonPath, Step};
 use crate::diff::document::subject::Subject;
 use crate::diff::document::value::{Change, Compared, elements};
 use crate::diff::pair::align::{align, by_position};
@@ -22,13 +23,14 @@ pub(crate) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], comp
     let [left, right] = &subject.commands;
     let pairs = align(&keys(a, left), &keys(b, right), &mut by_position);
     let mut found = Compared::default();
-    elements(a, b, &pairs, "history", &|path, values| is_lone_step(path, values), &mut found);
-    compared.is_respelled |= found.is_respelled;
+    let path = JsonPath::root().key("history");
+    elements(a, b, &pairs, &path, &is_unpaired_step, &mut found);
+    compared.differs_in_spelling |= found.differs_in_spelling;
     // A step that only one side has is one difference.
     let steps = [a, b].map(|list| list.elements().collect::<Vec<_>>());
     for (i, j) in pairs.iter().filter(|(i, j)| i.is_none() || j.is_none()) {
         let value = |side: usize, number: &Option<usize>| steps.get(side)?.get((*number)?).copied();
-        let path = crate::document::json::element_path("history", i.or(*j).unwrap_or(0));
+        let path = path.index(i.or(*j).unwrap_or(0));
         found.changes.push(Change { path, values: [value(0, i), value(1, j)] });
     }
     for change in &found.changes {
@@ -37,11 +39,12 @@ pub(crate) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], comp
 }
 
 /// Is this an entry of the list itself, on one side alone?
-fn is_lone_step(path: &str, values: [Option<Value<'_>>; 2]) -> bool {
-    path.ends_with(']') && path.matches(['[', '.']).count() == 1 && values.iter().any(Option::is_none)
+fn is_unpaired_step(path: &JsonPath, values: [Option<Value<'_>>; 2]) -> bool {
+    matches!(path.steps().as_slice(), [_, Step::Index(_)]) && values.iter().any(Option::is_none)
 }
 
 fn class(change: &Change<'_>) -> Class {
-    // Whether a step has a layer, and what is in it, is told by the layers.
-    if change.is_of_nothing() || change.path.ends_with("].empty_layer") { Class::Format } else { Class::Content }
+    // Whether a step has a layer, and what is in it, is reported with the layers.
+    let is_of_layer = matches!(change.path.steps().as_slice(), [_, Step::Index(_), Step::Key("empty_layer")]);
+    if change.is_of_nothing() || is_of_layer { Class::Format } else { Class::Content }
 }

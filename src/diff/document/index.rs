@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::causes::Class;
+use crate::diff::document::path::JsonPath;
+use crate::diff::document::path::Step::Key;
 use crate::diff::document::subject::{Subject, is_consequence, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, compare, documents, elements};
@@ -10,7 +12,7 @@ use crate::diff::model::{Difference, Findings, Part, Place, Value};
 use crate::diff::pair::align::Pair;
 use crate::diff::view::{Image, View};
 use crate::document::descriptor::{IMAGE_NAME, REF_NAME};
-use crate::document::json::{Json, Kind, Value as JsonValue, member_path};
+use crate::document::json::{Json, Kind, Value as JsonValue};
 use crate::error::Result;
 use crate::image::Link;
 
@@ -66,8 +68,8 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
     }
     leaf([chain_a.last(), chain_b.last()], images, &mut compared, findings, place);
     // Descriptors of two kinds of document need not be written alike.
-    compared.is_respelled &= a.len() == b.len();
-    let mut is_respelled = std::mem::take(&mut compared.is_respelled);
+    compared.differs_in_spelling &= a.len() == b.len();
+    let mut differs_in_spelling = std::mem::take(&mut compared.differs_in_spelling);
     Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     if a.len() == b.len() {
         for (x, y) in a.iter().zip(b) {
@@ -77,11 +79,11 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
             }
             let (x, y) = (views[0].document(x.parent.as_ref()), views[1].document(y.parent.as_ref()));
             if x != y {
-                is_respelled |= indexes(findings, place, [x, y])?;
+                differs_in_spelling |= indexes(findings, place, [x, y])?;
             }
         }
     }
-    if is_respelled {
+    if differs_in_spelling {
         Subject { findings, place, document: Document::Manifest, commands: [None, None] }.spelling();
     }
     Ok(())
@@ -92,15 +94,15 @@ fn indexes(findings: &mut Findings, place: usize, both: [&[u8]; 2]) -> Result<bo
     let (json_a, json_b) = (Json::parse(both[0])?, Json::parse(both[1])?);
     let mut compared = Compared::default();
     let manifests = lists([json_a.root(), json_b.root()], &["manifests"]);
-    documents(&json_a, &json_b, &|path, _| path == "manifests" && manifests.is_some(), &mut compared);
+    documents(&json_a, &json_b, &|path, _| path.is(&["manifests"]) && manifests.is_some(), &mut compared);
     if let Some([x, y]) = manifests {
         let count = [x, y].map(|list| list.elements().count());
         let pairs: Vec<Pair> = (0..count[0].min(count[1])).map(|number| (Some(number), Some(number))).collect();
-        elements(x, y, &pairs, "manifests", &|_, _| true, &mut compared);
+        elements(x, y, &pairs, &JsonPath::root().key("manifests"), &|_, _| true, &mut compared);
     }
-    let is_respelled = std::mem::take(&mut compared.is_respelled);
+    let differs_in_spelling = std::mem::take(&mut compared.differs_in_spelling);
     Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
-    Ok(is_respelled)
+    Ok(differs_in_spelling)
 }
 
 /// The descriptors on the way, from the top down.
@@ -152,7 +154,7 @@ fn annotations<'j>(a: &[JsonValue<'j>], b: &[JsonValue<'j>], compared: &mut Comp
     let (a, b) = (merged(a), merged(b));
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     for key in keys {
-        let path = member_path("annotations", key);
+        let path = JsonPath::root().key("annotations").key(key);
         match (a.get(key), b.get(key)) {
             (Some(x), Some(y)) => compare(*x, *y, &path, &|_, _| false, compared),
             (x, y) => compared.changes.push(Change { path, values: [x.copied(), y.copied()] }),
@@ -163,16 +165,17 @@ fn annotations<'j>(a: &[JsonValue<'j>], b: &[JsonValue<'j>], compared: &mut Comp
 /// Two descriptors on the way, but for the values of their annotations.
 fn descriptors<'j>(both: [JsonValue<'j>; 2], without_platform: bool, compared: &mut Compared<'j>) {
     let annotations = both.map(|descriptor| descriptor.get("annotations"));
-    let told = |path: &str, _: [Option<JsonValue<'_>>; 2]| {
-        is_consequence("descriptor", both, path)
-            || path == "descriptor.annotations"
-            || without_platform && path == "descriptor.platform"
+    let skip = |path: &JsonPath, _: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
+        [_, Key("annotations")] => true,
+        [_, Key("platform")] => without_platform,
+        [_, within @ ..] => is_consequence(both, within),
+        [] => false,
     };
-    compare(both[0], both[1], "descriptor", &told, compared);
+    compare(both[0], both[1], &JsonPath::root().key("descriptor"), &skip, compared);
     if let [Some(x), Some(y)] = annotations {
         let mut found = Compared::default();
-        compare(x, y, "", &|_, _| false, &mut found);
-        compared.is_respelled |= found.is_respelled;
+        compare(x, y, &JsonPath::root(), &|_, _| false, &mut found);
+        compared.differs_in_spelling |= found.differs_in_spelling;
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::causes::Class;
+use crate::diff::document::path::JsonPath;
+use crate::diff::document::path::Step::Key;
 use crate::diff::document::subject::{Subject, is_consequence, manifest_class};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Compared, documents};
@@ -17,7 +19,7 @@ use crate::image::Link;
 use crate::image::documents::DocumentKind;
 
 /// What an index lists, as the left source has it, and the names by which it is reached.
-type Key<'v> = (&'v Digest, [Option<&'v str>; 2]);
+type ListedKey<'v> = (&'v Digest, [Option<&'v str>; 2]);
 
 impl Comparison<'_> {
     /// Notes which manifests go together, for whatever names them.
@@ -120,11 +122,11 @@ impl Comparison<'_> {
         // Another name of an index is listed as such.
         partners.extend(self.findings.indexes.iter().filter_map(|[a, b]| Some(((*a)?, (*b)?))));
         let mates: BTreeSet<Digest> = partners.values().copied().collect();
-        let a: Vec<(Key<'_>, &Listed)> =
+        let a: Vec<(ListedKey<'_>, &Listed)> =
             left.listed.iter().filter_map(|x| Some((key(left, x, &partners)?, x))).collect();
         let known = right.listed.iter().filter(|y| mates.contains(&y.link.digest));
-        let b: Vec<(Key<'_>, &Listed)> = known.map(|y| ((&y.link.digest, right.names_of(y.root)), y)).collect();
-        let mut places: BTreeMap<Key<'_>, [Vec<&Listed>; 2]> = BTreeMap::new();
+        let b: Vec<(ListedKey<'_>, &Listed)> = known.map(|y| ((&y.link.digest, right.names_of(y.root)), y)).collect();
+        let mut places: BTreeMap<ListedKey<'_>, [Vec<&Listed>; 2]> = BTreeMap::new();
         for (side, list) in [&a, &b].into_iter().enumerate() {
             for (key, listed) in list {
                 if let Some(places) = places.entry(*key).or_default().get_mut(side) {
@@ -134,7 +136,7 @@ impl Comparison<'_> {
         }
         // What only one side has, or names in another way, is told elsewhere.
         places.retain(|_, [a, b]| !a.is_empty() && !b.is_empty());
-        let sequence = |list: &[(Key<'_>, &Listed)]| -> Vec<Digest> {
+        let sequence = |list: &[(ListedKey<'_>, &Listed)]| -> Vec<Digest> {
             list.iter().filter(|(key, _)| places.contains_key(key)).map(|(key, _)| *key.0).collect()
         };
         let note = match places.values().any(|[a, b]| a.len() != b.len()) {
@@ -165,17 +167,16 @@ impl Comparison<'_> {
         }
         let (json_a, json_b) = (Json::parse(x)?, Json::parse(y)?);
         let roots = [json_a.root(), json_b.root()];
-        let partners = &self.findings.partners;
-        let told = |path: &str, values: [Option<JsonValue<'_>>; 2]| {
-            is_consequence("", roots, path)
-                || is_name(path)
-                || path.ends_with(&format!("annotations[\"{REFERENCE_DIGEST}\"]"))
-                    && digests(values).is_some_and(|[a, b]| partners.get(&a) == Some(&b))
+        let counterparts = &self.findings.partners;
+        let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
+            [.., Key("annotations"), Key(REFERENCE_DIGEST)] => {
+                digests(values).is_some_and(|[a, b]| counterparts.get(&a) == Some(&b))
+            }
+            within => is_consequence(roots, within) || is_name(path),
         };
         let mut compared = Compared::default();
-        documents(&json_a, &json_b, &told, &mut compared);
-        let path = left.descriptor(&pair[0].link).map(|descriptor| descriptor.path.to_string()).unwrap_or_default();
-        self.report(&path, compared);
+        documents(&json_a, &json_b, &skip, &mut compared);
+        self.report(&JsonPath::root().key("manifests").index(pair[0].link.number), compared);
         Ok(())
     }
 
@@ -188,31 +189,28 @@ impl Comparison<'_> {
         let (json_a, json_b) = (Json::parse(a)?, Json::parse(b)?);
         let mut compared = Compared::default();
         documents(&json_a, &json_b, &|path, _| is_name(path), &mut compared);
-        self.report("", compared);
+        self.report(&JsonPath::root(), compared);
         Ok(())
     }
 
-    fn report(&mut self, holder: &str, compared: Compared<'_>) {
-        if compared.changes.is_empty() && !compared.is_respelled {
+    fn report(&mut self, holder: &JsonPath, compared: Compared<'_>) {
+        if compared.changes.is_empty() && !compared.differs_in_spelling {
             return;
         }
         let place = self.index_place();
         let mut subject =
             Subject { findings: &mut self.findings, place, document: Document::Manifest, commands: [None, None] };
         for mut change in compared.changes {
-            if !holder.is_empty() {
-                let dot = if change.path.starts_with('[') { "" } else { "." };
-                change.path = format!("{holder}{dot}{}", change.path);
-            }
+            change.path = change.path.below(holder);
             subject.push(&change, manifest_class);
         }
-        if compared.is_respelled {
+        if compared.differs_in_spelling {
             subject.spelling();
         }
     }
 }
 
-fn key<'v>(view: &'v View<'_>, listed: &Listed, partners: &'v BTreeMap<Digest, Digest>) -> Option<Key<'v>> {
+fn key<'v>(view: &'v View<'_>, listed: &Listed, partners: &'v BTreeMap<Digest, Digest>) -> Option<ListedKey<'v>> {
     Some((partners.get(&listed.link.digest)?, view.names_of(listed.root)))
 }
 
@@ -227,6 +225,6 @@ fn digests(values: [Option<JsonValue<'_>>; 2]) -> Option<[Digest; 2]> {
 }
 
 /// Names are compared with the images that they name.
-fn is_name(path: &str) -> bool {
-    [REF_NAME, IMAGE_NAME].iter().any(|key| path.ends_with(&format!("annotations[\"{key}\"]")))
+fn is_name(path: &JsonPath) -> bool {
+    matches!(path.steps().as_slice(), [.., Key("annotations"), Key(REF_NAME | IMAGE_NAME)])
 }

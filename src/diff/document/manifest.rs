@@ -1,5 +1,7 @@
 //! The manifests of two images, whose layers are paired already.
 
+use crate::diff::document::path::JsonPath;
+use crate::diff::document::path::Step::Key;
 use crate::diff::document::subject::{Subject, both_arrays, digest_of, is_consequence, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Compared, compare, documents, elements};
@@ -7,7 +9,7 @@ use crate::diff::model::{Findings, Part, Place};
 use crate::diff::pair::align::Pair;
 use crate::diff::view::{Image, View};
 use crate::document::descriptor::{UNCOMPRESSED, describes_layer_bytes};
-use crate::document::json::{Json, Value as JsonValue, element_path};
+use crate::document::json::{Json, Value as JsonValue};
 use crate::error::Result;
 use crate::media_type::LayerType;
 
@@ -40,21 +42,23 @@ pub(crate) fn manifests(
     // What a manifest is about is compared only where it is in both sources, as a pair.
     let config = part("config");
     let about = part("subject").filter(|both| findings.are_partners(both.map(digest_of)));
-    let told = |path: &str, values: [Option<JsonValue<'_>>; 2]| {
-        path == "layers" && both_arrays(values).is_some()
-            || config.is_some_and(|both| is_consequence("config", both, path))
-            || about.is_some_and(|both| is_consequence("subject", both, path))
+    let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
+        [Key("layers")] => both_arrays(values).is_some(),
+        [Key("config"), within @ ..] => config.is_some_and(|both| is_consequence(both, within)),
+        [Key("subject"), within @ ..] => about.is_some_and(|both| is_consequence(both, within)),
+        _ => false,
     };
-    documents(&json_a, &json_b, &told, &mut compared);
+    documents(&json_a, &json_b, &skip, &mut compared);
     if let Some([x, y]) = lists(roots, &["layers"]) {
-        // One without a counterpart is told by the layers.
+        // One without a counterpart is reported with the layers.
         let both: Vec<Pair> = pairs.iter().filter(|pair| pair.0.is_some() && pair.1.is_some()).copied().collect();
-        // Here one by one; what stands between them is compared with all of them passed over.
-        elements(x, y, &both, "layers", &|_, _| true, &mut compared);
+        // Each pair is compared below; here only the bytes between them are.
+        let path = JsonPath::root().key("layers");
+        elements(x, y, &both, &path, &|_, _| true, &mut compared);
         let (left, right): (Vec<_>, Vec<_>) = (x.elements().collect(), y.elements().collect());
         for (i, j) in &both {
             let (Some(x), Some(y)) = (i.and_then(|i| left.get(i)), j.and_then(|j| right.get(j))) else { continue };
-            layer(*x, *y, &element_path("layers", i.or(*j).unwrap_or(0)), &mut compared);
+            layer(*x, *y, &path.index(i.or(*j).unwrap_or(0)), &mut compared);
         }
     }
     Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
@@ -62,21 +66,18 @@ pub(crate) fn manifests(
 }
 
 /// The descriptors of two layers that are each other's.
-fn layer<'j>(a: JsonValue<'j>, b: JsonValue<'j>, path: &str, compared: &mut Compared<'j>) {
-    let of_bytes = |member: &str| {
-        let key = member.strip_prefix(path).and_then(|rest| rest.strip_prefix(".annotations"));
-        let key = key.map(|key| key.trim_matches(|c| matches!(c, '[' | ']' | '"' | '.')));
-        key.is_some_and(|key| describes_layer_bytes(key) || key == UNCOMPRESSED)
-    };
-    let media_type = format!("{path}.mediaType");
+fn layer<'j>(a: JsonValue<'j>, b: JsonValue<'j>, path: &JsonPath, compared: &mut Compared<'j>) {
     let family = |value: JsonValue<'j>| {
         let text = value.get("mediaType").and_then(JsonValue::as_str);
         text.and_then(|text| LayerType::parse(&text)).map(|kind| (kind.family, kind.foreign))
     };
     // The other half of the media type follows from the compression, which is compared itself.
     let same_family = family(a).is_some() && family(a) == family(b);
-    let told = |member: &str, _: [Option<JsonValue<'_>>; 2]| {
-        is_consequence(path, [a, b], member) || of_bytes(member) || same_family && member == media_type
+    let skip = |member: &JsonPath, _: [Option<JsonValue<'_>>; 2]| match member.steps().as_slice() {
+        [_, _, Key("annotations"), Key(key)] => describes_layer_bytes(key) || *key == UNCOMPRESSED,
+        [_, _, Key("mediaType")] => same_family,
+        [_, _, within @ ..] => is_consequence([a, b], within),
+        _ => false,
     };
-    compare(a, b, path, &told, compared);
+    compare(a, b, path, &skip, compared);
 }

@@ -1,6 +1,7 @@
 //! Documents, compared value by value.
 //!
-//! `value.rs` walks two JSON values and lists what is not the same; it knows no document. `subject.rs` makes differences
+//! `value.rs` walks two JSON values and lists what is not the same, with its path (`path.rs`);
+//! it knows no document. `subject.rs` makes differences
 //! of such changes: it decides which of them follow from others, and their class. `times.rs` knows where times are and
 //! whether rewriting makes two of them equal. On top of these is one file for each kind of document:
 //! `config.rs` and `history.rs` for configs, `manifest.rs` for manifests, `index.rs` for the descriptors between
@@ -13,6 +14,7 @@ mod history;
 pub(crate) mod index;
 mod listing;
 pub(crate) mod manifest;
+mod path;
 mod subject;
 mod times;
 mod value;

@@ -4,6 +4,7 @@
 //! whatever it names is compared and listed itself.
 
 use crate::causes::Class;
+use crate::diff::document::path::Step;
 use crate::diff::document::times::{Document, restamps};
 use crate::diff::document::value::{Change, Compared};
 use crate::diff::model::{Difference, Findings, Value};
@@ -33,12 +34,16 @@ impl Subject<'_> {
             None => (class(change), false),
         };
         let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
-        self.findings.push(Difference::new(class, self.place, change.path.clone(), values).restamps(restamps));
+        self.findings.push(Difference::new(class, self.place, change.path.to_string(), values).restamps(restamps));
     }
 
     /// Do two commands differ in nothing but times that rewriting sets?
     fn is_time_in_command(&self, change: &Change<'_>) -> bool {
-        let is_command = change.path.ends_with("].created_by") || change.path.starts_with("container_config.Cmd[");
+        use Step::{Index, Key};
+        let is_command = matches!(
+            change.path.steps().as_slice(),
+            [Key("history"), Index(_), Key("created_by")] | [Key("container_config"), Key("Cmd"), Index(_), ..]
+        );
         let ([Some(left), Some(right)], [Some(a), Some(b)]) = (&self.commands, change.values) else { return false };
         let texts = (a.as_str(), b.as_str());
         is_command && matches!(texts, (Some(a), Some(b)) if left.masked(&a) == right.masked(&b))
@@ -49,7 +54,7 @@ impl Subject<'_> {
         for change in &compared.changes {
             self.push(change, manifest_class);
         }
-        if compared.is_respelled {
+        if compared.differs_in_spelling {
             self.spelling();
         }
     }
@@ -67,12 +72,12 @@ pub(crate) fn digest_of(descriptor: JsonValue<'_>) -> Option<Digest> {
     descriptor.get("digest")?.as_str()?.parse().ok()
 }
 
-/// Does a member follow from what these descriptors at `path` name, which is something else on each side?
-pub(crate) fn is_consequence(path: &str, descriptors: [JsonValue<'_>; 2], member: &str) -> bool {
+/// Does what is at this path within two descriptors follow from what they name, which is something else on each side?
+pub(crate) fn is_consequence(descriptors: [JsonValue<'_>; 2], within: &[Step<'_>]) -> bool {
+    let [Step::Key(key)] = within else { return false };
     let [a, b] = descriptors.map(digest_of);
-    let key = member.strip_prefix(path).map(|key| key.trim_start_matches('.'));
-    let have = |key: &str| descriptors.iter().all(|descriptor| descriptor.get(key).is_some());
-    a.is_some() && b.is_some() && a != b && key.is_some_and(|key| CONSEQUENCES.contains(&key) && have(key))
+    let is_in_both = || descriptors.iter().all(|descriptor| descriptor.get(key).is_some());
+    CONSEQUENCES.contains(key) && a.is_some() && b.is_some() && a != b && is_in_both()
 }
 
 /// Both sides, where both are arrays.
@@ -90,11 +95,8 @@ pub(crate) fn lists<'j>(roots: [JsonValue<'j>; 2], way: &[&str]) -> Option<[Json
 
 /// The class of what differs in a manifest or index and is no time.
 pub(crate) fn manifest_class(change: &Change<'_>) -> Class {
-    if change.is_of_nothing() || change.path.ends_with("mediaType") && is_same_role(change) {
-        Class::Format
-    } else {
-        Class::Content
-    }
+    let is_media_type = matches!(change.path.steps().as_slice(), [.., Step::Key("mediaType")]);
+    if change.is_of_nothing() || is_media_type && is_same_role(change) { Class::Format } else { Class::Content }
 }
 
 /// Are these Docker's and OCI's names of the same thing, or is one of them left out?

@@ -1,5 +1,6 @@
 //! Which values of documents are times, and whether rewriting makes two of them equal.
 
+use crate::diff::document::path::{JsonPath, Step};
 use crate::diff::document::value::Change;
 use crate::document::json::Value;
 use crate::document::times::{Reading, TimeKind};
@@ -37,19 +38,14 @@ pub(crate) fn restamps(document: Document, change: &Change<'_>) -> Option<bool> 
 }
 
 /// The places that rewriting knows as those of times.
-fn kind(document: Document, path: &str) -> Option<TimeKind> {
-    if let Some(inner) = path.strip_suffix("\"]") {
-        let (holder, key) = inner.rsplit_once("[\"")?;
-        let is_map = match document {
-            Document::Config => matches!(holder, "config.Labels" | "container_config.Labels"),
-            Document::Manifest => holder == "annotations" || holder.ends_with(".annotations"),
-        };
-        return TimeKind::of_key(key).filter(|_| is_map);
+fn kind(document: Document, path: &JsonPath) -> Option<TimeKind> {
+    use Step::{Index, Key};
+    match (document, path.steps().as_slice()) {
+        (Document::Config, [Key("config" | "container_config"), Key("Labels"), Key(key)])
+        | (Document::Manifest, [.., Key("annotations"), Key(key)]) => TimeKind::of_key(key),
+        (Document::Config, [Key("created")] | [Key("history"), Index(_), Key("created")]) => Some(TimeKind::Created),
+        _ => None,
     }
-    let (holder, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let is_step = holder.starts_with("history[") && !holder.contains('.');
-    let is_created = key == "created" && (holder.is_empty() || is_step);
-    (document == Document::Config && is_created).then_some(TimeKind::Created)
 }
 
 #[cfg(test)]
@@ -57,37 +53,46 @@ mod tests {
     use super::*;
     use crate::document::json::Json;
 
-    fn of(document: Document, path: &str, texts: [&str; 2]) -> Option<bool> {
+    fn of(document: Document, steps: &[Step<'_>], texts: [&str; 2]) -> Option<bool> {
         let texts = texts.map(str::as_bytes);
         let [a, b] = texts.map(|text| (!text.is_empty()).then(|| Json::parse(text).unwrap()));
         let values = [a.as_ref().map(Json::root), b.as_ref().map(Json::root)];
-        restamps(document, &Change { path: path.to_owned(), values })
+        let path = steps.iter().fold(JsonPath::root(), |path, step| match step {
+            Step::Key(key) => path.key(key),
+            Step::Index(number) => path.index(*number),
+        });
+        restamps(document, &Change { path, values })
     }
 
     #[test]
     fn only_what_rewriting_sets_on_both_sides_goes_away() {
+        use Step::{Index, Key};
         const DATE: &str = "\"2024-01-01T00:00:00Z\"";
+        const LATER: &str = "\"2025-01-01T00:00:00Z\"";
         const DAY: &str = "\"2024-01-02\"";
-        let label = "config.Labels[\"build-date\"]";
-        let annotation = "annotations[\"org.opencontainers.image.created\"]";
+        let created = &[Key("created")][..];
+        let label = &[Key("config"), Key("Labels"), Key("build-date")][..];
+        let annotation = &[Key("annotations"), Key("org.opencontainers.image.created")][..];
+        let rewritten = &[Key("layers"), Index(0), Key("annotations"), Key("buildkit/rewritten-timestamp")][..];
         for (document, path, values, expected) in [
-            (Document::Config, "created", [DATE, "\"2025-01-01T00:00:00Z\""], Some(true)),
-            (Document::Config, "created", [DATE, ""], Some(false)),
-            (Document::Config, "created", [DATE, "null"], Some(false)),
-            (Document::Config, "created", [DATE, DAY], None),
-            (Document::Config, "history[0].created", [DATE, ""], Some(false)),
+            (Document::Config, created, [DATE, LATER], Some(true)),
+            (Document::Config, created, [DATE, ""], Some(false)),
+            (Document::Config, created, [DATE, "null"], Some(false)),
+            (Document::Config, created, [DATE, DAY], None),
+            (Document::Config, &[Key("history"), Index(0), Key("created")], [DATE, ""], Some(false)),
             (Document::Config, label, [DATE, DAY], Some(true)),
             (Document::Config, label, [DATE, "\"\""], Some(false)),
             (Document::Config, label, ["\"stable\"", "\"beta\""], None),
             (Document::Config, label, ["\"1.2\"", "\"1.3\""], None),
             (Document::Config, label, [DATE, "1"], None),
             (Document::Config, annotation, [DATE, DAY], None),
-            (Document::Config, "config.created", [DATE, "\"2025-01-01T00:00:00Z\""], None),
+            (Document::Config, &[Key("config"), Key("created")], [DATE, LATER], None),
+            (Document::Config, &[Key("history[0]"), Key("created")], [DATE, LATER], None),
             (Document::Manifest, annotation, [DATE, DAY], Some(true)),
-            (Document::Manifest, "annotations[\"buildkit/rewritten-timestamp\"]", ["", "\"1700000000\""], Some(false)),
-            (Document::Manifest, "created", [DATE, "\"2025-01-01T00:00:00Z\""], None),
+            (Document::Manifest, rewritten, ["", "\"1700000000\""], Some(false)),
+            (Document::Manifest, created, [DATE, LATER], None),
         ] {
-            assert_eq!(of(document, path, values), expected, "{path} {values:?}");
+            assert_eq!(of(document, path, values), expected, "{path:?} {values:?}");
         }
     }
 }

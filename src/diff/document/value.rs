@@ -2,39 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::diff::document::path::{JsonPath, Step};
 use crate::diff::pair::align::{Pair, align, by_position};
-use crate::document::json::{Json, Kind, Value, element_path, member_path};
+use crate::document::json::{Json, Kind, Value};
 
 /// A value that is not the same on both sides.
 #[derive(Debug)]
 pub(crate) struct Change<'j> {
-    /// Where: `config.Env[2]`.
-    pub(crate) path: String,
-    /// What stands there; `None` where there is nothing.
+    /// Where it is.
+    pub(crate) path: JsonPath,
+    /// What is there; `None` where there is nothing.
     pub(crate) values: [Option<Value<'j>>; 2],
 }
-
-/// Objects whose members Go's encoder leaves out where they are nothing. A member of a map, a variable or a label say,
-/// tells something by being there, and so does an element of a list.
-const STRUCTS: [&str; 14] = [
-    "",
-    "config",
-    "config.Healthcheck",
-    "container_config",
-    "descriptor",
-    "descriptor.platform",
-    "history",
-    "layers",
-    "layers.platform",
-    "manifests",
-    "manifests.platform",
-    "rootfs",
-    "subject",
-    "subject.platform",
-];
-
-/// It has a default that is not nothing, so that Docker tells its absence from a zero.
-const WITH_DEFAULT: &str = "config.StopTimeout";
 
 impl Change<'_> {
     /// Is one side absent, and the other what Go's encoder leaves out? (`null`, `""`, `0`, `false`, `[]`, `{}`)
@@ -42,21 +21,27 @@ impl Change<'_> {
         self.is_in_struct() && self.values.iter().flatten().all(|value| is_nothing(*value))
     }
 
+    /// Is it a member of an object of which Go's encoder leaves out what is nothing? A member of a map, a variable or a
+    /// label say, has a meaning by being there, and so does an element of a list.
     fn is_in_struct(&self) -> bool {
-        let holder = match self.path.strip_suffix("\"]") {
-            Some(inner) => inner.rsplit_once("[\"").map(|(holder, _)| holder),
-            None if self.path.ends_with(']') => None,
-            None => Some(self.path.rsplit_once('.').map_or("", |(holder, _)| holder)),
+        use Step::{Index, Key};
+        let steps = self.path.steps();
+        let (key, holder) = match steps.split_last() {
+            None => return true,
+            Some((Key(key), holder)) => (*key, holder),
+            Some((Index(_), _)) => return false,
         };
-        // `layers[2].platform` as `layers.platform`: which one it is does not matter.
-        let general = holder.map(|holder| match holder.split_once('[') {
-            Some((list, rest)) => match rest.split_once(']') {
-                Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("{list}{rest}"),
-                _ => holder.to_owned(),
-            },
-            None => holder.to_owned(),
-        });
-        self.path != WITH_DEFAULT && general.is_some_and(|general| STRUCTS.contains(&general.as_str()))
+        match holder {
+            // It has a default that is not nothing, so that Docker distinguishes its absence from a zero.
+            [Key("config")] => key != "StopTimeout",
+            []
+            | [Key("container_config" | "descriptor" | "rootfs" | "subject" | "history" | "layers" | "manifests")]
+            | [Key("config"), Key("Healthcheck")]
+            | [Key("descriptor" | "subject" | "layers" | "manifests"), Key("platform")]
+            | [Key("history" | "layers" | "manifests"), Index(_)]
+            | [Key("layers" | "manifests"), Index(_), Key("platform")] => true,
+            _ => false,
+        }
     }
 }
 
@@ -77,75 +62,75 @@ pub(crate) struct Compared<'j> {
     /// Is something equal but written in another way: white space, escapes, the case or the order of keys?
     ///
     /// Every byte of both documents is part of a change, of what was passed over, of what is equal, or told by this.
-    pub(crate) is_respelled: bool,
+    pub(crate) differs_in_spelling: bool,
 }
 
-/// Says of a path and what stands there whether it is told elsewhere.
-pub(crate) type Told<'f> = dyn Fn(&str, [Option<Value<'_>>; 2]) -> bool + 'f;
+/// True if another comparison reports what is at this path.
+pub(crate) type Skip<'f> = dyn Fn(&JsonPath, [Option<Value<'_>>; 2]) -> bool + 'f;
 
-/// Compares two documents; values for which `told` is true are passed over.
-pub(crate) fn documents<'j>(a: &'j Json<'j>, b: &'j Json<'j>, told: &Told<'_>, out: &mut Compared<'j>) {
+/// Compares two documents; values for which `skip` is true are passed over.
+pub(crate) fn documents<'j>(a: &'j Json<'j>, b: &'j Json<'j>, skip: &Skip<'_>, out: &mut Compared<'j>) {
     let frame = |json: &Json<'j>| {
         let (bytes, span) = (json.bytes(), json.root().span());
         [bytes.get(..span.start), bytes.get(span.end..)].map(|piece| piece.unwrap_or_default().to_vec())
     };
-    out.is_respelled |= frame(a) != frame(b);
-    compare(a.root(), b.root(), "", told, out);
+    out.differs_in_spelling |= frame(a) != frame(b);
+    compare(a.root(), b.root(), &JsonPath::root(), skip, out);
 }
 
-/// Compares two values; those for which `told` is true are passed over.
-pub(crate) fn compare<'j>(a: Value<'j>, b: Value<'j>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
-    if a.raw() == b.raw() || told(path, [Some(a), Some(b)]) {
+/// Compares two values; those for which `skip` is true are passed over.
+pub(crate) fn compare<'j>(a: Value<'j>, b: Value<'j>, path: &JsonPath, skip: &Skip<'_>, out: &mut Compared<'j>) {
+    if a.raw() == b.raw() || skip(path, [Some(a), Some(b)]) {
         return;
     }
     match (a.kind(), b.kind()) {
-        (Kind::Object, Kind::Object) => objects(Some(a), Some(b), path, told, out),
-        (Kind::Array, Kind::Array) => arrays(a, b, path, told, out),
-        (Kind::String, Kind::String) if a.as_str() == b.as_str() => out.is_respelled = true,
-        _ => out.changes.push(Change { path: path.to_owned(), values: [Some(a), Some(b)] }),
+        (Kind::Object, Kind::Object) => objects(Some(a), Some(b), path, skip, out),
+        (Kind::Array, Kind::Array) => arrays(a, b, path, skip, out),
+        (Kind::String, Kind::String) if a.as_str() == b.as_str() => out.differs_in_spelling = true,
+        _ => out.changes.push(Change { path: path.clone(), values: [Some(a), Some(b)] }),
     }
 }
 
-fn objects<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
+fn objects<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &JsonPath, skip: &Skip<'_>, out: &mut Compared<'j>) {
     let members = |value: Option<Value<'j>>| value.into_iter().flat_map(Value::members).enumerate();
     let right: BTreeMap<String, (usize, Value<'j>)> =
         members(b).map(|(number, member)| (member.name().to_owned(), (number, member.value))).collect();
     let mut known = BTreeSet::new();
     let mut pairs = Vec::new();
     for (number, member) in members(a) {
-        let path = member_path(path, member.name());
+        let path = path.key(member.name());
         match right.get(member.name()) {
             Some((other, value)) => {
-                compare(member.value, *value, &path, told, out);
+                compare(member.value, *value, &path, skip, out);
                 pairs.push((number, *other));
             }
-            None => one_sided(Some(member.value), None, &path, told, out),
+            None => one_sided(Some(member.value), None, &path, skip, out),
         }
         known.insert(member.name().to_owned());
     }
     for (_, member) in members(b).filter(|(_, member)| !known.contains(member.name())) {
-        one_sided(None, Some(member.value), &member_path(path, member.name()), told, out);
+        one_sided(None, Some(member.value), &path.key(member.name()), skip, out);
     }
     if let (Some(a), Some(b)) = (a, b) {
-        out.is_respelled |= !pairs.is_sorted_by_key(|(_, other)| *other);
+        out.differs_in_spelling |= !pairs.is_sorted_by_key(|(_, other)| *other);
         spacing(a, b, &pairs, out);
     }
 }
 
 /// A member that only one side has; of an object every member of its own.
-fn one_sided<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
-    if told(path, [a, b]) {
+fn one_sided<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &JsonPath, skip: &Skip<'_>, out: &mut Compared<'j>) {
+    if skip(path, [a, b]) {
         return;
     }
     let is_full = |value: Value<'_>| value.kind() == Kind::Object && value.members().next().is_some();
     if a.or(b).is_some_and(is_full) {
-        objects(a, b, path, told, out);
+        objects(a, b, path, skip, out);
     } else {
-        out.changes.push(Change { path: path.to_owned(), values: [a, b] });
+        out.changes.push(Change { path: path.clone(), values: [a, b] });
     }
 }
 
-fn arrays<'j>(a: Value<'j>, b: Value<'j>, path: &str, told: &Told<'_>, out: &mut Compared<'j>) {
+fn arrays<'j>(a: Value<'j>, b: Value<'j>, path: &JsonPath, skip: &Skip<'_>, out: &mut Compared<'j>) {
     let keys = |value: Value<'j>| value.elements().map(Value::raw).collect::<Vec<_>>();
     let (left, right) = (keys(a), keys(b));
     let pairs = if left.len() == right.len() {
@@ -153,7 +138,7 @@ fn arrays<'j>(a: Value<'j>, b: Value<'j>, path: &str, told: &Told<'_>, out: &mut
     } else {
         align(&left, &right, &mut by_position)
     };
-    elements(a, b, &pairs, path, told, out);
+    elements(a, b, &pairs, path, skip, out);
 }
 
 /// Compares two arrays whose elements are paired already.
@@ -161,18 +146,18 @@ pub(crate) fn elements<'j>(
     a: Value<'j>,
     b: Value<'j>,
     pairs: &[Pair],
-    path: &str,
-    told: &Told<'_>,
+    path: &JsonPath,
+    skip: &Skip<'_>,
     out: &mut Compared<'j>,
 ) {
     let (left, right): (Vec<_>, Vec<_>) = (a.elements().collect(), b.elements().collect());
     for (i, j) in pairs {
         let (x, y) = (i.and_then(|i| left.get(i)).copied(), j.and_then(|j| right.get(j)).copied());
-        let path = element_path(path, i.or(*j).unwrap_or(0));
+        let path = path.index(i.or(*j).unwrap_or(0));
         match (x, y) {
-            (Some(x), Some(y)) => compare(x, y, &path, told, out),
+            (Some(x), Some(y)) => compare(x, y, &path, skip, out),
             (None, None) => {}
-            (x, y) => one_sided(x, y, &path, told, out),
+            (x, y) => one_sided(x, y, &path, skip, out),
         }
     }
     let both: Vec<_> = pairs.iter().filter_map(|(i, j)| Some(((*i)?, (*j)?))).collect();
@@ -187,10 +172,10 @@ pub(crate) fn spacing<'j>(a: Value<'j>, b: Value<'j>, pairs: &[(usize, usize)], 
     let (x, y) = (Tokens::of(a), Tokens::of(b));
     let is_empty = [&x, &y].map(|tokens| tokens.before.is_empty());
     let same_ends = x.before.first() == y.before.first() && x.end == y.end;
-    out.is_respelled |= is_empty[0] == is_empty[1] && !same_ends;
+    out.differs_in_spelling |= is_empty[0] == is_empty[1] && !same_ends;
     for (i, j) in pairs {
-        out.is_respelled |= x.keys.get(*i) != y.keys.get(*j);
-        out.is_respelled |= *i > 0 && *j > 0 && x.before.get(*i) != y.before.get(*j);
+        out.differs_in_spelling |= x.keys.get(*i) != y.keys.get(*j);
+        out.differs_in_spelling |= *i > 0 && *j > 0 && x.before.get(*i) != y.before.get(*j);
     }
 }
 
@@ -229,8 +214,8 @@ mod tests {
     fn paths(a: &str, b: &str) -> (Vec<String>, bool) {
         let (a, b) = (Json::parse(a.as_bytes()).unwrap(), Json::parse(b.as_bytes()).unwrap());
         let mut out = Compared::default();
-        documents(&a, &b, &|path, _| path == "skipped", &mut out);
-        (out.changes.into_iter().map(|change| change.path).collect(), out.is_respelled)
+        documents(&a, &b, &|path, _| path.is(&["skipped"]), &mut out);
+        (out.changes.into_iter().map(|change| change.path.to_string()).collect(), out.differs_in_spelling)
     }
 
     #[test]
@@ -258,23 +243,35 @@ mod tests {
 
     #[test]
     fn only_what_an_encoder_leaves_out_is_nothing() {
-        let is_nothing = |path: &str, value: &str| {
+        use Step::{Index, Key};
+        let is_nothing = |steps: &[Step<'_>], value: &str| {
             let json = Json::parse(value.as_bytes()).unwrap();
-            Change { path: path.to_owned(), values: [None, Some(json.root())] }.is_of_nothing()
+            let path = steps.iter().fold(JsonPath::root(), |path, step| match step {
+                Key(key) => path.key(key),
+                Index(number) => path.index(*number),
+            });
+            Change { path, values: [None, Some(json.root())] }.is_of_nothing()
         };
-        for path in ["author", "config.Env", "history[3].comment", "[\"os.features\"]", "layers[0].platform.variant"] {
-            assert!(is_nothing(path, "null") && is_nothing(path, "\"\"") && !is_nothing(path, "1"), "{path}");
+        for path in [
+            &[Key("author")][..],
+            &[Key("config"), Key("Env")],
+            &[Key("history"), Index(3), Key("comment")],
+            &[Key("os.features")],
+            &[Key("layers"), Index(0), Key("platform"), Key("variant")],
+        ] {
+            assert!(is_nothing(path, "null") && is_nothing(path, "\"\"") && !is_nothing(path, "1"), "{path:?}");
         }
         for path in [
-            "config.ExposedPorts[\"22/tcp\"]",
-            "config.Volumes[\"/x\"]",
-            "config.Labels.x",
-            "annotations[\"x.y\"]",
-            "config.Cmd[1]",
-            "config.StopTimeout",
-            "config.Labels[\"x\"].config[\"y\"]",
+            &[Key("config"), Key("ExposedPorts"), Key("22/tcp")][..],
+            &[Key("config"), Key("Volumes"), Key("/x")],
+            &[Key("config"), Key("Labels"), Key("x")],
+            &[Key("annotations"), Key("x.y")],
+            &[Key("config"), Key("Cmd"), Index(1)],
+            &[Key("config"), Key("StopTimeout")],
+            &[Key("config"), Key("Labels"), Key("x"), Key("config"), Key("y")],
+            &[Key("config.Healthcheck"), Key("x")],
         ] {
-            assert!(!is_nothing(path, "\"\""), "{path}");
+            assert!(!is_nothing(path, "\"\""), "{path:?}");
         }
     }
 
@@ -291,9 +288,9 @@ mod tests {
             (r#"{"skipped":1}"#, r#"{"skipped":2}"#, &[], false),
             ("[]", "{}", &[""], false),
         ] {
-            let (found, is_respelled) = paths(a, b);
+            let (found, differs_in_spelling) = paths(a, b);
             assert_eq!(found, expected, "{a} {b}");
-            assert_eq!(is_respelled, respelled, "{a} {b}");
+            assert_eq!(differs_in_spelling, respelled, "{a} {b}");
         }
     }
 }
