@@ -16,8 +16,10 @@ const COMMENT_MAX: usize = 0xffff;
 const CENTRAL_LENGTH: usize = 46;
 /// The fixed part of a header before the data (4.3.7).
 const LOCAL_LENGTH: usize = 30;
-/// Extra fields that hold times: extended timestamp, old Unix, NTFS (4.5.2).
-const TIME_FIELDS: [usize; 3] = [0x5455, 0x5855, 0x000a];
+/// Extra fields that hold times (4.5.2): extended timestamp, old Unix, NTFS.
+const EXTENDED: usize = 0x5455;
+const OLD_UNIX: usize = 0x5855;
+const NTFS: usize = 0x000a;
 
 /// A zip archive within these bytes.
 #[derive(Debug)]
@@ -33,9 +35,9 @@ pub struct Member<'a> {
     pub name: &'a [u8],
     /// How the data is compressed: 0 is not at all, 8 is DEFLATE.
     pub method: u16,
-    /// The MS-DOS time and date of the directory, then its extra fields that hold times.
+    /// The MS-DOS time and date of the directory, then the times in its extra fields.
     pub times: Vec<u8>,
-    /// The attributes of the directory and its extra fields that hold no times.
+    /// The attributes of the directory, and what its extra fields hold besides times.
     pub fields: Vec<u8>,
     /// The data as it is stored.
     pub data: &'a [u8],
@@ -131,16 +133,42 @@ fn blanked(bytes: &[u8], range: Range<usize>, blank: &[Range<usize>], flags: usi
     Some(header)
 }
 
-/// Extra fields that hold times, and the others.
+/// The times in extra fields, and the rest of them.
+///
+/// Only the first field of a kind counts, and only the bytes of it in which its format has times: what is beside them is
+/// read by no one, but may be anything.
 fn split_extra(mut extra: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let (mut times, mut others) = (Vec::new(), Vec::new());
+    let mut known = Vec::new();
     while let (Some(id), Some(length)) = (short(extra, 0), short(extra, 2)) {
         let Some((field, rest)) = extra.split_at_checked(4 + length) else { break };
-        if TIME_FIELDS.contains(&id) { &mut times } else { &mut others }.extend_from_slice(field);
+        let is_first = !known.contains(&id);
+        let count = field.get(4..).and_then(|data| length_of_times(id, data)).filter(|_| is_first);
+        let (own, other) = field.split_at_checked(count.map_or(0, |count| 4 + count)).unwrap_or((&[], field));
+        times.extend_from_slice(own);
+        others.extend_from_slice(other);
+        known.extend(count.map(|_| id));
         extra = rest;
     }
     others.extend_from_slice(extra);
     (times, others)
+}
+
+/// How many bytes at the start of an extra field's data are times; `None` where it is no such field, or malformed.
+fn length_of_times(id: usize, data: &[u8]) -> Option<usize> {
+    match (id, data) {
+        // Flags and one time for each; the directory has the first of them alone, or none.
+        (EXTENDED, [flags @ 0..=7, times @ ..]) => {
+            let count = flags.count_ones() as usize;
+            let in_directory = (flags & 1) as usize;
+            [4 * count, 4 * in_directory, 0].contains(&times.len()).then_some(data.len())
+        }
+        // The times of access and of the last change; in front of the data the owner's numbers follow.
+        (OLD_UNIX, _) => matches!(data.len(), 8 | 12).then_some(8),
+        // Four unused bytes; the one attribute that is defined, with three times.
+        (NTFS, [0, 0, 0, 0, 1, 0, 24, 0, ..]) => (data.len() == 32).then_some(32),
+        _ => None,
+    }
 }
 
 /// An MS-DOS time and date, which has no zone, for people.
@@ -156,4 +184,46 @@ fn short(bytes: &[u8], at: usize) -> Option<usize> {
 
 fn long(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(id: usize, data: &[u8]) -> Vec<u8> {
+        [&(id as u16).to_le_bytes()[..], &(data.len() as u16).to_le_bytes(), data].concat()
+    }
+
+    #[test]
+    fn only_times_of_the_usual_form_are_times() {
+        let ntfs = |reserved: u8, tail: &[u8]| [&[reserved, 0, 0, 0, 1, 0, 24, 0][..], &[9; 24], tail].concat();
+        for (id, data) in [
+            (EXTENDED, vec![1, 9, 9, 9, 9]),
+            (EXTENDED, [&[7][..], &[9; 12]].concat()),
+            (EXTENDED, vec![3, 9, 9, 9, 9]),
+            (EXTENDED, vec![2]),
+            (OLD_UNIX, vec![9; 8]),
+            (NTFS, ntfs(0, b"")),
+        ] {
+            let field = field(id, &data);
+            assert_eq!(split_extra(&field), (field.clone(), vec![]), "{id:x} {data:?}");
+            // A second one of a kind is none.
+            let others = split_extra(&[&field[..], &field].concat()).1;
+            assert_eq!(others, field, "{id:x} {data:?}");
+        }
+        for (id, data) in [
+            (EXTENDED, [&[1][..], &[9; 12]].concat()),
+            (EXTENDED, [&[7][..], &[9; 13]].concat()),
+            (EXTENDED, vec![9, 9, 9, 9, 9]),
+            (EXTENDED, vec![]),
+            (OLD_UNIX, vec![9; 9]),
+            (NTFS, ntfs(0, b"x")),
+            (NTFS, ntfs(1, b"")),
+            (0x7875, vec![9; 5]),
+        ] {
+            let field = field(id, &data);
+            assert_eq!(split_extra(&field), (vec![], field.clone()), "{id:x} {data:?}");
+        }
+        assert_eq!(split_extra(&field(OLD_UNIX, &[9; 12])).1, [9; 4]);
+    }
 }
