@@ -31,6 +31,11 @@ impl Expected {
         Self { digest: Some(digest), size: size.into() }
     }
 
+    /// A blob of this size.
+    pub fn of_size(size: u64) -> Self {
+        Self { digest: None, size: Some(size) }
+    }
+
     /// Is there nothing that the bytes would be compared with?
     pub fn is_nothing(&self) -> bool {
         self.digest.is_none() && self.size.is_none()

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::annotations;
 use super::findings::{Findings, List};
 use super::report::{Finding, KEPT, Kind, Level, Place};
-use crate::blob::Extent;
+use crate::blob::{Expected, Extent};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{self, Error, Result, printable};
+use crate::error::{self, Result, printable};
 use crate::format::stargz::{TocScanner, TocTime};
 use crate::layer::{Event, Expect, Pool, measure, scan};
 use crate::media_type::Compression;
@@ -206,9 +206,7 @@ fn expectation(job: &Job) -> Expect {
 }
 
 fn hash(job: &Job) -> Result<()> {
-    let Some(digest) = job.digest else { return Ok(()) };
-    let found = job.extent.digest(digest.algorithm())?;
-    if found == digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
+    job.extent.verify(&Expected { digest: job.digest, size: None })
 }
 
 /// A blob in the place of a layer that is none, such as an in-toto statement.

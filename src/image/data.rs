@@ -4,19 +4,17 @@
 
 use std::fmt::Display;
 
+use crate::blob::Expected;
 use crate::document::descriptor::Descriptor;
 use crate::document::json::member_path;
 use crate::error::{Error, Result};
-use crate::image::documents::{DocumentKind, Documents, verify};
+use crate::image::documents::{DocumentKind, Documents};
 
 /// The blob in a descriptor's `data`, where there is such a field; it has to be the one that is named.
 pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
     let Some(data) = link.decoded_data().transpose()? else { return Ok(None) };
     let in_data = |e: Error| e.at_entry(member_path(&link.path.to_string(), "data"));
-    if data.len() as u64 != link.size {
-        return Err(in_data(Error::mismatch("size", link.size, data.len())));
-    }
-    verify(&data, &link.digest).map_err(in_data)?;
+    Expected::new(link.digest, link.size).check_bytes(&data).map_err(in_data)?;
     Ok(Some(data))
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use crate::blob::Extent;
+use crate::blob::{Expected, Extent};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::ImageSet;
 use crate::image::documents::extent_of;
 use crate::image::layers::LayerId;
@@ -74,11 +74,9 @@ impl<'s> Layers<'s> {
 
     /// Adds a blob of which nothing but its digest and size is of interest, unless it is read anyway.
     pub(super) fn verify(&mut self, descriptor: &Descriptor) -> Result<()> {
-        let (digest, size) = (descriptor.digest, descriptor.size);
+        let digest = descriptor.digest;
         let Some(extent) = extent_of(self.set.source, descriptor)? else { return Ok(()) };
-        if extent.len() != size {
-            return Err(Error::mismatch("size", size, extent.len()).in_blob(digest));
-        }
+        Expected::of_size(descriptor.size).check_size(extent.len()).map_err(|e| e.in_blob(digest))?;
         self.verify_extent(digest, extent);
         Ok(())
     }
@@ -135,12 +133,7 @@ fn verify(job: &ReadTask, pool: &Pool) -> Result<()> {
     if diff_id.is_some() {
         return measure(&job.extent, &job.expect, pool).map(|_| ());
     }
-    if let Some(size) = size.filter(|size| *size != job.extent.len()) {
-        return Err(Error::mismatch("size", size, job.extent.len()));
-    }
-    let Some(digest) = digest else { return Ok(()) };
-    let found = job.extent.digest(digest.algorithm())?;
-    if found == digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
+    job.extent.verify(&Expected { digest, size })
 }
 
 fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, InLayer)> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::blob::{Extent, NewBlobs, WRITING};
+use crate::blob::{Expected, Extent, NewBlobs, WRITING};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Kind, Result, printable};
 use crate::image::ImageSet;
@@ -123,9 +123,8 @@ impl Layers {
             };
             return Ok(self.keep(action, (digest, size), diff_id, None));
         };
-        if let Some(size) = layer.size.filter(|size| *size != extent.len()) {
-            return Err(Error::mismatch("size", size, extent.len()).in_blob(layer.name()));
-        }
+        let size = Expected { digest: None, size: layer.size };
+        size.check_size(extent.len()).map_err(|e| e.in_blob(layer.name()))?;
         if let Some(action) = action {
             // A file that has no digest in its name is one that is not compressed, or has to be read.
             let digest = match layer.digest {

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::blob::{Extent, NewBlobs};
+use crate::blob::{Expected, Extent, NewBlobs, check};
 use crate::context::RunContext;
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::base::Base;
 use crate::layer::{self, Expect, Outcome, Pool, Spec};
 use crate::media_type::Compression;
@@ -123,16 +123,11 @@ impl SpeculativeLayers {
         let facts = match &outcome {
             Outcome::Unchanged(facts) | Outcome::Rewritten(facts, _) => facts,
         };
-        let checks = [
-            ("digest", expect.digest.map(|d| d.to_string()), facts.digest.to_string()),
-            ("size", expect.size.map(|size| size.to_string()), facts.size.to_string()),
-            ("diff_id", expect.diff_id.map(|d| d.to_string()), facts.diff_id.to_string()),
-        ];
-        for (what, expected, found) in checks {
-            if let Some(expected) = expected.filter(|expected| *expected != found) {
-                return Some(Err(Error::mismatch(what, expected, found)));
-            }
-        }
-        Some(Ok(outcome))
+        let blob = Expected { digest: expect.digest, size: expect.size };
+        let checked = blob
+            .check_digest(facts.digest)
+            .and_then(|()| blob.check_size(facts.size))
+            .and_then(|()| check("diff_id", expect.diff_id, facts.diff_id));
+        Some(checked.map(|()| outcome))
     }
 }

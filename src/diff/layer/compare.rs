@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::blob::Extent;
+use crate::blob::{Expected, Extent};
 use crate::causes::Class;
 use crate::diff::Options;
 use crate::diff::content::fetch::{ContentComparison, ContentState, FetchTask, LayerBlob};
@@ -17,7 +17,7 @@ use crate::diff::pair::align::{Pair, align};
 use crate::diff::pair::layers::pair_gap;
 use crate::diff::view::{Image, Layer, View};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::{Expect, Pool};
 use crate::media_type::Compression;
 
@@ -182,12 +182,10 @@ impl Comparison<'_> {
     fn sizes_hold(&self, layers: [Option<&Layer>; 2]) -> Result<()> {
         for (layer, view) in layers.into_iter().zip(self.views) {
             let Some(layer) = layer else { continue };
-            if let (Some(size), Some(extent)) = (layer.size, &layer.extent)
-                && size != extent.len()
-            {
-                let name = layer.digest.unwrap_or(layer.diff_id);
-                return Err(Error::mismatch("size", size, extent.len()).in_blob(name).in_file(view.source.name()));
-            }
+            let Some(extent) = &layer.extent else { continue };
+            let name = layer.digest.unwrap_or(layer.diff_id);
+            let size = Expected { digest: None, size: layer.size }.check_size(extent.len());
+            size.map_err(|e| e.in_blob(name).in_file(view.source.name()))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::{
     Document, DocumentKind, Documents, ImageConfig, IndexDocument, ManifestDocument, Note, UnknownDocument, annotated,
     extent_of, unknown, verify,
 };
-use crate::blob::Extent;
+use crate::blob::{Expected, Extent};
 use crate::digest::Digest;
 use crate::document::attestation;
 use crate::document::descriptor::Descriptor;
@@ -96,9 +96,9 @@ impl Documents {
     }
 
     fn same_size(&mut self, link: &Descriptor, size: Option<u64>, place: &str, source: &Source) {
-        if let Some(size) = size.filter(|size| *size != link.size) {
-            let error = || Error::mismatch("size", link.size, size);
-            self.problems.push_with(|| error().in_blob(link.digest).at_entry(place).in_file(source.name()));
+        let checked = size.map_or(Ok(()), |size| Expected::of_size(link.size).check_size(size));
+        if let Err(error) = checked {
+            self.problems.push_with(|| error.in_blob(link.digest).at_entry(place).in_file(source.name()));
         }
     }
 
@@ -221,9 +221,8 @@ impl Documents {
         let Some(extent) = extent_of(source, link)? else {
             return Err(Error::missing("config").in_blob(link.digest));
         };
-        if extent.len() != link.size {
-            let error = Error::mismatch("size", link.size, extent.len()).at_entry(&link.path);
-            self.problem(error, &link.digest, source);
+        if let Err(error) = Expected::of_size(link.size).check_size(extent.len()) {
+            self.problem(error.at_entry(&link.path), &link.digest, source);
         }
         if let Some(known) = self.configs.get(&link.digest) {
             return Ok(Some(Arc::clone(known)));

@@ -17,7 +17,7 @@ pub use unknown::UnknownDocument;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::blob::Extent;
+use crate::blob::{Expected, Extent};
 use crate::digest::Digest;
 use crate::document::commands::OldTimes;
 use crate::document::config::Config;
@@ -165,8 +165,7 @@ impl Documents {
 
 /// Are these the bytes that a digest names?
 pub(super) fn verify(bytes: &[u8], digest: &Digest) -> Result<()> {
-    let found = Digest::of(digest.algorithm(), bytes);
-    if found == *digest { Ok(()) } else { Err(Error::mismatch("digest", digest, found)) }
+    Expected::new(*digest, None).check_bytes(bytes)
 }
 
 /// The bytes that a descriptor names: in the image, or in its own `data`.

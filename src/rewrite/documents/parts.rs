@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{ImagePlan, NewDocuments};
+use crate::blob::Expected;
 use crate::digest::{Digest, Hasher};
 use crate::document::attestation::{Attestation, STATEMENT_LIMIT, is_statement_type};
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
@@ -65,9 +66,7 @@ impl NewDocuments<'_> {
     /// that it is about has.
     fn statement(&mut self, descriptor: &Descriptor) -> Result<bool> {
         if let Some(size) = self.statements.get(&descriptor.digest) {
-            if *size != descriptor.size {
-                return Err(Error::mismatch("size", descriptor.size, size).in_blob(descriptor.digest));
-            }
+            Expected::of_size(descriptor.size).check_size(*size).map_err(|e| e.in_blob(descriptor.digest))?;
             return Ok(self.new.contains_key(&descriptor.digest));
         }
         let Some(extent) = extent_of(self.set.source, descriptor)? else {
@@ -105,10 +104,9 @@ impl NewDocuments<'_> {
     pub(super) fn pass(&mut self, descriptor: &Descriptor, what: &'static str) -> Result<()> {
         let extent = self.set.source.blob(&descriptor.digest)?;
         match extent {
-            Some(extent) if extent.len() != descriptor.size => {
-                Err(Error::mismatch("size", descriptor.size, extent.len()).in_blob(descriptor.digest))
-            }
             Some(extent) => {
+                let size = Expected::of_size(descriptor.size).check_size(extent.len());
+                size.map_err(|e| e.in_blob(descriptor.digest))?;
                 self.blobs.insert(descriptor.digest, Content::Source(extent));
                 Ok(())
             }
