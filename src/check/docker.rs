@@ -239,14 +239,14 @@ fn entry_of(image: &ArchiveImage) -> String {
 }
 
 /// The digests of all configs of images that an index leads to.
-fn configs(graph: &Documents) -> BTreeSet<Digest> {
-    graph.images().filter_map(|(_, manifest)| Some(manifest.config.as_ref()?.digest)).collect()
+fn configs(documents: &Documents) -> BTreeSet<Digest> {
+    documents.images().filter_map(|(_, manifest)| Some(manifest.config.as_ref()?.digest)).collect()
 }
 
-fn configs_below(graph: &Documents, digest: Digest) -> BTreeSet<Digest> {
+fn configs_below(documents: &Documents, digest: Digest) -> BTreeSet<Digest> {
     let (mut found, mut seen, mut pending) = (BTreeSet::new(), BTreeSet::new(), vec![digest]);
     while let Some(digest) = pending.pop() {
-        match graph.nodes.get(&digest).map(|node| &node.body) {
+        match documents.nodes.get(&digest).map(|node| &node.body) {
             Some(DocumentKind::Index(index)) if seen.insert(digest) => {
                 pending.extend(index.children.iter().map(|child| child.digest));
             }

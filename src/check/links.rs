@@ -41,8 +41,8 @@ impl Checker<'_> {
 
     /// The media type in a document has to be that of its descriptors. It is looked for once.
     fn own_media_type(&mut self, place: &Arc<Place>, link: &Descriptor) {
-        let graph = &self.set.documents;
-        let bytes = match graph.nodes.get(&link.digest).map(|node| &node.body) {
+        let documents = &self.set.documents;
+        let bytes = match documents.nodes.get(&link.digest).map(|node| &node.body) {
             Some(DocumentKind::Index(index)) => &index.bytes,
             Some(DocumentKind::Manifest(manifest)) => &manifest.bytes,
             _ => return,
@@ -136,8 +136,8 @@ impl Checker<'_> {
 
     /// What an index says an attestation is about has to be its neighbour, and what its statements say.
     pub(super) fn attestation(&mut self, place: &Arc<Place>, link: &Descriptor, siblings: &BTreeSet<Digest>) {
-        let graph = &self.set.documents;
-        let manifest = match graph.nodes.get(&link.digest).map(|node| &node.body) {
+        let documents = &self.set.documents;
+        let manifest = match documents.nodes.get(&link.digest).map(|node| &node.body) {
             Some(DocumentKind::Manifest(manifest)) => Some(manifest),
             _ => None,
         };

@@ -1,7 +1,7 @@
 //! The verb: is an image whole, and is every time in it the epoch?
 //!
 //! All that is wrong is collected, in the order in which the image names its parts. The documents are walked first
-//! (`graph.rs`, `links.rs` and, for what only archives of `docker save` have, `docker.rs`); what they say of layers and
+//! (`documents.rs`, `links.rs` and, for what only archives of `docker save` have, `docker.rs`); what they say of layers and
 //! other blobs is gathered, and each distinct blob is then read once (`layers.rs`). What is left out as a base image's
 //! is what a rewrite leaves as it is.
 //!
@@ -10,9 +10,9 @@
 mod annotations;
 mod archive;
 mod docker;
+mod documents;
 mod findings;
 mod formats;
-mod graph;
 mod layers;
 mod links;
 pub mod report;
@@ -80,7 +80,7 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
         depth: 0,
         checked: Checked::default(),
     };
-    checker.graph().map_err(in_file)?;
+    checker.documents().map_err(in_file)?;
     checker.docker().map_err(in_file)?;
     checker.archive().map_err(in_file)?;
     checker.no_image();

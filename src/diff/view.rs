@@ -1,6 +1,6 @@
 //! A source as diff sees it: its images with what pairing and comparing need to know of each, and what else is listed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::blob::Extent;
@@ -87,7 +87,12 @@ impl<'s> View<'s> {
         set.select(select).map_err(|e| e.in_file(source.name()))?;
         let of_manifests = set.all_names();
         let mut images = Vec::new();
+        let mut known = HashSet::new();
         for image in set.images.iter().filter(|image| image.is_listed()) {
+            // Entries of manifest.json with one config are one image with several names.
+            if image.archive_entry.is_some() && !known.insert(image.config_digest) {
+                continue;
+            }
             let mut image = load_image(&set, image).map_err(|e| e.in_file(source.name()))?;
             let own = image.manifest.and_then(|digest| of_manifests.get(&digest));
             image.names.extend(own.into_iter().flatten().map(|name| (*name).to_owned()));

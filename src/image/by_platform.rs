@@ -14,8 +14,8 @@ use crate::platform::Platform;
 
 impl Selection {
     /// Leaves out the images of other platforms.
-    pub(super) fn by_platform(&mut self, graph: &Documents, platform: &Platform) {
-        for (digest, manifest) in graph.images() {
+    pub(super) fn by_platform(&mut self, documents: &Documents, platform: &Platform) {
+        for (digest, manifest) in documents.images() {
             if !self.keeps(digest) || self.is_listed_for.contains(digest) {
                 continue;
             }
@@ -25,13 +25,13 @@ impl Selection {
                 self.names.push(format!("{own} {digest}"));
             }
         }
-        self.absent_of_others(graph);
+        self.absent_of_others(documents);
     }
 
     /// Leaves out what is not in the image and, by its descriptor, for another platform.
-    fn absent_of_others(&mut self, graph: &Documents) {
+    fn absent_of_others(&mut self, documents: &Documents) {
         let is_one = |platform: &Platform| !platform.os.is_empty() && platform.os != "unknown";
-        for (digest, own) in listed(graph).filter(|(digest, own)| graph.is_missing(digest) && is_one(own)) {
+        for (digest, own) in listed(documents).filter(|(digest, own)| documents.is_missing(digest) && is_one(own)) {
             if !self.is_listed_for.contains(&digest) && self.dropped.insert(digest) {
                 self.names.push(format!("{own} {digest}, which is not in the image"));
             }
@@ -40,12 +40,12 @@ impl Selection {
 }
 
 /// The manifests that an index lists for a platform, and their configs.
-pub(super) fn listed_for(graph: &Documents, platform: &Platform) -> BTreeSet<Digest> {
+pub(super) fn listed_for(documents: &Documents, platform: &Platform) -> BTreeSet<Digest> {
     let mut found = BTreeSet::new();
-    for (digest, listed) in listed(graph) {
+    for (digest, listed) in listed(documents) {
         if platform.matches(&listed) {
             found.insert(digest);
-            if let Some(DocumentKind::Manifest(manifest)) = graph.nodes.get(&digest).map(|node| &node.body) {
+            if let Some(DocumentKind::Manifest(manifest)) = documents.nodes.get(&digest).map(|node| &node.body) {
                 found.extend(manifest.config.iter().map(|config| config.digest));
             }
         }
@@ -54,8 +54,8 @@ pub(super) fn listed_for(graph: &Documents, platform: &Platform) -> BTreeSet<Dig
 }
 
 /// What indexes say of the platforms of what they list.
-fn listed(graph: &Documents) -> impl Iterator<Item = (Digest, Platform)> {
-    graph.indexes().flatten().filter_map(|child| Some((child.digest, named(child.platform.as_ref()?))))
+fn listed(documents: &Documents) -> impl Iterator<Item = (Digest, Platform)> {
+    documents.indexes().flatten().filter_map(|child| Some((child.digest, named(child.platform.as_ref()?))))
 }
 
 /// A platform as a descriptor names it.
@@ -67,18 +67,18 @@ pub(crate) fn named(platform: &descriptor::Platform) -> Platform {
 
 /// Says that nothing is left, and what there is.
 pub(super) fn nothing_left(
-    graph: &Documents,
+    documents: &Documents,
     docker: &[ArchiveImage],
     reference: Option<&str>,
     platform: Option<&Platform>,
 ) -> Error {
     let all = Selection::default();
-    let listed: BTreeMap<Digest, Platform> = listed(graph).collect();
-    let of_graph = set::listed(graph, &all).into_iter().filter_map(|image| {
-        let own = || graph.manifest(&image.digest).map(ManifestDocument::platform);
+    let listed: BTreeMap<Digest, Platform> = listed(documents).collect();
+    let of_graph = set::listed(documents, &all).into_iter().filter_map(|image| {
+        let own = || documents.manifest(&image.digest).map(ManifestDocument::platform);
         Some((listed.get(&image.digest).cloned().or_else(own)?, image.names))
     });
-    let known = set::configs(graph, &all);
+    let known = set::configs(documents, &all);
     let only = docker.iter().filter(|image| !known.contains(&image.id));
     let of_docker = only
         .map(|image| (image.config.platform(), image.entry.repo_tags.iter().map(String::as_str).collect::<Vec<_>>()));

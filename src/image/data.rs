@@ -19,11 +19,11 @@ pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
 }
 
 /// Succeeds if every `data` of these documents is the blob that its descriptor names.
-pub(super) fn verify_all(graph: &Documents) -> Result<()> {
-    if let Some(root) = &graph.root {
+pub(super) fn verify_all(documents: &Documents) -> Result<()> {
+    if let Some(root) = &documents.root {
         all_of("index.json", root.children.iter().chain(&root.subject))?;
     }
-    for (digest, node) in &graph.nodes {
+    for (digest, node) in &documents.nodes {
         match &node.body {
             DocumentKind::Index(index) => all_of(digest, index.children.iter().chain(&index.subject))?,
             DocumentKind::Manifest(manifest) => {

@@ -25,8 +25,8 @@ pub(crate) enum ImageRef {
 impl ImageRef {
     /// A reference as containers-transports(5) has it: a name, which may lack the tag `latest`, or `@` and the place in
     /// the list of images.
-    pub(crate) fn parse(graph: &Documents, docker: &[ArchiveImage], reference: &str) -> Result<Self> {
-        let roots = graph.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
+    pub(crate) fn parse(documents: &Documents, docker: &[ArchiveImage], reference: &str) -> Result<Self> {
+        let roots = documents.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
         let is_there = |name: &str| {
             let in_layout = roots.iter().flat_map(Descriptor::names).any(|known| is_name(known, name));
             in_layout || docker.iter().any(|image| is_tagged(image, name))
@@ -52,28 +52,33 @@ impl ImageRef {
 
 impl Selection {
     /// Leaves out what is not reached from the images that are asked for.
-    pub(super) fn by_reference(&mut self, graph: &Documents, docker: &[ArchiveImage], asked: &ImageRef) -> Result<()> {
-        let Some(root) = &graph.root else { return Ok(()) };
+    pub(super) fn by_reference(
+        &mut self,
+        documents: &Documents,
+        docker: &[ArchiveImage],
+        asked: &ImageRef,
+    ) -> Result<()> {
+        let Some(root) = &documents.root else { return Ok(()) };
         if root.children.is_empty() && !docker.is_empty() {
             return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
         }
-        let chosen = chosen(graph, &root.children, docker, asked)?;
-        let (kept, kept_roots) = reached(graph, &root.children, chosen);
+        let chosen = chosen(documents, &root.children, docker, asked)?;
+        let (kept, kept_roots) = reached(documents, &root.children, chosen);
         for (number, child) in root.children.iter().enumerate() {
             if kept_roots.get(number) != Some(&true) {
                 self.drop_root(number, child);
             }
         }
         // What only the others lead to is out of sight from here on.
-        self.dropped.extend(graph.nodes.keys().filter(|digest| !kept.contains(digest)));
+        self.dropped.extend(documents.nodes.keys().filter(|digest| !kept.contains(digest)));
         Ok(())
     }
 }
 
 /// Which descriptors of `index.json` are asked for.
-fn chosen(graph: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], asked: &ImageRef) -> Result<Vec<bool>> {
+fn chosen(documents: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], asked: &ImageRef) -> Result<Vec<bool>> {
     let leading_to = |ids: BTreeSet<Digest>| -> Vec<bool> {
-        roots.iter().map(|child| leads_to_config(graph, &child.digest, &ids)).collect()
+        roots.iter().map(|child| leads_to_config(documents, &child.digest, &ids)).collect()
     };
     let reference = match asked {
         ImageRef::Name(name) => name,
@@ -96,11 +101,11 @@ fn chosen(graph: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], aske
 
 /// All that hangs on the chosen descriptors of `index.json`: what they list, what that is about, and what is about it,
 /// wherever it is listed; and which of the descriptors are among it.
-fn reached(graph: &Documents, roots: &[Descriptor], mut chosen: Vec<bool>) -> (BTreeSet<Digest>, Vec<bool>) {
+fn reached(documents: &Documents, roots: &[Descriptor], mut chosen: Vec<bool>) -> (BTreeSet<Digest>, Vec<bool>) {
     let mut referrers: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
     let mut tags: BTreeMap<(Algorithm, &str), Vec<usize>> = BTreeMap::new();
     for (number, child) in roots.iter().enumerate() {
-        if let Some(subject) = graph.subject_of(&child.digest) {
+        if let Some(subject) = documents.subject_of(&child.digest) {
             referrers.entry(subject).or_default().push(number);
         }
         if let Some((algorithm, hex, _)) = child.ref_name().and_then(split_fallback_tag) {
@@ -114,13 +119,13 @@ fn reached(graph: &Documents, roots: &[Descriptor], mut chosen: Vec<bool>) -> (B
         if !kept.insert(digest) {
             continue;
         }
-        pending.extend(below(graph, &digest));
+        pending.extend(below(documents, &digest));
         let referring = referrers.get(&digest).into_iter().flatten();
         let hex = digest.hex();
         let tagged = tags.get(&(digest.algorithm(), tag_key(&hex))).into_iter().flatten();
         for &number in referring.chain(tagged) {
             let Some((child, chosen)) = roots.get(number).zip(chosen.get_mut(number)) else { continue };
-            let refers = graph.subject_of(&child.digest) == Some(digest);
+            let refers = documents.subject_of(&child.digest) == Some(digest);
             if refers || child.ref_name().is_some_and(|tag| is_fallback_tag_of(tag, &digest)) {
                 *chosen = true;
                 pending.push(child.digest);
@@ -135,27 +140,27 @@ fn tag_key(hex: &str) -> &str {
     hex.get(..64).unwrap_or(hex)
 }
 
-fn leads_to_config(graph: &Documents, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
+fn leads_to_config(documents: &Documents, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
     let (mut seen, mut pending) = (BTreeSet::new(), vec![*digest]);
     while let Some(digest) = pending.pop() {
         if seen.insert(digest) {
-            let body = graph.nodes.get(&digest).map(|node| &node.body);
+            let body = documents.nodes.get(&digest).map(|node| &node.body);
             if let Some(DocumentKind::Manifest(manifest)) = body
                 && manifest.config.as_ref().is_some_and(|config| configs.contains(&config.digest))
             {
                 return true;
             }
-            pending.extend(below(graph, &digest));
+            pending.extend(below(documents, &digest));
         }
     }
     false
 }
 
 /// What an index lists, and what a node is about: it is nothing without that.
-fn below(graph: &Documents, digest: &Digest) -> impl Iterator<Item = Digest> {
-    let children = match graph.nodes.get(digest).map(|node| &node.body) {
+fn below(documents: &Documents, digest: &Digest) -> impl Iterator<Item = Digest> {
+    let children = match documents.nodes.get(digest).map(|node| &node.body) {
         Some(DocumentKind::Index(index)) => index.children.as_slice(),
         _ => &[],
     };
-    children.iter().map(|child| child.digest).chain(graph.subject_of(digest))
+    children.iter().map(|child| child.digest).chain(documents.subject_of(digest))
 }

@@ -19,10 +19,10 @@ struct Ties {
 }
 
 impl Ties {
-    fn of(graph: &Documents) -> Self {
+    fn of(documents: &Documents) -> Self {
         let mut ties = Self::default();
-        for (digest, node) in &graph.nodes {
-            if let Some(subject) = graph.subject_of(digest) {
+        for (digest, node) in &documents.nodes {
+            if let Some(subject) = documents.subject_of(digest) {
                 ties.about.entry(subject).or_default().push((*digest, "referrer"));
             }
             if let DocumentKind::Index(index) = &node.body {
@@ -32,7 +32,7 @@ impl Ties {
                 }
             }
         }
-        for child in graph.indexes().flatten() {
+        for child in documents.indexes().flatten() {
             if let Some(about) = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) {
                 ties.about.entry(about).or_default().push((child.digest, "attestation"));
             }
@@ -57,11 +57,11 @@ impl Ties {
 
 impl Selection {
     /// Leaves out what is about something that was left out, and indexes of which nothing is left.
-    pub(super) fn referrers(&mut self, graph: &Documents) {
+    pub(super) fn referrers(&mut self, documents: &Documents) {
         if self.dropped.is_empty() && self.dropped_roots.is_empty() {
             return;
         }
-        let mut ties = Ties::of(graph);
+        let mut ties = Ties::of(documents);
         let mut pending: Vec<Digest> = self.dropped.iter().copied().collect();
         while let Some(gone) = pending.pop() {
             for (digest, kind) in ties.about.get(&gone).into_iter().flatten() {
@@ -79,7 +79,7 @@ impl Selection {
         }
         // A tag whose image was left out, and a tag about one.
         let roots: Vec<(usize, &Descriptor)> =
-            graph.root.iter().flat_map(|root| root.children.iter().enumerate()).collect();
+            documents.root.iter().flat_map(|root| root.children.iter().enumerate()).collect();
         for (number, child) in roots {
             let target = child
                 .ref_name()

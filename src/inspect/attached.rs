@@ -14,10 +14,10 @@ const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
 /// Lists what hangs on the images that were chosen.
 pub(super) fn attached(set: &ImageSet<'_>) -> Vec<Attached> {
-    let graph = &set.documents;
-    let descriptors = descriptors(graph);
+    let documents = &set.documents;
+    let descriptors = descriptors(documents);
     let mut list = Vec::new();
-    for (digest, node) in graph.nodes.iter().filter(|(digest, _)| set.keeps(digest)) {
+    for (digest, node) in documents.nodes.iter().filter(|(digest, _)| set.keeps(digest)) {
         let links = descriptors.get(digest).map(Vec::as_slice).unwrap_or_default();
         let tag = links.iter().find_map(|link| link.ref_name());
         let (subject, kind, artifact_type, predicates) = match &node.body {
@@ -61,13 +61,13 @@ fn predicates(manifest: &ManifestDocument) -> Vec<String> {
 }
 
 /// Every descriptor in an index, by what it names; those of `index.json` first.
-fn descriptors(graph: &Documents) -> BTreeMap<Digest, Vec<&Descriptor>> {
-    let nested = graph.nodes.values().filter_map(|node| match &node.body {
+fn descriptors(documents: &Documents) -> BTreeMap<Digest, Vec<&Descriptor>> {
+    let nested = documents.nodes.values().filter_map(|node| match &node.body {
         DocumentKind::Index(index) => Some(&**index),
         _ => None,
     });
     let mut all: BTreeMap<Digest, Vec<&Descriptor>> = BTreeMap::new();
-    for child in graph.root.iter().chain(nested).flat_map(|index| &index.children) {
+    for child in documents.root.iter().chain(nested).flat_map(|index| &index.children) {
         all.entry(child.digest).or_default().push(child);
     }
     all

@@ -48,10 +48,10 @@ fn attestations(set: &mut ImageSet<'_>) {
 
 /// Finds what is signed or a signature; an error that names it, or it is left out, as the rule says.
 fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
-    let (graph, selection) = (&set.documents, &mut set.selection);
+    let (documents, selection) = (&set.documents, &mut set.selection);
     let mut found: Vec<(String, Option<Digest>)> = Vec::new();
     let mut known = BTreeSet::new();
-    let roots = graph.root.iter().flat_map(|root| root.children.iter().enumerate());
+    let roots = documents.root.iter().flat_map(|root| root.children.iter().enumerate());
     let is_kept = |number: usize, child: &Descriptor| selection.keeps_root(number) && selection.keeps(&child.digest);
     let tagged: Vec<_> = roots.filter(|(number, child)| is_kept(*number, child)).collect();
     for (number, child) in &tagged {
@@ -64,7 +64,7 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
             }
         }
     }
-    for (digest, manifest) in graph.manifests() {
+    for (digest, manifest) in documents.manifests() {
         if known.contains(digest) || !selection.keeps(digest) {
             continue;
         }
@@ -80,7 +80,9 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
             found.push((format!("{kind} {digest}"), Some(*digest)));
         }
     }
-    for (digest, node) in graph.nodes.iter().filter(|(digest, _)| selection.keeps(digest) && !known.contains(digest)) {
+    for (digest, node) in
+        documents.nodes.iter().filter(|(digest, _)| selection.keeps(digest) && !known.contains(digest))
+    {
         let DocumentKind::Unknown(unknown) = &node.body else { continue };
         let artifact_types: Vec<&str> = unknown.artifact_type.iter().map(String::as_str).collect();
         let suspect = Suspect { artifact_types: &artifact_types, ..Suspect::default() };
@@ -90,7 +92,7 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
     }
     if rule == Signatures::Drop {
         found.extend(
-            absent_signatures(graph).filter(|(_, digest)| digest.is_some_and(|digest| selection.keeps(&digest))),
+            absent_signatures(documents).filter(|(_, digest)| digest.is_some_and(|digest| selection.keeps(&digest))),
         );
     }
     if found.is_empty() {
@@ -115,10 +117,10 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
 
 /// Leaves out attestations that are DSSE envelopes, which only their content shows.
 fn signed_attestations(set: &mut ImageSet<'_>) -> Result<()> {
-    let (graph, selection) = (&set.documents, &mut set.selection);
+    let (documents, selection) = (&set.documents, &mut set.selection);
     // Attestations may share a statement.
     let mut known: BTreeMap<Digest, bool> = BTreeMap::new();
-    for (digest, manifest) in graph.manifests() {
+    for (digest, manifest) in documents.manifests() {
         if !manifest.attestation || !selection.keeps(digest) {
             continue;
         }
@@ -137,8 +139,8 @@ fn signed_attestations(set: &mut ImageSet<'_>) -> Result<()> {
 }
 
 /// Signatures that are not in the image, by what their descriptors say.
-fn absent_signatures(graph: &Documents) -> impl Iterator<Item = (String, Option<Digest>)> {
-    graph.indexes().flatten().filter(|child| graph.is_missing(&child.digest)).filter_map(|child| {
+fn absent_signatures(documents: &Documents) -> impl Iterator<Item = (String, Option<Digest>)> {
+    documents.indexes().flatten().filter(|child| documents.is_missing(&child.digest)).filter_map(|child| {
         let artifact_types: Vec<&str> = child.artifact_type.iter().map(String::as_str).collect();
         let kind = signature_kind(Suspect { artifact_types: &artifact_types, ..Suspect::default() })?;
         Some((format!("{kind} {}, which is not in the image", child.digest), Some(child.digest)))

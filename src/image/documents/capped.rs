@@ -3,10 +3,10 @@
 use crate::digest::Digest;
 use crate::limits::Limits;
 
-/// So many problems or notes of a graph are held; more are only counted.
+/// At most this many problems or notes are held; more are only counted.
 const HELD: usize = Limits::DEFAULT.problems;
 
-/// A list that stops to grow when it is full, and goes on to count.
+/// A list that stops growing when it is full, and counts the rest.
 #[derive(Debug)]
 pub struct Capped<T> {
     /// The first ones.
@@ -32,12 +32,12 @@ impl<T> Capped<T> {
     }
 }
 
-/// Something about a graph that is not wrong but worth a word.
+/// A remark about a document that is not wrong.
 #[derive(Debug)]
 pub struct Note {
     /// The document that it is about, so that it goes when that is left out.
     pub about: Digest,
-    /// The word.
+    /// The remark.
     pub text: String,
 }
 

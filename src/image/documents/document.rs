@@ -1,4 +1,4 @@
-//! What a graph is made of.
+//! The documents of an image, and what they are.
 
 use std::borrow::Cow;
 use std::sync::Arc;

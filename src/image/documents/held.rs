@@ -4,7 +4,7 @@ use crate::document::DescriptorCount;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// What a graph holds, as far as input decides how much that is.
+/// What is held of documents, as far as input decides how much that is.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Of documents.

@@ -24,10 +24,10 @@ impl Documents {
     pub(in crate::image) fn load(source: &Source) -> Result<Self> {
         let limits = source.limits();
         let is_docker = source.docker().is_some();
-        let mut graph = Self { is_docker, held: Held::new(limits), ..Self::default() };
-        let Some(bytes) = source.index() else { return Ok(graph) };
-        let root = graph.read_index(bytes.to_vec());
-        graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
+        let mut documents = Self { is_docker, held: Held::new(limits), ..Self::default() };
+        let Some(bytes) = source.index() else { return Ok(documents) };
+        let root = documents.read_index(bytes.to_vec());
+        documents.held.within(limits).map_err(|e| e.in_file(source.name()))?;
         let root = root.map_err(|e| e.in_blob("index.json").in_file(source.name()))?;
         let mut pending: Vec<Pending> = Vec::new();
         let queue = |pending: &mut Vec<_>, node: &IndexDocument, depth: usize, holder: Option<Digest>| {
@@ -37,44 +37,44 @@ impl Documents {
         // Of index.json as of any other document: what it is attached to need not be listed anywhere, and comes last.
         pending.extend(root.subject.iter().map(|_| Pending { holder: None, child: None, depth: 2 }));
         queue(&mut pending, &root, 1, None);
-        graph.root = Some(root);
+        documents.root = Some(root);
         while let Some(next) = pending.pop() {
             let depth = next.depth;
-            let Some((link, place)) = graph.link(&next) else { continue };
-            if let Some(known) = graph.nodes.get(&link.digest).filter(|known| !is_misnamed(known, &link)) {
-                graph.same_size(&link, known_size(known), &place, source);
+            let Some((link, place)) = documents.link(&next) else { continue };
+            if let Some(known) = documents.nodes.get(&link.digest).filter(|known| !is_misnamed(known, &link)) {
+                documents.same_size(&link, known_size(known), &place, source);
                 continue;
             }
             if depth > limits.nesting {
                 let error = Error::limit("depth of nested indexes", limits.nesting as u64, depth);
-                graph.problem(error, &link.digest, source);
+                documents.problem(error, &link.digest, source);
                 continue;
             }
-            if graph.nodes.len() >= limits.documents {
+            if documents.nodes.len() >= limits.documents {
                 return Err(Error::limit("number of documents", limits.documents as u64, "more").in_file(source.name()));
             }
-            match graph.follow(source, &link, &place) {
+            match documents.follow(source, &link, &place) {
                 Ok(node) => {
-                    graph.same_size(&link, known_size(&node), &place, source);
+                    documents.same_size(&link, known_size(&node), &place, source);
                     if let DocumentKind::Index(index) = &node.body {
                         queue(&mut pending, index, depth + 1, Some(link.digest));
                     }
                     // A subject need not be listed anywhere, nor be here. Nothing is nested by it.
                     let holder = Some(link.digest);
                     pending.extend(node.subject().map(|_| Pending { holder, child: None, depth: 2 }));
-                    graph.nodes.insert(link.digest, node);
+                    documents.nodes.insert(link.digest, node);
                 }
                 Err(error) => {
-                    graph.problem(error, &link.digest, source);
-                    graph
+                    documents.problem(error, &link.digest, source);
+                    documents
                         .nodes
                         .insert(link.digest, Document { media_type: Cow::Borrowed(""), body: DocumentKind::Missing });
                 }
             }
-            graph.held.within(limits).map_err(|e| e.in_file(source.name()))?;
+            documents.held.within(limits).map_err(|e| e.in_file(source.name()))?;
         }
-        graph.old_times = annotated::old_times(graph.root.as_ref(), &graph.nodes);
-        Ok(graph)
+        documents.old_times = annotated::old_times(documents.root.as_ref(), &documents.nodes);
+        Ok(documents)
     }
 
     /// A descriptor, and its place for messages.

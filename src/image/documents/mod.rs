@@ -1,7 +1,8 @@
-//! The image graph: descriptors followed from `index.json` (and `manifest.json`) down to the blobs.
+//! Documents: descriptors followed from `index.json` down to the blobs.
 //!
-//! Every document is verified when it is read. What is wrong is collected rather than thrown, since `check` wants
-//! to name all of it; whoever wants to go on only with a sound graph asks for [`Documents::sound`].
+//! Every document is verified when it is read (`load.rs`). What is wrong is collected, since `check` names all of it;
+//! [`Documents::check`] is for verbs that need sound documents. What input decides the number of is counted against
+//! [`Limits`](crate::Limits) (`held.rs`, `capped.rs`); `unknown.rs` keeps what documents of unknown types name.
 
 mod annotated;
 mod capped;

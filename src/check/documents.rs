@@ -26,7 +26,7 @@ const LAYOUT_VERSION: &str = "1.0.0";
 
 impl Checker<'_> {
     /// All documents that can be reached from `index.json`.
-    pub(super) fn graph(&mut self) -> Result<()> {
+    pub(super) fn documents(&mut self) -> Result<()> {
         let Some(root) = &self.set.documents.root else { return Ok(()) };
         self.layout()?;
         let place = self.findings.place(What::Index, "index.json", "");
@@ -121,8 +121,8 @@ impl Checker<'_> {
 
     /// What a descriptor in an index leads to.
     fn descend(&mut self, link: &Descriptor, of: &str) -> Result<()> {
-        let graph = &self.set.documents;
-        let Some(node) = graph.nodes.get(&link.digest) else { return Ok(()) };
+        let documents = &self.set.documents;
+        let Some(node) = documents.nodes.get(&link.digest) else { return Ok(()) };
         if !self.seen.insert(link.digest) {
             return Ok(());
         }
@@ -148,7 +148,7 @@ impl Checker<'_> {
                 let place = self.findings.place(What::Index, &name, of);
                 let (set, children) = (self.set, &index.children);
                 let keeps = move |number: usize| children.get(number).is_none_or(|child| set.keeps(&child.digest));
-                // The graph was read to this depth, but perhaps on another way than this.
+                // Documents are loaded to this depth, but perhaps along another path than this one.
                 if self.depth >= self.set.source.limits().nesting {
                     let limit = self.set.source.limits().nesting as u64;
                     return Err(Error::limit("depth of nested indexes", limit, "more").in_blob(link.digest));
