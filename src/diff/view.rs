@@ -96,7 +96,8 @@ impl<'s> View<'s> {
             let mut image = load_image(&set, image).map_err(|e| e.in_file(source.name()))?;
             let own = image.manifest.and_then(|digest| of_manifests.get(&digest));
             image.names.extend(own.into_iter().flatten().map(|name| (*name).to_owned()));
-            image.names.extend(names.get(&image.config_digest).into_iter().flatten().cloned());
+            // The first image with a config has the names that manifest.json gives it.
+            image.names.extend(names.remove(&image.config_digest).into_iter().flatten());
             image.names.sort();
             image.names.dedup();
             images.push(image);
