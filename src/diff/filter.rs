@@ -1,4 +1,4 @@
-//! What somebody accepts: classes, paths, and the rules of a policy file.
+//! Accepted differences: classes, paths, and the rules of a policy file.
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use crate::causes::Class;
 use crate::diff::model::{Accepted, Difference, Report};
 use crate::error::{Error, Result};
 
-/// What does not count.
+/// Which differences are accepted, and do not count.
 #[derive(Debug, Default)]
 pub struct Filter {
     classes: Vec<Class>,
@@ -62,7 +62,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Accepts all that stands at paths like this.
+    /// Accepts everything at paths that match this.
     pub fn ignore_path(&mut self, text: &str) -> Result<()> {
         self.paths.push((text.to_owned(), glob(text)?));
         Ok(())

@@ -40,7 +40,7 @@ use crate::name::familiar;
 use crate::platform::Platform;
 use crate::store::open::Source;
 use filter::Filter;
-use layer::compare::{self, Comparison};
+use layer::compare::Comparison;
 use layer::entries::Depth;
 use layer::pax::Strings;
 use layer::programs::LinksIn;
@@ -87,7 +87,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
     let views = [&load(a, 0)?, &load(b, 1)?];
     let pairs = pair_images(&views[0].images, &views[1].images);
     let sizes = pairs.iter().filter_map(|pair| match pair {
-        [Some(x), Some(y)] => Some(compare::bytes_to_read([x, y], options.rootfs)),
+        [Some(x), Some(y)] => Some(layer::plan::bytes_to_read([x, y], options.rootfs)),
         _ => None,
     });
     context.progress.set_total(sizes.fold(0, u64::saturating_add));
@@ -101,11 +101,12 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         done: HashMap::new(),
         paired: HashMap::new(),
         idle: HashMap::new(),
+        whiteouts: Default::default(),
         links: HashMap::new(),
         strings: Strings::default(),
         content: content::fetch::ContentState::default(),
     };
-    comparison.note_partners(&pairs);
+    comparison.note_counterparts(&pairs);
     for pair in &pairs {
         let label = label(pair.iter().flatten().next().copied());
         match pair {
@@ -114,8 +115,9 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
             one => comparison.lone(&label, one),
         }
     }
+    comparison.whiteouts.set_classes(&mut comparison.findings.differences);
     if !options.rootfs {
-        comparison.loose()?;
+        comparison.unattached()?;
         comparison.listings()?;
     }
     Ok(finish(comparison, sources.map(|source| source.name().to_owned())))

@@ -16,7 +16,7 @@ use crate::stamp::Instant;
 pub struct Report {
     /// What was compared: the names of both sources.
     pub names: [String; 2],
-    /// The parts of the images that differences stand in.
+    /// The parts of the images that differences are in.
     pub places: Vec<Place>,
     /// Every difference that counts: the classes in their order, places and paths in theirs.
     pub differences: Vec<Difference>,
@@ -37,17 +37,17 @@ pub struct Accepted {
     pub reason: String,
 }
 
-/// What it all comes to.
+/// The overall result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing differs.
     Identical,
-    /// All that differs is what somebody accepts.
+    /// All differences are accepted.
     Accepted,
     /// Only what rewriting both with the same options makes equal.
     SameAfterRestamping,
-    /// Only differences of boring classes: all but [`Class::Content`].
+    /// Only differences of other classes than [`Class::Content`].
     Explainable,
     /// Something that matters.
     Different,
@@ -66,7 +66,7 @@ impl fmt::Display for Verdict {
 }
 
 impl Report {
-    /// What the differences that count come to.
+    /// The result of the differences that count.
     pub fn verdict(&self) -> Verdict {
         let worst = self.differences.iter().map(|difference| match difference.class {
             Class::Content => Verdict::Different,
@@ -76,7 +76,7 @@ impl Report {
         worst.max().unwrap_or(if self.accepted.is_empty() { Verdict::Identical } else { Verdict::Accepted })
     }
 
-    /// Where a difference stands.
+    /// Where a difference is.
     pub fn place(&self, difference: &Difference) -> &Place {
         static NOWHERE: Place =
             Place { image: String::new(), part: Part::Index, digests: [None; 2], about: String::new() };
@@ -100,7 +100,7 @@ pub struct Place {
 /// Which part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// An index, or what an archive says of all its images.
+    /// An index, or what an archive says about all its images.
     Index,
     /// The manifest.
     Manifest,
@@ -306,7 +306,7 @@ pub(crate) struct Findings {
     /// Where differences go that are of no one image.
     pub(crate) index_place: Option<usize>,
     /// Which manifest of B goes with one of A: what names the one there names the other here.
-    pub(crate) partners: BTreeMap<Digest, Digest>,
+    pub(crate) counterparts: BTreeMap<Digest, Digest>,
 }
 
 impl Findings {
@@ -322,9 +322,9 @@ impl Findings {
     }
 
     /// Do two digests name what is compared as a pair?
-    pub(crate) fn are_partners(&self, digests: [Option<Digest>; 2]) -> bool {
+    pub(crate) fn are_counterparts(&self, digests: [Option<Digest>; 2]) -> bool {
         let [Some(a), Some(b)] = digests else { return false };
-        self.partners.get(&a) == Some(&b)
+        self.counterparts.get(&a) == Some(&b)
     }
 
     /// How many there are so far: to see whether a comparison has found anything.

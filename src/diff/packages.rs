@@ -1,4 +1,4 @@
-//! What the databases of package managers in a layer say: whether packages are a reason for what differs in it.
+//! The databases of package managers in a layer: can packages be the reason for what differs in it?
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -59,7 +59,7 @@ fn is_md5sums(path: &[u8]) -> bool {
     path.starts_with(DPKG_INFO) && path.ends_with(b".md5sums")
 }
 
-/// A database, as far as two layers tell.
+/// A database, as far as it is known from two layers.
 #[derive(Debug, Default)]
 struct Database {
     /// Does a file of it differ?

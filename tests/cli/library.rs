@@ -1,13 +1,19 @@
 //! The library as a program uses it: the builders of the four verbs, and a context of one's own.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::diff::packed;
 use crate::support::layer::Packing;
 use crate::support::layout::Layout;
-use crate::support::{Build, hello, names, scratch, write};
+use crate::support::tarball::{Entry, tar};
+use crate::support::{Build, hello, names, noise, scratch, write};
 use restamp::check::report::ArchiveTimes;
-use restamp::diff::Verdict;
+use restamp::diff::{FileSink, Verdict};
 use restamp::error::Kind;
 use restamp::{Check, Compression, Diff, Epoch, Inspect, Location, Progress, Rewrite, Rule, RunContext, Stamp};
 
@@ -83,4 +89,39 @@ fn what_is_prepared_is_written_only_when_it_is_asked_for() {
     assert_eq!(names(dir.path()), ["in.tar"]);
     Rewrite::new(stamp()).prepare(&source, Some(&out)).unwrap().write().unwrap();
     assert_eq!(names(dir.path()), ["in.tar", "out.tar"]);
+}
+
+/// Changes the source on side B when the first of its files is read a second time.
+struct Changing {
+    path: PathBuf,
+    at: u64,
+}
+
+impl FileSink for Changing {
+    fn file(&self, _: u32, side: usize, _: &[u8]) -> restamp::Result<Box<dyn Write + Send>> {
+        if side == 1 {
+            let file = File::options().write(true).open(&self.path).unwrap();
+            file.write_all_at(b"changed", self.at).unwrap();
+        }
+        Ok(Box::new(std::io::sink()))
+    }
+}
+
+#[test]
+fn a_layer_that_changes_between_two_readings_is_an_error() {
+    let dir = scratch();
+    let noise = noise(8 << 20, 3);
+    let image = |content: &str| {
+        let entries = [Entry::file("a", content, 0), Entry::file("z", noise.clone(), 0)];
+        Layout::of(&packed(vec![tar(&entries)], Packing::Plain), &Build::FIRST).tar(&Build::FIRST)
+    };
+    let (a, b) = (image("1"), image("2"));
+    let end = &noise[noise.len() - 64..];
+    let at = b.windows(end.len()).rposition(|window| window == end).unwrap() as u64;
+    let [a, b] = [("a.tar", a), ("b.tar", b)].map(|(name, bytes)| Location::path(write(dir.path(), name, &bytes)));
+    let sink = Changing { path: b.as_path().unwrap().to_owned(), at };
+    let error = Diff::new().file_sink(&sink).run(&a, &b).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Mismatch { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("b.tar") && text.contains("digest"), "{text}");
 }

@@ -14,11 +14,11 @@ use crate::error::{Error, Result, printable};
 use crate::layer::{self, Event, Expect, Pool};
 use crate::sync::start;
 
-/// Larger files are not looked into.
+/// Larger files are not opened.
 pub const FILE_MAX: u64 = 8 << 20;
 /// Bytes of files of each side that are held at a time.
 pub const HELD_MAX: u64 = 16 << 20;
-/// Layers are read again at most this often; the files that are left then are not looked into.
+/// Layers are read again at most this often; the files that are left then are not opened.
 pub const READINGS_MAX: usize = 24;
 
 /// Takes the differing files of both sides, for other tools.
@@ -93,7 +93,7 @@ pub(crate) struct ContentComparison<'c> {
     pub(crate) layers: [Vec<Option<LayerBlob<'c>>>; 2],
 }
 
-/// Tasks of one reading, and whether each is to be looked into.
+/// Tasks of one reading, and whether the files of each are to be opened.
 type Batch = [(FetchTask, bool)];
 
 /// What one file becomes when it is fetched.
@@ -154,7 +154,7 @@ impl ContentComparison<'_> {
         Ok(())
     }
 
-    /// Says of a file why it was not looked into.
+    /// Notes why a file was not opened.
     fn not_opened(&mut self, task: &FetchTask, path: &[u8], saved_as: Option<u32>) {
         let Some(difference) = self.findings.differences.get_mut(task.difference) else { return };
         let text = if task.is_small() {

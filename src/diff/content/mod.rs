@@ -136,7 +136,7 @@ impl ContentDiff {
         }
     }
 
-    /// A file that differs, with nothing to say of what is in it.
+    /// A file that differs, as a whole.
     fn whole(&mut self, path: &[u8], a: &[u8], b: &[u8], why: Option<NotOpened>) {
         let values = [a, b].map(|bytes| Some(Value::text(format!("{} bytes", bytes.len()))));
         let note = why.and_then(|why| match why {

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn bytecode_that_differs_in_its_source_mtime_alone_is_told() {
+    fn bytecode_that_differs_in_its_source_mtime_alone_is_recognised() {
         let found = timestamps(b"x/__pycache__/m.pyc", &bytecode(1, b"code"), &bytecode(2, b"code")).unwrap();
         assert_eq!(found.class, Class::EmbeddedTime);
         assert!(timestamps(b"m.pyc", &bytecode(1, b"code"), &bytecode(2, b"evil")).is_none());

@@ -1,6 +1,6 @@
-//! What is about an image: attestations and artifacts.
+//! Attestations and artifacts that refer to an image.
 //!
-//! One that is missing or extra is a difference, and stops nothing else from being compared.
+//! One that is missing or extra is a difference, and everything else is compared all the same.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::image::documents::extent_of;
 use crate::stamp::Instant;
 
 impl Comparison<'_> {
-    /// Compares what hangs on two images.
+    /// Compares the attestations and artifacts that refer to two images.
     pub(crate) fn attached(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         self.lists(label, [&images[0].attached, &images[1].attached])
     }
 
-    /// Compares the artifacts that are about nothing in the source.
-    pub(crate) fn loose(&mut self) -> Result<()> {
+    /// Compares the artifacts that refer to nothing in their source.
+    pub(crate) fn unattached(&mut self) -> Result<()> {
         let views = self.views;
         self.lists("", [&views[0].loose, &views[1].loose])
     }
@@ -53,7 +53,7 @@ impl Comparison<'_> {
             };
             match same.or_else(alike).and_then(|at| rest.get_mut(at)?.take()) {
                 Some(y) => {
-                    self.findings.partners.insert(x.digest, y.digest);
+                    self.findings.counterparts.insert(x.digest, y.digest);
                     self.pair_of(label, x, y)?;
                 }
                 None => self.one_sided(label, [Some(x), None]),
@@ -102,7 +102,7 @@ impl Comparison<'_> {
             _ => None,
         };
         let config = part("config");
-        let subject = part("subject").filter(|both| self.findings.are_partners(both.map(digest_of)));
+        let subject = part("subject").filter(|both| self.findings.are_counterparts(both.map(digest_of)));
         let layers: Vec<_> = part("layers").map(|[x, y]| x.elements().zip(y.elements()).collect()).unwrap_or_default();
         let skip = |path: &JsonPath, _: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
             [Key("config"), within @ ..] => config.is_some_and(|both| is_consequence(both, within)),
@@ -134,7 +134,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What both sources have says the same of both images, and so is wrong of one of them where they differ.
+    /// The same statement in both sources: if its subject has another counterpart, it is about another image in B.
     fn same(&mut self, label: &str, pair: [&Attached; 2]) -> Result<()> {
         let Some(manifest) = self.views[0].manifest(&pair[0].digest) else { return Ok(()) };
         let subject = manifest.subject.iter().map(|subject| ("subject.digest".to_owned(), subject.digest));
@@ -142,7 +142,9 @@ impl Comparison<'_> {
         for layer in manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type)) {
             named.extend(self.subjects_of(layer)?.iter().cloned());
         }
-        named.retain(|(_, digest)| self.findings.partners.get(digest).is_some_and(|partner| partner != digest));
+        named.retain(|(_, digest)| {
+            self.findings.counterparts.get(digest).is_some_and(|counterpart| counterpart != digest)
+        });
         if named.is_empty() {
             return Ok(());
         }
@@ -150,7 +152,7 @@ impl Comparison<'_> {
         for (field, digest) in named {
             let values = [(); 2].map(|()| Some(Value::text(digest.to_string())));
             let difference = Difference::new(Class::Content, place, field, values);
-            self.findings.push(difference.note("B says the same as A, of an image that is another one in B"));
+            self.findings.push(difference.note("the same statement on both sides, but its subject differs in B"));
         }
         Ok(())
     }
@@ -201,7 +203,7 @@ impl Comparison<'_> {
         self.findings.push(Difference::new(Class::Content, place, field.to_owned(), values));
     }
 
-    /// Lists what was found; rewriting leaves what an attestation says of a build as it is.
+    /// Lists what was found; rewriting changes nothing that an attestation says about a build.
     fn changes(&mut self, place: usize, compared: Compared<'_>, class: impl Fn(&Change<'_>) -> Class) {
         for change in compared.changes {
             let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
@@ -216,7 +218,7 @@ impl Comparison<'_> {
 
     /// Two blobs: statements value by value, anything else by digest.
     ///
-    /// Many manifests may share one: what differs in it is told once.
+    /// Many manifests may share one: what differs in it is reported once.
     fn blobs(&mut self, place: usize, field: &str, pair: [&Descriptor; 2]) -> Result<()> {
         if !self.same.insert(pair.map(|link| (link.digest, link.digest))) {
             return Ok(());
@@ -227,11 +229,11 @@ impl Comparison<'_> {
             self.digests(place, field, pair);
             return Ok(());
         };
-        let partners = &self.findings.partners;
+        let counterparts = &self.findings.counterparts;
         let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| {
             // An SPDX document is given a name of its own each time it is made.
             path.is(&["documentNamespace"]) && values.iter().all(Option::is_some)
-                || subjects(path, values).is_some_and(|[a, b]| partners.get(&a) == Some(&b))
+                || subjects(path, values).is_some_and(|[a, b]| counterparts.get(&a) == Some(&b))
         };
         let mut compared = Compared::default();
         documents(x, y, &skip, &mut compared);
@@ -251,10 +253,10 @@ impl Comparison<'_> {
     }
 }
 
-/// What it means that two statements of one type say something else.
+/// The class of what differs in the predicates of two statements of one type.
 ///
-/// How an image was built may differ though the image does not, and what is in it differs where the image does. But a
-/// scan or a review says something of its own.
+/// The record of a build may differ where the image does not, and an inventory differs where the image does. The result
+/// of a scan or a review is content of its own.
 fn predicate_class(predicate_type: &str) -> Class {
     const INVENTORIES: [&str; 3] = ["https://spdx.dev/Document", "https://cyclonedx.org/bom", "https://syft.dev/bom"];
     let is_of = |family: &&str| {

@@ -1,4 +1,4 @@
-//! What leads to images: indexes, and the descriptors in them.
+//! The indexes that lead to images, and the descriptors in them.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -62,7 +62,7 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
             descriptors([*x, *y], false, &mut compared);
         }
     } else {
-        // With an index more or less they stand elsewhere.
+        // With another number of indexes they are in other documents.
         let with = [roots(&holders[0]), roots(&holders[1])];
         annotations(&[chain_a.as_slice(), &with[0]].concat(), &[chain_b.as_slice(), &with[1]].concat(), &mut compared);
     }
@@ -89,7 +89,7 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
     Ok(())
 }
 
-/// Compares two indexes, but for what they list; returns whether something is merely written in another way.
+/// Compares two indexes, but for what they list; returns whether something equal is written in another way.
 fn indexes(findings: &mut Findings, place: usize, both: [&[u8]; 2]) -> Result<bool> {
     let (json_a, json_b) = (Json::parse(both[0])?, Json::parse(both[1])?);
     let mut compared = Compared::default();
@@ -122,7 +122,7 @@ fn roots<'j>(all: &'j [Json<'j>]) -> Vec<JsonValue<'j>> {
 /// Names of an image, to be compared with others.
 struct Names<'n> {
     whole: HashSet<&'n str>,
-    /// What stands behind the last colon.
+    /// What follows the last colon.
     tags: HashSet<&'n str>,
 }
 

@@ -23,12 +23,12 @@ type ListedKey<'v> = (&'v Digest, [Option<&'v str>; 2]);
 
 impl Comparison<'_> {
     /// Notes which manifests go together, for whatever names them.
-    pub(crate) fn note_partners(&mut self, pairs: &[[Option<&Image>; 2]]) {
+    pub(crate) fn note_counterparts(&mut self, pairs: &[[Option<&Image>; 2]]) {
         for pair in pairs {
             if let [Some(x), Some(y)] = pair
                 && let (Some(a), Some(b)) = (x.manifest, y.manifest)
             {
-                self.findings.partners.insert(a, b);
+                self.findings.counterparts.insert(a, b);
             }
         }
     }
@@ -78,9 +78,9 @@ impl Comparison<'_> {
             let y = same.or_else(|| rest.get_mut(&kind(one, x))?.pop_front().map(|(_, y)| y));
             self.other([Some(x), y]);
         }
-        let mut lone: Vec<_> = rest.into_values().flatten().collect();
-        lone.sort_by_key(|(number, _)| *number);
-        for (_, y) in lone {
+        let mut unpaired: Vec<_> = rest.into_values().flatten().collect();
+        unpaired.sort_by_key(|(number, _)| *number);
+        for (_, y) in unpaired {
             self.other([None, Some(y)]);
         }
     }
@@ -94,7 +94,7 @@ impl Comparison<'_> {
         };
         let here = [here(0), here(1)];
         if let [Some(a), Some(b)] = digests {
-            self.findings.partners.insert(a, b);
+            self.findings.counterparts.insert(a, b);
             if a == b && here[0] == here[1] {
                 return;
             }
@@ -118,13 +118,13 @@ impl Comparison<'_> {
     /// The order and number of what is in both, and the descriptors that no other comparison looked at.
     fn order(&mut self) -> Result<()> {
         let [left, right] = self.views;
-        let mut partners = self.findings.partners.clone();
+        let mut counterparts = self.findings.counterparts.clone();
         // Another name of an index is listed as such.
-        partners.extend(self.findings.indexes.iter().filter_map(|[a, b]| Some(((*a)?, (*b)?))));
-        let mates: BTreeSet<Digest> = partners.values().copied().collect();
+        counterparts.extend(self.findings.indexes.iter().filter_map(|[a, b]| Some(((*a)?, (*b)?))));
+        let others: BTreeSet<Digest> = counterparts.values().copied().collect();
         let a: Vec<(ListedKey<'_>, &Listed)> =
-            left.listed.iter().filter_map(|x| Some((key(left, x, &partners)?, x))).collect();
-        let known = right.listed.iter().filter(|y| mates.contains(&y.link.digest));
+            left.listed.iter().filter_map(|x| Some((key(left, x, &counterparts)?, x))).collect();
+        let known = right.listed.iter().filter(|y| others.contains(&y.link.digest));
         let b: Vec<(ListedKey<'_>, &Listed)> = known.map(|y| ((&y.link.digest, right.names_of(y.root)), y)).collect();
         let mut places: BTreeMap<ListedKey<'_>, [Vec<&Listed>; 2]> = BTreeMap::new();
         for (side, list) in [&a, &b].into_iter().enumerate() {
@@ -134,7 +134,7 @@ impl Comparison<'_> {
                 }
             }
         }
-        // What only one side has, or names in another way, is told elsewhere.
+        // What only one side has, or names in another way, is reported by another comparison.
         places.retain(|_, [a, b]| !a.is_empty() && !b.is_empty());
         let sequence = |list: &[(ListedKey<'_>, &Listed)]| -> Vec<Digest> {
             list.iter().filter(|(key, _)| places.contains_key(key)).map(|(key, _)| *key.0).collect()
@@ -167,7 +167,7 @@ impl Comparison<'_> {
         }
         let (json_a, json_b) = (Json::parse(x)?, Json::parse(y)?);
         let roots = [json_a.root(), json_b.root()];
-        let counterparts = &self.findings.partners;
+        let counterparts = &self.findings.counterparts;
         let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
             [.., Key("annotations"), Key(REFERENCE_DIGEST)] => {
                 digests(values).is_some_and(|[a, b]| counterparts.get(&a) == Some(&b))
@@ -210,11 +210,11 @@ impl Comparison<'_> {
     }
 }
 
-fn key<'v>(view: &'v View<'_>, listed: &Listed, partners: &'v BTreeMap<Digest, Digest>) -> Option<ListedKey<'v>> {
-    Some((partners.get(&listed.link.digest)?, view.names_of(listed.root)))
+fn key<'v>(view: &'v View<'_>, listed: &Listed, counterparts: &'v BTreeMap<Digest, Digest>) -> Option<ListedKey<'v>> {
+    Some((counterparts.get(&listed.link.digest)?, view.names_of(listed.root)))
 }
 
-/// Where the descriptors stand that were compared with their images.
+/// The descriptors that were compared with their images.
 fn leaves(view: &View<'_>) -> BTreeSet<Link> {
     view.images.iter().filter_map(|image| image.links.last().copied()).collect()
 }

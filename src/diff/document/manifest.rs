@@ -41,7 +41,7 @@ pub(crate) fn manifests(
     };
     // What a manifest is about is compared only where it is in both sources, as a pair.
     let config = part("config");
-    let about = part("subject").filter(|both| findings.are_partners(both.map(digest_of)));
+    let about = part("subject").filter(|both| findings.are_counterparts(both.map(digest_of)));
     let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| match path.steps().as_slice() {
         [Key("layers")] => both_arrays(values).is_some(),
         [Key("config"), within @ ..] => config.is_some_and(|both| is_consequence(both, within)),

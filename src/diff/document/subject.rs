@@ -26,7 +26,7 @@ pub(crate) struct Subject<'f> {
 }
 
 impl Subject<'_> {
-    /// A change: one of time if it stands where times do, else of this class.
+    /// A change: of the class time if its place is one of times, else of this class.
     pub(crate) fn push(&mut self, change: &Change<'_>, class: impl Fn(&Change<'_>) -> Class) {
         let (class, restamps) = match restamps(self.document, change) {
             Some(restamps) => (Class::Time, restamps),

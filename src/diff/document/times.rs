@@ -17,7 +17,7 @@ pub(crate) enum Document {
 /// Is a change one of time, and does rewriting both documents make it go away? `None` where it is something else.
 ///
 /// Rewriting sets the times that it can read and adds none: one that is absent, or a label without a time in it, stays.
-/// What stands in such a place and is no time may mean anything.
+/// A value in such a place that is no time may mean anything.
 pub(crate) fn restamps(document: Document, change: &Change<'_>) -> Option<bool> {
     let kind = kind(document, &change.path)?;
     let mut has_time = false;

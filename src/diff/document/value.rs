@@ -57,11 +57,11 @@ fn is_nothing(value: Value<'_>) -> bool {
 /// Two values, and what is found in them.
 #[derive(Debug, Default)]
 pub(crate) struct Compared<'j> {
-    /// What differs, in the order of the left document, what only the right one has behind it.
+    /// What differs, in the order of the left document; then what only the right one has.
     pub(crate) changes: Vec<Change<'j>>,
     /// Is something equal but written in another way: white space, escapes, the case or the order of keys?
     ///
-    /// Every byte of both documents is part of a change, of what was passed over, of what is equal, or told by this.
+    /// Every byte of both documents is part of a change, of what was passed over, of what is equal, or counted here.
     pub(crate) differs_in_spelling: bool,
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn elements<'j>(
     spacing(a, b, &both, out);
 }
 
-/// Compares what stands between the parts of two containers, of which these are each other's.
+/// Compares the bytes between the parts of two containers, of which these are counterparts.
 ///
 /// The first and the last part have other neighbours than those between them: what surrounds a part that only one side
 /// has is its own.

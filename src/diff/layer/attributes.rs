@@ -51,7 +51,7 @@ impl Comparer<'_, '_> {
                     record.extra().times.iter().find(|(own, _)| *own == field).map(|(_, value)| Value::Time(*value))
                 };
                 let values = [value(a), value(b)];
-                // A header of its own for a time: that there is one more is told by the time it holds.
+                // One more header that only holds a time: the difference of that time is enough.
                 if values[0] != values[1] && !(field.is_of_extension() && values.iter().any(Option::is_none)) {
                     // Rewriting adds no time, and of those in PAX records takes out the mtime alone.
                     let restamps =

@@ -3,22 +3,24 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::blob::{Expected, Extent};
+use crate::blob::Expected;
 use crate::causes::Class;
 use crate::diff::Options;
 use crate::diff::content::fetch::{ContentComparison, ContentState, FetchTask, LayerBlob};
 use crate::diff::layer::entries::{self, Depth, Open};
 use crate::diff::layer::pax::Strings;
+use crate::diff::layer::plan::{Gap, GapKey, expected, gap_key, is_same_blob, pair_by_content};
 use crate::diff::layer::programs::LinksIn;
 use crate::diff::layer::reader;
 use crate::diff::layer::record::Records;
+use crate::diff::layer::whiteouts::Whiteouts;
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
-use crate::diff::pair::align::{Pair, align};
+use crate::diff::pair::align::Pair;
 use crate::diff::pair::layers::pair_gap;
 use crate::diff::view::{Image, Layer, View};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::layer::{Expect, Pool};
+use crate::layer::Pool;
 use crate::media_type::Compression;
 
 /// What the comparison of images needs throughout a run.
@@ -31,69 +33,20 @@ pub(crate) struct Comparison<'s> {
     pub(crate) same: HashSet<[(Digest, Digest); 2]>,
     /// What statements are about that both sources have.
     pub(crate) subjects: HashMap<Digest, Arc<Vec<(String, Digest)>>>,
-    /// Pairs of layers that were compared, and where what was found stands: platforms and tags share layers.
+    /// Pairs of layers that were compared, and the place of what was found: platforms and tags share layers.
     pub(crate) done: HashMap<[Option<Digest>; 2], usize>,
     /// How the layers of gaps were paired.
     pub(crate) paired: HashMap<GapKey, Vec<Pair>>,
     /// By place the differences that count less for where a file lies.
     pub(crate) idle: HashMap<usize, Vec<usize>>,
+    /// Whiteouts that only one side has.
+    pub(crate) whiteouts: Whiteouts,
     /// Where links lead, by the diff_id of their layer.
     pub(crate) links: HashMap<Digest, Arc<LinksIn>>,
     /// Bytes of long names that there may be.
     pub(crate) strings: Strings,
     /// What is counted over all files whose contents were compared.
     pub(crate) content: ContentState,
-}
-
-/// Layers with nothing in common but their place in the list, and those that are the same.
-pub(crate) fn pair_by_content(a: &[Layer], b: &[Layer]) -> Vec<Gap> {
-    let keys = |layers: &[Layer]| layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>();
-    let mut gaps = Vec::new();
-    let (keys_a, keys_b) = (keys(a), keys(b));
-    let pairs = align(&keys_a, &keys_b, &mut |left, right| {
-        // Marked so that the caller finds the gap again.
-        gaps.push(Gap::Between(left.to_vec(), right.to_vec()));
-        vec![(None, None)]
-    });
-    let mut gaps = gaps.into_iter();
-    let all = pairs.into_iter().filter_map(|pair| match pair {
-        (Some(i), Some(j)) => Some(Gap::Same(i, j)),
-        _ => gaps.next(),
-    });
-    all.collect()
-}
-
-/// A part of the pairing.
-#[derive(Debug)]
-pub(crate) enum Gap {
-    /// The same diff_id.
-    Same(usize, usize),
-    /// Layers that have to be read.
-    Between(Vec<usize>, Vec<usize>),
-}
-
-/// Bytes of blobs that comparing two images reads, for a progress display.
-pub(crate) fn bytes_to_read(images: [&Image; 2], rootfs: bool) -> u64 {
-    let size = |layer: &Layer| layer.extent.as_ref().map_or(0, |extent| extent.len());
-    let of = |image: &Image, numbers: &[usize]| -> u64 {
-        numbers.iter().filter_map(|number| image.layers.get(*number)).map(size).sum()
-    };
-    if rootfs {
-        return images.iter().flat_map(|image| image.layers.iter()).map(size).sum();
-    }
-    let gaps = pair_by_content(&images[0].layers, &images[1].layers);
-    let bytes = gaps.iter().map(|gap| match gap {
-        Gap::Same(i, j) => match (images[0].layers.get(*i), images[1].layers.get(*j)) {
-            (Some(a), Some(b)) if !is_same_blob(a, b) => size(a).saturating_add(size(b)),
-            _ => 0,
-        },
-        Gap::Between(left, right) => of(images[0], left).saturating_add(of(images[1], right)),
-    });
-    bytes.fold(0, u64::saturating_add)
-}
-
-fn is_same_blob(a: &Layer, b: &Layer) -> bool {
-    a.digest.is_some() && a.digest == b.digest
 }
 
 impl Comparison<'_> {
@@ -144,8 +97,7 @@ impl Comparison<'_> {
                 }
             }
         }
-        let mut open_whiteouts: [BTreeMap<usize, Vec<usize>>; 2] = Default::default();
-        let mut places = Vec::new();
+        let mut placed = Vec::new();
         for pair in &pairs {
             let same =
                 matches!(pair, (Some(i), Some(j)) if a.get(*i).map(|l| l.diff_id) == b.get(*j).map(|l| l.diff_id));
@@ -155,30 +107,27 @@ impl Comparison<'_> {
             let layers = [pair.0.and_then(|i| a.get(i)), pair.1.and_then(|j| b.get(j))];
             let names = layers.map(|layer| layer.map(|layer| layer.diff_id));
             if let Some(place) = self.done.get(&names) {
-                places.push(*place);
+                placed.push((*place, *pair));
                 continue;
             }
             let records = [pair.0.and_then(|i| read.remove(&(0, i))), pair.1.and_then(|j| read.remove(&(1, j)))];
             let before = self.findings.count();
-            let (place, open) = self.pair(label, *pair, layers, records)?;
+            let (place, whiteouts) = self.pair(label, *pair, layers, records)?;
             self.note_idle(place, before);
+            self.whiteouts.add(place, whiteouts);
             self.done.insert(names, place);
-            places.push(place);
-            for (difference, side) in open {
-                let number = if side == 0 { pair.0 } else { pair.1 };
-                if let (Some(number), Some(list)) = (number, open_whiteouts.get_mut(side)) {
-                    list.entry(number).or_default().push(difference);
-                }
-            }
+            placed.push((place, *pair));
         }
+        let places: Vec<usize> = placed.iter().map(|(place, _)| *place).collect();
         self.raise(images, &places)?;
-        for (side, open) in open_whiteouts.iter().enumerate() {
-            self.whiteouts(side, images, open)?;
-        }
+        let mut whiteouts = std::mem::take(&mut self.whiteouts);
+        let read = |jobs: &[(usize, usize)]| self.read_all(images, jobs);
+        whiteouts.judge(&self.findings.differences, images, &placed, self.pool.jobs(), &read)?;
+        self.whiteouts = whiteouts;
         Ok(pairs)
     }
 
-    /// A blob that is not read is looked at as far as that costs nothing.
+    /// Of a blob that is not read, the size is verified: that costs nothing.
     fn sizes_hold(&self, layers: [Option<&Layer>; 2]) -> Result<()> {
         for (layer, view) in layers.into_iter().zip(self.views) {
             let Some(layer) = layer else { continue };
@@ -190,7 +139,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Reads layers whose diff_ids are the same without being the same blob: what a diff_id promises is not believed.
+    /// Reads layers whose diff_ids are the same without being the same blob: a diff_id is a claim until then.
     pub(crate) fn verify(&self, images: [&Image; 2]) -> Result<()> {
         let [a, b] = images.map(|image| image.layers.as_slice());
         for (x, y) in a.iter().zip(b) {
@@ -216,7 +165,7 @@ impl Comparison<'_> {
             return Ok(());
         }
         let (Some(_), Some(_)) = (&a.extent, &b.extent) else { return Ok(()) };
-        // What a diff_id promises is believed only of a blob that both images have.
+        // A diff_id is believed without reading only of a blob that both images have.
         let mut facts = Vec::new();
         for (side, layer) in layers.into_iter().enumerate() {
             facts.push(self.read(side, layer, self.pool)?.facts);
@@ -262,7 +211,7 @@ impl Comparison<'_> {
         comparison.run(tasks)
     }
 
-    pub(crate) fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
+    fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
         let Some(extent) = &layer.extent else { return Ok(Records::default()) };
         let expect = expected(layer);
         let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
@@ -354,31 +303,6 @@ impl Comparison<'_> {
         };
         self.findings.push(Difference::new(class, place, "diff_id", values).note(note));
     }
-}
-
-/// What the blob of a layer has to be.
-pub(crate) fn expected(layer: &Layer) -> Expect {
-    Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) }
-}
-
-/// What tells a layer apart: its blob and its diff_id. An image's diff_id alone is a claim: another blob that is said to have
-/// it is read and verified as well.
-pub(crate) type LayerKey = (Digest, Option<Digest>, Option<(u64, u64)>);
-
-fn layer_key(layer: &Layer) -> LayerKey {
-    let place = layer.extent.as_ref().filter(|_| layer.digest.is_none()).map(Extent::place);
-    (layer.diff_id, layer.digest, place)
-}
-
-/// What tells gaps apart: the layers in them, and their commands.
-pub(crate) type GapKey = [Vec<(LayerKey, String)>; 2];
-
-fn gap_key(layers: [&[Layer]; 2], numbers: [&[usize]; 2]) -> GapKey {
-    [0, 1].map(|side| {
-        let layer = |number: &usize| layers.get(side)?.get(*number);
-        let own = numbers.get(side).copied().unwrap_or_default().iter().filter_map(layer);
-        own.map(|layer| (layer_key(layer), layer.created_by.clone())).collect()
-    })
 }
 
 /// The command of two layers; both where they are not the same.

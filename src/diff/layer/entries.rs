@@ -12,7 +12,7 @@ use crate::diff::model::{Difference, Findings, Role, Value};
 /// The bits of a mode that a file has when it is unpacked.
 const PERMISSIONS: i64 = 0o7777;
 
-/// Two files of the same path whose contents differ, to be looked into.
+/// Two files of the same path whose contents differ, to be read and compared.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// The index of the difference that says so.
@@ -22,7 +22,7 @@ pub(crate) struct Wanted {
     pub(crate) sizes: [u64; 2],
 }
 
-/// What a comparison leaves to be looked at.
+/// What a comparison leaves for others.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     /// Contents that differ.
@@ -292,7 +292,7 @@ impl Comparer<'_, '_> {
             && (a.mtime != b.mtime || a.extra().times != b.extra().times)
     }
 
-    /// What the place of an entry tells. Paths in an archive are no places in the image.
+    /// The known cause for the path of an entry. Paths in an archive are no places in the image.
     fn cause(&self, record: &Record) -> Option<&'static Cause> {
         match self.depth {
             Depth::Archive => None,

@@ -48,22 +48,70 @@ pub(crate) fn order_that_matters<'r>(pairs: &[[Option<&'r Record>; 2]]) -> Optio
             _ => None,
         })
     };
-    let mut by_path: HashMap<&[u8], Vec<[&Record; 2]>> = HashMap::new();
+    let mut by_path: HashMap<&[u8], (&Record, Numbers)> = HashMap::new();
     for [a, b] in both().filter(|[a, b]| !a.is_folder() || !b.is_folder()) {
-        by_path.entry(a.path()).or_default().push([a, b]);
+        by_path.entry(a.path()).or_insert_with(|| (a, Numbers::default())).1.pairs.push((a.number, b.number));
     }
-    let turned = |[a, b]: [&Record; 2], [x, y]: [&Record; 2]| (a.number < x.number) != (b.number < y.number);
-    for pair in both() {
-        let [a, b] = pair;
+    by_path.values_mut().for_each(|(_, numbers)| numbers.sort());
+    for [a, b] in both() {
         let (left, right) = (normal(&a.extra().link), normal(&b.extra().link));
         let target = (a.is_hard_link() && b.is_hard_link() && left == right).then_some(&*left);
         for path in ancestors(a.path()).chain(target) {
-            for other in by_path.get(path).into_iter().flatten() {
-                if turned(pair, *other) {
-                    return Some([other[0], a]);
-                }
+            if let Some((other, _)) = by_path.get(path).filter(|(_, all)| all.have_crossed(a.number, b.number)) {
+                return Some([other, a]);
             }
         }
     }
     None
+}
+
+/// The numbers in both layers of all entries of one path: there may be as many of them as there are entries below it.
+#[derive(Default)]
+struct Numbers {
+    pairs: Vec<(u32, u32)>,
+    /// The highest right number of each pair and those before it, the lowest of each and those after it.
+    bounds: Vec<(u32, u32)>,
+}
+
+impl Numbers {
+    fn sort(&mut self) {
+        self.pairs.sort_unstable();
+        let mut highest = 0;
+        self.bounds.extend(self.pairs.iter().map(|(_, right)| {
+            highest = highest.max(*right);
+            (highest, *right)
+        }));
+        let mut lowest = u32::MAX;
+        for (_, right) in self.bounds.iter_mut().rev() {
+            lowest = lowest.min(*right);
+            *right = lowest;
+        }
+    }
+
+    /// Is one of them before an entry with these numbers on one side, and after it on the other?
+    fn have_crossed(&self, left: u32, right: u32) -> bool {
+        let after = self.pairs.partition_point(|(number, _)| *number <= left);
+        let before = after.checked_sub(1).and_then(|last| self.bounds.get(last));
+        before.is_some_and(|(highest, _)| *highest > right)
+            || self.bounds.get(after).is_some_and(|(_, lowest)| *lowest <= right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_one_path_are_found_as_if_compared_one_by_one() {
+        let numbers: Vec<(u32, u32)> = (0..23).map(|n| (n * 7 % 23, n * 5 % 23)).collect();
+        for count in 0..numbers.len() {
+            let (of_path, others) = numbers.split_at(count);
+            let mut all = Numbers { pairs: of_path.to_vec(), bounds: Vec::new() };
+            all.sort();
+            for (left, right) in others {
+                let expected = of_path.iter().any(|(x, y)| (left < x) != (right < y));
+                assert_eq!(all.have_crossed(*left, *right), expected, "{of_path:?} {left} {right}");
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Layers, compared entry by entry.
 //!
-//! `compare.rs` decides which layers of two images are read, pairs them (by the room `pair`) and compares the pairs.
+//! `plan.rs` says which layers of two images have to be read; `compare.rs` reads and pairs them (by the room `pair`) and
+//! compares the pairs.
 //! `reader.rs` makes one compact record (`record.rs`) of each entry; `path.rs`, `pax.rs` and `unmodelled.rs` read names,
 //! PAX records, and what belongs to no field. `entries.rs` pairs the records of two layers by path and compares them field
 //! by field, with `attributes.rs` for PAX records and times, `links.rs` for what hard links lead to, `moved.rs` for files
@@ -15,6 +16,7 @@ mod links;
 mod moved;
 mod path;
 pub(crate) mod pax;
+pub(crate) mod plan;
 pub(crate) mod programs;
 mod raise;
 pub(crate) mod reader;

@@ -1,6 +1,7 @@
 //! Files that have another name on the other side, and the same content.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::diff::layer::record::Record;
 use crate::diff::model::Findings;
@@ -9,7 +10,7 @@ use crate::error::printable;
 /// Files of each side by content, to find what has only another name.
 #[derive(Default)]
 pub(crate) struct Moved {
-    by_content: HashMap<[u8; 32], [Vec<(usize, Vec<u8>)>; 2]>,
+    by_content: HashMap<[u8; 32], [Vec<(usize, Arc<[u8]>)>; 2]>,
 }
 
 impl Moved {
@@ -17,7 +18,7 @@ impl Moved {
     pub(crate) fn add(&mut self, side: usize, record: &Record, difference: usize) {
         let Some(content) = record.content else { return };
         if let Some(list) = self.by_content.entry(content).or_default().get_mut(side) {
-            list.push((difference, record.path().to_vec()));
+            list.push((difference, record.shared_path()));
         }
     }
 

@@ -1,8 +1,8 @@
-//! Names of entries as paths: what a name in a tar stream stands for when it is unpacked.
+//! Names of entries as paths: where an entry of a tar stream is unpacked to.
 
 use std::borrow::Cow;
 
-/// The path below the root: without `./`, `/` and `//`, and with `..` followed as far as the name itself tells.
+/// The path below the root: without `./`, `/` and `//`, and with `..` resolved within the name itself.
 /// Nothing is copied where the path is a part of the name.
 pub(crate) fn normal(name: &[u8]) -> Cow<'_, [u8]> {
     let (start, end) = bounds(name);

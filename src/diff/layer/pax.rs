@@ -16,7 +16,7 @@ use crate::tar::Entry;
 const VALUE_MAX: usize = 256;
 /// Paths longer than this are, too: no system has such a path.
 const PATH_MAX: usize = 4096;
-/// Bytes of PAX records that are kept of one entry; a digest stands for the others.
+/// Bytes of PAX records that are kept of one entry; of the others only a digest is.
 const RECORDS_MAX: usize = 4096;
 /// Bytes of names and records of an entry that the promise of memory counts with.
 const EACH: usize = 300;
@@ -118,7 +118,7 @@ pub(crate) fn records(entry: &Entry) -> PaxRecords {
     kept.into()
 }
 
-/// PAX records that stand for a field of the header, which is compared as such.
+/// PAX records that replace a field of the header: the field is compared.
 fn repeats_header(key: &[u8]) -> bool {
     matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname")
 }
@@ -130,7 +130,7 @@ pub(crate) fn short(value: &[u8]) -> Box<[u8]> {
     short_text(value).into_bytes().into()
 }
 
-/// libarchive's own name for an extended attribute, with its value in base64. Where it stands beside Schily's, readers
+/// libarchive's own name for an extended attribute, with its value in base64. Where an entry has both, readers
 /// differ about which one counts.
 fn one_name_for_xattrs(records: &mut [Pair<'_>]) {
     const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";

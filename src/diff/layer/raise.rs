@@ -1,11 +1,12 @@
-//! Files that lie among logs and caches and may run all the same, as configs and links in any layer tell.
+//! Files among logs and caches that may run all the same: configs, and links in any layer, lead to them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::causes::Class;
-use crate::diff::layer::compare::{Comparison, expected};
+use crate::diff::layer::compare::Comparison;
 use crate::diff::layer::path::normal;
+use crate::diff::layer::plan::expected;
 use crate::diff::layer::programs::{LinksIn, Reached};
 use crate::diff::model::{Difference, Rank};
 use crate::diff::view::{Image, Layer};
@@ -21,7 +22,7 @@ impl Comparison<'_> {
         self.idle.entry(place).or_default().extend(idle);
     }
 
-    /// Makes content of what may run in one of these images, whose differences stand in these places.
+    /// Makes content of what may run in one of these images; their differences are in these places.
     pub(crate) fn raise(&mut self, images: [&Image; 2], places: &[usize]) -> Result<()> {
         if places.iter().all(|place| self.idle.get(place).is_none_or(Vec::is_empty)) {
             return Ok(());

@@ -75,7 +75,7 @@ impl Reader {
             }
             Event::Global(entry) => {
                 self.complete();
-                self.loose(entry);
+                self.unowned(entry);
                 let times = entry.times().filter_map(|site| Some((site.field, site.value?)));
                 let known = self.records.global_times.len();
                 self.records.global_times.extend(times);
@@ -89,7 +89,7 @@ impl Reader {
             }
             Event::End(entry) => {
                 self.complete();
-                self.loose(entry);
+                self.unowned(entry);
             }
             Event::Rest(bytes) => {
                 let length = &mut self.records.rest.0;
@@ -118,7 +118,7 @@ impl Reader {
     }
 
     /// Headers that belong to no entry.
-    fn loose(&mut self, entry: &Entry) {
+    fn unowned(&mut self, entry: &Entry) {
         let own = unmodelled::of_extensions(entry);
         if own != 0 {
             let mut hasher = DefaultHasher::new();

@@ -36,10 +36,10 @@ pub(crate) struct Meta {
 /// PAX records that are no times and repeat no field of the header, sorted by key.
 pub(crate) type PaxRecords = Box<[(Box<[u8]>, Box<[u8]>)]>;
 
-/// An entry. A layer may have hundreds of thousands of them, so what few have stands apart.
+/// An entry. A layer may have hundreds of thousands of them, so what only few have is apart.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// The name as it stands in the stream; differences share it.
+    /// The name as it is in the stream; differences share it.
     pub(crate) raw: Arc<[u8]>,
     /// Where in `raw` the path begins and ends: without `./`, `/` and a slash at the end.
     pub(crate) bounds: (u32, u32),
@@ -70,7 +70,7 @@ pub(crate) struct ExtraFields {
     pub(crate) extension_names: u64,
     /// The hash of the other names that a sparse file's headers have, which may hold a process id.
     pub(crate) sparse_names: u64,
-    /// The hash of what of the extension headers belongs to no field, and of the padding behind the content unless it
+    /// The hash of what of the extension headers belongs to no field, and of the padding after the content unless it
     /// is all zeros.
     pub(crate) unmodelled: (u64, u64),
     /// The size with all holes filled, of a sparse file.
@@ -78,7 +78,7 @@ pub(crate) struct ExtraFields {
 }
 
 impl Record {
-    /// The path, without `./` and `/` before it and without a slash behind it.
+    /// The path, without `./` and `/` before it and without a slash at the end.
     pub(crate) fn path(&self) -> &[u8] {
         let part = || self.raw.get(self.bounds.0 as usize..self.bounds.1 as usize).unwrap_or_default();
         self.extra().folded.as_deref().unwrap_or_else(part)
@@ -96,7 +96,7 @@ impl Record {
         self.extra.as_deref().unwrap_or(&NONE)
     }
 
-    /// The name as it stands in the stream.
+    /// The name as it is in the stream.
     pub(crate) fn raw_name(&self) -> &[u8] {
         &self.raw
     }
@@ -111,7 +111,7 @@ impl Record {
         self.is_file() && (self.meta.mode & EXECUTABLE != 0 || self.has_magic)
     }
 
-    /// What it is to whoever looks for what matters.
+    /// How much it matters.
     pub(crate) fn rank(&self) -> Rank {
         let is_run = self.is_program() || self.is_hard_link() && self.meta.mode & EXECUTABLE != 0;
         match is_run {
@@ -165,7 +165,7 @@ impl Record {
         }
     }
 
-    /// For people: what the type flag stands for.
+    /// For people: the meaning of the type flag.
     pub(crate) fn kind_name(&self) -> &'static str {
         match self.meta.kind {
             b'0' | b'7' | b'S' => "file",
@@ -192,7 +192,7 @@ pub(crate) struct Records {
     pub(crate) global_times: Vec<(Field, Instant)>,
     /// A hash of what of global headers, and of extension headers that no entry follows, belongs to no field.
     pub(crate) unmodelled: u64,
-    /// Bytes behind the first block of the end marker, and a hash of them unless all are zero.
+    /// Bytes after the first block of the end marker, and a hash of them unless all are zero.
     pub(crate) rest: (u64, Option<[u8; 32]>),
     pub(crate) facts: Option<Facts>,
 }

@@ -1,4 +1,4 @@
-//! What of two layers is about no entry alone: the order of entries, global headers, the end.
+//! What belongs to no single entry: the order of entries, global headers, the end.
 
 use std::collections::BTreeMap;
 
@@ -63,8 +63,8 @@ impl Comparer<'_, '_> {
             let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
             self.findings.push(difference.note(text));
         }
-        // Another number of zeros that fill up a record is no news beside what made the number another; but where all
-        // else goes away when both are rewritten, it stays.
+        // Another number of zeros that fill up a record follows from the difference that changed the size; but it is
+        // reported where all else goes away when both are rewritten, as it stays.
         let follows = || self.findings.differences.iter().any(|other| other.place == self.place && !other.restamps);
         if a.rest != b.rest && !(is_blocking(layers) && follows()) {
             let text = |records: &Records| {
@@ -95,7 +95,7 @@ impl Comparer<'_, '_> {
     }
 }
 
-/// Do the zeros at the end merely fill up a record of 20 blocks, as tar writes them? Then their number follows from
+/// Do the zeros at the end only fill up a record of 20 blocks, as tar writes them? Then their number follows from
 /// what is before them.
 fn is_blocking(layers: [&Records; 2]) -> bool {
     const RECORD: u64 = 20 * 512;

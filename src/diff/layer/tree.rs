@@ -19,7 +19,7 @@ const WHITEOUT: &[u8] = b".wh.";
 pub(crate) struct Tree {
     /// The entries of the layers that were put on top of each other; of those that are hidden, too.
     layers: Vec<Layer>,
-    /// What stands at each path: the place in `layers`, and the entry there.
+    /// What is at each path: the place in `layers`, and the entry there.
     files: BTreeMap<Arc<[u8]>, (u32, u32)>,
 }
 

@@ -1,5 +1,5 @@
-//! What of an entry's headers belongs to no field that is compared, as a hash: how numbers and records are written,
-//! bytes without a meaning. Rewriting keeps all of it, so that it must not be passed over beside other differences.
+//! The bytes of an entry's headers that belong to no compared field, as a hash: how numbers and records are written, bytes
+//! without a meaning. Rewriting keeps all of them, so that they must be reported even beside other differences.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
@@ -9,7 +9,7 @@ use crate::tar::{Entry, ExtensionKind, Format};
 pub(crate) fn spelling(entry: &Entry) -> u64 {
     let Some(header) = entry.header() else { return 0 };
     let mut block = *header.block();
-    // Name; size and mtime and checksum, which stand side by side; link name.
+    // Name; size and mtime and checksum, which are side by side; link name.
     let mut blank = vec![0..100, 124..156, 157..257];
     blank.push(match entry.format() {
         Format::Ustar | Format::Star => 345..500,
@@ -26,7 +26,7 @@ pub(crate) fn spelling(entry: &Entry) -> u64 {
     hasher.finish()
 }
 
-/// What of the extension headers is neither a name, a time nor the value of a record that stands for a field.
+/// What of the extension headers is neither a name, a time nor the value of a record that replaces a field.
 pub(crate) fn of_extensions(entry: &Entry) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut is_empty = true;

@@ -1,4 +1,4 @@
-//! Pairing the elements of two sequences: what is equal first, then what stands in the same gap.
+//! Pairing the elements of two sequences: what is equal first, then what is in the same gap.
 
 /// Beyond this many pairs of elements only the positions count: the table would take too much time.
 const TABLE_MAX: usize = 1 << 22;

@@ -31,29 +31,30 @@ pub(crate) fn pair_images<'i>(a: &'i [Image], b: &'i [Image]) -> Vec<[Option<&'i
         |image, _| vec![Key::Platform(&image.platform)],
         |image, _| if image.names.is_empty() { vec![Key::Unnamed] } else { named(image) },
     ];
-    let mut partners: Vec<Option<usize>> = vec![None; a.len()];
+    let mut counterparts: Vec<Option<usize>> = vec![None; a.len()];
     let mut taken = vec![false; b.len()];
     if let ([_], [_]) = (a, b) {
         // One image on each side: there is nothing else that they could be compared with.
-        (partners, taken) = (vec![Some(0)], vec![true]);
+        (counterparts, taken) = (vec![Some(0)], vec![true]);
     }
     for keys in rounds {
-        round(keys, [a, b], &mut partners, &mut taken);
+        round(keys, [a, b], &mut counterparts, &mut taken);
     }
-    let left = a.iter().zip(&partners).map(|(x, partner)| [Some(x), partner.and_then(|number| b.get(number))]);
+    let left =
+        a.iter().zip(&counterparts).map(|(x, counterpart)| [Some(x), counterpart.and_then(|number| b.get(number))]);
     let right = b.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(y, _)| [None, Some(y)]);
     left.chain(right).collect()
 }
 
-/// Each image of A without a partner is given the first of B that is not taken and has a key of it.
-fn round(keys: Keys, images: [&[Image]; 2], partners: &mut [Option<usize>], taken: &mut [bool]) {
+/// Each image of A without a counterpart is given the first of B that is not taken and has a key of it.
+fn round(keys: Keys, images: [&[Image]; 2], counterparts: &mut [Option<usize>], taken: &mut [bool]) {
     let mut by_key: HashMap<Key<'_>, VecDeque<usize>> = HashMap::new();
     for (number, image) in images[1].iter().enumerate().filter(|(number, _)| taken.get(*number) == Some(&false)) {
         for key in keys(image, false) {
             by_key.entry(key).or_default().push_back(number);
         }
     }
-    for (image, partner) in images[0].iter().zip(partners).filter(|(_, partner)| partner.is_none()) {
+    for (image, counterpart) in images[0].iter().zip(counterparts).filter(|(_, counterpart)| counterpart.is_none()) {
         let mut first = None;
         for key in keys(image, true) {
             let Some(list) = by_key.get_mut(&key) else { continue };
@@ -62,7 +63,7 @@ fn round(keys: Keys, images: [&[Image]; 2], partners: &mut [Option<usize>], take
             }
             first = first.into_iter().chain(list.front().copied()).min();
         }
-        *partner = first;
+        *counterpart = first;
         if let Some(taken) = first.and_then(|number| taken.get_mut(number)) {
             *taken = true;
         }

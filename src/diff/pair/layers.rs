@@ -7,7 +7,7 @@ use crate::diff::layer::record::{self, Records};
 use crate::diff::pair::align::{Pair, by_position};
 use crate::diff::view::Image;
 
-/// Below this share of common paths two layers are not each other's.
+/// Below this share of common paths two layers are not counterparts.
 const SIMILAR: f64 = 0.2;
 /// What the same command counts, as a share of common paths.
 const COMMAND: f64 = 0.3;
@@ -65,7 +65,7 @@ pub(crate) fn pair_gap(
     pairs
 }
 
-/// Layers that are like none: as many as on the other side go together, else each stands alone.
+/// Layers that are like none: as many as on the other side go together, else none has a counterpart.
 fn leftovers(a: &mut Vec<usize>, b: &mut Vec<usize>) -> Vec<Pair> {
     let (a, b) = (std::mem::take(a), std::mem::take(b));
     if a.len() == b.len() {
@@ -74,7 +74,7 @@ fn leftovers(a: &mut Vec<usize>, b: &mut Vec<usize>) -> Vec<Pair> {
     a.into_iter().map(|i| (Some(i), None)).chain(b.into_iter().map(|j| (None, Some(j)))).collect()
 }
 
-/// What tells whether two layers are each other's.
+/// What decides whether two layers are counterparts.
 struct Sketch {
     command: String,
     /// Hashes of all paths, sorted.
@@ -94,7 +94,7 @@ impl Sketch {
         Self { command, paths }
     }
 
-    /// 0 where nothing speaks for it.
+    /// How much two layers have in common; 0 is nothing.
     fn score(&self, other: &Self) -> f64 {
         let (mut i, mut j, mut common) = (0, 0, 0usize);
         while let (Some(x), Some(y)) = (self.paths.get(i), other.paths.get(j)) {

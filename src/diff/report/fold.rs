@@ -18,7 +18,7 @@ pub(crate) struct Group<'r> {
 }
 
 impl Group<'_> {
-    /// The parts of the image that its members stand in: `layers 0, 2`.
+    /// The parts of the image that its members are in: `layers 0, 2`.
     pub(crate) fn places(&self, report: &Report) -> String {
         const SHOWN: usize = 6;
         let mut names: Vec<String> = Vec::new();
@@ -55,7 +55,7 @@ impl Group<'_> {
         range.map(|(low, high)| if low == high { low.to_string() } else { format!("{low} to {high}") })
     }
 
-    /// What its values come to, in a line.
+    /// A summary of its values, in a line.
     pub(crate) fn summary(&self) -> String {
         let has = |side: usize| self.members.iter().all(|d| d.values.get(side).is_some_and(Option::is_some));
         match (self.range(0), self.range(1)) {
@@ -103,7 +103,7 @@ impl<'r> Shown<'r> {
     }
 }
 
-/// Is it a file of which nobody knows why it differs? A cause that is guessed from a command says nothing of a file.
+/// Is it a file that differs for no known reason? A cause that is guessed from a command explains no single file.
 fn is_listed(difference: &Difference) -> bool {
     let is_guessed = difference.cause.is_none_or(Cause::is_of_commands);
     difference.class == Class::Content && !difference.path.is_empty() && (is_guessed || difference.rank != Rank::Other)
@@ -148,11 +148,11 @@ pub(crate) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> V
 fn general(field: &str) -> String {
     let mut out = String::with_capacity(field.len());
     let mut rest = field;
-    while let Some((before, behind)) = rest.split_once('[') {
+    while let Some((before, after)) = rest.split_once('[') {
         out.push_str(before);
         out.push('[');
-        let digits = behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, tail) = behind.split_at_checked(digits).unwrap_or(("", behind));
+        let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = after.split_at_checked(digits).unwrap_or(("", after));
         out.push_str(if !number.is_empty() && tail.starts_with(']') { "*" } else { number });
         rest = tail;
     }

@@ -30,7 +30,7 @@ pub fn html(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     for difference in &report.differences {
         *counts.entry(difference.class).or_default() += 1;
     }
-    // The checkboxes stand before all that they hide, as a selector only looks ahead.
+    // The checkboxes come before everything that they hide: a selector only matches what follows.
     for class in counts.keys() {
         let _ = writeln!(page, "<input class=f type=checkbox checked id=f-{class}>");
     }
@@ -52,7 +52,7 @@ pub fn html(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     out.write_all(page.as_bytes())
 }
 
-/// Makes any text fit to stand in an element or a quoted attribute, with nothing that is not shown.
+/// Makes any text fit for an element or a quoted attribute, with nothing that is not shown.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -75,7 +75,7 @@ fn escape(text: &str) -> String {
 fn head(page: &mut String, report: &Report) {
     page.push_str("<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n");
     page.push_str("<meta name=viewport content=\"width=device-width,initial-scale=1\">\n");
-    // Whatever should slip through could still not run or fetch anything.
+    // Even if any markup got through, it could not run or fetch anything.
     page.push_str(
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
     );
@@ -119,7 +119,7 @@ fn header(page: &mut String, report: &Report) {
     };
     let meaning = match verdict {
         Verdict::Identical => "nothing differs",
-        Verdict::Accepted => "nothing differs but what somebody accepts",
+        Verdict::Accepted => "only accepted differences",
         Verdict::SameAfterRestamping => "rewriting both with the same options makes them equal",
         Verdict::Explainable => "they differ, but in nothing of the class content",
         Verdict::Different => "something differs that runs, is read, or is granted",
@@ -194,7 +194,7 @@ fn groups(page: &mut String, groups: &[Group<'_>]) {
     let mut next = groups.iter().skip(1);
     for group in groups {
         self::group(page, group);
-        // Groups of one cause stand together, and it is told once.
+        // Groups of one cause follow each other, and it is explained after the last of them.
         let is_last = next.next().is_none_or(|next| (next.class, next.cause) != (group.class, group.cause));
         if let Some(cause) = group.cause.filter(|_| is_last) {
             self::cause(page, group.class, cause);
@@ -202,7 +202,7 @@ fn groups(page: &mut String, groups: &[Group<'_>]) {
     }
 }
 
-/// Files one by one, and each cause of them once behind all.
+/// Files one by one, and each cause of them once after all.
 fn files(page: &mut String, files: &[&Difference]) {
     for one in files.iter().take(ROWS) {
         difference(page, one);

@@ -23,10 +23,10 @@
 //! }
 //! ```
 //!
-//! `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What stands
+//! `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What is
 //! inside an archive has the archive's path, `!`, and the path in it. `path` is made printable; `path_hex` has the
 //! bytes where that changed them. Neither paths nor values are cut. The verdict `accepted` is that of images which
-//! differ in nothing but what somebody accepts.
+//! have only accepted differences.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -100,7 +100,7 @@ impl Printer<'_, '_> {
         let mut next = groups.iter().skip(1);
         for group in groups {
             self.group(group, with_image);
-            // Groups of one cause stand together, and it is told once.
+            // Groups of one cause follow each other, and it is explained after the last of them.
             let is_last = next.next().is_none_or(|next| (next.class, next.cause) != (group.class, group.cause));
             if let Some(cause) = group.cause.filter(|_| is_last) {
                 self.cause(cause);
@@ -113,7 +113,7 @@ impl Printer<'_, '_> {
         self.line(&self.paint(&text, DIM));
     }
 
-    /// Files one by one, and each cause of them once behind all.
+    /// Files one by one, and each cause of them once after all.
     fn files(&mut self, files: &[&Difference], with_image: bool) {
         let limit = if self.style.verbose { files.len() } else { LISTED_FILES.min(files.len()) };
         let (listed, more) = files.split_at_checked(limit).unwrap_or((files, &[]));
@@ -167,7 +167,7 @@ impl Printer<'_, '_> {
     }
 
     fn group(&mut self, group: &Group<'_>, with_image: bool) {
-        // What no cause explains is what somebody has to look at.
+        // What no cause explains needs a look.
         let matters = group.class == Class::Content && group.cause.is_none();
         let limit = if matters { LISTED_CONTENT } else { LISTED };
         let total = group.members.len();

@@ -2,7 +2,8 @@
 
 use restamp::causes::CAUSES;
 
-use crate::diff::{Pair, T, file, image};
+use crate::diff::{BUILD, Pair, T, file, image};
+use crate::support::layout::Layout;
 use crate::support::tarball::{Entry, tar};
 
 #[test]
@@ -86,4 +87,23 @@ fn a_whiteout_counts_if_it_hides_something() {
     pair(&[Entry::file(".wh.nothing", "", T)]).expect(&[("whiteout", ".wh.nothing", "entry")]);
     pair(&[Entry::file("d/.wh..wh..opq", "", T)]).expect(&[("content", "d/.wh..wh..opq", "entry")]);
     pair(&[Entry::file("d/.wh.x", "", T)]).expect(&[("content", "d/.wh.x", "entry")]);
+}
+
+#[test]
+fn a_whiteout_that_hides_something_in_one_of_two_images_counts() {
+    let with = |content: &str| tar(&[file(content, "1")]);
+    let upper = |hidden: &[Entry]| tar(&[&[file("f", "2")], hidden].concat());
+    let whiteout = Entry::file(".wh.x", "", T);
+    for (lower, expected) in [(["x", "y"], "content"), (["y", "x"], "content"), (["y", "z"], "whiteout")] {
+        let layout = |upper: &[u8]| {
+            let mut layout = Layout::default();
+            for (name, lower) in ["app:1", "app:2"].into_iter().zip(lower) {
+                let descriptor = layout.put_image(&image(vec![with(lower), upper.to_vec()]), &BUILD);
+                layout.name(descriptor, name, &BUILD);
+            }
+            layout.tar(&BUILD)
+        };
+        let pair = Pair::of(&layout(&upper(&[])), &layout(&upper(std::slice::from_ref(&whiteout))));
+        pair.expect(&[(expected, ".wh.x", "entry")]);
+    }
 }
