@@ -4,13 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::header::{Block, Format, Header, Number, c_string};
-use super::pax::{self, Record, Records};
+use super::pax::{self, Record, RecordIndex, RecordKey, Records};
 use super::{BLOCK, TOC_NAME};
 use crate::error::{Error, Result, printable};
 use crate::stamp::Instant;
-
-/// The record that holds the name of a sparse file.
-const SPARSE_NAME: &[u8] = b"GNU.sparse.name";
 
 /// What an extension header is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +59,7 @@ pub struct Extension<'a> {
     pub padding: &'a [u8],
     /// Where its header block begins in the stream.
     pub offset: u64,
+    has_times: bool,
 }
 
 impl<'a> Extension<'a> {
@@ -75,9 +73,10 @@ impl<'a> Extension<'a> {
         Records::new(payload, self.offset.saturating_add(BLOCK as u64)).map_while(Result::ok)
     }
 
-    /// The last value of a record that is not empty: an empty one takes back what stood before it.
-    pub fn record(&self, key: &[u8]) -> Option<&'a [u8]> {
-        self.records().filter(|record| record.key == key).last().map(|record| record.value).filter(|v| !v.is_empty())
+    /// Those of the records that are times.
+    pub fn time_records(&self) -> impl Iterator<Item = (&'static str, Record<'a>)> + use<'a> {
+        let records = self.has_times.then(|| self.records()).into_iter().flatten();
+        records.filter_map(|record| Some((record.time_key()?, record)))
     }
 }
 
@@ -88,6 +87,11 @@ struct Part {
     start: usize,
     payload: usize,
     end: usize,
+    has_times: bool,
+    /// Is there a record that gives a size?
+    has_size: bool,
+    /// Is there one that no later record takes back?
+    gives_size: bool,
 }
 
 /// The last entry of a stream: its extension headers, its header block, where they are, what they say.
@@ -99,6 +103,8 @@ pub struct Entry {
     /// that an ordinary entry costs no allocation.
     raw: Vec<u8>,
     parts: Vec<Part>,
+    /// The last PAX header, whose records apply: where its payload begins in `raw`, and what it says.
+    pax: Option<(usize, RecordIndex)>,
     block: Option<Block>,
     offset: u64,
     block_offset: u64,
@@ -111,6 +117,7 @@ impl Entry {
     pub(super) fn clear(&mut self, offset: u64) {
         self.raw.clear();
         self.parts.clear();
+        self.pax = None;
         self.block = None;
         self.offset = offset;
         self.block_offset = offset;
@@ -122,15 +129,23 @@ impl Entry {
     pub(super) fn push_extension(&mut self, kind: ExtensionKind, block: &Block) {
         let start = self.raw.len();
         self.raw.extend_from_slice(block);
-        self.parts.push(Part { kind, start, payload: 0, end: self.raw.len() });
+        let end = self.raw.len();
+        self.parts.push(Part { kind, start, payload: 0, end, has_times: false, has_size: false, gives_size: false });
+        if kind == ExtensionKind::Pax {
+            self.pax = Some((end, RecordIndex::default()));
+        }
     }
 
-    /// Adds the payload, padding included, of the last extension header.
-    pub(super) fn push_payload(&mut self, bytes: &[u8], payload: usize) {
+    /// Adds the payload, padding included, of the last extension header, and what its records say.
+    pub(super) fn push_payload(&mut self, bytes: &[u8], payload: usize, index: RecordIndex) {
         self.raw.extend_from_slice(bytes);
-        if let Some(part) = self.parts.last_mut() {
-            part.payload = payload;
-            part.end = self.raw.len();
+        let Some(part) = self.parts.last_mut() else { return };
+        part.payload = payload;
+        part.end = self.raw.len();
+        (part.has_times, part.has_size) = (index.has_times, index.has_size);
+        part.gives_size = index.value(RecordKey::Size).is_some();
+        if let Some((_, empty)) = self.pax.as_mut().filter(|_| part.kind == ExtensionKind::Pax) {
+            *empty = index;
         }
     }
 
@@ -156,7 +171,8 @@ impl Entry {
             let (block, rest) = self.raw.get(part.start..part.end)?.split_first_chunk()?;
             let (payload, padding) = rest.split_at_checked(part.payload)?;
             let offset = self.offset.saturating_add(part.start as u64);
-            Some(Extension { kind: part.kind, header: Header::new(block), payload, padding, offset })
+            let header = Header::new(block);
+            Some(Extension { kind: part.kind, header, payload, padding, offset, has_times: part.has_times })
         })
     }
 
@@ -200,7 +216,7 @@ impl Entry {
 
     /// The prefix, which may be empty, and the rest of the name behind a slash.
     fn name_parts(&self) -> (&[u8], &[u8]) {
-        let long = self.pax(SPARSE_NAME).or_else(|| self.pax(b"path")).or_else(|| self.long_name());
+        let long = self.pax(RecordKey::SparseName).or_else(|| self.pax(RecordKey::Path)).or_else(|| self.long_name());
         match (long, self.header()) {
             (Some(name), _) => (b"", name),
             (None, Some(header)) => (header.prefix(), header.name()),
@@ -211,9 +227,9 @@ impl Entry {
     /// The names beside that of the file which GNU tar gives to a sparse file whose own name is a PAX record, and which
     /// hold its process id: the header's, prefix and name, and the PAX path where it is too long for the header.
     pub fn sparse_file_names(&self) -> Option<([&[u8]; 2], Option<&[u8]>)> {
-        self.pax(SPARSE_NAME)?;
+        self.pax(RecordKey::SparseName)?;
         let header = self.header()?;
-        Some(([header.prefix(), header.name()], self.pax(b"path")))
+        Some(([header.prefix(), header.name()], self.pax(RecordKey::Path)))
     }
 
     /// GNU's long name.
@@ -223,7 +239,7 @@ impl Entry {
 
     /// Where a link points to.
     pub fn link_name(&self) -> &[u8] {
-        let long = self.pax(b"linkpath").or_else(|| self.gnu(ExtensionKind::LongLink));
+        let long = self.pax(RecordKey::LinkPath).or_else(|| self.gnu(ExtensionKind::LongLink));
         long.or_else(|| self.header().map(Header::link_name)).unwrap_or_default()
     }
 
@@ -244,7 +260,7 @@ impl Entry {
 
     /// The size of a sparse file with its holes filled; `None` for other files.
     pub fn sparse_size(&self) -> Option<u64> {
-        let recorded = self.pax(b"GNU.sparse.realsize").or_else(|| self.pax(b"GNU.sparse.size"));
+        let recorded = self.pax(RecordKey::SparseRealSize).or_else(|| self.pax(RecordKey::SparseSize));
         let size = match recorded {
             Some(text) => pax::parse_integer(text),
             None => self.header().filter(|header| header.kind() == b'S').and_then(Header::gnu_real_size),
@@ -259,22 +275,22 @@ impl Entry {
 
     /// The owner.
     pub fn uid(&self) -> i64 {
-        self.pax(b"uid").and_then(pax::parse_integer).unwrap_or_else(|| self.number(Number::Uid))
+        self.pax(RecordKey::Uid).and_then(pax::parse_integer).unwrap_or_else(|| self.number(Number::Uid))
     }
 
     /// The group.
     pub fn gid(&self) -> i64 {
-        self.pax(b"gid").and_then(pax::parse_integer).unwrap_or_else(|| self.number(Number::Gid))
+        self.pax(RecordKey::Gid).and_then(pax::parse_integer).unwrap_or_else(|| self.number(Number::Gid))
     }
 
     /// The owner's name.
     pub fn uname(&self) -> &[u8] {
-        self.pax(b"uname").or_else(|| self.header().map(Header::uname)).unwrap_or_default()
+        self.pax(RecordKey::Uname).or_else(|| self.header().map(Header::uname)).unwrap_or_default()
     }
 
     /// The group's name.
     pub fn gname(&self) -> &[u8] {
-        self.pax(b"gname").or_else(|| self.header().map(Header::gname)).unwrap_or_default()
+        self.pax(RecordKey::Gname).or_else(|| self.header().map(Header::gname)).unwrap_or_default()
     }
 
     /// Major and minor number of a device; v7 has none.
@@ -287,7 +303,7 @@ impl Entry {
 
     /// The modification time that extracting the entry gives to its file.
     pub fn mtime(&self) -> Instant {
-        let record = self.pax(pax::MTIME.as_bytes()).and_then(pax::parse_time);
+        let record = self.pax(RecordKey::Mtime).and_then(pax::parse_time);
         record.unwrap_or_else(|| Instant::from_seconds(self.number(Number::Mtime)))
     }
 
@@ -303,15 +319,13 @@ impl Entry {
         self.extensions().rfind(|extension| extension.kind == ExtensionKind::Pax).into_iter().flat_map(|x| x.records())
     }
 
-    /// The extended attributes, name and value, that come as `SCHILY.xattr.` records.
-    pub fn xattrs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pax_records().filter_map(|record| Some((record.key.strip_prefix(b"SCHILY.xattr.")?, record.value)))
-    }
-
     /// The size that the headers declare.
     pub(super) fn declared_size(&self) -> Result<i64> {
         let in_header = self.header().and_then(|header| header.number(Number::Size)).unwrap_or(0);
-        let size = self.pax(b"size").and_then(pax::parse_integer).unwrap_or(in_header);
+        let size = self.pax(RecordKey::Size).and_then(pax::parse_integer).unwrap_or(in_header);
+        if !self.parts.iter().any(|part| part.has_size) {
+            return Ok(size);
+        }
         // Of several PAX headers Go's reader takes the last, libarchive all; a record may also be there twice.
         let sizes = self.extensions().filter(|extension| extension.kind == ExtensionKind::Pax);
         for record in sizes.flat_map(|extension| extension.records()).filter(|record| record.key == b"size") {
@@ -326,11 +340,16 @@ impl Entry {
         Ok(size)
     }
 
+    /// Does any PAX header give the entry a size?
+    pub(super) fn has_pax_size(&self) -> bool {
+        self.parts.iter().any(|part| part.kind == ExtensionKind::Pax && part.gives_size)
+    }
+
     /// In v7 a directory is a file whose name ends in a slash. `None` if there is both a PAX path and a long name, of which
     /// one ends so: readers differ about which of them counts.
     pub(super) fn is_v7_directory(&self) -> Option<bool> {
         let ends = |name: &[u8]| name.ends_with(b"/");
-        match (self.pax(b"path").map(ends), self.long_name().map(ends)) {
+        match (self.pax(RecordKey::Path).map(ends), self.long_name().map(ends)) {
             (Some(path), Some(long)) => (path == long).then_some(path),
             (Some(is_directory), None) | (None, Some(is_directory)) => Some(is_directory),
             (None, None) => {
@@ -342,11 +361,9 @@ impl Entry {
     }
 
     /// A PAX record that applies and is not empty.
-    pub(super) fn pax(&self, key: &[u8]) -> Option<&[u8]> {
-        if self.parts.is_empty() {
-            return None;
-        }
-        self.extensions().rfind(|extension| extension.kind == ExtensionKind::Pax)?.record(key)
+    fn pax(&self, key: RecordKey) -> Option<&[u8]> {
+        let (start, index) = self.pax.as_ref()?;
+        self.raw.get(*start..)?.get(index.value(key)?)
     }
 
     fn gnu(&self, kind: ExtensionKind) -> Option<&[u8]> {

@@ -5,7 +5,8 @@
 
 use super::entry::{Entry, ExtensionKind};
 use super::header::{Block, Format, Header, Number, sparse_block_goes_on};
-use super::{BLOCK, EXTENSION_MAX, EXTENSIONS_COUNT_MAX, EXTENSIONS_MAX, TOC_NAME, pax};
+use super::pax::{self, RecordIndex};
+use super::{BLOCK, EXTENSION_MAX, EXTENSIONS_COUNT_MAX, EXTENSIONS_MAX, TOC_NAME};
 use crate::error::{Error, Result, printable, quoted};
 
 /// What a [`Framer`] has to be given next.
@@ -288,11 +289,13 @@ impl Framer {
         let Some(payload) = bytes.get(..length) else {
             return Err(self.cut("payload of an extension header", length, bytes.len(), at));
         };
-        if matches!(kind, ExtensionKind::Pax | ExtensionKind::Global) {
+        let index = if matches!(kind, ExtensionKind::Pax | ExtensionKind::Global) {
             let owner = self.entry.extensions().next_back().map(|extension| extension.header.name());
-            pax::validate(payload, at).map_err(|error| named(error, owner.unwrap_or_default()))?;
-        }
-        self.entry.push_payload(bytes, length);
+            pax::read(payload, at).map_err(|error| named(error, owner.unwrap_or_default()))?
+        } else {
+            RecordIndex::default()
+        };
+        self.entry.push_payload(bytes, length, index);
         self.state = State::Header;
         self.extension_complete(kind)
     }
@@ -303,11 +306,7 @@ impl Framer {
         }
         // Go drops a PAX header that a global one follows, others keep it for the entry: which content there is
         // must not depend on it.
-        let has_size = |entry: &Entry| {
-            let mut headers = entry.extensions().filter(|extension| extension.kind == ExtensionKind::Pax);
-            headers.any(|extension| extension.record(b"size").is_some())
-        };
-        if has_size(&self.entry) {
+        if self.entry.has_pax_size() {
             return Err(Error::refused(
                 "a PAX header with a size stands before a global header: readers disagree about which entry it is for",
             )

@@ -2,6 +2,7 @@
 //! (POSIX.1-2017, pax, "pax Extended Header").
 
 use std::io::Write as _;
+use std::ops::Range;
 
 use crate::error::{Error, Result, printable};
 use crate::stamp::Instant;
@@ -73,7 +74,7 @@ impl<'a> Iterator for Records<'a> {
 fn split_record(bytes: &[u8], offset: u64) -> Result<(Record<'_>, &[u8]), &'static str> {
     const LENGTH: &str = "the record's length in decimal digits and a space";
     let space = bytes.iter().take(24).position(|byte| *byte == b' ').ok_or(LENGTH)?;
-    let length = bytes.get(..space).and_then(parse_integer).and_then(|length| usize::try_from(length).ok());
+    let length = bytes.get(..space).and_then(parse_length);
     let (raw, rest) = length
         .ok_or(LENGTH)
         .and_then(|length| bytes.split_at_checked(length).ok_or("a record that ends within its header"))?;
@@ -92,13 +93,78 @@ fn split_record(bytes: &[u8], offset: u64) -> Result<(Record<'_>, &[u8]), &'stat
     Ok((Record { key, value, raw, offset }, rest))
 }
 
-/// Checks what a reader would read: that all records are records, and that numbers and times are such.
-pub(super) fn validate(payload: &[u8], offset: u64) -> Result<()> {
+/// The keys of the records that an entry is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RecordKey {
+    Path,
+    LinkPath,
+    Size,
+    Uid,
+    Gid,
+    Uname,
+    Gname,
+    Mtime,
+    SparseName,
+    SparseSize,
+    SparseRealSize,
+}
+
+impl RecordKey {
+    const COUNT: usize = Self::SparseRealSize as usize + 1;
+
+    fn of(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"path" => Self::Path,
+            b"linkpath" => Self::LinkPath,
+            b"size" => Self::Size,
+            b"uid" => Self::Uid,
+            b"gid" => Self::Gid,
+            b"uname" => Self::Uname,
+            b"gname" => Self::Gname,
+            b"mtime" => Self::Mtime,
+            b"GNU.sparse.name" => Self::SparseName,
+            b"GNU.sparse.size" => Self::SparseSize,
+            b"GNU.sparse.realsize" => Self::SparseRealSize,
+            _ => return None,
+        })
+    }
+}
+
+/// What the records of one PAX header say, read once: there may be a hundred thousand of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecordIndex {
+    /// Where in the payload the value is that counts; the others are empty.
+    values: [Range<usize>; RecordKey::COUNT],
+    /// Is a time among the records?
+    pub(super) has_times: bool,
+    /// Is a size among them that is not empty?
+    pub(super) has_size: bool,
+}
+
+impl RecordIndex {
+    /// Where in the payload the last value of a record is; `None` if it is empty: that takes back what stood before it.
+    pub(super) fn value(&self, key: RecordKey) -> Option<Range<usize>> {
+        self.values.get(key as usize).filter(|range| !range.is_empty()).cloned()
+    }
+}
+
+/// Reads the records of a payload that begins at `offset` in the stream, and checks what a reader would read: that all are
+/// records, and that numbers and times are such.
+pub(super) fn read(payload: &[u8], offset: u64) -> Result<RecordIndex> {
+    let mut index = RecordIndex::default();
+    let mut end = 0;
     for record in Records::new(payload, offset) {
         let record = record?;
+        end += record.raw.len();
+        if let Some(place) = RecordKey::of(record.key).and_then(|key| index.values.get_mut(key as usize)) {
+            // A newline ends the record.
+            *place = end.saturating_sub(1 + record.value.len())..end.saturating_sub(1);
+        }
+        index.has_times |= record.time_key().is_some();
         if record.value.is_empty() {
             continue;
         }
+        index.has_size |= record.key == b"size";
         let expected = if record.time_key().is_some() {
             if parse_time(record.value).is_some() { continue } else { "a decimal number of seconds" }
         } else if matches!(record.key, b"size" | b"uid" | b"gid") {
@@ -111,7 +177,15 @@ pub(super) fn validate(payload: &[u8], offset: u64) -> Result<()> {
             Error::malformed(format!("PAX {}", printable(record.key)), expected, found).at_offset(record.offset)
         );
     }
-    Ok(())
+    Ok(index)
+}
+
+/// The length of a record: digits as a rule, but whatever [`parse_integer`] takes.
+fn parse_length(text: &[u8]) -> Option<usize> {
+    if text.is_empty() || text.len() > 9 || !text.iter().all(u8::is_ascii_digit) {
+        return parse_integer(text).and_then(|length| usize::try_from(length).ok());
+    }
+    Some(text.iter().fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
 }
 
 /// A decimal integer as Go's `strconv.ParseInt` takes it.

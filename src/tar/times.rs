@@ -98,10 +98,10 @@ impl Entry {
                 };
                 TimeSite { field, ..site }
             });
-            let records = extension.records().filter_map(move |record| {
-                let field = Field::Pax { key: record.time_key()?, global: kind == ExtensionKind::Global };
+            let records = extension.time_records().map(move |(key, record)| {
+                let field = Field::Pax { key, global: kind == ExtensionKind::Global };
                 let (offset, length) = (record.offset, record.raw.len());
-                Some(TimeSite { field, value: pax::parse_time(record.value), offset, length })
+                TimeSite { field, value: pax::parse_time(record.value), offset, length }
             });
             own.chain(records)
         });

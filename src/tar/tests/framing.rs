@@ -265,7 +265,10 @@ fn an_entry_says_all_there_is() {
     assert_eq!((entry.name().as_ref(), entry.link_name()), (&b"p"[..], &b"l"[..]));
     assert_eq!((entry.uid(), entry.gid(), entry.uname(), entry.gname()), (3_000_000, 4_000_000, &b"u"[..], &b"g"[..]));
     assert_eq!(entry.mtime(), Instant { seconds: -2, nanos: 500_000_000 });
-    assert_eq!(entry.xattrs().collect::<Vec<_>>(), [(&b"user.a"[..], &b"1=\n"[..])]);
+    assert_eq!(
+        entry.pax_records().nth(7).map(|record| (record.key, record.value)),
+        Some((&b"SCHILY.xattr.user.a"[..], &b"1=\n"[..]))
+    );
     assert_eq!((entry.pax_records().count(), entry.sparse_size()), (9, Some(4096)));
     assert_eq!((entry.offset(), entry.header_offset(), entry.extension_count()), (0, 1024, 1));
 
@@ -277,6 +280,11 @@ fn an_entry_says_all_there_is() {
     let framer = entry_of(&stream![pax(&first), pax(&last), header]);
     assert_eq!((framer.entry().name().as_ref(), framer.entry().uid()), (&b"last"[..], 1000));
     assert_eq!(framer.entry().pax_records().count(), 3);
+    // An empty value takes back what stood before it, and so does a PAX header without records.
+    let framer = entry_of(&stream![pax(&[("path", "p"), ("uid", "7"), ("path", "")]), header]);
+    assert_eq!((framer.entry().name().as_ref(), framer.entry().uid()), (&b"dev/null"[..], 7));
+    let framer = entry_of(&stream![pax(&[("path", "p")]), pax(&[]), header]);
+    assert_eq!(framer.entry().name().as_ref(), b"dev/null");
     let framer = entry_of(&stream![pax(&[("path", "GNUSparseFile.7/f"), ("GNU.sparse.name", "f")]), header]);
     assert_eq!(framer.entry().name().as_ref(), b"f");
     let odd = with(with(block(GNU, b'0', "f", 0, 0), 345, "é/no/time".as_bytes()), 357, b"x");
