@@ -19,6 +19,18 @@ pub struct Error {
 struct Inner {
     kind: Kind,
     place: Place,
+    origin: Origin,
+}
+
+/// Where an error was made, for callers who treat it otherwise than others of its kind.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    #[default]
+    Anywhere,
+    /// A temporary file for a new blob.
+    NewBlob,
+    /// A header block of a tar stream that is none.
+    HeaderBlock,
 }
 
 /// Where in an image something is.
@@ -100,6 +112,21 @@ impl Error {
         }
     }
 
+    /// A new blob could not be written to its temporary file.
+    pub fn of_new_blob(source: io::Error) -> Self {
+        Self::io("cannot write a new blob", source).with_origin(Origin::NewBlob)
+    }
+
+    /// Bytes in the place of a header block of a tar stream that are none.
+    pub(crate) fn no_header_block(expected: impl Into<Cow<'static, str>>, found: impl fmt::Display) -> Self {
+        Self::malformed("header block", expected, found).with_origin(Origin::HeaderBlock)
+    }
+
+    fn with_origin(mut self, origin: Origin) -> Self {
+        self.inner.origin = origin;
+        self
+    }
+
     /// Malformed bytes: `what` was expected to be `expected`, `found` is shown.
     pub fn malformed(
         what: impl Into<Cow<'static, str>>,
@@ -172,6 +199,17 @@ impl Error {
         self
     }
 
+    /// Was it a new blob that could not be written? That is no fault of the input, and no place in it matters.
+    pub fn is_of_new_blob(&self) -> bool {
+        self.inner.origin == Origin::NewBlob
+    }
+
+    /// Does a tar stream not even begin with a header, so that it is no archive?
+    pub fn is_no_archive(&self) -> bool {
+        let Place { entry, offset, .. } = &self.inner.place;
+        self.inner.origin == Origin::HeaderBlock && *offset == Some(0) && entry.is_none()
+    }
+
     /// Is this the read or write end of a pipe that the other side has closed?
     pub fn is_broken_pipe(&self) -> bool {
         matches!(&self.inner.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
@@ -189,7 +227,7 @@ fn advice(error: &io::Error) -> &'static str {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { inner: Box::new(Inner { kind, place: Place::default() }) }
+        Self { inner: Box::new(Inner { kind, place: Place::default(), origin: Origin::default() }) }
     }
 }
 

@@ -13,7 +13,7 @@ mod verified;
 
 pub(crate) use beneath::open_beneath;
 pub use growing::Growing;
-pub use new::{NewBlob, NewBlobs, WRITING};
+pub use new::{NewBlob, NewBlobs};
 pub(crate) use verified::check;
 pub use verified::{Expected, Verified, VerifiedReader};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 
@@ -12,9 +12,6 @@ use crate::sync::lock;
 
 /// A blob up to this size has no file of its own.
 const SMALL: usize = 64 << 10;
-
-/// What was being done where a temporary file could not be written: that is no fault of the input.
-pub const WRITING: &str = "cannot write a new blob";
 
 /// Makes a temporary file.
 type Create<'f> = dyn Fn() -> Result<File> + Sync + 'f;
@@ -64,15 +61,11 @@ impl<'f> NewBlobs<'f> {
         };
         let at = shared.len;
         if let Some(file) = shared.extent.open_file() {
-            file.write_all_at(bytes, at).map_err(cannot_write)?;
+            file.write_all_at(bytes, at).map_err(Error::of_new_blob)?;
         }
         shared.len += bytes.len() as u64;
         Ok(shared.extent.part(at, bytes.len() as u64))
     }
-}
-
-fn cannot_write(error: io::Error) -> Error {
-    Error::io(WRITING, error)
 }
 
 /// A blob in the making.
@@ -95,11 +88,11 @@ impl NewBlob<'_> {
                 return Ok(());
             }
             let mut file = (self.blobs.create)()?;
-            file.write_all(&self.start).map_err(cannot_write)?;
+            file.write_all(&self.start).map_err(Error::of_new_blob)?;
             self.start = Vec::new();
             self.file = Some(file);
         }
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes)).map_err(cannot_write)
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes)).map_err(Error::of_new_blob)
     }
 
     /// The blob, which is complete.

@@ -27,8 +27,9 @@ pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 
 /// Annotations of a layer that describe its exact bytes, and so are wrong for any others:
 /// eStargz (stargz-snapshotter, docs/estargz.md) and zstd:chunked (containers/storage, pkg/chunked).
-const OF_LAYER_BYTES: [&str; 2] =
-    ["containerd.io/snapshot/stargz/toc.digest", "io.containers.estargz.uncompressed-size"];
+const OF_LAYER_BYTES: [&str; 2] = ["containerd.io/snapshot/stargz/toc.digest", UNCOMPRESSED_SIZE];
+/// The one of them that alone says nothing of where in the layer its files are.
+const UNCOMPRESSED_SIZE: &str = "io.containers.estargz.uncompressed-size";
 const OF_LAYER_BYTES_PREFIX: [&str; 2] = ["io.containers.zstd-chunked.", "io.github.containers.zstd-chunked."];
 
 /// Does an annotation with this key describe the bytes of a layer, so that a rewritten one must lose it?
@@ -286,7 +287,8 @@ impl Patch<'_> {
     fn rewritten_layer(&mut self, annotations: Value<'_>, path: &str, diff_id: Digest) {
         for member in annotations.members() {
             if describes_layer_bytes(&member.key) {
-                self.warn(member_path(path, &member.key), WarningKind::Dropped);
+                let is_lazy = member.key != UNCOMPRESSED_SIZE;
+                self.warn(member_path(path, &member.key), WarningKind::Dropped { is_lazy });
             }
         }
         self.edits.retain_members(annotations, |member| !describes_layer_bytes(&member.key));

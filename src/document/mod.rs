@@ -84,7 +84,10 @@ pub enum WarningKind {
     /// A label or annotation holds something else than text, and was left alone.
     NotText(String),
     /// An annotation described the old bytes of a rewritten layer and was removed.
-    Dropped,
+    Dropped {
+        /// Did it let the layer be pulled lazily?
+        is_lazy: bool,
+    },
     /// A `data` field repeated a blob's old bytes, the new ones were not at hand, and it was removed.
     DataDropped,
     /// Where else a blob can be got, which is only its old bytes: `urls` was left as it is. Who fetches from there
@@ -108,7 +111,7 @@ impl fmt::Display for WarningKind {
                 write!(f, "{} can't be read as a time; left as it is", quoted(text))
             }
             Self::NotText(text) => write!(f, "{} is not a text; left as it is", printable(text.as_bytes())),
-            Self::Dropped => f.write_str("described the layer's old bytes; removed"),
+            Self::Dropped { .. } => f.write_str("described the layer's old bytes; removed"),
             Self::DataDropped => f.write_str("repeated the blob's old bytes; removed"),
             Self::StaleUrls => f.write_str("leads to the blob's old bytes; left as it is"),
             Self::ParentGone(digest) => write!(f, "names {digest}, which was left out; removed"),
@@ -122,8 +125,7 @@ impl fmt::Display for WarningKind {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.kind)?;
-        let lazy = self.path.contains("stargz/toc.digest") || self.path.contains("zstd-chunked.");
-        if lazy && self.kind == WarningKind::Dropped {
+        if self.kind == (WarningKind::Dropped { is_lazy: true }) {
             f.write_str(" (the layer can't be pulled lazily any more)")?;
         }
         Ok(())

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::blob::{Expected, Extent, NewBlobs, WRITING};
+use crate::blob::{Expected, Extent, NewBlobs};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, Expect, Outcome, Pool, Spec};
@@ -272,7 +272,7 @@ fn prove(proof: &Proof, pool: &Pool) -> Result<()> {
 
 fn run_one(job: &Job, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<Done> {
     let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
-        .map_err(|e| if is_full(&e) { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
+        .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
     Ok(finish(job, outcome))
 }
 
@@ -302,9 +302,4 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
     };
     let old_diff_id = Some(facts.diff_id);
     Done { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report }
-}
-
-/// Is it the spool that could not be written? Then its place is not in the image.
-fn is_full(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Io { doing, .. } if *doing == WRITING)
 }

@@ -9,7 +9,7 @@ use crate::context::RunContext;
 use crate::decode::{Decoder, Expect, Window};
 use crate::digest::Digest;
 use crate::document::json::Json;
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::media_type::Compression;
 use crate::name::tag_of;
@@ -299,9 +299,7 @@ fn may_be_archive(head: &[u8]) -> Result<()> {
 
 /// What has not even one header is no archive; what a tar reader says of it would lead astray.
 fn no_image(error: Error) -> Error {
-    let is_first = error.place().offset == Some(0) && error.place().entry.is_none();
-    let is_header = matches!(error.kind(), error::Kind::Malformed { what, .. } if *what == "header block");
-    if !(is_first && is_header) {
+    if !error.is_no_archive() {
         return error;
     }
     let text = "this is no container image, neither an OCI image layout nor what docker save writes (as a plain tar, or \

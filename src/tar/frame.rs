@@ -147,7 +147,7 @@ impl Framer {
                     .at_offset(at))
             }
             (State::SparseMap, Err(_)) => Err(self.cut("sparse map", BLOCK, bytes.len(), at)),
-            _ => Err(self.cut("header block", BLOCK, bytes.len(), at)),
+            _ => Err(self.cut_in(Error::no_header_block, BLOCK, bytes.len(), at)),
         }
     }
 
@@ -190,7 +190,11 @@ impl Framer {
 
     /// The stream ended within a header or what belongs to it.
     fn cut(&self, what: &'static str, expected: usize, found: usize, at: u64) -> Error {
-        let error = Error::malformed(what, format!("{expected} bytes"), format!("{found} before the stream ends"));
+        self.cut_in(|expected, found| Error::malformed(what, expected, found), expected, found, at)
+    }
+
+    fn cut_in(&self, error: impl FnOnce(String, String) -> Error, expected: usize, found: usize, at: u64) -> Error {
+        let error = error(format!("{expected} bytes"), format!("{found} before the stream ends"));
         let name = self.entry.name();
         let error = if name.is_empty() { error } else { error.at_entry(printable(&name)) };
         error.at_offset(at)
@@ -242,7 +246,7 @@ impl Framer {
             let found = format!("one whose checksum is wrong{behind}");
             // Where there is no magic either, these bytes are anything, and no name.
             let name = if header.format() == Format::V7 { b"" } else { header.name() };
-            let error = Error::malformed("header block", "a block whose checksum is right", found);
+            let error = Error::no_header_block("a block whose checksum is right", found);
             return Err(named(error, name).at_offset(at));
         }
         self.begin_group(at);
