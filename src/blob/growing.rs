@@ -50,7 +50,7 @@ impl Growing {
         })
     }
 
-    /// Fills it from a reader to its end; readers learn of an error, too.
+    /// Fills it from a reader to its end, and returns how much was kept; readers learn of an error, too.
     pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
         // Whatever ends this thread, readers must not wait for what will not come.
         let unfinished = Unfinished(self);
@@ -95,18 +95,6 @@ impl Growing {
             len += count as u64;
             lock(&self.state).len = len;
             self.changed.notify_all();
-        }
-    }
-
-    /// Waits until all has arrived; its length then.
-    pub fn wait_for_end(&self) -> Result<u64> {
-        let mut state = lock(&self.state);
-        loop {
-            match &state.ended {
-                Some(None) => return Ok(state.len),
-                Some(Some(text)) => return Err(Error::refused(text.clone())),
-                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            }
         }
     }
 

@@ -40,9 +40,8 @@ fn a_reader_of_a_growing_spool_waits_for_what_comes() {
         let mut text = String::new();
         extent.reader().unwrap().read_to_string(&mut text).map(|_| text)
     });
-    growing.fill(&mut (&b"abc"[..]).chain(&b"defg"[..])).unwrap();
+    assert_eq!(growing.fill(&mut (&b"abc"[..]).chain(&b"defg"[..])).unwrap(), 7);
     assert_eq!(reader.join().unwrap().unwrap(), "defg");
-    assert_eq!(growing.wait_for_end().unwrap(), 7);
 }
 
 #[test]
@@ -56,9 +55,9 @@ fn what_nobody_needs_is_read_and_not_kept() {
             Ok(0)
         }
     }
-    growing.fill(&mut (&b"image"[..]).chain(Draining(&growing)).chain(&mut rest)).unwrap();
+    let kept = growing.fill(&mut (&b"image"[..]).chain(Draining(&growing)).chain(&mut rest)).unwrap();
     assert_eq!(rest.limit(), 0);
-    assert_eq!(growing.wait_for_end().unwrap(), 5);
+    assert_eq!(kept, 5);
 }
 
 #[test]

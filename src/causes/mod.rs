@@ -110,11 +110,6 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// Is it known by a path alone, so that one image is enough to warn of it?
-    pub fn is_of_paths(&self) -> bool {
-        !self.paths.is_empty()
-    }
-
     /// Is it guessed from the command of a step, so that any file of that step may be of another cause?
     pub fn is_of_commands(&self) -> bool {
         !self.commands.is_empty()
@@ -171,11 +166,6 @@ fn stand_in_order(words: &[&str], text: &str) -> bool {
 fn begins_word(text: &str, at: usize) -> bool {
     let before = text.get(..at).and_then(|text| text.chars().next_back());
     !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
-}
-
-/// The cause of that name.
-pub fn by_id(id: &str) -> Option<&'static Cause> {
-    CAUSES.iter().find(|cause| cause.id == id)
 }
 
 /// Does a part of the path look like what mktemp and its like make up? Words such as `tmp_storage` do not: among that

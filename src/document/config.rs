@@ -99,11 +99,6 @@ impl<'a> Config<'a> {
         &self.history
     }
 
-    /// The bytes of a history entry.
-    pub fn history_bytes(&self, number: usize) -> Option<&'a [u8]> {
-        self.json.bytes().get(self.history.get(number)?.span.clone())
-    }
-
     /// How many history entries belong to that many lowest layers: all before the first one that stands for a
     /// layer above them.
     ///

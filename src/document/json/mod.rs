@@ -12,6 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::error::{Error, Result, printable, printable_whole};
+use crate::limits::Limits;
 
 mod fields;
 mod parser;
@@ -21,9 +22,9 @@ use parser::Parser;
 use text::decode;
 
 /// The largest document that is read: manifests are at most 4 MiB in registries, configs are smaller still.
-pub const MAX_DOCUMENT: usize = 16 << 20;
+pub const MAX_DOCUMENT: usize = Limits::DEFAULT.document_bytes as usize;
 /// The largest in-toto statement: an SBOM of a large image is tens of megabytes.
-pub const MAX_STATEMENT: usize = 64 << 20;
+pub const MAX_STATEMENT: usize = Limits::DEFAULT.statement_bytes as usize;
 /// How deep arrays and objects may be nested.
 pub const MAX_DEPTH: usize = 128;
 /// How many values and keys a document may have: what bounds the memory that its index takes.
