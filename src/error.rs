@@ -35,6 +35,7 @@ enum Origin {
 
 /// Where in an image something is.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The file, directory or stream that the image came from.
     pub file: Option<String>,

@@ -9,6 +9,10 @@ use crate::error::steers;
 
 /// Writes a value as JSON, and a newline. Control characters, of C1 too, and characters that are invisible or change the
 /// direction of text are written as `\u` escapes, which any reader of JSON resolves.
+///
+/// # Errors
+///
+/// The writer's own.
 pub fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let format = Escaping(PrettyFormatter::new());
     value.serialize(&mut Serializer::with_formatter(&mut *out, format))?;
@@ -16,6 +20,10 @@ pub fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// [`write()`], as bytes.
+///
+/// # Errors
+///
+/// It can't be serialised.
 pub fn to_vec(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     write(value, &mut bytes)?;

@@ -19,6 +19,10 @@ impl Epoch {
     pub const MAX: u64 = 0o777_7777_7777;
 
     /// An epoch of that many seconds; an error where a field could not hold it.
+    ///
+    /// # Errors
+    ///
+    /// It is out of the range of a tar header.
     pub fn new(seconds: u64) -> Result<Self> {
         if seconds > Self::MAX {
             let expected =
@@ -30,6 +34,10 @@ impl Epoch {
 
     /// The value of SOURCE_DATE_EPOCH: a plain decimal integer of seconds and nothing else
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    ///
+    /// # Errors
+    ///
+    /// It is no such number, or out of range.
     pub fn from_seconds_text(text: &str) -> Result<Self> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Error::malformed("epoch", "a plain decimal integer of seconds since 1970", quoted(text)));

@@ -51,6 +51,10 @@ impl Growing {
     }
 
     /// Fills it from a reader to its end, and returns how much was kept; readers learn of an error, too.
+    ///
+    /// # Errors
+    ///
+    /// `reader` fails, or the file can't be written.
     pub fn fill(&self, reader: &mut dyn Read) -> Result<u64> {
         // Whatever ends this thread, readers must not wait for what will not come.
         let unfinished = Unfinished(self);

@@ -7,6 +7,7 @@
 mod beneath;
 mod growing;
 mod new;
+mod read;
 #[cfg(test)]
 mod tests;
 mod verified;
@@ -14,13 +15,14 @@ mod verified;
 pub(crate) use beneath::open_beneath;
 pub use growing::Growing;
 pub use new::{NewBlob, NewBlobs};
+pub use read::{ExtentReader, for_each_chunk, read_full};
 pub(crate) use verified::check;
 pub use verified::{Expected, Verified, VerifiedReader};
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,7 +30,6 @@ use rustix::fs::{AtFlags, CWD};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::memory;
 
 /// Bytes that are read or copied at a time.
 pub const CHUNK: usize = 256 << 10;
@@ -85,6 +86,10 @@ impl Extent {
 
     /// A regular file; `None` where there is none. A symlink is followed (rules_oci makes layouts of them),
     /// but anything that could block or act when opened is refused.
+    ///
+    /// # Errors
+    ///
+    /// It is there, but can't be opened, or is no regular file.
     pub fn of_path(path: &Path) -> Result<Option<Self>> {
         match open_regular(path) {
             Ok((_, len)) => Ok(Some(Self { backing: Arc::new(Backing::Path(path.to_owned())), start: 0, len })),
@@ -116,6 +121,10 @@ impl Extent {
     }
 
     /// A reader over all its bytes.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be opened.
     pub fn reader(&self) -> Result<ExtentReader> {
         let file = match &*self.backing {
             Backing::Path(path) => {
@@ -128,6 +137,10 @@ impl Extent {
     }
 
     /// All its bytes, at most `limit`: for documents.
+    ///
+    /// # Errors
+    ///
+    /// There are more than `limit`, or they can't be read.
     pub fn bytes(&self, limit: u64) -> Result<Vec<u8>> {
         if self.len > limit {
             return Err(Error::limit("size in bytes", limit, self.len));
@@ -145,6 +158,10 @@ impl Extent {
     }
 
     /// All its bytes, which must have this digest and size.
+    ///
+    /// # Errors
+    ///
+    /// A mismatch of size or digest, more bytes than `limit`, or a failure to read, with the digest as its place.
     pub fn verified_bytes(&self, digest: &Digest, size: Option<u64>, limit: u64) -> Result<Vec<u8>> {
         let expected = Expected::new(*digest, size);
         let bytes = expected.check_size(self.len).and_then(|()| self.bytes(limit));
@@ -174,11 +191,19 @@ impl Extent {
     }
 
     /// The first bytes, up to as many as `buffer` takes.
+    ///
+    /// # Errors
+    ///
+    /// They can't be read.
     pub fn head(&self, buffer: &mut [u8]) -> Result<usize> {
         read_full(&mut self.reader()?, buffer).map_err(|e| Error::io("cannot read", e))
     }
 
     /// Hashes all its bytes.
+    ///
+    /// # Errors
+    ///
+    /// They can't be read.
     pub fn digest(&self, algorithm: Algorithm) -> Result<Digest> {
         let mut hasher = Hasher::new(algorithm);
         self.for_each_chunk(|chunk| {
@@ -189,6 +214,10 @@ impl Extent {
     }
 
     /// Writes all its bytes and verifies them on the way.
+    ///
+    /// # Errors
+    ///
+    /// A mismatch of size or digest, or a failure to read or write, with the digest as its place.
     pub fn copy_verified(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {
         let expected = Expected::new(*digest, self.len);
         let write = |chunk: &[u8]| out.write_all(chunk).map_err(|e| Error::io("cannot write", e));
@@ -197,6 +226,10 @@ impl Extent {
     }
 
     /// Writes all its bytes: for those that this process has hashed while it made them.
+    ///
+    /// # Errors
+    ///
+    /// A failure to read or write.
     pub fn copy(&self, out: &mut dyn Write) -> Result<()> {
         let mut copied = 0;
         self.for_each_chunk(|chunk| {
@@ -208,6 +241,10 @@ impl Extent {
 
     /// Writes all its bytes to a place in a file, copied by the kernel where it can (as a reflink where the filesystem
     /// has them), for those that this process has hashed while it made them.
+    ///
+    /// # Errors
+    ///
+    /// A failure to read or write.
     pub fn copy_to_file(&self, out: &mut File, at: u64) -> Result<()> {
         if self.copy_by_kernel(out, at)? {
             return Ok(());
@@ -218,6 +255,10 @@ impl Extent {
 
     /// Writes all its bytes to a place in a file, copied by the kernel where it can, then verifies what has arrived
     /// there: what is published is what was hashed.
+    ///
+    /// # Errors
+    ///
+    /// A mismatch of digest, or a failure to read or write.
     pub fn copy_verified_to_file(&self, digest: &Digest, out: &mut File, at: u64) -> Result<()> {
         if !self.copy_by_kernel(out, at).map_err(|e| e.in_blob(digest))? {
             out.seek(SeekFrom::Start(at)).map_err(|e| Error::io("cannot seek", e))?;
@@ -277,77 +318,4 @@ fn regular(file: File) -> io::Result<(File, u64)> {
         return Err(io::Error::other("not a regular file"));
     }
     Ok((file, metadata.len()))
-}
-
-/// Reads an [`Extent`] from its start to its end.
-#[derive(Debug)]
-pub struct ExtentReader {
-    extent: Extent,
-    /// Opened for this reader alone where the extent has only a path.
-    file: Option<File>,
-    position: u64,
-}
-
-impl ExtentReader {
-    /// Leaves out the next bytes.
-    pub fn skip(&mut self, count: u64) {
-        self.position = self.position.saturating_add(count).min(self.extent.len);
-    }
-
-    fn plain_file(&self) -> Option<&File> {
-        match (&self.file, &*self.extent.backing) {
-            (Some(file), _) | (None, Backing::Open(file)) => Some(file),
-            _ => None,
-        }
-    }
-}
-
-impl Read for ExtentReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.extent.len - self.position).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        if wanted == 0 {
-            return Ok(0);
-        }
-        let buffer = &mut buffer[..wanted];
-        let at = self.extent.start + self.position;
-        let count = match (&*self.extent.backing, self.plain_file()) {
-            (_, Some(file)) => file.read_at(buffer, at)?,
-            (Backing::Growing(growing), None) => growing.read_at(buffer, at)?,
-            (Backing::Memory(bytes), None) => {
-                let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-                (&bytes[from..]).read(buffer)?
-            }
-            (Backing::Open(_) | Backing::Path(_), None) => 0,
-        };
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-/// Reads to the end, and shows what was read.
-pub fn for_each_chunk(reader: &mut dyn Read, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut buffer = memory::zeros(CHUNK)?;
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => each(buffer.get(..count).unwrap_or_default())?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("cannot read", error)),
-        }
-    }
-}
-
-/// Fills as much of the buffer as the reader has bytes for.
-pub fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -47,6 +47,10 @@ impl<'f> NewBlobs<'f> {
     }
 
     /// A blob of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// The temporary file can't be made or written.
     pub fn keep(&self, bytes: &[u8]) -> Result<Extent> {
         let mut writer = self.writer();
         writer.write(bytes)?;
@@ -80,6 +84,10 @@ pub struct NewBlob<'b> {
 
 impl NewBlob<'_> {
     /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// The temporary file can't be made or written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.len += bytes.len() as u64;
         if self.file.is_none() {
@@ -96,6 +104,10 @@ impl NewBlob<'_> {
     }
 
     /// The blob, which is complete.
+    ///
+    /// # Errors
+    ///
+    /// The temporary file can't be made or written.
     pub fn finish(self) -> Result<Extent> {
         match self.file {
             Some(file) => Ok(Extent::of_file(file, self.len)),

@@ -24,6 +24,7 @@ const MADE_UP: &str = "**/tmp";
 /// What kind of difference it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Class {
     /// Something that runs, is read, or is granted differs; none of the others.
     Content,
@@ -92,6 +93,7 @@ impl fmt::Display for Class {
 
 /// A known cause.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cause {
     /// Its name: stable, for reports and policies.
     pub id: &'static str,

@@ -63,6 +63,10 @@ impl Decoder {
     /// Starts to read; the first bytes are read to see what they are. Of `expect`, the diff_id is not looked at:
     /// the caller, who has the uncompressed bytes, can hash them while this decompresses on. No zstd frame may ask for a
     /// larger window than this one.
+    ///
+    /// # Errors
+    ///
+    /// The blob can't be read, or is another one than expected.
     pub fn new(source: Box<dyn Read + Send>, expect: &Expect, window: Window) -> Result<Self> {
         let mut input = Input::new(source, expect.blob());
         let codec = match Compression::sniff(input.at_least(4)?) {
@@ -106,11 +110,19 @@ impl Decoder {
     }
 
     /// Has the blob hashed on a thread of its own from here on, so that inflating does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// The thread can't be started.
     pub fn hash_aside(&mut self) -> Result<()> {
         self.input.hash_aside()
     }
 
     /// Fills the buffer; less only at the end, where everything has been verified.
+    ///
+    /// # Errors
+    ///
+    /// The blob can't be read or decompressed, or is another one than expected.
     pub fn fill(&mut self, out: &mut [u8]) -> Result<usize> {
         let result = match &mut self.codec {
             Codec::None => fill_plain(&mut self.input, out),

@@ -45,6 +45,10 @@ impl Window {
 
     /// For this blob, once its windows have their place: this waits until others are done with theirs, so the caller must
     /// hold nothing that they may be waiting for.
+    ///
+    /// # Errors
+    ///
+    /// The blob can't be read.
     pub fn of(blob: &Extent) -> Result<Self> {
         let largest = largest(blob)?.min(1 << WINDOW_LOG_MAX);
         Ok(Self::wait(largest))

@@ -49,6 +49,10 @@ const KEYS: [&str; 5] = ["_type", "subject", "predicateType", "payloadType", "si
 
 impl<'a> Attestation<'a> {
     /// Reads a blob of the media type of statements.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON, or its subjects are no list.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let json = Json::parse_only(bytes, &KEYS)?;
         let root = json.root();
@@ -76,12 +80,20 @@ impl Statement<'_> {
     }
 
     /// The statement about the new digests of what has moved.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
     pub fn patch(&self, moves: &Moves) -> Result<Patched> {
         self.moved(moves).finish()
     }
 
     /// As [`patch`](Self::patch), but the document is given out piece by piece, and [`Patched::bytes`] stays empty: a
     /// second copy of an SBOM of tens of megabytes is one too many. Of one that stays as it is, nothing is given out.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`, and those of [`patch`](Self::patch).
     pub fn patch_to(&self, moves: &Moves, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Patched> {
         let Patch { edits, times, command_times, warnings } = self.moved(moves);
         let changed = !edits.is_empty();

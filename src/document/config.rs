@@ -53,6 +53,10 @@ pub struct BaseHistory {
 
 impl<'a> Config<'a> {
     /// Parses a config.
+    ///
+    /// # Errors
+    ///
+    /// It is no config of an image.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let json = Json::parse(bytes)?;
         let root = json.root_object("image config")?;
@@ -153,6 +157,10 @@ impl<'a> Config<'a> {
     }
 
     /// The config with new times and diff_ids.
+    ///
+    /// # Errors
+    ///
+    /// The number of diff_ids is not that of the layers.
     pub fn patch(&self, stamp: Stamp, base: BaseHistory, diff_ids: &[Digest]) -> Result<Patched> {
         if diff_ids.len() != self.diff_ids.len() {
             return Err(Error::mismatch("number of layers", self.diff_ids.len(), diff_ids.len()));

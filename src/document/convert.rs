@@ -11,6 +11,10 @@ use crate::media_type::{
 };
 
 /// A manifest or index with OCI's media types, its own and those of what it lists.
+///
+/// # Errors
+///
+/// It is no JSON.
 pub fn to_oci(bytes: &[u8]) -> Result<Vec<u8>> {
     let json = Json::parse(bytes)?;
     let root = json.root();

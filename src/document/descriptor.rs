@@ -176,6 +176,10 @@ impl Descriptor {
     }
 
     /// The blob that `data` holds, if there is such a field.
+    ///
+    /// # Errors
+    ///
+    /// It is no base64.
     pub fn decoded_data(&self) -> Option<Result<Vec<u8>>> {
         let data = self.data.as_deref()?;
         Some(STANDARD.decode(data).map_err(|error| {

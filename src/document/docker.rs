@@ -104,6 +104,10 @@ impl<'a> Archive<'a> {
     }
 
     /// The document with new times, names, paths, diff_ids and image IDs.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place, or there are not as many edits as images.
     pub fn patch(&self, stamp: Stamp, edit: &ArchiveEdit<'_>) -> Result<Patched> {
         let root = self.json.root();
         if edit.entries.len() != self.entries.len() {
@@ -235,6 +239,10 @@ pub struct Repositories<'a> {
 
 impl<'a> Repositories<'a> {
     /// Parses a `repositories` file.
+    ///
+    /// # Errors
+    ///
+    /// It is no `repositories` file.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let json = Json::parse_map(bytes)?;
         let root = json.root();
@@ -264,6 +272,10 @@ impl<'a> Repositories<'a> {
 
     /// The document with the new ID of each tag, by repository and tag. One that has none is left out, and so is a
     /// repository of which nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place, or there are not as many edits as images.
     pub fn patch(&self, ids: &BTreeMap<(String, String), String>) -> Result<Patched> {
         let mut patch = Patch::new(&self.json);
         let mut gone = BTreeSet::new();

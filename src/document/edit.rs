@@ -126,6 +126,10 @@ impl<'a> Edits<'a> {
     }
 
     /// The document with all edits made.
+    ///
+    /// # Errors
+    ///
+    /// Two edits overlap.
     pub fn apply(self) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(self.bytes.len());
         self.apply_to(&mut |bytes| {
@@ -136,6 +140,10 @@ impl<'a> Edits<'a> {
     }
 
     /// As [`apply`](Self::apply), piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// Two edits overlap; those of `out`.
     pub fn apply_to(self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let bytes = self.bytes;
         let mut done = 0;

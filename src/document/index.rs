@@ -75,6 +75,10 @@ impl<'a> Index<'a> {
     }
 
     /// An index to be patched, whose descriptors were read before: none is made of them.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON.
     pub fn known(bytes: &'a [u8]) -> Result<Self> {
         Ok(Self { json: Json::parse(bytes)?, manifests: Vec::new(), subject: None })
     }
@@ -130,6 +134,10 @@ impl<'a> Index<'a> {
     }
 
     /// The index with some more manifests at its end.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
     pub fn with(&self, more: &[NewDescriptor]) -> Result<Vec<u8>> {
         let mut patch = Patch::new(&self.json);
         if let Some(manifests) = self.json.root().get("manifests").filter(|list| list.kind() == Kind::Array) {
@@ -139,6 +147,10 @@ impl<'a> Index<'a> {
     }
 
     /// The index with new times, descriptors and tags.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
     pub fn patch(&self, stamp: Stamp, edit: &IndexEdit<'_>) -> Result<Patched> {
         let root = self.json.root();
         let mut patch = Patch::new(&self.json);

@@ -154,6 +154,10 @@ impl<'a> Manifest<'a> {
     }
 
     /// The manifest with new times and descriptors.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
     pub fn patch(&self, stamp: Stamp, edit: &ManifestEdit<'_>) -> Result<Patched> {
         let root = self.json.root();
         let mut patch = Patch::new(&self.json);

@@ -51,6 +51,7 @@ pub(crate) fn moved(moves: &Moves, old: &Digest) -> Option<Digest> {
 
 /// A document after patching.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Patched {
     /// The document.
     pub bytes: Vec<u8>,
@@ -66,6 +67,7 @@ pub struct Patched {
 
 /// Something in a document that somebody should know of.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Warning {
     /// Where in the document: a path such as `layers[0].annotations["org.example"]`.
     pub path: String,

@@ -67,6 +67,10 @@ impl<'a> Unknown<'a> {
     }
 
     /// The document about the new subject.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
     pub fn patch(&self, subject: &DescriptorEdit<'_>) -> Result<Patched> {
         let mut patch = Patch::new(&self.json);
         if let Some(value) = self.json.root().get_some("subject") {

@@ -19,6 +19,10 @@ pub struct V1<'a> {
 
 impl<'a> V1<'a> {
     /// Parses a v1 file.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON object.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let json = Json::parse(bytes)?;
         json.root_object("v1 image")?;
@@ -48,6 +52,10 @@ impl<'a> V1<'a> {
     }
 
     /// The document with new times and, where they are given, another ID and parent.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
     pub fn patch(&self, stamp: Stamp, id: Option<&str>, parent: Option<&str>) -> Result<Patched> {
         let mut patch = Patch::new(&self.json);
         patch.stamp(&self.sites(), stamp)?;

@@ -61,6 +61,10 @@ pub struct NewPlatform {
 /// An image manifest with this config and these layers.
 ///
 /// The media type is that of the family of its layers: OCI's unless said otherwise.
+///
+/// # Errors
+///
+/// It can't be serialised.
 pub fn manifest(media_type: Option<&str>, config: &NewDescriptor, layers: &[NewDescriptor]) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -74,6 +78,10 @@ pub fn manifest(media_type: Option<&str>, config: &NewDescriptor, layers: &[NewD
 }
 
 /// An image index, or the `index.json` of a layout.
+///
+/// # Errors
+///
+/// It can't be serialised.
 pub fn index(manifests: &[NewDescriptor]) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -121,11 +129,19 @@ pub struct LayerSource {
 }
 
 /// A `manifest.json`.
+///
+/// # Errors
+///
+/// It can't be serialised.
 pub fn archive(entries: &[NewArchiveEntry]) -> Result<Vec<u8>> {
     to_vec(&entries)
 }
 
 /// A `repositories` file: repository → tag → ID.
+///
+/// # Errors
+///
+/// It can't be serialised.
 pub fn repositories(tags: &BTreeMap<String, BTreeMap<String, String>>) -> Result<Vec<u8>> {
     to_vec(tags)
 }

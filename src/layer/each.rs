@@ -15,6 +15,10 @@ impl Pool {
     /// The work is given a [batch](Pool::batch) of this pool. After an error or a panic no other item is begun and the
     /// batch is cancelled. The first cause is what is returned; the errors of items that were stopped because of it are
     /// dropped. A panic goes on in the calling thread, once all others have ended.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the work, or that the run is to stop.
     pub fn each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T, &Self) -> Result<R> + Sync) -> Result<Vec<R>> {
         let batch = self.batch();
         let next = AtomicUsize::new(0);

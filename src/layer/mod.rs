@@ -40,6 +40,10 @@ use crate::media_type::Compression;
 use crate::tar::Stats;
 
 /// How a blob is compressed, by its first bytes.
+///
+/// # Errors
+///
+/// The blob can't be read.
 pub fn compression_of(blob: &Extent) -> Result<Compression> {
     let mut head = [0; 4];
     let count = blob.head(&mut head)?;
@@ -67,6 +71,7 @@ pub trait Source: Sync {
 
 /// What a layer that was read to its end turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Facts {
     /// Its compression, by content.
     pub compression: Compression,

@@ -47,6 +47,10 @@ const QUEUE: usize = 256;
 /// Rewrites one layer into a new blob.
 ///
 /// It returns only when every byte of the old blob has been verified.
+///
+/// # Errors
+///
+/// The blob can't be read, is another one than expected or no layer, or the new one can't be written.
 pub fn rewrite(
     source: &dyn Source,
     expect: &Expect,

@@ -54,11 +54,19 @@ struct Shared {
 
 impl Pool {
     /// A pool of `jobs` compressing threads, at least one.
+    ///
+    /// # Errors
+    ///
+    /// A thread can't be started.
     pub fn new(jobs: usize) -> Result<Self> {
         Self::with_interrupt(jobs, Arc::default())
     }
 
     /// A pool that stops its work soon after the flag has become true.
+    ///
+    /// # Errors
+    ///
+    /// A thread can't be started.
     pub fn with_interrupt(jobs: usize, interrupted: Arc<AtomicBool>) -> Result<Self> {
         let jobs = jobs.max(1);
         let budget = BUDGET.saturating_add(BUDGET_PER_JOB.saturating_mul(jobs as u64));
@@ -112,6 +120,10 @@ impl Pool {
     }
 
     /// An error if the run is to stop.
+    ///
+    /// # Errors
+    ///
+    /// The run is to stop.
     pub fn check(&self) -> Result<()> {
         if self.cancel.is_cancelled() { Err(Error::interrupted()) } else { Ok(()) }
     }

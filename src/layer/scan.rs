@@ -50,6 +50,10 @@ impl<'a> Event<'a> {
 /// Reads a layer to its end, verifies it, and shows all that is in it.
 ///
 /// An error of `visit` ends it. In the facts, only the number of entries is counted.
+///
+/// # Errors
+///
+/// The blob can't be read, is another one than expected or no layer; those of `visit`.
 pub fn scan(
     source: &dyn Source,
     expect: &Expect,
@@ -68,6 +72,10 @@ pub fn scan(
 }
 
 /// Reads a blob to its end and verifies it, its diff_id as well; what is in it is not looked at, and need be no tar.
+///
+/// # Errors
+///
+/// The blob can't be read, or is another one than expected.
 pub fn measure(source: &dyn Source, expect: &Expect, pool: &Pool) -> Result<Facts> {
     let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
         while blocks.next().is_some() {}

@@ -55,6 +55,10 @@ impl Spools {
     }
 
     /// A file without a name.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made.
     pub fn file(&self) -> Result<File> {
         use rustix::fs::{Mode, OFlags};
         // Unlike that of `tempfile`, this file may be given a name later: a blob that is done need not be copied.
@@ -67,6 +71,10 @@ impl Spools {
 
     /// An output file beside the path that it will be renamed to; with the permissions and, where this process may give
     /// it away, the owner of the file that has that path now.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made.
     pub fn output_file(&self, target: &Path) -> Result<Output> {
         let folder = folder_of(target);
         let failed = |e| Error::io("cannot make an output file", e).in_file(folder.display());
@@ -90,6 +98,10 @@ impl Spools {
 
     /// An output directory beside the path that it will be renamed to; in it, where that is an empty directory which
     /// can't be replaced, a mount point for example, and is filled in the end.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made.
     pub fn output_folder(&self, target: &Path) -> Result<Output> {
         let folder = workplace(target);
         self.named(|| {
@@ -145,12 +157,20 @@ impl Output {
     }
 
     /// The open file, where it is one.
+    ///
+    /// # Errors
+    ///
+    /// It is a directory.
     pub fn file_mut(&mut self) -> Result<&mut File> {
         self.file.as_mut().ok_or_else(|| Error::missing("output file"))
     }
 
     /// Gives it its final name in one step; what had that name before is gone or whole, never mixed. A directory that
     /// was made in its target, which is to stay, is moved out into that, `index.json` last.
+    ///
+    /// # Errors
+    ///
+    /// It can't be renamed; it is removed then.
     pub fn rename_to(self, target: &Path) -> Result<()> {
         let fills = self.path.parent() == Some(target);
         self.finish(target, |from| if fills { place::fill(from) } else { fs::rename(from, target) })?;
@@ -160,6 +180,10 @@ impl Output {
 
     /// Exchanges it with a directory of that name in one step, then removes what was there. If it can't be, that does
     /// not undo what was done: the error is returned for a warning.
+    ///
+    /// # Errors
+    ///
+    /// It can't be exchanged.
     pub fn exchange_with(self, target: &Path) -> Result<Option<Error>> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         self.finish(target, |from| Ok(renameat_with(CWD, from, CWD, target, RenameFlags::EXCHANGE)?))?;

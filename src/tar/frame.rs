@@ -6,7 +6,7 @@
 use super::entry::{Entry, ExtensionKind};
 use super::header::{Block, Format, Header, Number, sparse_block_goes_on};
 use super::pax::{self, RecordIndex};
-use super::{BLOCK, EXTENSION_MAX, EXTENSIONS_COUNT_MAX, EXTENSIONS_MAX, TOC_NAME};
+use super::{BLOCK, EXTENSION_MAX, EXTENSIONS_COUNT_MAX, EXTENSIONS_MAX, TOC_NAME, is_zero, padding_of};
 use crate::error::{Error, Result, printable, quoted};
 
 /// What a [`Framer`] has to be given next.
@@ -105,6 +105,10 @@ impl Framer {
     }
 
     /// Takes the bytes that [`Want::Feed`] asked for.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no header, or one that readers disagree about.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Step> {
         let at = self.offset;
         if bytes.is_empty() {
@@ -165,6 +169,10 @@ impl Framer {
     /// Says that the stream has ended; an error if it can't end here.
     ///
     /// Without an end marker, and without the padding of the last content, it can.
+    ///
+    /// # Errors
+    ///
+    /// The stream ends within headers or content.
     pub fn end(&mut self) -> Result<()> {
         self.is_complete = true;
         if self.is_behind_end {
@@ -387,13 +395,4 @@ fn check_numbers(header: Header<'_>) -> Result<()> {
 /// An entry without a name is told by its offset alone.
 fn named(error: Error, name: &[u8]) -> Error {
     if name.is_empty() { error } else { error.at_entry(printable(name)) }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
-}
-
-/// What fills up the last block of content.
-fn padding_of(size: u64) -> u64 {
-    size.wrapping_neg() % BLOCK as u64
 }

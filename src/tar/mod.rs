@@ -51,3 +51,13 @@ pub const EXTENSIONS_COUNT_MAX: usize = 1024;
 /// The member that holds the index of an eStargz layer
 /// (containerd/stargz-snapshotter, docs/estargz.md, "TOC, TOCEntries and Footer").
 pub const TOC_NAME: &[u8] = b"stargz.index.json";
+
+/// Is there nothing but zeros?
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// What fills up the last block of content.
+fn padding_of(size: u64) -> u64 {
+    size.wrapping_neg() % BLOCK as u64
+}

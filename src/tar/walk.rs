@@ -65,6 +65,10 @@ impl Walker {
     }
 
     /// Takes the next piece.
+    ///
+    /// # Errors
+    ///
+    /// The stream is malformed, or readers disagree about it; those of the visitor.
     pub fn push<V: Visitor + ?Sized>(&mut self, mut bytes: &[u8], visitor: &mut V) -> Result<()> {
         while !bytes.is_empty() && !visitor.is_done() {
             match self.framer.want() {
@@ -105,6 +109,10 @@ impl Walker {
     }
 
     /// Says that the stream has ended; an error if it can't end here.
+    ///
+    /// # Errors
+    ///
+    /// The stream ends within headers or content; those of the visitor.
     pub fn end<V: Visitor + ?Sized>(&mut self, visitor: &mut V) -> Result<()> {
         let rest = self.blocks.rest();
         if !rest.is_empty() {

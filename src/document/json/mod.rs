@@ -88,11 +88,19 @@ impl fmt::Debug for Json<'_> {
 
 impl<'a> Json<'a> {
     /// Parses a document of at most [`MAX_DOCUMENT`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON, or beyond a limit on its bytes, values or depth.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         Self::with_limit(bytes, MAX_DOCUMENT, Content::Fields, None)
     }
 
     /// As [`parse`](Self::parse), for a document without fields: every key is text of the user.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse).
     pub fn parse_map(bytes: &'a [u8]) -> Result<Self> {
         Self::with_limit(bytes, MAX_DOCUMENT, Content::Unknown, None)
     }
@@ -101,6 +109,10 @@ impl<'a> Json<'a> {
     ///
     /// All of it is validated, but of the root's members only the fields `keys` are indexed with their content; the
     /// others look like scalars or empty containers, and repeated keys inside of them are not noticed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse).
     pub fn parse_only(bytes: &'a [u8], keys: &[&str]) -> Result<Self> {
         Self::with_limit(bytes, MAX_STATEMENT, Content::Fields, Some(keys))
     }
@@ -124,6 +136,10 @@ impl<'a> Json<'a> {
     }
 
     /// The outermost value, which has to be an object; `what` names the document.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
     pub fn root_object(&self, what: &'static str) -> Result<Value<'_>> {
         match self.root().kind() {
             Kind::Object => Ok(self.root()),

@@ -74,6 +74,10 @@ impl Output {
     pub const ZSTD: Self = Self { compression: Compression::Zstd, level: 3 };
 
     /// A codec at a level, or at its default level.
+    ///
+    /// # Errors
+    ///
+    /// The codec has no such level, or can't be set up.
     pub fn new(compression: Compression, level: Option<u32>) -> Result<Self> {
         let (default, highest) = match compression {
             Compression::None => (Self::NONE, 0),
@@ -241,6 +245,10 @@ enum Codec {
 
 impl Encoder {
     /// An encoder for one codec and level.
+    ///
+    /// # Errors
+    ///
+    /// The codec has no such level, or can't be set up.
     pub fn new(output: Output) -> Result<Self> {
         let failed = |error| Error::io("cannot set up compression", error);
         let codec = match output.compression {
@@ -268,6 +276,10 @@ impl Encoder {
     }
 
     /// The compressed form of a chunk: one member or one frame. It stands until the next call.
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
     pub fn encode<'a>(&'a mut self, chunk: &'a [u8]) -> Result<&'a [u8]> {
         let buffer = &mut self.buffer;
         match &mut self.codec {
