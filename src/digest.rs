@@ -92,7 +92,7 @@ impl Digest {
         &self.bytes[..self.algorithm.size()]
     }
 
-    /// What stands behind the colon.
+    /// What is after the colon.
     pub fn hex(&self) -> String {
         let mut text = String::with_capacity(2 * self.algorithm.size());
         for byte in self.bytes() {
@@ -110,7 +110,7 @@ impl Digest {
         hex
     }
 
-    /// The digest in `blobs/<algorithm>/<hex>`, where a layout keeps a blob; `./` may stand before it.
+    /// The digest in `blobs/<algorithm>/<hex>`, where a layout keeps a blob; `./` may come before it.
     pub fn from_path(path: &str) -> Option<Self> {
         let (algorithm, hex) = path.trim_start_matches("./").strip_prefix("blobs/")?.split_once('/')?;
         format!("{algorithm}:{hex}").parse().ok()

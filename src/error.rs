@@ -287,7 +287,7 @@ pub fn quoted(text: impl AsRef<[u8]>) -> String {
     format!("\"{}\"", printable(text.as_ref()))
 }
 
-/// As [`printable`], however long it is: for what has to be told from others by its text.
+/// As [`printable`], however long it is: for what is distinguished by its text.
 pub fn printable_whole(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

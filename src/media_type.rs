@@ -168,7 +168,7 @@ impl std::fmt::Display for LayerType {
 /// What the blob of a layer's descriptor is: the one answer for all verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LayerKind {
-    /// A tar, compressed as the media type says; `None` where there is no media type and its first bytes have to tell.
+    /// A tar, compressed as the media type says; `None` where there is no media type and its first bytes decide.
     Tar(Option<Compression>),
     /// Its vendor distributes it (`urls`, or a nondistributable media type): it stays as it is, in the image or not.
     Foreign,

@@ -181,7 +181,7 @@ impl Stamp {
         }
     }
 
-    /// Is this value written anew? In set mode every value is, so that there is one spelling.
+    /// Is this value replaced? In set mode every value is, so that there is one spelling.
     pub fn replaces(self, value: Instant) -> bool {
         match self.rule {
             Rule::Set => true,

@@ -19,7 +19,7 @@ pub(crate) fn not_started(error: std::io::Error) -> Error {
     Error::io("cannot start a thread", error)
 }
 
-/// Locks, also where a thread panicked with the lock: no code of this crate leaves half a change behind while it has one.
+/// Locks, also where a thread panicked with the lock: no code of this crate leaves a change half done while it has one.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ pub struct Growing {
     state: Mutex<Growth>,
     changed: Condvar,
     stopped: AtomicBool,
-    /// Does nobody need what is still to come?
+    /// Is what is still to come not needed?
     draining: AtomicBool,
 }
 

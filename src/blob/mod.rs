@@ -1,7 +1,7 @@
 //! Byte ranges of files, and reading them verified.
 //!
 //! A blob is never read whole into memory unless it is a document, whose size is limited, and never read
-//! without being measured against the digest and size that name it. What is never done here: interpreting
+//! without being compared with the digest and size that name it. What is never done here: interpreting
 //! the bytes.
 
 mod beneath;
@@ -307,7 +307,7 @@ impl Extent {
 
 /// Opens a regular file; also how long it is. What could block or act when it is opened is refused.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
-    // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for ever.
+    // Without O_NONBLOCK, opening a FIFO that was put there would wait for ever.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     regular(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
 }

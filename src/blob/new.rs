@@ -16,7 +16,7 @@ const SMALL: usize = 64 << 10;
 /// Makes a temporary file.
 type Create<'f> = dyn Fn() -> Result<File> + Sync + 'f;
 
-/// Where new blobs are kept: a large one in a file of its own, which can be given a name later, small ones behind each
+/// Where new blobs are kept: a large one in a file of its own, which can be given a name later, small ones one after the
 /// other in one file. Thousands of files take thousands of descriptors, and ext4 looks for a free inode among all that
 /// were freed within the last seconds.
 pub struct NewBlobs<'f> {

@@ -32,7 +32,7 @@ pub enum Class {
     EmbeddedTime,
     /// The record that a package manager keeps of what it installed.
     PackageDb,
-    /// A log, a cache, or something left behind by a build step.
+    /// A log, a cache, or something that a build step left over.
     LogOrCache,
     /// The name of an image: tags, reference names.
     Name,
@@ -97,13 +97,13 @@ impl fmt::Display for Class {
 pub struct Cause {
     /// Its name: stable, for reports and policies.
     pub id: &'static str,
-    /// The class of a file whose content differs for this cause, where a path tells of it. A command leaves it open
+    /// The class of a file whose content differs for this cause, where a path shows it. A command leaves it open
     /// which files are its own: there it is only what one image is warned of.
     pub class: Class,
     /// Files it is found in: globs of paths without a leading slash; `*` stays within a directory, `**` does not.
     pub paths: &'static [&'static str],
-    /// Commands that bring it about: the beginnings of words that stand in one command of a history entry, in this
-    /// order; a space behind one stands for the end of the word.
+    /// Commands that bring it about: the beginnings of words in one command of a history entry, in this
+    /// order; a space after one stands for the end of the word.
     pub commands: &'static [&'static [&'static str]],
     /// What it is.
     pub what: &'static str,
@@ -118,7 +118,7 @@ impl Cause {
     }
 }
 
-/// The cause that a path tells of, if it is a known one. The path may begin with `/` or `./`.
+/// The cause that a path shows, if it is a known one. The path may begin with `/` or `./`.
 pub fn find(path: &[u8]) -> Option<&'static Cause> {
     static TABLE: LazyLock<(GlobSet, Vec<(&'static str, &'static Cause)>)> = LazyLock::new(table);
     let path = relative(path);
@@ -129,7 +129,7 @@ pub fn find(path: &[u8]) -> Option<&'static Cause> {
     fitting.find(|(glob, _)| !glob.starts_with(MADE_UP) || has_made_up_name(path)).map(|(_, cause)| *cause)
 }
 
-/// The cause of a folder that only one of two images has: that of whatever would stand in it.
+/// The cause of a folder that only one of two images has: that of whatever would be in it.
 pub fn find_folder(path: &[u8]) -> Option<&'static Cause> {
     let path = relative(path);
     if is_standing(path) {
@@ -144,7 +144,7 @@ pub fn is_standing(path: &[u8]) -> bool {
     STANDING.iter().any(|folder| folder.as_bytes() == path)
 }
 
-/// The causes that a command in a history entry tells of.
+/// The causes that a command in a history entry shows.
 pub fn find_in_command(command: &str) -> impl Iterator<Item = &'static Cause> {
     // `apt-get update && apt-get install x` are two commands, each with words of its own.
     let steps: Vec<String> = command.split(['&', ';', '|', '\n']).map(|step| format!("{step} ")).collect();

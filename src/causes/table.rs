@@ -22,8 +22,8 @@ const fn command(
     Cause { id, class, paths: &[], commands, what, advice }
 }
 
-/// A gzip file that tells when it was made: the MTIME of its first header (RFC 1952, 2.3.1). The one cause that is
-/// known by content, wherever the file stands.
+/// A gzip file that says when it was made: the MTIME of its first header (RFC 1952, 2.3.1). The one cause that is
+/// known by content, wherever the file is.
 pub static GZIP_FILE: Cause = Cause {
     id: "gzip-file",
     class: Class::EmbeddedTime,
@@ -33,7 +33,7 @@ pub static GZIP_FILE: Cause = Cause {
     advice: "gzip -n leaves the time out",
 };
 
-/// The table. Of several rows that fit a path the first counts, so the special ones stand before the general ones.
+/// The table. Of several rows that fit a path the first counts, so the special ones come before the general ones.
 pub static CAUSES: &[Cause] = &[
     row(
         "ldconfig-aux-cache",

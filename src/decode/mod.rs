@@ -1,7 +1,7 @@
 //! A layer's blob, read once: verified against what names it, and decompressed.
 //!
 //! Which compression it has is read from its first bytes, never from a media type. A blob ends where its last gzip
-//! member or zstd frame ends: anything behind that is an error, as the readers of Docker and containerd have it.
+//! member or zstd frame ends: anything after that is an error, as the readers of Docker and containerd have it.
 
 use std::io::{self, Read};
 

@@ -173,7 +173,7 @@ pub(super) fn window_of(header: &[u8]) -> Option<u64> {
         let base = 1_u64 << (10 + (window >> 3));
         return Some(base + base / 8 * u64::from(window & 7));
     }
-    // The window is the content's size, which stands behind the dictionary's number.
+    // The window is the content's size, which is after the dictionary's number.
     let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
     let size = rest.get(dictionary..)?;
     Some(match descriptor >> 6 {

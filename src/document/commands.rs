@@ -1,8 +1,8 @@
 //! Times in the commands of a build: `LABEL build-date="$(date)"` leaves the date in the label, which is stamped, and in
 //! the text of the step that set it (`history[].created_by`, or Docker's older `container_config.Cmd`).
 //!
-//! Two things in such a text are times: the old value of a label or annotation that is stamped, where it stands verbatim
-//! and can't be a part of something else; and a time behind the key of such a label (`build-date=`), which an image has
+//! Two things in such a text are times: the old value of a label or annotation that is stamped, where it occurs verbatim
+//! and can't be a part of something else; and a time after the key of such a label (`build-date=`), which an image has
 //! whose label alone was stamped. Nothing else is: a command may name any date.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDateTime};
 use super::json::{Value, element_path, member_path};
 use super::times::{Reading, Site, Spot, TIME_KEYS, TimeKind};
 
-/// A shorter text is too common to be known for a time wherever it stands.
+/// A shorter text is too common to be recognised as a time wherever it occurs.
 const SHORTEST: usize = 8;
 /// The longest text that is looked for as a time, in bytes.
 const LONGEST: usize = 64;
@@ -52,7 +52,7 @@ pub struct Commands {
     old: OldTimes,
     /// The lengths of the old values.
     lengths: BTreeSet<usize>,
-    /// The labels themselves, but for long texts: behind its key, any value that is stamped is known.
+    /// The labels themselves, but for long texts: after its key, any value that is stamped is known.
     labels: Vec<(String, String)>,
 }
 
@@ -150,7 +150,7 @@ impl Commands {
         found
     }
 
-    /// The value behind a key: that of the label, or a time.
+    /// The value after a key: that of the label, or a time.
     fn behind_key(&self, text: &str, at: usize, key: &str, kind: TimeKind) -> Option<Range<usize>> {
         let before = text.get(..at)?.chars().next_back();
         if before.is_some_and(|c| c.is_alphanumeric() || "._-/".contains(c)) {

@@ -27,7 +27,7 @@ pub struct Config<'a> {
 /// An entry of `history`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Where it stands.
+    /// Where it is in the document.
     pub span: Range<usize>,
     /// Does it stand for no layer?
     pub empty_layer: bool,
@@ -38,7 +38,7 @@ pub struct History {
 }
 
 impl History {
-    /// Do both tell of the same step, run at the same time? Where they stand does not matter.
+    /// Do both describe the same step, run at the same time? Where they are does not matter.
     pub fn is_same_step(&self, other: &Self) -> bool {
         (self.empty_layer, &self.created, &self.created_by) == (other.empty_layer, &other.created, &other.created_by)
     }
@@ -132,7 +132,7 @@ impl<'a> Config<'a> {
         members.filter_map(|member| Some((member.key.into_owned(), member.value.as_str()?.into_owned()))).collect()
     }
 
-    /// The JSON text of what stands at the end of a way of keys: `["config", "Healthcheck"]`.
+    /// The JSON text at the end of a path of keys: `["config", "Healthcheck"]`.
     pub fn raw(&self, path: &[&str]) -> Option<&'a [u8]> {
         let value = path.iter().try_fold(self.json.root(), |value, key| value.get(key))?;
         self.json.bytes().get(value.span())

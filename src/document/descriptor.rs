@@ -40,7 +40,7 @@ pub fn describes_layer_bytes(key: &str) -> bool {
 /// What a descriptor says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    /// Where in its document it stands: `layers[2]`.
+    /// Where in its document it is: `layers[2]`.
     pub path: DescriptorPath,
     /// Its span in the document.
     pub span: Range<usize>,
@@ -62,7 +62,7 @@ pub struct Descriptor {
     pub artifact_type: Option<String>,
 }
 
-/// Where in its document a descriptor stands. The text is made when it is needed: there may be many.
+/// Where in its document a descriptor is. The text is made when it is needed: there may be many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DescriptorPath {
     /// A field: `config`.
@@ -124,7 +124,7 @@ impl fmt::Display for Platform {
 }
 
 impl Descriptor {
-    /// Reads a descriptor that stands at this path.
+    /// Reads the descriptor at this path.
     pub(super) fn read(value: Value<'_>, path: DescriptorPath) -> Result<Self> {
         if value.kind() != Kind::Object {
             return Err(value.wrong("descriptor", "an object"));
@@ -238,7 +238,7 @@ pub(super) fn annotation_sites<'j>(holder: Value<'j>, path: &str, sites: &mut Ve
 pub struct DescriptorEdit<'b> {
     /// The new digest and size.
     pub blob: Option<(Digest, u64)>,
-    /// The new blob itself, for a `data` field to be made anew. Without it the field is removed.
+    /// The new blob itself, for a `data` field to be replaced. Without it the field is removed.
     pub data: Option<Cow<'b, [u8]>>,
     /// The new media type, where there is one already.
     pub media_type: Option<String>,

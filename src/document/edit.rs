@@ -73,7 +73,7 @@ impl<'a> Edits<'a> {
         self.retain(array, &items)
     }
 
-    /// Puts more elements behind those that an array has.
+    /// Appends elements to an array.
     pub fn append_elements(&mut self, array: Value<'_>, elements: &[Vec<u8>]) {
         let last = array.elements().last();
         let mut list = elements.join(&b',');
@@ -90,7 +90,7 @@ impl<'a> Edits<'a> {
         let mut removed: Option<Range<usize>> = None;
         for (span, keep) in items {
             if *keep {
-                // Removed items before the first kept one go with the comma behind them, others with the one before.
+                // Removed items before the first kept one go with the comma after them, others with the one before.
                 match (removed.take(), kept_end) {
                     (Some(run), None) => self.list.push((run.start..span.start, Vec::new())),
                     (Some(run), Some(end)) => self.list.push((end..run.end, Vec::new())),

@@ -1,12 +1,12 @@
 //! Documents: the JSON of an image, read and patched.
 //!
-//! Bytes of a document and what to change in, bytes out. A document is never serialised anew: what changes is
-//! replaced where it stands, and every other byte (the order of keys, spacing, escapes, unknown fields) passes
+//! Bytes of a document and what to change in, bytes out. A document is never serialised again: what changes is
+//! replaced in place, and every other byte (the order of keys, spacing, escapes, unknown fields) passes
 //! through. The exception is [`mod@write`], which makes the few documents that an output may need and its input did
 //! not have.
 //!
 //! What never enters: files, blobs, layers, the order in which documents are visited. Each function knows one
-//! document; which digest became which other one is told to it.
+//! document; the caller passes the map of changed digests.
 
 pub mod attestation;
 pub mod commands;
@@ -57,15 +57,15 @@ pub struct Patched {
     pub bytes: Vec<u8>,
     /// Is it another one than before?
     pub changed: bool,
-    /// How many times were written anew, but for those in commands.
+    /// How many times were replaced, except those in commands.
     pub times: usize,
-    /// How many times in commands were written anew.
+    /// How many times in commands were replaced.
     pub command_times: usize,
-    /// What somebody should know.
+    /// What the user should know.
     pub warnings: Vec<Warning>,
 }
 
-/// Something in a document that somebody should know of.
+/// Something in a document that the user should know of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {

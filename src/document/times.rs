@@ -1,4 +1,4 @@
-//! Dates in documents: where they stand, how they are read, what a stamp makes of them.
+//! Dates in documents: where they are, how they are read, what a stamp makes of them.
 //!
 //! `created` fields are RFC 3339 and nothing else, since every consumer refuses an image where they are not.
 //! Labels and annotations hold what people wrote there, so they are read more freely.
@@ -28,7 +28,7 @@ pub(super) const TIME_KEYS: [(&str, TimeKind); 4] = [
     (REWRITTEN, TimeKind::Seconds),
 ];
 
-/// What kind of place a time stands in: how it is read and written.
+/// What kind of place a time is in: how it is read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimeKind {
     /// `created` of a config, of a history entry or of a v1 file: RFC 3339.
@@ -84,7 +84,7 @@ pub struct TimeSite {
     pub path: String,
     /// How it is read.
     pub kind: TimeKind,
-    /// What stands there; a value that is no string as its JSON text.
+    /// What is there; a value that is no string as its JSON text.
     pub text: String,
     /// Is that a string?
     pub is_text: bool,
@@ -129,7 +129,7 @@ pub(super) struct Site<'j> {
 #[derive(Debug)]
 pub(super) struct Spot {
     pub(super) text: String,
-    /// Where it stands in the document.
+    /// Where it is in the document.
     pub(super) span: Range<usize>,
 }
 
@@ -154,7 +154,7 @@ impl Site<'_> {
         TimeSite { path: self.path.clone(), kind, text: self.text().into_owned(), is_text, reading }
     }
 
-    /// Writes what the stamp makes of the time that stands here; was that a change?
+    /// Writes what the stamp makes of the time that is here; was that a change?
     pub(super) fn stamp(&self, stamp: Stamp, edits: &mut Edits<'_>, warnings: &mut Vec<Warning>) -> Result<bool> {
         let warn = |kind| Warning { path: self.path.clone(), kind };
         match self.reading() {
@@ -313,7 +313,7 @@ impl Scanner<'_> {
         let hours = i64::from(self.number(2)?);
         self.skip(b":");
         let minutes = i64::from(self.number(2)?);
-        // Go's `Time.String` has the name of the zone behind its offset, which says all that counts.
+        // Go's `Time.String` has the name of the zone after its offset, which says all that counts.
         let is_name = |name: &[u8]| name.len() >= 3 && name.iter().all(u8::is_ascii_uppercase);
         let is_end = self.0.is_empty() || self.0.strip_prefix(b" ").is_some_and(is_name);
         is_end.then_some(sign * (hours * 3600 + minutes * 60))

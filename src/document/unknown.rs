@@ -15,7 +15,7 @@ pub struct Unknown<'a> {
 }
 
 /// Every digest that a document holds: one that can't be read as JSON here (with the same key twice, say) may be read by
-/// the program that it is for, and then what stands in its text counts.
+/// the program that it is for, and then the content of its text counts.
 pub fn digests(bytes: &[u8]) -> BTreeSet<Digest> {
     match Unknown::parse(bytes) {
         Some(document) => document.digests(),

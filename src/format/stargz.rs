@@ -39,7 +39,7 @@ pub struct TocTime<'a> {
     pub field: &'static str,
     /// What it says.
     pub value: Instant,
-    /// Where the text between the quotes is, in bytes from the start of the table. The closing quote is behind it.
+    /// Where the text between the quotes is, in bytes from the start of the table. The closing quote is after it.
     pub range: Range<u64>,
 }
 

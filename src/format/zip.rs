@@ -1,7 +1,7 @@
 //! Zip (APPNOTE.TXT): which members the central directory lists, where their times are, and which bytes are neither
 //! times nor content.
 //!
-//! `rawzip` finds the directory and the members, also where a script stands before the archive, be its offsets adjusted
+//! `rawzip` finds the directory and the members, also where a script precedes the archive, be its offsets adjusted
 //! or not. Zip64 and encrypted members are passed on as bytes that are not known.
 
 use std::ops::Range;
@@ -10,7 +10,7 @@ use rawzip::{ZipLocator, ZipSliceArchive};
 
 /// The record at the end of the central directory (4.3.16) without its comment.
 const END_LENGTH: usize = 22;
-/// The longest comment behind that record.
+/// The longest comment after that record.
 const COMMENT_MAX: usize = 0xffff;
 /// The fixed part of a header in the central directory (4.3.12).
 const CENTRAL_LENGTH: usize = 46;
@@ -102,7 +102,7 @@ impl<'a> Zip<'a> {
         let (_, others) = split_extra(bytes.get(extra..extra + short(bytes, local + 28)?)?);
         let own = [&header, bytes.get(name..extra)?, &others].concat();
         let mut end = member.local.end;
-        // A descriptor behind the data (4.3.9) repeats what the directory says.
+        // A descriptor after the data (4.3.9) repeats what the directory says.
         let facts = bytes.get(at + 16..at + 28)?;
         for mark in [&b"PK\x07\x08"[..], b""] {
             let descriptor = [mark, facts].concat();

@@ -26,7 +26,7 @@ pub(super) struct Blocks {
     current: Vec<u8>,
     /// None where the hash of the blob is that of the uncompressed bytes.
     hasher: Option<Hasher>,
-    /// Was the end seen? Blocks that nobody took are not in the hash.
+    /// Was the end seen? Blocks that were not taken are not in the hash.
     is_used_up: bool,
 }
 
@@ -37,7 +37,7 @@ impl Blocks {
     }
 
     /// The next block, hashed for the diff_id. None at the end, or when reading failed,
-    /// which the caller need not tell apart: [`read`] returns the error then, whatever the caller does.
+    /// which the caller need not distinguish: [`read`] returns the error then, whatever the caller does.
     pub(super) fn next(&mut self) -> Option<&[u8]> {
         if !self.current.is_empty() {
             // Fails only when the reader has gone, which is no concern of ours.

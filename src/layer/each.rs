@@ -37,7 +37,7 @@ impl Pool {
                     while lock(&failed).is_none() {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let Some(item) = items.get(number) else { break };
-                        // What a panic leaves behind is not looked at again: all of the batch fails.
+                        // What a panic leaves unfinished is not looked at again: all of the batch fails.
                         match catch_unwind(AssertUnwindSafe(|| work(item, &batch))) {
                             Ok(Ok(result)) => {
                                 if let Some(place) = lock(&results).get_mut(number) {
@@ -119,7 +119,7 @@ mod tests {
                         Err(Error::missing("first"))
                     }
                     _ => loop {
-                        // The other thread works until it is told to stop.
+                        // The other thread works until it is asked to stop.
                         batch.check()?;
                         std::thread::yield_now();
                     },

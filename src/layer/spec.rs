@@ -1,4 +1,4 @@
-//! What is asked of the room for one layer, and what comes of it.
+//! Options and result of rewriting one layer.
 
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};

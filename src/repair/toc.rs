@@ -52,7 +52,7 @@ impl ContentPatcher for TocPatcher {
 }
 
 /// Writes a time over another one in bytes that begin at `given`; true if that changes a byte. The closing quote moves to
-/// the end of the new time: space behind a string means nothing in JSON.
+/// the end of the new time: space after a string means nothing in JSON.
 fn replace(bytes: &mut [u8], given: u64, time: &TocTime<'_>, new: &str) -> bool {
     let position = |at: u64| usize::try_from(at.checked_sub(given)?).ok();
     let (Some(start), Some(end)) = (position(time.range.start), position(time.range.end)) else { return false };

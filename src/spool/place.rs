@@ -10,7 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags};
 
 use super::folder_of;
 
-/// What tells that a layout, or a report, is there: readers look for it first.
+/// What marks a layout, or a report: readers look for it first.
 const LAST: &str = "index.json";
 
 /// The folder in which an output for this path is made: on the same filesystem, and where the user may write.
@@ -21,19 +21,19 @@ pub fn workplace(target: &Path) -> &Path {
 /// Is it a directory that another one can't be put in the place of? Then it can only be filled.
 pub(super) fn must_stay(folder: &Path) -> bool {
     let Ok(metadata) = fs::metadata(folder) else { return false };
-    // A shell that stands in it would be left in a directory that is gone.
+    // A shell whose working directory it is would be left in a directory that is gone.
     let is_current = fs::metadata(".").is_ok_and(|here| (here.dev(), here.ino()) == (metadata.dev(), metadata.ino()));
     metadata.is_dir() && (is_current || !can_be_renamed(folder))
 }
 
-/// May this directory be renamed, as far as can be told before?
+/// May this directory be renamed, as far as is known before?
 pub fn can_be_renamed(folder: &Path) -> bool {
     let found = rustix::fs::statx(CWD, folder, AtFlags::NO_AUTOMOUNT, StatxFlags::empty());
     let is_mount = found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
     !is_mount && may_write(folder_of(folder))
 }
 
-/// May entries be made in this directory, as far as can be told before?
+/// May entries be made in this directory, as far as is known before?
 pub fn may_write(folder: &Path) -> bool {
     use rustix::io::Errno;
     let access = rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
@@ -66,7 +66,7 @@ pub(super) fn fill(from: &Path) -> io::Result<()> {
         }
     }
     sync();
-    // It is empty; where it can't be removed it is in nobody's way.
+    // It is empty; where it can't be removed it does no harm.
     let _ = fs::remove_dir(from);
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
         return told(path, fs::remove_file(path));
     }
-    // From here on nobody finds it by the name that it had, so that nothing more is created in it by that.
+    // From here on it can't be found by the name that it had, so that nothing more is created in it.
     let aside = aside(path);
     let path = if fs::rename(path, &aside).is_ok() { &aside } else { path };
     let mut result = fs::remove_dir_all(path);

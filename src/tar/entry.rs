@@ -80,7 +80,7 @@ impl<'a> Extension<'a> {
     }
 }
 
-/// Where an extension header stands in the bytes of its group.
+/// Where an extension header is in the bytes of its group.
 #[derive(Debug, Clone, Copy)]
 struct Part {
     kind: ExtensionKind,
@@ -196,7 +196,7 @@ impl Entry {
         self.block_offset
     }
 
-    /// Does it stand behind the end marker, where nobody but eStargz looks?
+    /// Is it after the end marker, where only eStargz looks?
     pub fn is_behind_end(&self) -> bool {
         self.is_behind_end
     }
@@ -214,7 +214,7 @@ impl Entry {
         }
     }
 
-    /// The prefix, which may be empty, and the rest of the name behind a slash.
+    /// The prefix, which may be empty, and the rest of the name after a slash.
     fn name_parts(&self) -> (&[u8], &[u8]) {
         let long = self.pax(RecordKey::SparseName).or_else(|| self.pax(RecordKey::Path)).or_else(|| self.long_name());
         match (long, self.header()) {

@@ -34,9 +34,9 @@ pub enum Step {
     Held,
     /// The headers of an entry are complete.
     Entry,
-    /// A global PAX header stands on its own.
+    /// A global PAX header, which belongs to no entry.
     Global,
-    /// The bytes continue what came before: sparse map blocks, zero blocks behind the first, a cut last block.
+    /// The bytes continue what came before: sparse map blocks, zero blocks after the first, a cut last block.
     More,
     /// The first block of the end marker. The current entry holds extension headers that no entry follows, if
     /// there were any.
@@ -213,7 +213,7 @@ impl Framer {
         !self.is_complete && self.entry.extension_count() > 0
     }
 
-    /// What stands between two entries.
+    /// What comes between two entries.
     fn state_between(&self) -> State {
         if self.is_behind_end { State::Behind } else { State::Header }
     }
@@ -362,7 +362,7 @@ impl Framer {
         Ok(Step::Entry)
     }
 
-    /// Consumers stop at the end marker. eStargz made from a layer that must not change keeps its index behind it.
+    /// Consumers stop at the end marker. eStargz made from a layer that must not change keeps its index after it.
     fn feed_behind(&mut self, block: &Block, at: u64) -> Step {
         if is_zero(block) {
             return Step::More;
@@ -392,7 +392,7 @@ fn check_numbers(header: Header<'_>) -> Result<()> {
     Ok(())
 }
 
-/// An entry without a name is told by its offset alone.
+/// An entry without a name is identified by its offset alone.
 fn named(error: Error, name: &[u8]) -> Error {
     if name.is_empty() { error } else { error.at_entry(printable(name)) }
 }

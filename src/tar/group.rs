@@ -202,7 +202,7 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
             ExtensionKind::Pax => *self.has_pax_name.get_or_insert_with(|| {
                 let name = self.entry.name();
                 names::pax_header_name(&name, self.scratch);
-                // Without an entry, and without a path of its own, nobody knows what it was for.
+                // Without an entry, and without a path of its own, it is unknown what it was for.
                 self.entry.header().is_some() || !name.is_empty()
             }),
         }

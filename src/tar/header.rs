@@ -121,7 +121,7 @@ impl<'a> Header<'a> {
         self.0
     }
 
-    /// Its dialect, as Go's reader tells them apart.
+    /// Its dialect, as Go's reader distinguishes them.
     pub fn format(self) -> Format {
         let (magic, version) = (&self.0[MAGIC], &self.0[VERSION]);
         if magic == b"ustar\0" {
@@ -143,7 +143,7 @@ impl<'a> Header<'a> {
         c_string(&self.0[NAME])
     }
 
-    /// What stands before the name and a slash, in formats that have it.
+    /// What is before the name and a slash, in formats that have it.
     pub fn prefix(self) -> &'a [u8] {
         match self.format() {
             Format::Ustar => c_string(&self.0[USTAR_PREFIX]),

@@ -1,4 +1,4 @@
-//! The tar room: where times stand in a tar stream, and how they are replaced.
+//! The tar room: where times are in a tar stream, and how they are replaced.
 //!
 //! It is pure: blocks in, blocks out. It reads no file, knows no compression, no layer and no image, and holds
 //! no more of a stream than the headers of one entry. Nothing here builds a header from scratch: what comes out

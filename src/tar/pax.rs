@@ -16,9 +16,9 @@ pub(super) const MTIME: &str = "mtime";
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// What stands before the first equals sign.
+    /// What is before the first equals sign.
     pub key: &'a [u8],
-    /// What stands behind it; any bytes.
+    /// What is after it; any bytes.
     pub value: &'a [u8],
     /// The whole record, length and newline included.
     pub raw: &'a [u8],

@@ -22,7 +22,7 @@ pub enum Field {
     Pax {
         /// Its key.
         key: &'static str,
-        /// Does it stand in a global header?
+        /// Is it in a global header?
         global: bool,
     },
     /// The mtime of an extension header itself, which says nothing about the entry.

@@ -63,7 +63,7 @@ fn fold(c: char) -> char {
     }
 }
 
-/// The fields of all documents that restamp or the programs behind it read, in the order of their folded names: OCI
+/// The fields of all documents that restamp or the readers of its output read, in the order of their folded names: OCI
 /// image-spec (descriptor, manifest, index, config, layout), Docker (config, v1 file, `manifest.json`, schema 1),
 /// in-toto's statements and DSSE's envelopes.
 const FIELDS: [(&str, Content); 86] = {

@@ -1,4 +1,4 @@
-//! A JSON parser that remembers where everything stands.
+//! A JSON parser that remembers where everything is.
 //!
 //! restamp changes documents by span, so what it needs of a parser is spans: every value and every key keeps the
 //! range of bytes it was read from. The grammar is RFC 8259's, nothing more. Where the bytes inside a string are
@@ -186,7 +186,7 @@ impl fmt::Debug for Value<'_> {
 pub struct Member<'j> {
     /// The key as text: escapes resolved, bytes that are not UTF-8 replaced.
     pub key: Cow<'j, str>,
-    /// Where the key stands, quotes included.
+    /// Where the key is, quotes included.
     pub key_span: Range<usize>,
     /// What it is mapped to.
     pub value: Value<'j>,
@@ -194,7 +194,7 @@ pub struct Member<'j> {
 }
 
 impl Member<'_> {
-    /// The key's usual spelling where it is a field's, else the key: what tells whether two members are the same.
+    /// The key's usual spelling where it is a field's, else the key: what decides whether two members are the same.
     pub fn name(&self) -> &str {
         match self.field {
             Some(field) => field.name(),
@@ -228,7 +228,7 @@ impl<'j> Value<'j> {
         self.kind() == Kind::Null
     }
 
-    /// Where it stands in the document, quotes and brackets included.
+    /// Where it is in the document, quotes and brackets included.
     pub fn span(self) -> Range<usize> {
         let node = self.node();
         node.start as usize..node.end as usize
@@ -286,7 +286,7 @@ impl<'j> Value<'j> {
         self.get(field).filter(|value| !value.is_null())
     }
 
-    /// Where parts of the text of a string stand in the document.
+    /// Where parts of the text of a string are in the document.
     pub fn spans_of(self, parts: &[Range<usize>]) -> Vec<Range<usize>> {
         let start = self.span().start;
         let map = text::Map::of(self.raw());

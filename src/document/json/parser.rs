@@ -120,7 +120,7 @@ impl<'a, 'k> Parser<'a, 'k> {
         }
         let start = self.at;
         let node = if self.indexed() { Some(self.push(kind, None, start)?) } else { None };
-        // A member of the root that nobody asked for keeps its own node but none of its content.
+        // A member of the root that was not asked for keeps its own node but none of its content.
         let node = node.filter(|_| self.wanted());
         self.at += 1;
         let (object, content) = (kind == Kind::Object, self.content());
@@ -201,7 +201,7 @@ impl<'a, 'k> Parser<'a, 'k> {
         decode(self.bytes.get(start..end).unwrap_or_default())
     }
 
-    /// Reads a key and the colon behind it.
+    /// Reads a key and the colon after it.
     fn key(&mut self) -> Result<()> {
         let start = self.at;
         if self.bytes.get(start) != Some(&b'"') {

@@ -96,7 +96,7 @@ impl Entry {
     }
 }
 
-/// All entries, of other versions, codecs and levels as well, and what killed processes have left behind; nothing else
+/// All entries, of other versions, codecs and levels as well, and what killed processes have left over; nothing else
 /// that is in the directory. What can't be read, or may not be trusted, is passed over.
 pub(super) fn entries(folder: &Folder) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -161,7 +161,7 @@ fn is_codec(name: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// An entry, a record of the first version, or what a process that was killed has left behind.
+/// An entry, a record of the first version, or what a process that was killed has left over.
 fn is_file(name: &str) -> bool {
     is_hex(name.strip_suffix(".record").unwrap_or(name), FILE_DIGITS)
         || name.starts_with(UNFINISHED)

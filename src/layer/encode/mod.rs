@@ -170,10 +170,10 @@ impl Run {
     }
 }
 
-/// The cut rule: told what comes, it says where chunks end. It sees no bytes.
+/// The cut rule: from the kinds and lengths of what comes, it says where chunks end. It sees no bytes.
 ///
 /// Call [`begin`](Self::begin) at the start of each run, and then, for as long as the run has bytes, take up to
-/// [`room`](Self::room) of them and tell [`add`](Self::add).
+/// [`room`](Self::room) of them, and then call [`add`](Self::add).
 #[derive(Debug, Clone)]
 pub struct Cutter {
     target: u64,
@@ -215,7 +215,7 @@ impl Cutter {
         limit.saturating_sub(self.held).max(1)
     }
 
-    /// The current chunk has taken this many bytes, at most [`room`](Self::room). Does it end behind them?
+    /// The current chunk has taken this many bytes, at most [`room`](Self::room). Does it end after them?
     #[must_use]
     pub fn add(&mut self, bytes: u64) -> bool {
         self.held = self.held.saturating_add(bytes);
@@ -275,7 +275,7 @@ impl Encoder {
         Ok(Self { codec, buffer: Vec::new() })
     }
 
-    /// The compressed form of a chunk: one member or one frame. It stands until the next call.
+    /// The compressed form of a chunk: one member or one frame. It is valid until the next call.
     ///
     /// # Errors
     ///
