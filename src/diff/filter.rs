@@ -57,12 +57,20 @@ fn class(name: &str) -> Result<Class> {
 
 impl Filter {
     /// Accepts a class, by name.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such class.
     pub fn ignore_class(&mut self, name: &str) -> Result<()> {
         self.classes.push(class(name)?);
         Ok(())
     }
 
     /// Accepts everything at paths that match this.
+    ///
+    /// # Errors
+    ///
+    /// If it is no glob.
     pub fn ignore_path(&mut self, text: &str) -> Result<()> {
         self.paths.push((text.to_owned(), glob(text)?));
         Ok(())
@@ -72,6 +80,10 @@ impl Filter {
     ///
     /// It is TOML: `[[accept]]` tables with a `reason`, and at least one of `path` (a glob), `class`, and `field` (as a
     /// report names it, or a glob).
+    ///
+    /// # Errors
+    ///
+    /// If it is not such a policy; the error names the line or the rule.
     pub fn read_policy(&mut self, text: &str) -> Result<()> {
         let wrong = |e: toml::de::Error| {
             let before = e.span().and_then(|span| text.get(..span.start));

@@ -138,13 +138,12 @@ impl Comparison<'_> {
     fn same(&mut self, label: &str, pair: [&Attached; 2]) -> Result<()> {
         let Some(manifest) = self.views[0].manifest(&pair[0].digest) else { return Ok(()) };
         let subject = manifest.subject.iter().map(|subject| ("subject.digest".to_owned(), subject.digest));
-        let mut named: Vec<(String, Digest)> = subject.collect();
+        let mut named: Vec<_> = subject.filter(|(_, digest)| self.has_another_counterpart(digest)).collect();
         for layer in manifest.layers.iter().filter(|layer| is_statement_type(&layer.media_type)) {
-            named.extend(self.subjects_of(layer)?.iter().cloned());
+            let subjects = self.subjects_of(layer)?;
+            // Not all of them, as many manifests may share a statement of many subjects.
+            named.extend(subjects.iter().filter(|(_, digest)| self.has_another_counterpart(digest)).cloned());
         }
-        named.retain(|(_, digest)| {
-            self.findings.counterparts.get(digest).is_some_and(|counterpart| counterpart != digest)
-        });
         if named.is_empty() {
             return Ok(());
         }
@@ -155,6 +154,11 @@ impl Comparison<'_> {
             self.findings.push(difference.note("the same statement on both sides, but its subject differs in B"));
         }
         Ok(())
+    }
+
+    /// Does this digest name something in A whose counterpart in B has another one?
+    fn has_another_counterpart(&self, digest: &Digest) -> bool {
+        self.findings.counterparts.get(digest).is_some_and(|counterpart| counterpart != digest)
     }
 
     /// What a statement is about, as both sources have it; many manifests may share one.

@@ -23,6 +23,10 @@ const OPEN_GROUP: usize = 12;
 const ROWS: usize = 1000;
 
 /// Writes the report as a page.
+///
+/// # Errors
+///
+/// If it can't be written.
 pub fn html(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let mut page = String::new();
     head(&mut page, report);

@@ -105,6 +105,10 @@ impl<T: Serialize, I: Iterator<Item = T>, F: Fn() -> I> Serialize for List<F> {
 }
 
 /// Writes the report as JSON, with a newline at its end.
+///
+/// # Errors
+///
+/// If it can't be written.
 pub fn json(out: &mut dyn io::Write, report: &Report, names: &SavedNames<'_>) -> io::Result<()> {
     let mut counts = BTreeMap::new();
     for difference in &report.differences {

@@ -1,7 +1,7 @@
 //! The table for people: what matters first, repetition folded.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use crate::causes::{Cause, Class};
@@ -133,14 +133,14 @@ impl Printer<'_, '_> {
     fn tail(&mut self) {
         let report = self.report;
         if !report.accepted.is_empty() {
-            let mut reasons: Vec<(&str, usize)> = Vec::new();
-            for accepted in &report.accepted {
-                match reasons.iter_mut().find(|(reason, _)| *reason == accepted.reason) {
-                    Some((_, count)) => *count += 1,
-                    None => reasons.push((&accepted.reason, 1)),
-                }
+            // In the order in which they come up first.
+            let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
+            for (number, accepted) in report.accepted.iter().enumerate() {
+                counts.entry(&accepted.reason).or_insert((number, 0)).1 += 1;
             }
-            for (reason, count) in reasons {
+            let mut reasons: Vec<_> = counts.into_iter().collect();
+            reasons.sort_unstable_by_key(|(_, (first, _))| *first);
+            for (reason, (_, count)) in reasons {
                 let reason = printable(reason.as_bytes());
                 self.line(&format!("accepted: {} ({reason})", thousands(count)));
             }
