@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use restamp::digest::{Algorithm, Hasher};
-use restamp::layer::{Cache, Decoder, Encoder, Expect, Outcome, Output, Pool, Source, Spec, Window, rewrite};
+use restamp::layer::{
+    Cache, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Pool, Source, Window, rewrite,
+};
 use restamp::media_type::Compression;
 use restamp::{Epoch, Error, Result, Rule, Stamp};
 
@@ -65,20 +67,20 @@ fn main() {
     let layers: usize = arg(3, "1").parse().unwrap();
     let pool = Pool::new(jobs).unwrap();
     match args.get(4).map(|dir| Arc::new(Cache::open(dir.as_ref(), 1 << 40).unwrap())) {
-        None => measure(&input, output, &pool, layers, 1_500_000_000),
+        None => verify_layer(&input, output, &pool, layers, 1_500_000_000),
         Some(cache) => {
             let pool = pool.with_cache(Arc::clone(&cache));
             for epoch in [1_500_000_000, 1_500_000_001] {
-                measure(&input, output, &pool, layers, epoch);
+                verify_layer(&input, output, &pool, layers, epoch);
                 println!("  cache: {} hits, {} misses so far", cache.hits(), cache.misses());
             }
         }
     }
 }
 
-fn measure(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64) {
+fn verify_layer(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64) {
     let jobs = pool.jobs();
-    let spec = Spec {
+    let spec = EncodeOptions {
         stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set },
         output,
         keep_unchanged: false,
@@ -86,7 +88,8 @@ fn measure(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64
         diff_id_algorithm: Algorithm::Sha256,
     };
     let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
-    let rewrite = || rewrite(input, &Expect::default(), &spec, pool, &restamp::blob::NewBlobs::new(create)).unwrap();
+    let rewrite =
+        || rewrite(input, &LayerExpected::default(), &spec, pool, &restamp::blob::NewBlobs::new(create)).unwrap();
     let (start, cpu_before) = (Instant::now(), cpu_time());
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..layers).map(|_| scope.spawn(rewrite)).collect();
@@ -117,7 +120,7 @@ fn measure(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64
 
 /// Measures the stages one after the other on this thread.
 fn bound(input: &Input, output: Output, jobs: usize, wall: Duration) {
-    let mut decoder = Decoder::new(input.open().unwrap(), &Expect::default(), Window::any()).unwrap();
+    let mut decoder = Decoder::new(input.open().unwrap(), &LayerExpected::default(), Window::any()).unwrap();
     let is_plain = decoder.compression() == Compression::None;
     let mut encoder = Encoder::new(output).unwrap();
     let mut chunk = vec![0; if output == Output::ZSTD { 4 << 20 } else { 1 << 20 }];

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restamp::digest::Algorithm;
-use restamp::layer::{Cutter, Decoder, Encoder, Expect, Output, Pool, Run, Source, Spec, Window, rewrite};
+use restamp::layer::{
+    ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Output, Pool, Segment, Source, Window, rewrite,
+};
 use restamp::store::location::Location;
 use restamp::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 use restamp::{Digest, Epoch, Error, Result, Rewrite, Rule, RunContext, Stamp};
@@ -74,7 +76,8 @@ fn stages(c: &mut Criterion) {
             let mut block = vec![0; 256 << 10];
             b.iter(|| {
                 let mut decoder =
-                    Decoder::new(Box::new(Cursor::new(blob.clone())), &Expect::default(), Window::any()).unwrap();
+                    Decoder::new(Box::new(Cursor::new(blob.clone())), &LayerExpected::default(), Window::any())
+                        .unwrap();
                 while decoder.fill(&mut block).unwrap() > 0 {}
                 black_box(decoder.digest())
             });
@@ -94,10 +97,10 @@ fn stages(c: &mut Criterion) {
     });
     group.bench_function("cut", |b| {
         b.iter(|| {
-            let (mut cutter, mut chunks, mut random) = (Cutter::new(Output::GZIP), 0_u64, common::Random(1));
+            let (mut cutter, mut chunks, mut random) = (ChunkRule::new(Output::GZIP), 0_u64, common::Random(1));
             for _ in 0..SIZE / 8192 {
                 let size = random.next() % 16384;
-                for (run, mut left) in [(Run::Headers, 512), (Run::Content { total: size }, size)] {
+                for (run, mut left) in [(Segment::Headers, 512), (Segment::Content { total: size }, size)] {
                     chunks += u64::from(cutter.begin(run));
                     while left > 0 {
                         let n = left.min(cutter.room());
@@ -128,11 +131,13 @@ fn layers(c: &mut Criterion) {
         let source = Blob(encoded(from, &tar));
         for output in OUTPUTS {
             let (digest_algorithm, diff_id_algorithm) = (Algorithm::Sha256, Algorithm::Sha256);
-            let spec = Spec { stamp: stamp(), output, keep_unchanged: false, digest_algorithm, diff_id_algorithm };
+            let spec =
+                EncodeOptions { stamp: stamp(), output, keep_unchanged: false, digest_algorithm, diff_id_algorithm };
             let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
             group.bench_function(BenchmarkId::new(from.to_string(), output), |b| {
                 b.iter(|| {
-                    rewrite(&source, &Expect::default(), &spec, &pool, &restamp::blob::NewBlobs::new(create)).unwrap()
+                    rewrite(&source, &LayerExpected::default(), &spec, &pool, &restamp::blob::NewBlobs::new(create))
+                        .unwrap()
                 });
             });
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::layer::Pool;
 use crate::limits::Limits;
-use crate::spool::{Spools, workplace};
+use crate::spool::{Spools, temp_parent};
 
 /// Shows how far a run is.
 pub trait Progress: fmt::Debug + Send + Sync {
@@ -60,7 +60,7 @@ impl RunContext {
             return Ok(given.clone());
         }
         let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
-        let beside = beside.map(|path| workplace(path).to_owned());
+        let beside = beside.map(|path| temp_parent(path).to_owned());
         Self::new(jobs.unwrap_or_else(cpus), beside.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir))
     }
 

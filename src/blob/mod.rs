@@ -5,17 +5,17 @@
 //! the bytes.
 
 mod beneath;
-mod growing;
 mod new;
 mod read;
+mod spool_writer;
 #[cfg(test)]
 mod tests;
 mod verified;
 
 pub(crate) use beneath::open_beneath;
-pub use growing::Growing;
 pub use new::{NewBlob, NewBlobs};
 pub use read::{ExtentReader, for_each_chunk, read_full};
+pub use spool_writer::SpoolWriter;
 pub(crate) use verified::check;
 pub use verified::{Expected, Verified, VerifiedReader};
 
@@ -48,7 +48,7 @@ enum Backing {
     /// A file that is opened while it is read, as a layout may have thousands of them.
     Path(PathBuf),
     /// A spool that is still being filled.
-    Growing(Arc<Growing>),
+    SpoolWriter(Arc<SpoolWriter>),
     /// A blob that a descriptor carries in its `data`.
     Memory(Vec<u8>),
 }
@@ -74,8 +74,8 @@ impl Extent {
     }
 
     /// All of a spool, as far as it will have been filled.
-    pub fn of_growing(growing: Arc<Growing>) -> Self {
-        Self { backing: Arc::new(Backing::Growing(growing)), start: 0, len: u64::MAX }
+    pub fn of_spool_writer(growing: Arc<SpoolWriter>) -> Self {
+        Self { backing: Arc::new(Backing::SpoolWriter(growing)), start: 0, len: u64::MAX }
     }
 
     /// Bytes that are in memory already.

@@ -42,7 +42,7 @@ impl Read for ExtentReader {
         let at = self.extent.start + self.position;
         let count = match (&*self.extent.backing, self.plain_file()) {
             (_, Some(file)) => file.read_at(buffer, at)?,
-            (Backing::Growing(growing), None) => growing.read_at(buffer, at)?,
+            (Backing::SpoolWriter(growing), None) => growing.read_at(buffer, at)?,
             (Backing::Memory(bytes), None) => {
                 let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
                 (&bytes[from..]).read(buffer)?

@@ -34,8 +34,8 @@ fn a_copy_by_the_kernel_lands_at_its_place_and_is_verified() {
 
 #[test]
 fn a_reader_of_a_growing_spool_waits_for_what_comes() {
-    let growing = Growing::new(tempfile::tempfile().unwrap());
-    let extent = Extent::of_growing(Arc::clone(&growing)).part(3, 100);
+    let growing = SpoolWriter::new(tempfile::tempfile().unwrap());
+    let extent = Extent::of_spool_writer(Arc::clone(&growing)).part(3, 100);
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
         extent.reader().unwrap().read_to_string(&mut text).map(|_| text)
@@ -46,9 +46,9 @@ fn a_reader_of_a_growing_spool_waits_for_what_comes() {
 
 #[test]
 fn what_nobody_needs_is_read_and_not_kept() {
-    let growing = Growing::new(tempfile::tempfile().unwrap());
+    let growing = SpoolWriter::new(tempfile::tempfile().unwrap());
     let mut rest = std::io::repeat(0).take(10 * CHUNK as u64);
-    struct Draining<'g>(&'g Growing);
+    struct Draining<'g>(&'g SpoolWriter);
     impl Read for Draining<'_> {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             self.0.drain();

@@ -10,7 +10,7 @@ use crate::blob::Extent;
 use crate::digest::{Digest, Hasher};
 use crate::document::descriptor::UNCOMPRESSED;
 use crate::error::{self, Error, Result};
-use crate::layer::{Decoder, Event, Expect, Pool, Window, scan};
+use crate::layer::{Decoder, Event, LayerExpected, Pool, Window, scan};
 use crate::media_type::Compression;
 
 const TOC_DIGEST: &str = "containerd.io/snapshot/stargz/toc.digest";
@@ -63,7 +63,7 @@ pub(super) fn hold_against(
     let Some(said) = value(TOC_DIGEST) else { return Ok(()) };
     let is_right = match (toc, content.compression) {
         (Some(frame), Compression::Zstd) => {
-            let decoder = Decoder::new(Box::new(frame.reader()?), &Expect::default(), Window::of(&frame)?)?;
+            let decoder = Decoder::new(Box::new(frame.reader()?), &LayerExpected::default(), Window::of(&frame)?)?;
             or_nothing(is_digest_of(said, &mut { decoder }))?
         }
         _ => or_nothing(estargz(extent, said, pool))?.flatten(),
@@ -117,7 +117,7 @@ fn estargz(extent: &Extent, said: &str, pool: &Pool) -> Result<Option<bool>> {
     let Ok(digest) = said.parse::<Digest>() else { return Ok(Some(false)) };
     let mut hasher = None;
     let (mut is_toc, mut is_first) = (false, true);
-    scan(&extent.part(offset, extent.len()), &Expect::default(), pool, &mut |event| {
+    scan(&extent.part(offset, extent.len()), &LayerExpected::default(), pool, &mut |event| {
         match event {
             Event::Entry(entry) => {
                 is_toc = std::mem::take(&mut is_first) && entry.is_toc();

@@ -2,7 +2,7 @@
 
 use crate::blob::Extent;
 use crate::error::Result;
-use crate::layer::{Decoder, Expect, Window};
+use crate::layer::{Decoder, LayerExpected, Window};
 
 /// Parts of media types by which the layers of other formats are known. They may hold a tar and are none.
 const FORMATS: [&str; 8] = ["nydus", "erofs", "overlaybd", "squashfs", "composefs", "cvmfs", "soci", "vmdk"];
@@ -39,7 +39,7 @@ pub(super) fn other_format(media_type: &str, blob: &Extent) -> OtherFormat {
 
 fn unpacked_head(blob: &Extent, head: &mut Vec<u8>) -> Result<()> {
     let mut block = [0; 512];
-    let mut decoder = Decoder::new(Box::new(blob.reader()?), &Expect::default(), Window::any())?;
+    let mut decoder = Decoder::new(Box::new(blob.reader()?), &LayerExpected::default(), Window::any())?;
     let count = decoder.fill(&mut block)?;
     head.extend_from_slice(block.get(..count).unwrap_or_default());
     Ok(())

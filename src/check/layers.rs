@@ -11,7 +11,7 @@ use crate::blob::{Expected, Extent};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{self, Result, printable};
 use crate::format::stargz::{TocScanner, TocTime};
-use crate::layer::{Event, Expect, Pool, measure, scan};
+use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
 use crate::media_type::Compression;
 use crate::stamp::{Instant, Rule, Stamp};
 use crate::sync::lock;
@@ -200,9 +200,9 @@ fn run_one(job: &Job, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome
 
 /// The diff_id is compared by [`hold_against`], since images may differ about it. Only where it is of another
 /// algorithm than SHA-256 has the reader to know.
-fn expectation(job: &Job) -> Expect {
+fn expectation(job: &Job) -> LayerExpected {
     let other = job.claims.iter().filter_map(|claim| claim.diff_id).find(|id| id.algorithm() != Algorithm::Sha256);
-    Expect { digest: job.digest, size: None, diff_id: other }
+    LayerExpected { digest: job.digest, size: None, diff_id: other }
 }
 
 fn hash(job: &Job) -> Result<()> {
@@ -211,7 +211,7 @@ fn hash(job: &Job) -> Result<()> {
 
 /// A blob in the place of a layer that is none, such as an in-toto statement.
 fn unpack(job: &Job, pool: &Pool) -> Result<Content> {
-    let facts = measure(&job.extent, &expectation(job), pool)?;
+    let facts = verify_layer(&job.extent, &expectation(job), pool)?;
     let (diff_id, uncompressed_size) = (facts.diff_id, facts.uncompressed_size);
     Ok(Content { diff_id, uncompressed_size, compression: facts.compression, entries: 0 })
 }

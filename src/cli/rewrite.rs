@@ -13,7 +13,7 @@ use restamp::platform::Platform;
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::report::{Action, Change, Layer, Report};
 use restamp::rewrite::{Attestations, Signatures};
-use restamp::spool::workplace;
+use restamp::spool::temp_parent;
 use restamp::store::location::{Location, Where};
 
 use super::context::{self, BaseArguments, Running, Workshop};
@@ -168,7 +168,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = prepared.report_mut();
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
-    // Written before the image is there and named after: either both are, or neither.
+    // NewLayer before the image is there and named after: either both are, or neither.
     let report_file = report_file
         .map(|file| file.write(&|out| out.write_all(&restamp::json_writer::to_vec(prepared.report())?)))
         .transpose()?;
@@ -276,7 +276,7 @@ fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
 fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBuf> {
     let path = destination.as_path().filter(|path| !arguments.dry_run && !is_special(path))?;
     // Through a link, the file is written where the link points to.
-    Some(workplace(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
+    Some(temp_parent(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
 }
 
 fn summary(report: &Report, verbose: bool) {

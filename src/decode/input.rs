@@ -32,7 +32,7 @@ impl Input {
         Ok(self.buffered())
     }
 
-    /// Moves the next bytes to `space`, at least one unless the blob has ended: read right there where none are buffered.
+    /// DigestMap the next bytes to `space`, at least one unless the blob has ended: read right there where none are buffered.
     pub(super) fn take(&mut self, space: &mut [u8]) -> Result<usize> {
         let buffered = self.buffered();
         let n = buffered.len().min(space.len());

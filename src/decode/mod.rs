@@ -23,7 +23,7 @@ use window::{HEADER_MAX, WINDOW_LOG_MAX};
 
 /// What a blob has to be. What is not given is not checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expect {
+pub struct LayerExpected {
     /// The digest of the blob as it is stored.
     pub digest: Option<Digest>,
     /// Its size as it is stored.
@@ -32,7 +32,7 @@ pub struct Expect {
     pub diff_id: Option<Digest>,
 }
 
-impl Expect {
+impl LayerExpected {
     /// What is expected of the blob as it is stored.
     pub fn blob(&self) -> Expected {
         Expected { digest: self.digest, size: self.size }
@@ -67,7 +67,7 @@ impl Decoder {
     /// # Errors
     ///
     /// The blob can't be read, or is another one than expected.
-    pub fn new(source: Box<dyn Read + Send>, expect: &Expect, window: Window) -> Result<Self> {
+    pub fn new(source: Box<dyn Read + Send>, expect: &LayerExpected, window: Window) -> Result<Self> {
         let mut input = Input::new(source, expect.blob());
         let codec = match Compression::sniff(input.at_least(4)?) {
             Compression::None => Codec::None,
@@ -134,13 +134,13 @@ impl Decoder {
                 self.out += n as u64;
                 Ok(n)
             }
-            Err(error) => Err(self.blame(error)),
+            Err(error) => Err(self.root_cause(error)),
         }
     }
 
     /// The true cause of an error in the blob's content: where its bytes are not those that its digest names, that
     /// is what the user needs to know, rather than where a decoder stumbled over them.
-    pub fn blame(&mut self, error: Error) -> Error {
+    pub fn root_cause(&mut self, error: Error) -> Error {
         let of_content = matches!(error.kind(), Kind::Malformed { .. } | Kind::Limit { .. } | Kind::Refused(_));
         if of_content
             && self.input.is_verified()

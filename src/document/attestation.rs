@@ -6,7 +6,7 @@
 use super::config::list;
 use super::descriptor::{REFERENCE_TYPE, split_fallback_tag, text};
 use super::json::{Json, Kind, Value, element_path, member_path};
-use super::{Moves, Patch, Patched, WarningKind, moved};
+use super::{DigestMap, Patch, Patched, WarningKind, new_digest};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Result, printable};
 use crate::limits::Limits;
@@ -84,8 +84,8 @@ impl Statement<'_> {
     /// # Errors
     ///
     /// Two changes would be made in the same place.
-    pub fn patch(&self, moves: &Moves) -> Result<Patched> {
-        self.moved(moves).finish()
+    pub fn patch(&self, moves: &DigestMap) -> Result<Patched> {
+        self.with_new_subjects(moves).finish()
     }
 
     /// As [`patch`](Self::patch), but the document is given out piece by piece, and [`Patched::bytes`] stays empty: a
@@ -94,8 +94,8 @@ impl Statement<'_> {
     /// # Errors
     ///
     /// Those of `out`, and those of [`patch`](Self::patch).
-    pub fn patch_to(&self, moves: &Moves, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Patched> {
-        let Patch { edits, times, command_times, warnings } = self.moved(moves);
+    pub fn patch_to(&self, moves: &DigestMap, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Patched> {
+        let Patch { edits, times, command_times, warnings } = self.with_new_subjects(moves);
         let changed = !edits.is_empty();
         if changed {
             edits.apply_to(out)?;
@@ -103,12 +103,12 @@ impl Statement<'_> {
         Ok(Patched { bytes: Vec::new(), changed, times, command_times, warnings })
     }
 
-    fn moved(&self, moves: &Moves) -> Patch<'_> {
+    fn with_new_subjects(&self, moves: &DigestMap) -> Patch<'_> {
         let mut patch = Patch::new(&self.json);
         let subjects = self.json.root().get("subject").into_iter().flat_map(Value::elements);
         for (number, subject) in subjects.enumerate() {
             let Some(digests) = subject.get("digest") else { continue };
-            let new = |algorithm: &str, hex: &str| moved(moves, &named(algorithm, hex)?);
+            let new = |algorithm: &str, hex: &str| new_digest(moves, &named(algorithm, hex)?);
             let mut stale = Vec::new();
             let mut has_moved = false;
             for member in digests.members() {
@@ -160,7 +160,7 @@ pub fn is_statement_type(media_type: &str) -> bool {
 
 /// What is known of a manifest that may be a signature.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Suspect<'t> {
+pub struct SignatureHints<'t> {
     /// Its `artifactType`, and that of its descriptor.
     pub artifact_types: &'t [&'t str],
     /// The media types of its config and its layers.
@@ -170,7 +170,7 @@ pub struct Suspect<'t> {
 }
 
 /// Which kind of signature a manifest is, if it is one. An SBOM is none.
-pub fn signature_kind(suspect: Suspect<'_>) -> Option<&'static str> {
+pub fn signature_kind(suspect: SignatureHints<'_>) -> Option<&'static str> {
     let by_type = suspect.artifact_types.iter().chain(suspect.media_types).find_map(|text| signature_type(text));
     by_type.or_else(|| {
         // cosign's tags, of which `.att` is a DSSE envelope and `.sbom` is not signed.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::json::{Kind, Value, element_path, member_path};
 use super::times::{Site, label_sites};
-use super::{Moves, Patch, WarningKind, moved};
+use super::{DigestMap, Patch, WarningKind, new_digest};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::media_type::{LayerKind, shared};
@@ -303,7 +303,7 @@ impl Patch<'_> {
 
     /// Moves the digests in the annotations of a document or descriptor that name what has moved: those whose
     /// meaning is known are changed, others are reported.
-    pub(super) fn moved_annotations(&mut self, holder: Value<'_>, path: &str, moves: &Moves) {
+    pub(super) fn moved_annotations(&mut self, holder: Value<'_>, path: &str, moves: &DigestMap) {
         if moves.is_empty() {
             return;
         }
@@ -311,7 +311,9 @@ impl Patch<'_> {
         for member in holder.get("annotations").into_iter().flat_map(Value::members) {
             let Some(text) = member.value.as_str() else { continue };
             let new = match member.key.as_ref() {
-                REFERENCE_DIGEST => text.parse().ok().and_then(|old| moved(moves, &old)).map(|new| new.to_string()),
+                REFERENCE_DIGEST => {
+                    text.parse().ok().and_then(|old| new_digest(moves, &old)).map(|new| new.to_string())
+                }
                 REF_NAME => moved_tag(&text, moves),
                 UNCOMPRESSED => continue,
                 key if describes_layer_bytes(key) => continue,
@@ -322,7 +324,7 @@ impl Patch<'_> {
                     self.edits.string(member.value, &new);
                 }
                 None => {
-                    for digest in digests_in(&text).filter(|digest| moved(moves, digest).is_some()) {
+                    for digest in digests_in(&text).filter(|digest| new_digest(moves, digest).is_some()) {
                         self.warn(member_path(&path, &member.key), WarningKind::StaleDigest(digest));
                     }
                 }
@@ -358,10 +360,10 @@ pub fn fallback_tag_target(tag: &str, first_from: impl FnOnce(&Digest) -> Option
 }
 
 /// A fallback tag of something that has moved, with its new digest.
-pub fn moved_tag(tag: &str, moves: &Moves) -> Option<String> {
+pub fn moved_tag(tag: &str, moves: &DigestMap) -> Option<String> {
     let (_, hex, suffix) = split_fallback_tag(tag)?;
     let old = fallback_tag_target(tag, |lowest| moves.range(*lowest..).next().map(|(old, _)| *old))?;
-    let new = moved(moves, &old)?;
+    let new = new_digest(moves, &old)?;
     let new_hex = new.hex();
     Some(format!("{}-{}{suffix}", new.algorithm().name(), new_hex.get(..hex.len()).unwrap_or(&new_hex)))
 }

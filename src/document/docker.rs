@@ -7,7 +7,7 @@ use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, text, texts};
 use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite};
-use super::{Moves, Patch, Patched, WarningKind, moved};
+use super::{DigestMap, Patch, Patched, WarningKind, new_digest};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -54,7 +54,7 @@ pub struct ArchiveEdit<'b> {
     /// For each image what becomes of its entry; it is removed where that is `None`.
     pub entries: Vec<Option<ArchiveEntryEdit<'b>>>,
     /// Old image IDs (sha256 digests of configs) to the new ones.
-    pub images: &'b Moves,
+    pub images: &'b DigestMap,
     /// The IDs of images that are left out, which no other may name as its parent.
     pub gone: &'b BTreeSet<Digest>,
 }
@@ -135,7 +135,7 @@ impl<'a> Archive<'a> {
                     patch.warn(member_path(&element_path("", number), "Parent"), WarningKind::ParentGone(id));
                 }
                 Some((field, id)) => {
-                    if let Some(new) = moved(images, &id) {
+                    if let Some(new) = new_digest(images, &id) {
                         patch.edits.string(field, &new.to_string());
                     }
                 }

@@ -7,7 +7,7 @@ use super::json::{Json, Kind, Value, element_path};
 use super::manifest::not_both;
 use super::times::{Site, TimeSite};
 use super::write::{self, NewDescriptor};
-use super::{DescriptorCount, Moves, Patch, Patched};
+use super::{DescriptorCount, DigestMap, Patch, Patched};
 use crate::error::Result;
 use crate::stamp::Stamp;
 
@@ -39,7 +39,7 @@ pub struct IndexEdit<'b> {
     /// The new subject.
     pub subject: Option<DescriptorEdit<'b>>,
     /// What has moved, for annotations and tags that name it.
-    pub moves: Option<&'b Moves>,
+    pub moves: Option<&'b DigestMap>,
 }
 
 impl<'a> Index<'a> {
@@ -156,7 +156,7 @@ impl<'a> Index<'a> {
         let mut patch = Patch::new(&self.json);
         let removed = |number: usize| matches!(edit.manifests.get(number), Some(ChildEdit::Removed));
         patch.stamp(&self.sites(removed), stamp)?;
-        let none = Moves::new();
+        let none = DigestMap::new();
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);
         if let Some(subject) = root.get_some("subject") {

@@ -5,7 +5,7 @@ use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
 use super::times::{Site, TimeSite};
-use super::{DescriptorCount, Moves, Patch, Patched};
+use super::{DescriptorCount, DigestMap, Patch, Patched};
 use crate::error::{Error, Result};
 use crate::media_type::OCI_ARTIFACT;
 use crate::stamp::Stamp;
@@ -39,7 +39,7 @@ pub struct ManifestEdit<'b> {
     /// The new subject.
     pub subject: Option<DescriptorEdit<'b>>,
     /// What else has moved, for annotations that name it.
-    pub moves: Option<&'b Moves>,
+    pub moves: Option<&'b DigestMap>,
     /// Leave out the signatures that the document itself carries.
     pub unsigned: bool,
 }
@@ -162,7 +162,7 @@ impl<'a> Manifest<'a> {
         let root = self.json.root();
         let mut patch = Patch::new(&self.json);
         patch.stamp(&self.sites(), stamp)?;
-        let none = Moves::new();
+        let none = DigestMap::new();
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);
         if edit.unsigned {

@@ -42,10 +42,10 @@ use times::Site;
 /// What became of blobs and images that have another name now: old digest to new.
 ///
 /// An entry that maps a digest to itself says nothing.
-pub type Moves = BTreeMap<Digest, Digest>;
+pub type DigestMap = BTreeMap<Digest, Digest>;
 
 /// The new name of a digest, if it has another one now.
-pub(crate) fn moved(moves: &Moves, old: &Digest) -> Option<Digest> {
+pub(crate) fn new_digest(moves: &DigestMap, old: &Digest) -> Option<Digest> {
     moves.get(old).copied().filter(|new| new != old)
 }
 

@@ -52,7 +52,7 @@ enum Key {
 
 /// What the next string is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expect {
+enum LayerExpected {
     /// A key of the root or of an entry.
     Key,
     /// The value of a key.
@@ -75,7 +75,7 @@ enum State {
 #[derive(Debug)]
 pub struct TocScanner {
     state: State,
-    expect: Expect,
+    expect: LayerExpected,
     /// How many objects and lists are open.
     depth: u32,
     /// Has the first value ended, or is it no object? Nothing is read any more.
@@ -103,7 +103,7 @@ impl TocScanner {
     pub fn new() -> Self {
         Self {
             state: State::Outside,
-            expect: Expect::Nothing,
+            expect: LayerExpected::Nothing,
             depth: 0,
             is_over: false,
             is_list: false,
@@ -131,7 +131,7 @@ impl TocScanner {
 
     /// How many of the last bytes may be the start of a time whose end has not come yet.
     pub fn held(&self) -> usize {
-        let is_time = matches!((self.state, self.expect), (State::InString { .. }, Expect::Value(Key::Time(_))));
+        let is_time = matches!((self.state, self.expect), (State::InString { .. }, LayerExpected::Value(Key::Time(_))));
         if is_time && self.text.len() <= TIME_MAX { self.text.len() } else { 0 }
     }
 
@@ -144,10 +144,10 @@ impl TocScanner {
         self.state = State::InString { is_escape: byte == b'\\' && !is_escape };
         // One byte beyond the limit marks a string that is too long.
         let limit = match self.expect {
-            Expect::Key => KEY_MAX,
-            Expect::Value(Key::Time(_)) => TIME_MAX,
-            Expect::Value(Key::Name) => NAME_MAX,
-            Expect::Value(Key::Entries) | Expect::Nothing => return,
+            LayerExpected::Key => KEY_MAX,
+            LayerExpected::Value(Key::Time(_)) => TIME_MAX,
+            LayerExpected::Value(Key::Name) => NAME_MAX,
+            LayerExpected::Value(Key::Entries) | LayerExpected::Nothing => return,
         };
         if self.text.len() <= limit {
             self.text.push(byte);
@@ -155,22 +155,22 @@ impl TocScanner {
     }
 
     fn string_ends(&mut self, found: &mut dyn FnMut(TocTime<'_>)) {
-        match std::mem::replace(&mut self.expect, Expect::Nothing) {
-            Expect::Key => {
+        match std::mem::replace(&mut self.expect, LayerExpected::Nothing) {
+            LayerExpected::Key => {
                 if let Some(key) = self.key() {
                     self.state = State::BehindKey(key);
                 }
             }
-            Expect::Value(Key::Name) => {
+            LayerExpected::Value(Key::Name) => {
                 self.text.truncate(NAME_MAX);
                 self.name.clone_from(&self.text);
             }
-            Expect::Value(Key::Time(field)) if self.text.len() <= TIME_MAX => {
+            LayerExpected::Value(Key::Time(field)) if self.text.len() <= TIME_MAX => {
                 if let Some(value) = unescaped(&self.text).and_then(|text| Instant::from_rfc3339(&text)) {
                     found(TocTime { entry: &self.name, field, value, range: self.start..self.position });
                 }
             }
-            Expect::Value(_) | Expect::Nothing => {}
+            LayerExpected::Value(_) | LayerExpected::Nothing => {}
         }
     }
 
@@ -180,7 +180,7 @@ impl TocScanner {
             _ if self.depth == 0 && byte != b'{' => self.is_over = true,
             (b':', State::BehindKey(key)) => {
                 self.state = State::Outside;
-                self.expect = Expect::Value(key);
+                self.expect = LayerExpected::Value(key);
             }
             (b'"', _) => {
                 self.state = State::InString { is_escape: false };
@@ -189,24 +189,24 @@ impl TocScanner {
             }
             _ => {
                 self.state = State::Outside;
-                let value_of = std::mem::replace(&mut self.expect, Expect::Nothing);
+                let value_of = std::mem::replace(&mut self.expect, LayerExpected::Nothing);
                 match byte {
                     b'{' | b'[' => self.opens(byte, value_of),
                     b'}' | b']' => {
                         self.depth = self.depth.saturating_sub(1);
                         self.is_over = self.depth == 0;
                     }
-                    b',' if self.has_fields() => self.expect = Expect::Key,
+                    b',' if self.has_fields() => self.expect = LayerExpected::Key,
                     _ => {}
                 }
             }
         }
     }
 
-    fn opens(&mut self, byte: u8, value_of: Expect) {
+    fn opens(&mut self, byte: u8, value_of: LayerExpected) {
         self.depth = self.depth.saturating_add(1);
         match self.depth {
-            LIST => self.is_list = byte == b'[' && value_of == Expect::Value(Key::Entries),
+            LIST => self.is_list = byte == b'[' && value_of == LayerExpected::Value(Key::Entries),
             ENTRY => {
                 self.is_entry = byte == b'{' && self.is_list;
                 self.name.clear();
@@ -214,7 +214,7 @@ impl TocScanner {
             _ => {}
         }
         if byte == b'{' && self.has_fields() {
-            self.expect = Expect::Key;
+            self.expect = LayerExpected::Key;
         }
     }
 

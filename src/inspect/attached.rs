@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::document::attestation::{Suspect, signature_kind};
+use crate::document::attestation::{SignatureHints, signature_kind};
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, split_fallback_tag};
 use crate::image::ImageSet;
 use crate::image::documents::{DocumentKind, Documents, ManifestDocument};
@@ -53,7 +53,7 @@ fn signature(manifest: &ManifestDocument, tag: Option<&str>) -> Option<&'static 
     let blobs = manifest.layers.iter().chain(&manifest.config);
     let media_types: Vec<&str> = blobs.map(|blob| &*blob.media_type).collect();
     let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
-    signature_kind(Suspect { artifact_types: &artifact_types, media_types: &media_types, tag })
+    signature_kind(SignatureHints { artifact_types: &artifact_types, media_types: &media_types, tag })
 }
 
 fn predicates(manifest: &ManifestDocument) -> Vec<String> {

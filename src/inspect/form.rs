@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::blob::{Extent, read_full};
 use crate::error::{Error, Result};
-use crate::layer::{Cutter, Decoder, Encoder, Expect, Output, Run, Window, compression_of};
+use crate::layer::{ChunkRule, Decoder, Encoder, LayerExpected, Output, Segment, Window, compression_of};
 use crate::media_type::Compression;
 use crate::tar::{Entry, Part, Step, Visitor, Walker};
 
@@ -41,7 +41,7 @@ pub fn form(blob: &Extent) -> Result<Form> {
     };
     let limit = output.longest_chunk() + BEYOND;
     let mut start = Vec::new();
-    let mut decoder = Decoder::new(Box::new(blob.reader()?), &Expect::default(), Window::of(blob)?)?;
+    let mut decoder = Decoder::new(Box::new(blob.reader()?), &LayerExpected::default(), Window::of(blob)?)?;
     // In steps, so that a small layer takes little.
     while start.len() < limit {
         let (filled, step) = (start.len(), (limit - start.len()).min(256 << 10));
@@ -66,7 +66,7 @@ pub fn form(blob: &Extent) -> Result<Form> {
 
 /// How long the first chunk of a stream is that begins like this; `None` if that can't be known.
 fn first_chunk(bytes: &[u8], is_all: bool, output: Output) -> Option<usize> {
-    let mut cut = Cut { cutter: Cutter::new(output), length: 0, is_done: false, content: Run::Rest };
+    let mut cut = Cut { cutter: ChunkRule::new(output), length: 0, is_done: false, content: Segment::Rest };
     Walker::new().push(bytes, &mut cut).ok()?;
     if cut.is_done {
         return Some(cut.length);
@@ -76,17 +76,17 @@ fn first_chunk(bytes: &[u8], is_all: bool, output: Output) -> Option<usize> {
 
 /// Follows the cut rule up to the end of the first chunk.
 struct Cut {
-    cutter: Cutter,
+    cutter: ChunkRule,
     /// How many bytes the chunk has.
     length: usize,
     /// Does it end there?
     is_done: bool,
     /// What the content of the current entry is to the cut rule.
-    content: Run,
+    content: Segment,
 }
 
 impl Cut {
-    fn begin(&mut self, run: Run) {
+    fn begin(&mut self, run: Segment) {
         self.is_done |= self.cutter.begin(run);
     }
 
@@ -102,8 +102,8 @@ impl Cut {
 
 impl Visitor for Cut {
     fn headers(&mut self, _: Step, entry: &Entry, block: &[u8]) -> Result<()> {
-        self.content = Run::of_content(entry);
-        self.begin(Run::Headers);
+        self.content = Segment::of_content(entry);
+        self.begin(Segment::Headers);
         self.take(entry.extension_bytes().len() + block.len());
         Ok(())
     }
@@ -111,12 +111,12 @@ impl Visitor for Cut {
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         match part {
             // Only its first bytes begin it, and its padding is of it.
-            Part::Data => match std::mem::replace(&mut self.content, Run::Headers) {
-                Run::Headers => {}
+            Part::Data => match std::mem::replace(&mut self.content, Segment::Headers) {
+                Segment::Headers => {}
                 run => self.begin(run),
             },
             Part::Padding => {}
-            Part::SparseMap | Part::AfterEnd => self.begin(Run::Rest),
+            Part::SparseMap | Part::AfterEnd => self.begin(Segment::Rest),
         }
         self.take(bytes.len());
         Ok(())

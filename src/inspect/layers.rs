@@ -14,7 +14,7 @@ use crate::inspect::findings::{Findings, InLayer};
 use crate::inspect::form::{Form, form};
 use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, Layer};
-use crate::layer::{Event, Expect, Pool, measure, scan};
+use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
 use crate::media_type::{Compression, LayerKind};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
@@ -34,7 +34,7 @@ pub(super) struct Layers<'s> {
 /// A layer that is to be read.
 struct ReadTask {
     extent: Extent,
-    expect: Expect,
+    expect: LayerExpected,
     place: String,
     /// Is it looked into, and not only verified?
     is_read: bool,
@@ -60,7 +60,7 @@ impl<'s> Layers<'s> {
             LayerKind::Encrypted | LayerKind::Opaque => (Blob::Foreign, false),
         };
         let diff_id_of = layer.has_diff_id().then_some(diff_id);
-        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: diff_id_of };
+        let expect = LayerExpected { digest: layer.digest, size: layer.size, diff_id: diff_id_of };
         let size = layer.size.or(extent.as_ref().map(Extent::len)).unwrap_or_default();
         let task = extent.map(|extent| ReadTask { extent, expect, place: layer.name(), is_read });
         self.read.extend(task.as_ref().and_then(|task| task.expect.digest));
@@ -84,7 +84,7 @@ impl<'s> Layers<'s> {
     /// The same, of a blob that is at hand.
     pub(super) fn verify_extent(&mut self, digest: Digest, extent: Extent) {
         if self.read.insert(digest) {
-            let expect = Expect { digest: Some(digest), size: None, diff_id: None };
+            let expect = LayerExpected { digest: Some(digest), size: None, diff_id: None };
             self.others.push(ReadTask { extent, expect, place: digest.to_string(), is_read: false });
         }
     }
@@ -129,9 +129,9 @@ impl<'s> Layers<'s> {
 
 /// Compares a blob with its digest and size and, where it is to have one, its diff_id.
 fn verify(job: &ReadTask, pool: &Pool) -> Result<()> {
-    let Expect { digest, size, diff_id } = job.expect;
+    let LayerExpected { digest, size, diff_id } = job.expect;
     if diff_id.is_some() {
-        return measure(&job.extent, &job.expect, pool).map(|_| ());
+        return verify_layer(&job.extent, &job.expect, pool).map(|_| ());
     }
     job.extent.verify(&Expected { digest, size })
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::digest::{Algorithm, Hasher};
 use crate::error::{Error, Result};
-use crate::layer::{Decoder, Expect, Facts, Pool, Source};
+use crate::layer::{Decoder, LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
 use crate::memory;
 use crate::sync::start;
@@ -62,11 +62,11 @@ impl Blocks {
 /// Only when the blob has turned out to be what was expected, to its end, is there a good result with facts.
 pub(super) fn read<R>(
     source: &dyn Source,
-    expect: &Expect,
+    expect: &LayerExpected,
     diff_id_algorithm: Algorithm,
     pool: &Pool,
     work: impl FnOnce(&mut Blocks) -> Result<(R, Stats)>,
-) -> Result<(R, Option<Facts>)> {
+) -> Result<(R, Option<LayerInfo>)> {
     let mut decoder = Decoder::new(source.open()?, expect, source.window()?)?;
     let algorithm = expect.diff_id_algorithm(diff_id_algorithm);
     let is_plain = decoder.compression() == Compression::None;
@@ -95,7 +95,7 @@ pub(super) fn read<R>(
     // The reader's error is the first cause: the others then have seen a stream that is cut short.
     let is_whole = read?;
     // A tar stream that makes no sense may come from a blob that is not the one its digest names.
-    let (result, stats) = worked.map_err(|error| decoder.blame(error))?;
+    let (result, stats) = worked.map_err(|error| decoder.root_cause(error))?;
     if !is_whole {
         return Ok((result, None));
     }
@@ -107,7 +107,7 @@ pub(super) fn read<R>(
     // At the end of the blob, which has been seen, its digest is known.
     let digest = decoder.digest().ok_or_else(Error::interrupted)?;
     let diff_id = hasher.map_or(digest, Hasher::finish);
-    let facts = Facts {
+    let facts = LayerInfo {
         compression: decoder.compression(),
         digest,
         size: decoder.bytes_in(),

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::layer::cache::{Cache, Key};
-use crate::layer::encode::{Cutter, Encoder, Output, Run};
+use crate::layer::encode::{ChunkRule, Encoder, Output, Segment};
 use crate::layer::pool::{Permit, Pool};
 use crate::media_type::Compression;
 use crate::tar::split_prefix;
@@ -20,7 +20,7 @@ const OVERHEAD: u64 = 4 << 10;
 pub(super) struct Chunks<'a> {
     output: Output,
     pool: &'a Pool,
-    cutter: Cutter,
+    cutter: ChunkRule,
     capacity: usize,
     current: Option<(Vec<u8>, Permit)>,
     sender: Sender<Chunk>,
@@ -52,12 +52,12 @@ fn permitted(capacity: usize) -> u64 {
 
 impl<'a> Chunks<'a> {
     pub(super) fn new(output: Output, pool: &'a Pool, sender: Sender<Chunk>, diff_id: Option<Hasher>) -> Self {
-        let (cutter, capacity) = (Cutter::new(output), output.usual_chunk());
+        let (cutter, capacity) = (ChunkRule::new(output), output.usual_chunk());
         Self { output, pool, cutter, capacity, current: None, sender, diff_id, is_empty: true, is_closed: false }
     }
 
     /// A run of the new stream begins.
-    pub(super) fn begin(&mut self, run: Run) -> Result<()> {
+    pub(super) fn begin(&mut self, run: Segment) -> Result<()> {
         if self.cutter.begin(run) { self.close() } else { Ok(()) }
     }
 

@@ -15,21 +15,21 @@ mod chunks;
 mod compare;
 mod each;
 mod encode;
+mod options;
 mod patch;
 mod pipeline;
 mod pool;
 mod scan;
-mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use crate::decode::{Decoder, Expect, Window};
+pub use crate::decode::{Decoder, LayerExpected, Window};
 pub use cache::Cache;
-pub use encode::{Cutter, Encoder, FORM, Output, Run};
+pub use encode::{ChunkRule, Encoder, FORM, Output, Segment};
+pub use options::{EncodeOptions, NewLayer, Outcome};
 pub use pipeline::rewrite;
 pub use pool::Pool;
-pub use scan::{Event, measure, scan};
-pub use spec::{Outcome, Spec, Written};
+pub use scan::{Event, scan, verify_layer};
 
 use std::io::Read;
 
@@ -72,7 +72,7 @@ pub trait Source: Sync {
 /// What a layer that was read to its end turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Facts {
+pub struct LayerInfo {
     /// Its compression, by content.
     pub compression: Compression,
     /// The digest of the blob, with the algorithm that was expected, or SHA-256.
@@ -89,20 +89,20 @@ pub struct Facts {
     pub gzip_mtime: Option<u32>,
 }
 
-impl Facts {
+impl LayerInfo {
     /// Compares what was found with what is expected, where a layer was read before that was known.
     ///
     /// # Errors
     ///
     /// A mismatch of `digest`, `size` or `diff_id`.
-    pub fn check(&self, expect: &Expect) -> Result<()> {
+    pub fn check(&self, expect: &LayerExpected) -> Result<()> {
         let blob = expect.blob();
         blob.check_digest(self.digest)?;
         blob.check_size(self.size)?;
         self.check_diff_id(expect)
     }
 
-    fn check_diff_id(&self, expect: &Expect) -> Result<()> {
+    fn check_diff_id(&self, expect: &LayerExpected) -> Result<()> {
         blob::check("diff_id", expect.diff_id, self.diff_id)
     }
 }

@@ -6,8 +6,8 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Result;
 use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
-use crate::layer::encode::Run;
-use crate::layer::{Pool, Spec};
+use crate::layer::encode::Segment;
+use crate::layer::{EncodeOptions, Pool};
 use crate::repair;
 use crate::tar::{Entry, Part, Patcher, Stats, Step, Visitor, Walker};
 
@@ -19,11 +19,12 @@ pub(super) struct Patched {
 }
 
 /// Patches the stream that is read from a blob.
-pub(super) fn read(blocks: &mut Blocks, spec: &Spec, pool: &Pool, chunks: Sender<Chunk>) -> Result<Patched> {
+pub(super) fn read(blocks: &mut Blocks, spec: &EncodeOptions, pool: &Pool, chunks: Sender<Chunk>) -> Result<Patched> {
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
     let chunks = Chunks::new(spec.output, pool, chunks, diff_id);
     let patcher = Patcher::new(spec.stamp, repair::plan);
-    let (mut walker, mut patching) = (Walker::new(), Patching { patcher, chunks, out: Vec::new(), content: Run::Rest });
+    let (mut walker, mut patching) =
+        (Walker::new(), Patching { patcher, chunks, out: Vec::new(), content: Segment::Rest });
     while let Some(block) = blocks.next() {
         walker.push(block, &mut patching)?;
         if patching.chunks.is_closed() {
@@ -41,7 +42,7 @@ struct Patching<'a> {
     /// What the patcher gives out; empty between two steps.
     out: Vec<u8>,
     /// What the content of the current entry is to the cut rule.
-    content: Run,
+    content: Segment,
 }
 
 impl Patching<'_> {
@@ -64,11 +65,11 @@ impl Patching<'_> {
 impl Visitor for Patching<'_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.patcher.headers(step, entry, block, &mut self.out);
-        self.content = Run::of_content(entry);
+        self.content = Segment::of_content(entry);
         if !self.out.is_empty() {
             // A stream without an end marker may end with extension headers.
             let is_loose = step == Step::End && block.is_empty();
-            self.chunks.begin(if is_loose { Run::Rest } else { Run::Headers })?;
+            self.chunks.begin(if is_loose { Segment::Rest } else { Segment::Headers })?;
         }
         self.put_out()
     }
@@ -76,12 +77,12 @@ impl Visitor for Patching<'_> {
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         match part {
             // Only its first bytes begin it, and its padding is of it.
-            Part::Data => match std::mem::replace(&mut self.content, Run::Headers) {
-                Run::Headers => {}
+            Part::Data => match std::mem::replace(&mut self.content, Segment::Headers) {
+                Segment::Headers => {}
                 run => self.chunks.begin(run)?,
             },
             Part::Padding => {}
-            Part::SparseMap | Part::AfterEnd => self.chunks.begin(Run::Rest)?,
+            Part::SparseMap | Part::AfterEnd => self.chunks.begin(Segment::Rest)?,
         }
         if self.patcher.bytes(part, bytes, &mut self.out) { self.put_out() } else { self.chunks.put(bytes) }
     }

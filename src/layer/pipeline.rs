@@ -32,9 +32,9 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
+use crate::layer::options::{EncodeOptions, NewLayer, Outcome};
 use crate::layer::patch::{self, Patched};
-use crate::layer::spec::{Outcome, Spec, Written};
-use crate::layer::{Expect, Facts, Pool, Source};
+use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
 use crate::repair;
 use crate::sync::start;
@@ -53,8 +53,8 @@ const QUEUE: usize = 256;
 /// The blob can't be read, is another one than expected or no layer, or the new one can't be written.
 pub fn rewrite(
     source: &dyn Source,
-    expect: &Expect,
-    spec: &Spec,
+    expect: &LayerExpected,
+    spec: &EncodeOptions,
     pool: &Pool,
     blobs: &NewBlobs<'_>,
 ) -> Result<Outcome> {
@@ -76,7 +76,12 @@ pub fn rewrite(
 }
 
 /// Reads a layer that may keep its blob until a byte of it would change; the facts if none does.
-fn unchanged(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> Result<Option<Facts>> {
+fn unchanged(
+    source: &dyn Source,
+    expect: &LayerExpected,
+    spec: &EncodeOptions,
+    pool: &Pool,
+) -> Result<Option<LayerInfo>> {
     if !spec.keep_unchanged {
         return Ok(None);
     }
@@ -138,16 +143,22 @@ struct New {
 }
 
 impl New {
-    fn complete(self, diff_id: Option<Digest>) -> Result<Written> {
+    fn complete(self, diff_id: Option<Digest>) -> Result<NewLayer> {
         let Self { blob, digest, size, uncompressed_size, .. } = self;
         let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
         // What is not compressed has one hash.
-        Ok(Written { blob, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
+        Ok(NewLayer { blob, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
     }
 }
 
 /// The calling thread: writes what the chunks have become, in their order.
-fn write(mut blob: NewBlob<'_>, spec: &Spec, pool: &Pool, is_hashed: bool, chunks: Receiver<Chunk>) -> Result<New> {
+fn write(
+    mut blob: NewBlob<'_>,
+    spec: &EncodeOptions,
+    pool: &Pool,
+    is_hashed: bool,
+    chunks: Receiver<Chunk>,
+) -> Result<New> {
     let mut diff_id = (!is_hashed).then(|| Hasher::new(spec.diff_id_algorithm));
     let is_plain = spec.output.compression() == Compression::None;
     let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;

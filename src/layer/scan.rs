@@ -3,7 +3,7 @@
 use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::layer::blocks;
-use crate::layer::{Expect, Facts, Pool, Source};
+use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::tar::{Entry, Part, Stats, Step, Visitor, Walker};
 
 /// What comes next in a layer.
@@ -56,10 +56,10 @@ impl<'a> Event<'a> {
 /// The blob can't be read, is another one than expected or no layer; those of `visit`.
 pub fn scan(
     source: &dyn Source,
-    expect: &Expect,
+    expect: &LayerExpected,
     pool: &Pool,
     visit: &mut dyn FnMut(Event<'_>) -> Result<()>,
-) -> Result<Facts> {
+) -> Result<LayerInfo> {
     let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
         let (mut walker, mut events) = (Walker::new(), Events { visit, entries: 0 });
         while let Some(block) = blocks.next() {
@@ -76,7 +76,7 @@ pub fn scan(
 /// # Errors
 ///
 /// The blob can't be read, or is another one than expected.
-pub fn measure(source: &dyn Source, expect: &Expect, pool: &Pool) -> Result<Facts> {
+pub fn verify_layer(source: &dyn Source, expect: &LayerExpected, pool: &Pool) -> Result<LayerInfo> {
     let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
         while blocks.next().is_some() {}
         Ok(((), Stats::default()))

@@ -132,8 +132,8 @@ impl Blob {
         Self { bytes: bytes.into(), piece: usize::MAX }
     }
 
-    fn expect(&self) -> Expect {
-        Expect { digest: Some(Digest::sha256(&self.bytes)), size: Some(self.bytes.len() as u64), diff_id: None }
+    fn expect(&self) -> LayerExpected {
+        LayerExpected { digest: Some(Digest::sha256(&self.bytes)), size: Some(self.bytes.len() as u64), diff_id: None }
     }
 }
 
@@ -158,8 +158,8 @@ fn stamp(rule: Rule) -> Stamp {
     Stamp { epoch: Epoch::new(1_500_000_000).unwrap(), rule }
 }
 
-fn spec(output: Output) -> Spec {
-    Spec {
+fn spec(output: Output) -> EncodeOptions {
+    EncodeOptions {
         stamp: stamp(Rule::Set),
         output,
         keep_unchanged: false,
@@ -173,11 +173,16 @@ fn temporary() -> Result<File> {
 }
 
 /// Rewrites, and returns the new blob's bytes as well.
-fn rewritten(source: &dyn Source, spec: &Spec, pool: &Pool) -> (Facts, Written, Vec<u8>) {
-    rewritten_from(source, &Expect::default(), spec, pool)
+fn rewritten(source: &dyn Source, spec: &EncodeOptions, pool: &Pool) -> (LayerInfo, NewLayer, Vec<u8>) {
+    rewritten_from(source, &LayerExpected::default(), spec, pool)
 }
 
-fn rewritten_from(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> (Facts, Written, Vec<u8>) {
+fn rewritten_from(
+    source: &dyn Source,
+    expect: &LayerExpected,
+    spec: &EncodeOptions,
+    pool: &Pool,
+) -> (LayerInfo, NewLayer, Vec<u8>) {
     let outcome = rewrite(source, expect, spec, pool, &NewBlobs::new(temporary)).unwrap();
     let Outcome::Rewritten(facts, written) = outcome else { panic!("{outcome:?}") };
     let bytes = written.blob.bytes(u64::MAX).unwrap();
@@ -185,7 +190,7 @@ fn rewritten_from(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool
 }
 
 fn decoded(blob: &[u8]) -> Result<Vec<u8>> {
-    let mut decoder = Decoder::new(Box::new(io::Cursor::new(blob.to_vec())), &Expect::default(), Window::any())?;
+    let mut decoder = Decoder::new(Box::new(io::Cursor::new(blob.to_vec())), &LayerExpected::default(), Window::any())?;
     let mut bytes = vec![];
     decoder.read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", error))?;
     Ok(bytes)
@@ -271,7 +276,7 @@ fn layers_side_by_side_share_a_small_budget() {
 #[test]
 fn what_has_not_changed_keeps_its_blob() {
     let tar = layer(1 << 20, 4);
-    let late = Spec {
+    let late = EncodeOptions {
         stamp: Stamp { epoch: Epoch::new(4_000_000_000).unwrap(), rule: Rule::Clamp },
         keep_unchanged: true,
         ..spec(Output::GZIP)
@@ -300,8 +305,8 @@ fn a_small_layer_that_changes_early_is_not_taken_for_another() {
     // The reader is at its end before the first entry, which changes, is looked at.
     let tar = layer(20_000, 21);
     let source = Blob::new(gzip(&tar));
-    let expect = Expect { diff_id: Some(Digest::sha256(&tar)), ..source.expect() };
-    let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
+    let expect = LayerExpected { diff_id: Some(Digest::sha256(&tar)), ..source.expect() };
+    let spec = EncodeOptions { keep_unchanged: true, ..spec(Output::GZIP) };
     for _ in 0..50 {
         let pool = Pool::new(1).unwrap();
         let outcome = rewrite(&source, &expect, &spec, &pool, &NewBlobs::new(temporary)).unwrap();
@@ -315,9 +320,9 @@ fn digests_have_the_algorithm_that_is_asked_for() {
     let tar = layer(300_000, 5);
     let pool = Pool::new(1).unwrap();
     for output in OUTPUTS {
-        let spec = Spec { digest_algorithm: Algorithm::Sha512, ..spec(output) };
+        let spec = EncodeOptions { digest_algorithm: Algorithm::Sha512, ..spec(output) };
         let source = Blob::new(&*tar);
-        let expect = Expect {
+        let expect = LayerExpected {
             digest: Some(Digest::of(Algorithm::Sha512, &tar)),
             size: Some(source.len()),
             diff_id: Some(Digest::sha256(&tar)),
@@ -369,7 +374,7 @@ fn a_time_in_a_gzip_header_is_reported() {
     let mut blob = gzip(&tar[..5120]);
     blob.extend_from_slice(&gzip(&tar[5120..]));
     let pool = Pool::new(1).unwrap();
-    let facts = |blob: &[u8]| scan(&Blob::new(blob), &Expect::default(), &pool, &mut |_| Ok(())).unwrap();
+    let facts = |blob: &[u8]| scan(&Blob::new(blob), &LayerExpected::default(), &pool, &mut |_| Ok(())).unwrap();
     assert_eq!(facts(&blob).gzip_mtime, None);
     let second = gzip(&tar[..5120]).len();
     blob[second + 4..second + 8].copy_from_slice(&1_234_567_890_u32.to_le_bytes());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::attestation::{
-    Attestation, STATEMENT_LIMIT, Suspect, is_attestation, is_statement_type, signature_kind,
+    Attestation, STATEMENT_LIMIT, SignatureHints, is_attestation, is_statement_type, signature_kind,
 };
 use crate::document::descriptor::Descriptor;
 use crate::document::manifest::Manifest;
@@ -55,7 +55,7 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
     let is_kept = |number: usize, child: &Descriptor| selection.keeps_root(number) && selection.keeps(&child.digest);
     let tagged: Vec<_> = roots.filter(|(number, child)| is_kept(*number, child)).collect();
     for (number, child) in &tagged {
-        if let Some(kind) = signature_kind(Suspect { tag: child.ref_name(), ..Suspect::default() }) {
+        if let Some(kind) = signature_kind(SignatureHints { tag: child.ref_name(), ..SignatureHints::default() }) {
             let name = format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest);
             found.push((name, Some(child.digest)));
             known.insert(child.digest);
@@ -75,7 +75,7 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
         let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
         media_types.extend(manifest.config.iter().map(|config| &*config.media_type));
         let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
-        let suspect = Suspect { artifact_types: &artifact_types, media_types: &media_types, tag: None };
+        let suspect = SignatureHints { artifact_types: &artifact_types, media_types: &media_types, tag: None };
         if let Some(kind) = signature_kind(suspect) {
             found.push((format!("{kind} {digest}"), Some(*digest)));
         }
@@ -85,7 +85,7 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
     {
         let DocumentKind::Unknown(unknown) = &node.body else { continue };
         let artifact_types: Vec<&str> = unknown.artifact_type.iter().map(String::as_str).collect();
-        let suspect = Suspect { artifact_types: &artifact_types, ..Suspect::default() };
+        let suspect = SignatureHints { artifact_types: &artifact_types, ..SignatureHints::default() };
         if let Some(kind) = signature_kind(suspect) {
             found.push((format!("{kind} {digest}"), Some(*digest)));
         }
@@ -142,7 +142,7 @@ fn signed_attestations(set: &mut ImageSet<'_>) -> Result<()> {
 fn absent_signatures(documents: &Documents) -> impl Iterator<Item = (String, Option<Digest>)> {
     documents.indexes().flatten().filter(|child| documents.is_missing(&child.digest)).filter_map(|child| {
         let artifact_types: Vec<&str> = child.artifact_type.iter().map(String::as_str).collect();
-        let kind = signature_kind(Suspect { artifact_types: &artifact_types, ..Suspect::default() })?;
+        let kind = signature_kind(SignatureHints { artifact_types: &artifact_types, ..SignatureHints::default() })?;
         Some((format!("{kind} {}, which is not in the image", child.digest), Some(child.digest)))
     })
 }

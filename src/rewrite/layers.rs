@@ -7,7 +7,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
-use crate::layer::{self, Expect, Outcome, Pool, Spec};
+use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
 use crate::media_type::{Compression, LayerKind};
 use crate::rewrite::options::Options;
 use crate::rewrite::report::{self, Action, Change};
@@ -41,7 +41,7 @@ pub struct Key {
 #[derive(Debug)]
 struct Proof {
     extent: Extent,
-    expect: Expect,
+    expect: LayerExpected,
     place: String,
 }
 
@@ -64,8 +64,8 @@ impl Task {
 #[derive(Debug)]
 struct Job {
     extent: Extent,
-    expect: Expect,
-    spec: Spec,
+    expect: LayerExpected,
+    spec: EncodeOptions,
     place: String,
 }
 
@@ -163,7 +163,7 @@ impl Layers {
     fn verify_kept(&mut self, digest: Digest, extent: &Extent, diff_id: Digest) -> Result<()> {
         if digest != diff_id || layer::compression_of(extent)? != Compression::None {
             let key = Key { name: digest, work: Work::Keep, diff_id };
-            let expect = Expect { digest: Some(digest), size: Some(extent.len()), diff_id: Some(diff_id) };
+            let expect = LayerExpected { digest: Some(digest), size: Some(extent.len()), diff_id: Some(diff_id) };
             self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
         }
         Ok(())
@@ -208,7 +208,7 @@ impl Layers {
         if self.jobs.contains_key(&key) {
             return Ok(key);
         }
-        let expect = Expect { digest: layer.digest, size: layer.size, diff_id: Some(diff_id) };
+        let expect = LayerExpected { digest: layer.digest, size: layer.size, diff_id: Some(diff_id) };
         let algorithm = layer.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
         let mut spec = speculative::spec(options, compression, algorithm)?;
         spec.diff_id_algorithm = diff_id.algorithm();
@@ -267,7 +267,7 @@ impl Layers {
 }
 
 fn prove(proof: &Proof, pool: &Pool) -> Result<()> {
-    layer::measure(&proof.extent, &proof.expect, pool).map(|_| ()).map_err(|e| e.in_blob(&proof.place))
+    layer::verify_layer(&proof.extent, &proof.expect, pool).map(|_| ()).map_err(|e| e.in_blob(&proof.place))
 }
 
 fn run_one(job: &Job, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<Done> {

@@ -90,7 +90,7 @@ fn of_index(documents: &NewDocuments<'_>, found: &Image, manifest: Digest) -> Re
     Ok(report::Image {
         names: found.names.clone(),
         platform: found.platform(),
-        manifest: Some(Change { old: manifest, new: documents.moved(manifest) }),
+        manifest: Some(Change { old: manifest, new: documents.new_digest(manifest) }),
         config: Change { old: found.config_digest, new },
         layers: found.config.diff_ids.clone(),
     })

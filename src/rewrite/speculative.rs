@@ -15,7 +15,7 @@ use crate::context::RunContext;
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
 use crate::image::base::Base;
-use crate::layer::{self, Expect, Outcome, Pool, Spec};
+use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
 use crate::media_type::Compression;
 use crate::rewrite::options::Options;
 use crate::stamp::Rule;
@@ -26,7 +26,7 @@ use crate::sync::{lock, start};
 /// What became of files that were taken for layers.
 #[derive(Debug, Default)]
 pub struct SpeculativeLayers {
-    done: BTreeMap<(u64, u64), (Spec, Outcome)>,
+    done: BTreeMap<(u64, u64), (EncodeOptions, Outcome)>,
 }
 
 /// Opens an image; from standard input, its layers are worked on as they arrive.
@@ -72,7 +72,7 @@ fn work(
     options: &Options,
     pool: &Pool,
     blobs: &NewBlobs<'_>,
-    done: &Mutex<BTreeMap<(u64, u64), (Spec, Outcome)>>,
+    done: &Mutex<BTreeMap<(u64, u64), (EncodeOptions, Outcome)>>,
 ) {
     while let Ok((name, extent)) = receiver.recv() {
         if let Ok(Some(result)) = try_layer(&name, &extent, options, pool, blobs) {
@@ -87,7 +87,7 @@ fn try_layer(
     options: &Options,
     pool: &Pool,
     blobs: &NewBlobs<'_>,
-) -> Result<Option<(Spec, Outcome)>> {
+) -> Result<Option<(EncodeOptions, Outcome)>> {
     let mut head = [0; 4];
     let count = extent.head(&mut head)?;
     let first = head[..count].first().copied().unwrap_or(b'{');
@@ -97,14 +97,14 @@ fn try_layer(
     let compression = options.compression.unwrap_or(Compression::sniff(&head[..count]));
     let digest = Digest::from_path(name);
     let spec = spec(options, compression, digest.map_or(Algorithm::Sha256, |digest| digest.algorithm()))?;
-    let expect = Expect { digest, size: None, diff_id: None };
+    let expect = LayerExpected { digest, size: None, diff_id: None };
     let outcome = layer::rewrite(extent, &expect, &spec, pool, blobs)?;
     Ok(Some((spec, outcome)))
 }
 
 /// How a layer is to be encoded.
-pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algorithm) -> Result<Spec> {
-    Ok(Spec {
+pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algorithm) -> Result<EncodeOptions> {
+    Ok(EncodeOptions {
         stamp: options.stamp,
         output: options.output(compression)?,
         keep_unchanged: options.stamp.rule == Rule::Clamp,
@@ -115,7 +115,12 @@ pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algor
 
 impl SpeculativeLayers {
     /// What became of these bytes, if just this was done with them; verified as if it were done now.
-    pub(super) fn take(&mut self, extent: &Extent, expect: &Expect, spec: &Spec) -> Option<Result<Outcome>> {
+    pub(super) fn take(
+        &mut self,
+        extent: &Extent,
+        expect: &LayerExpected,
+        spec: &EncodeOptions,
+    ) -> Option<Result<Outcome>> {
         let (done, outcome) = self.done.remove(&extent.place())?;
         if done != *spec {
             return None;

@@ -8,7 +8,7 @@ mod place;
 mod removal;
 
 pub use owner::Owner;
-pub use place::{can_be_renamed, may_write, workplace};
+pub use place::{can_be_renamed, may_write, temp_parent};
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -103,7 +103,7 @@ impl Spools {
     ///
     /// It can't be made.
     pub fn output_folder(&self, target: &Path) -> Result<Output> {
-        let folder = workplace(target);
+        let folder = temp_parent(target);
         self.named(|| {
             let made = tempfile::Builder::new()
                 .prefix(PREFIX)

@@ -14,12 +14,12 @@ use super::folder_of;
 const LAST: &str = "index.json";
 
 /// The folder in which an output for this path is made: on the same filesystem, and where the user may write.
-pub fn workplace(target: &Path) -> &Path {
-    if must_stay(target) { target } else { folder_of(target) }
+pub fn temp_parent(target: &Path) -> &Path {
+    if must_be_filled(target) { target } else { folder_of(target) }
 }
 
 /// Is it a directory that another one can't be put in the place of? Then it can only be filled.
-pub(super) fn must_stay(folder: &Path) -> bool {
+pub(super) fn must_be_filled(folder: &Path) -> bool {
     let Ok(metadata) = fs::metadata(folder) else { return false };
     // A shell whose working directory it is would be left in a directory that is gone.
     let is_current = fs::metadata(".").is_ok_and(|here| (here.dev(), here.ino()) == (metadata.dev(), metadata.ino()));
@@ -40,7 +40,7 @@ pub fn may_write(folder: &Path) -> bool {
     !matches!(access, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
 }
 
-/// Moves all that is in `from` to the directory that it is in, and nothing if that is not empty otherwise. `index.json`
+/// DigestMap all that is in `from` to the directory that it is in, and nothing if that is not empty otherwise. `index.json`
 /// comes last: until it is there, there is no image.
 pub(super) fn fill(from: &Path) -> io::Result<()> {
     let target = folder_of(from);
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn the_current_directory_and_roots_of_filesystems_stay() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(must_stay(Path::new(".")) && must_stay(Path::new("/proc")));
-        assert!(!must_stay(folder.path()) && !must_stay(&folder.path().join("none")));
-        assert_eq!(workplace(folder.path()), folder_of(folder.path()));
+        assert!(must_be_filled(Path::new(".")) && must_be_filled(Path::new("/proc")));
+        assert!(!must_be_filled(folder.path()) && !must_be_filled(&folder.path().join("none")));
+        assert_eq!(temp_parent(folder.path()), folder_of(folder.path()));
         assert!(!can_be_renamed(Path::new("/proc")) && can_be_renamed(folder.path()));
     }
 }

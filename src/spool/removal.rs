@@ -13,7 +13,7 @@ const TRIES: usize = 1000;
 /// Removes a file or a directory with all that is in it; what is not there is no error.
 pub(super) fn remove(path: &Path) -> Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-        return told(path, fs::remove_file(path));
+        return ignore_not_found(path, fs::remove_file(path));
     }
     // From here on it can't be found by the name that it had, so that nothing more is created in it.
     let aside = aside(path);
@@ -26,10 +26,10 @@ pub(super) fn remove(path: &Path) -> Result<()> {
         std::thread::yield_now();
         result = fs::remove_dir_all(path);
     }
-    told(path, result)
+    ignore_not_found(path, result)
 }
 
-fn told(path: &Path, result: io::Result<()>) -> Result<()> {
+fn ignore_not_found(path: &Path, result: io::Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Error::io("cannot remove it", error).in_file(path.display()))

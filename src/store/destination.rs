@@ -49,7 +49,7 @@ impl Target {
             Err(Error::malformed("destination", expected, found).in_file(path.display()))
         };
         let resolved = || fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e).in_file(path.display()));
-        let made_in = |path: &Path| match spool::workplace(path) {
+        let made_in = |path: &Path| match spool::temp_parent(path) {
             folder if spool::may_write(folder) => Ok(()),
             folder => {
                 let text = format!("destination: nothing can be made in {}", folder.display());

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, OnceLock};
 
-use crate::blob::{Extent, Growing, read_full};
+use crate::blob::{Extent, SpoolWriter, read_full};
 use crate::context::RunContext;
-use crate::decode::{Decoder, Expect, Window};
+use crate::decode::{Decoder, LayerExpected, Window};
 use crate::digest::Digest;
 use crate::document::json::Json;
 use crate::error::{Error, Result};
@@ -218,7 +218,7 @@ fn archive(name: &str, mut file: File, context: &RunContext, on_entry: &mut OnEn
     match Compression::sniff(&head[..count]) {
         Compression::None => spooled(name, &mut plain, context, on_entry),
         Compression::Gzip | Compression::Zstd => {
-            let decoder = Decoder::new(Box::new(plain), &Expect::default(), Window::any())?;
+            let decoder = Decoder::new(Box::new(plain), &LayerExpected::default(), Window::any())?;
             let mut limited = Limited { reader: decoder, read: 0, limit: context.limits.spooled_bytes };
             let archive = spooled(name, &mut limited, context, on_entry)?;
             Ok(archive.with_gzip_mtime(limited.reader.gzip_mtime()))
@@ -252,10 +252,10 @@ fn spooled(
     context: &RunContext,
     on_entry: &mut OnEntry<'_>,
 ) -> Result<Archive> {
-    let growing = Growing::new(context.spools.file()?);
+    let growing = SpoolWriter::new(context.spools.file()?);
     std::thread::scope(|scope| {
         let filler = start(scope, "fill", || growing.fill(reader))?;
-        let indexed = Archive::index(name, &Extent::of_growing(Arc::clone(&growing)), &context.limits, on_entry);
+        let indexed = Archive::index(name, &Extent::of_spool_writer(Arc::clone(&growing)), &context.limits, on_entry);
         // What follows the end marker is read all the same: the program that writes into this pipe must not be
         // killed by closing it. It may be once it is known that its archive is of no use.
         match &indexed {

@@ -11,7 +11,7 @@ use crate::diff::layer::entries::Wanted;
 use crate::diff::model::{Findings, Role};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
-use crate::layer::{self, Event, Expect, Pool};
+use crate::layer::{self, Event, LayerExpected, Pool};
 use crate::sync::start;
 
 /// Larger files are not opened.
@@ -61,7 +61,7 @@ impl FetchTask {
 #[derive(Debug)]
 pub(crate) struct LayerBlob<'s> {
     pub(crate) extent: Extent,
-    pub(crate) expect: Expect,
+    pub(crate) expect: LayerExpected,
     /// The digest that an error names it by.
     pub(crate) name: Digest,
     /// The name of its source.

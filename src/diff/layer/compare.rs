@@ -181,7 +181,7 @@ impl Comparison<'_> {
             about: a.created_by.clone(),
         });
         let same = x.compression == y.compression;
-        let text = |facts: &crate::layer::Facts| {
+        let text = |facts: &crate::layer::LayerInfo| {
             Some(Value::text(format!("{}, {} bytes", facts.compression.name(), facts.size)))
         };
         let difference = Difference::new(Class::Compression, place, "compression", [text(x), text(y)]);

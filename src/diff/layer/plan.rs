@@ -4,7 +4,7 @@ use crate::blob::Extent;
 use crate::diff::pair::align::align;
 use crate::diff::view::{Image, Layer};
 use crate::digest::Digest;
-use crate::layer::Expect;
+use crate::layer::LayerExpected;
 
 /// Layers with nothing in common but their place in the list, and those that are the same.
 pub(crate) fn pair_by_content(a: &[Layer], b: &[Layer]) -> Vec<Gap> {
@@ -59,8 +59,8 @@ pub(crate) fn is_same_blob(a: &Layer, b: &Layer) -> bool {
 }
 
 /// What the blob of a layer has to be.
-pub(crate) fn expected(layer: &Layer) -> Expect {
-    Expect { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) }
+pub(crate) fn expected(layer: &Layer) -> LayerExpected {
+    LayerExpected { digest: layer.digest, size: layer.size, diff_id: Some(layer.diff_id) }
 }
 
 /// What distinguishes a layer from others: its blob and its diff_id. An image's diff_id alone is a claim: another blob that is said to have

@@ -12,7 +12,7 @@ use crate::diff::layer::programs::Head;
 use crate::diff::layer::record::{ExtraFields, Meta, Record, Records};
 use crate::diff::layer::unmodelled;
 use crate::error::Result;
-use crate::layer::{self, Event, Expect, Pool};
+use crate::layer::{self, Event, LayerExpected, Pool};
 use crate::tar::{Entry, ExtensionKind, Field};
 
 /// Times of an entry that are kept one by one.
@@ -21,7 +21,7 @@ const TIMES_MAX: usize = 16;
 const RECORD: usize = 32;
 
 /// Reads a layer into records.
-pub(crate) fn read(extent: &Extent, expect: &Expect, strings: &Strings, pool: &Pool) -> Result<Records> {
+pub(crate) fn read(extent: &Extent, expect: &LayerExpected, strings: &Strings, pool: &Pool) -> Result<Records> {
     let mut reader = Reader::default();
     let facts = layer::scan(extent, expect, pool, &mut |event| {
         reader.event(&event);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::diff::model::Rank;
-use crate::layer::Facts;
+use crate::layer::LayerInfo;
 use crate::stamp::Instant;
 use crate::tar::{ExtensionKind, Field, Format};
 
@@ -194,7 +194,7 @@ pub(crate) struct Records {
     pub(crate) unmodelled: u64,
     /// Bytes after the first block of the end marker, and a hash of them unless all are zero.
     pub(crate) rest: (u64, Option<[u8; 32]>),
-    pub(crate) facts: Option<Facts>,
+    pub(crate) facts: Option<LayerInfo>,
 }
 
 /// Is the value of such a PAX record not used by any program that unpacks an image?

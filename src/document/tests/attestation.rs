@@ -2,9 +2,9 @@
 
 use super::{assert_bytes, digest, fill, hex, moves, texts};
 use crate::digest::{Algorithm, Digest};
-use crate::document::Moves;
+use crate::document::DigestMap;
 use crate::document::Patched;
-use crate::document::attestation::{Attestation, Statement, Suspect, signature_kind};
+use crate::document::attestation::{Attestation, SignatureHints, Statement, signature_kind};
 
 fn statement(text: &str) -> Statement<'_> {
     match Attestation::parse(text.as_bytes()).unwrap() {
@@ -63,7 +63,7 @@ fn sha512_subjects_move_as_well() {
     let [old, new] = ["old", "new"].map(|text| Digest::of(Algorithm::Sha512, text.as_bytes()));
     let document =
         |digest: &Digest| format!(r#"{{"_type":"x","subject":[{{"digest":{{"sha512":"{}"}}}}]}}"#, digest.hex());
-    let patched = statement(&document(&old)).patch(&Moves::from([(old, new)])).unwrap();
+    let patched = statement(&document(&old)).patch(&DigestMap::from([(old, new)])).unwrap();
     assert_bytes(&patched, &document(&new));
 }
 
@@ -81,11 +81,12 @@ fn envelopes_are_told_from_statements() {
 
 #[test]
 fn signatures_are_known_by_type_and_tag() {
-    let of_type = |text: &str| signature_kind(Suspect { artifact_types: &[text], ..Suspect::default() });
-    let of_layer = |text: &str| signature_kind(Suspect { media_types: &["x", text], ..Suspect::default() });
+    let of_type = |text: &str| signature_kind(SignatureHints { artifact_types: &[text], ..SignatureHints::default() });
+    let of_layer =
+        |text: &str| signature_kind(SignatureHints { media_types: &["x", text], ..SignatureHints::default() });
     let tag = |suffix: &str| {
         let tag = fill(&format!("<1>{suffix}")).replace(':', "-");
-        signature_kind(Suspect { tag: Some(&tag), ..Suspect::default() })
+        signature_kind(SignatureHints { tag: Some(&tag), ..SignatureHints::default() })
     };
     assert_eq!(of_layer("application/vnd.dev.cosign.simplesigning.v1+json"), Some("cosign signature"));
     assert_eq!(of_type("application/vnd.dev.sigstore.bundle.v0.3+json"), Some("sigstore bundle"));
@@ -95,5 +96,5 @@ fn signatures_are_known_by_type_and_tag() {
     for kind in [tag(""), tag(".sbom"), of_type("application/spdx+json"), of_type("application/vnd.in-toto+json")] {
         assert_eq!(kind, None);
     }
-    assert_eq!(signature_kind(Suspect { tag: Some("v1.sig"), ..Suspect::default() }), None);
+    assert_eq!(signature_kind(SignatureHints { tag: Some("v1.sig"), ..SignatureHints::default() }), None);
 }

@@ -6,7 +6,7 @@ use super::{CLAMP, SET, assert_bytes, digest, fill, hex, moves, stamp, texts};
 use crate::document::descriptor::DescriptorEdit;
 use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositories};
 use crate::document::v1::V1;
-use crate::document::{Moves, Patched, write};
+use crate::document::{DigestMap, Patched, write};
 use crate::error::Result;
 
 const ARCHIVE: &str = concat!(
@@ -32,7 +32,7 @@ fn edit<'b>(new: [(char, char); 2]) -> ArchiveEntryEdit<'b> {
     }
 }
 
-fn patch(text: &[u8], entries: Vec<Option<ArchiveEntryEdit<'_>>>, images: &Moves) -> Result<Patched> {
+fn patch(text: &[u8], entries: Vec<Option<ArchiveEntryEdit<'_>>>, images: &DigestMap) -> Result<Patched> {
     let gone = BTreeSet::from([digest('9')]);
     Archive::parse(text).unwrap().patch(stamp(SET), &ArchiveEdit { entries, images, gone: &gone })
 }

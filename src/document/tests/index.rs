@@ -5,7 +5,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::{DescriptorEdit, is_fallback_tag_of, moved_tag, split_fallback_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::write::NewDescriptor;
-use crate::document::{DescriptorCount, Moves};
+use crate::document::{DescriptorCount, DigestMap};
 use crate::limits::Limits;
 
 const INDEX: &str = concat!(
@@ -134,7 +134,7 @@ fn fallback_tags_are_renamed_and_others_are_not() {
 #[test]
 fn of_a_sha512_digest_the_tag_holds_the_beginning() {
     let [old, new, other] = ["old", "new", "other"].map(|text| Digest::of(Algorithm::Sha512, text.as_bytes()));
-    let moves: Moves = [(old, new), (other, other), (digest('1'), digest('2'))].into();
+    let moves: DigestMap = [(old, new), (other, other), (digest('1'), digest('2'))].into();
     let (old, new) = (old.hex(), new.hex());
     assert_eq!(moved_tag(&format!("sha512-{}.sig", &old[..64]), &moves), Some(format!("sha512-{}.sig", &new[..64])));
     assert_eq!(moved_tag(&format!("sha512-{old}"), &moves), Some(format!("sha512-{new}")));

@@ -9,7 +9,7 @@ mod json;
 mod manifest;
 mod random;
 
-use super::{Moves, Patched};
+use super::{DigestMap, Patched};
 use crate::digest::Digest;
 use crate::stamp::{Epoch, Rule, Stamp};
 
@@ -30,7 +30,7 @@ fn hex(digit: char) -> String {
     digest(digit).hex()
 }
 
-fn moves(pairs: &[(char, char)]) -> Moves {
+fn moves(pairs: &[(char, char)]) -> DigestMap {
     pairs.iter().map(|(old, new)| (digest(*old), digest(*new))).collect()
 }
 

@@ -151,7 +151,7 @@ impl fmt::Display for Output {
 
 /// A part of a tar stream, as the cut rule sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Run {
+pub enum Segment {
     /// All headers of an entry, a global header, or the start of the end marker.
     Headers,
     /// The content of an entry.
@@ -163,7 +163,7 @@ pub enum Run {
     Rest,
 }
 
-impl Run {
+impl Segment {
     /// The content of an entry: eStargz's index is of the rest.
     pub fn of_content(entry: &Entry) -> Self {
         if entry.is_toc() { Self::Rest } else { Self::Content { total: entry.padded_size() } }
@@ -175,7 +175,7 @@ impl Run {
 /// Call [`begin`](Self::begin) at the start of each run, and then, for as long as the run has bytes, take up to
 /// [`room`](Self::room) of them, and then call [`add`](Self::add).
 #[derive(Debug, Clone)]
-pub struct Cutter {
+pub struct ChunkRule {
     target: u64,
     large: u64,
     /// Bytes in the current chunk.
@@ -184,7 +184,7 @@ pub struct Cutter {
     left: Option<u64>,
 }
 
-impl Cutter {
+impl ChunkRule {
     /// At the start of a stream.
     pub fn new(output: Output) -> Self {
         let (target, large) = output.sizes();
@@ -193,15 +193,15 @@ impl Cutter {
 
     /// A run begins. Does the current chunk end before it?
     #[must_use]
-    pub fn begin(&mut self, run: Run) -> bool {
+    pub fn begin(&mut self, run: Segment) -> bool {
         self.left = None;
         let ends = match run {
-            Run::Headers => self.held >= self.target,
-            Run::Content { total } if total >= self.large => {
+            Segment::Headers => self.held >= self.target,
+            Segment::Content { total } if total >= self.large => {
                 self.left = Some(total);
                 self.held > 0
             }
-            Run::Content { .. } | Run::Rest => false,
+            Segment::Content { .. } | Segment::Rest => false,
         };
         if ends {
             self.held = 0;

@@ -4,8 +4,8 @@ use super::*;
 use proptest::prelude::*;
 
 /// Feeds runs to a cutter, each in pieces of at most `piece` bytes; the sizes of the chunks.
-fn cut(output: Output, runs: &[(Run, u64)], piece: u64) -> Vec<u64> {
-    let mut cutter = Cutter::new(output);
+fn cut(output: Output, runs: &[(Segment, u64)], piece: u64) -> Vec<u64> {
+    let mut cutter = ChunkRule::new(output);
     let (mut chunks, mut held) = (vec![], 0);
     for &(run, mut len) in runs {
         if cutter.begin(run) {
@@ -25,11 +25,11 @@ fn cut(output: Output, runs: &[(Run, u64)], piece: u64) -> Vec<u64> {
     chunks
 }
 
-fn file(total: u64) -> [(Run, u64); 2] {
-    [(Run::Headers, 512), (Run::Content { total }, total)]
+fn file(total: u64) -> [(Segment, u64); 2] {
+    [(Segment::Headers, 512), (Segment::Content { total }, total)]
 }
 
-const END: (Run, u64) = (Run::Headers, 1024);
+const END: (Segment, u64) = (Segment::Headers, 1024);
 const CODECS: [(Output, u64, u64); 2] = [(Output::GZIP, MIB, 256 * KIB), (Output::ZSTD, 4 * MIB, MIB)];
 
 #[test]
@@ -55,7 +55,7 @@ fn headers_are_cut_off_only_from_a_full_chunk() {
         // Each is L with its header: the fourth reaches T exactly.
         assert_eq!(t, 4 * l);
         assert_eq!(cut(output, &runs, u64::MAX), [t, t, 2 * l]);
-        let empty = vec![(Run::Headers, 512); usize::try_from(t / 512).unwrap() + 1];
+        let empty = vec![(Segment::Headers, 512); usize::try_from(t / 512).unwrap() + 1];
         assert_eq!(cut(output, &empty, u64::MAX), [t, 512], "empty files");
     }
 }
@@ -63,9 +63,9 @@ fn headers_are_cut_off_only_from_a_full_chunk() {
 #[test]
 fn nothing_exceeds_two_targets() {
     for (output, t, _) in CODECS {
-        assert_eq!(cut(output, &[(Run::Headers, 5 * t)], u64::MAX), [2 * t, 2 * t, t]);
-        assert_eq!(cut(output, &[END, (Run::Rest, 4 * t)], u64::MAX), [2 * t, 2 * t, 1024]);
-        assert_eq!(cut(output, &[(Run::Headers, 2 * t), file(t)[1]], u64::MAX), [2 * t, t]);
+        assert_eq!(cut(output, &[(Segment::Headers, 5 * t)], u64::MAX), [2 * t, 2 * t, t]);
+        assert_eq!(cut(output, &[END, (Segment::Rest, 4 * t)], u64::MAX), [2 * t, 2 * t, 1024]);
+        assert_eq!(cut(output, &[(Segment::Headers, 2 * t), file(t)[1]], u64::MAX), [2 * t, t]);
     }
 }
 
@@ -126,15 +126,15 @@ fn an_encoder_has_no_memory() {
     }
 }
 
-fn runs() -> impl Strategy<Value = Vec<(Run, u64)>> {
+fn runs() -> impl Strategy<Value = Vec<(Segment, u64)>> {
     let total = prop_oneof![0..8 * KIB, 200 * KIB..300 * KIB, 0..9 * MIB];
     let run = prop_oneof![
-        (1..20_u64).prop_map(|n| vec![(Run::Headers, n * 512)]),
+        (1..20_u64).prop_map(|n| vec![(Segment::Headers, n * 512)]),
         (total, 1..9_u64).prop_map(|(total, n)| {
             let total = total / 512 * 512;
-            vec![(Run::Headers, n * 512), (Run::Content { total }, total)]
+            vec![(Segment::Headers, n * 512), (Segment::Content { total }, total)]
         }),
-        (0..9 * MIB).prop_map(|n| vec![(Run::Rest, n)]),
+        (0..9 * MIB).prop_map(|n| vec![(Segment::Rest, n)]),
     ];
     prop::collection::vec(run, 0..60).prop_map(|runs| runs.concat())
 }

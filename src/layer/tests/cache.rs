@@ -15,7 +15,7 @@ fn a_cache_changes_nothing_but_the_work() {
         let cache = Arc::new(Cache::open(dir.path(), 1 << 30).unwrap());
         let (plain, cached) = (Pool::new(2).unwrap(), Pool::new(2).unwrap().with_cache(cache.clone()));
         let first = spec(output);
-        let second = Spec { stamp: other_epoch, ..spec(output) };
+        let second = EncodeOptions { stamp: other_epoch, ..spec(output) };
         // The first time nothing is known; then the large files are; then all is.
         let all = same + others;
         for (spec, hits, misses) in
@@ -68,7 +68,8 @@ fn whatever_becomes_of_the_cache_the_bytes_are_the_same() {
                     _ => std::fs::write(&path, std::fs::read(other).unwrap_or_default()).unwrap(),
                 }
             }
-            let spec = Spec { stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set }, ..spec(output) };
+            let spec =
+                EncodeOptions { stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set }, ..spec(output) };
             let (facts, new, expected) = rewritten_from(&blob, &blob.expect(), &spec, &Pool::new(2).unwrap());
             // The last one has room for next to nothing.
             let pool = cached(if epoch == 3 { 100_000 } else { 1 << 30 });
@@ -90,9 +91,11 @@ fn what_a_wrong_blob_leaves_in_the_cache_is_not_taken_for_the_right_one() {
     let at = tar.len() - 1_200_000;
     other[at] ^= 1;
     let wrong = Blob::new(gzip(&other));
-    let spec =
-        Spec { stamp: Stamp { epoch: Epoch::new(1_234_567_890).unwrap(), rule: Rule::Set }, ..spec(Output::GZIP) };
-    let expect = Expect { size: None, ..good.expect() };
+    let spec = EncodeOptions {
+        stamp: Stamp { epoch: Epoch::new(1_234_567_890).unwrap(), rule: Rule::Set },
+        ..spec(Output::GZIP)
+    };
+    let expect = LayerExpected { size: None, ..good.expect() };
     rewrite(&wrong, &expect, &spec, &pool, &NewBlobs::new(temporary)).unwrap_err();
     let (_, _, expected) = rewritten(&good, &spec, &Pool::new(2).unwrap());
     let (_, _, bytes) = rewritten_from(&good, &good.expect(), &spec, &pool);
@@ -104,8 +107,9 @@ fn what_does_not_change_when_all_times_are_set_is_not_taken_for_unchanged_at_ano
     let dir = tempfile::tempdir().unwrap();
     let pool = Pool::new(1).unwrap().with_cache(Arc::new(Cache::open(dir.path(), 1 << 30).unwrap()));
     let blob = Blob::new(gzip(&patched(&Tar::default().file(1000).end(), stamp(Rule::Set))));
-    let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
-    let later = Spec { stamp: Stamp { epoch: Epoch::new(1_600_000_000).unwrap(), rule: Rule::Set }, ..spec.clone() };
+    let spec = EncodeOptions { keep_unchanged: true, ..spec(Output::GZIP) };
+    let later =
+        EncodeOptions { stamp: Stamp { epoch: Epoch::new(1_600_000_000).unwrap(), rule: Rule::Set }, ..spec.clone() };
     for _ in 0..2 {
         let outcome = rewrite(&blob, &blob.expect(), &spec, &pool, &NewBlobs::new(temporary)).unwrap();
         assert!(matches!(outcome, Outcome::Unchanged(_)));
@@ -130,7 +134,7 @@ fn a_wrong_blob_is_the_same_error_with_a_cache_that_knows_the_right_one() {
         let wrong = Blob::new(bytes);
         for epoch in [1_700_000_000, 1_500_000_000] {
             let stamp = Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set };
-            let spec = Spec { stamp, ..spec(Output::GZIP) };
+            let spec = EncodeOptions { stamp, ..spec(Output::GZIP) };
             let error = |pool: &Pool| {
                 rewrite(&wrong, &good.expect(), &spec, pool, &NewBlobs::new(temporary)).unwrap_err().to_string()
             };
@@ -138,7 +142,7 @@ fn a_wrong_blob_is_the_same_error_with_a_cache_that_knows_the_right_one() {
         }
     }
     // The diff_id is what is claimed wrongly.
-    let expect = Expect { diff_id: Some(Digest::sha256(b"other")), ..good.expect() };
+    let expect = LayerExpected { diff_id: Some(Digest::sha256(b"other")), ..good.expect() };
     let text = rewrite(&good, &expect, &spec(Output::GZIP), &cached, &NewBlobs::new(temporary)).unwrap_err();
     assert!(text.to_string().contains("diff_id"), "{text}");
 }

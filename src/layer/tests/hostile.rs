@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-fn attempt(source: &dyn Source, expect: &Expect, spec: &Spec, pool: &Pool) -> Result<Outcome> {
+fn attempt(source: &dyn Source, expect: &LayerExpected, spec: &EncodeOptions, pool: &Pool) -> Result<Outcome> {
     let outcome = rewrite(source, expect, spec, pool, &NewBlobs::new(temporary));
     settle(pool);
     outcome
@@ -33,24 +33,24 @@ fn a_blob_must_be_the_one_that_is_named() {
     let other = Digest::sha256(b"other");
     for blob in [tar.clone(), gzip(&tar), zstd(&tar)] {
         let source = Blob::new(blob);
-        let good = Expect { diff_id: Some(Digest::sha256(&tar)), ..source.expect() };
+        let good = LayerExpected { diff_id: Some(Digest::sha256(&tar)), ..source.expect() };
         for keep_unchanged in [false, true] {
-            let spec = Spec { keep_unchanged, ..spec(Output::GZIP) };
+            let spec = EncodeOptions { keep_unchanged, ..spec(Output::GZIP) };
             attempt(&source, &good, &spec, &pool).unwrap();
-            let of = |expect: Expect| text(attempt(&source, &expect, &spec, &pool));
-            let wrong = of(Expect { digest: Some(other), ..good.clone() });
+            let of = |expect: LayerExpected| text(attempt(&source, &expect, &spec, &pool));
+            let wrong = of(LayerExpected { digest: Some(other), ..good.clone() });
             assert_eq!(
                 wrong,
                 format!("digest does not match: expected {other}, found {}", Digest::sha256(&source.bytes))
             );
-            let wrong = of(Expect { diff_id: Some(other), ..good.clone() });
+            let wrong = of(LayerExpected { diff_id: Some(other), ..good.clone() });
             assert_eq!(wrong, format!("diff_id does not match: expected {other}, found {}", Digest::sha256(&tar)));
-            let wrong = of(Expect { size: Some(source.len() + 1), ..good.clone() });
+            let wrong = of(LayerExpected { size: Some(source.len() + 1), ..good.clone() });
             assert!(wrong.starts_with("size does not match"), "{wrong}");
-            let wrong = of(Expect { size: Some(source.len() - 1), ..good.clone() });
+            let wrong = of(LayerExpected { size: Some(source.len() - 1), ..good.clone() });
             assert!(wrong.starts_with("size does not match"), "{wrong}");
         }
-        let scanned = scan(&source, &Expect { digest: Some(other), ..good.clone() }, &pool, &mut |_| Ok(()));
+        let scanned = scan(&source, &LayerExpected { digest: Some(other), ..good.clone() }, &pool, &mut |_| Ok(()));
         assert!(text(scanned).starts_with("digest does not match"));
     }
 }
@@ -59,15 +59,15 @@ fn a_blob_must_be_the_one_that_is_named() {
 fn an_unchanged_layer_is_verified_as_well() {
     let pool = Pool::new(1).unwrap();
     let tar = patched(&layer(600_000, 12), stamp(Rule::Set));
-    let spec = Spec { keep_unchanged: true, ..spec(Output::GZIP) };
+    let spec = EncodeOptions { keep_unchanged: true, ..spec(Output::GZIP) };
     let source = Blob::new(gzip(&tar));
     let outcome = attempt(&source, &source.expect(), &spec, &pool).unwrap();
     assert!(matches!(outcome, Outcome::Unchanged(_)));
     let other = Digest::sha256(b"other");
     for expect in [
-        Expect { digest: Some(other), ..source.expect() },
-        Expect { diff_id: Some(other), ..source.expect() },
-        Expect { size: Some(1), ..source.expect() },
+        LayerExpected { digest: Some(other), ..source.expect() },
+        LayerExpected { diff_id: Some(other), ..source.expect() },
+        LayerExpected { size: Some(1), ..source.expect() },
     ] {
         assert!(text(attempt(&source, &expect, &spec, &pool)).contains("does not match"));
     }
@@ -94,7 +94,7 @@ fn a_blob_without_end_is_read_no_further_than_its_size() {
     }
     let pool = Pool::new(1).unwrap();
     let read = Arc::new(AtomicU64::new(0));
-    let expect = Expect { size: Some(10_000), ..Expect::default() };
+    let expect = LayerExpected { size: Some(10_000), ..LayerExpected::default() };
     let wrong = text(attempt(&Endless(Arc::clone(&read)), &expect, &spec(Output::GZIP), &pool));
     assert!(wrong.starts_with("size does not match: expected 10000"), "{wrong}");
     assert!(read.load(Ordering::Relaxed) < 1 << 20);
@@ -203,7 +203,7 @@ fn a_flipped_bit_is_found_and_blamed_on_the_blob() {
             bad.bytes[at] ^= 1 << (at % 8);
             let text = text(attempt(&bad, &good.expect(), &spec(Output::GZIP), &pool));
             assert!(text.starts_with("digest does not match"), "byte {at}: {text}");
-            let _ = attempt(&bad, &Expect::default(), &spec(Output::NONE), &pool);
+            let _ = attempt(&bad, &LayerExpected::default(), &spec(Output::NONE), &pool);
         }
     }
 }
@@ -224,7 +224,7 @@ fn a_large_blob_that_is_hashed_aside_is_verified_to_its_last_byte() {
         }
         let cut = Blob::new(good.bytes[..size - 1].to_vec());
         assert!(text(attempt(&cut, &good.expect(), &spec(Output::GZIP), &pool)).starts_with("size does not match"));
-        let expect = Expect { digest: Some(Digest::sha256(b"")), size: Some(size as u64), diff_id: None };
+        let expect = LayerExpected { digest: Some(Digest::sha256(b"")), size: Some(size as u64), diff_id: None };
         let text = text(attempt(&good, &expect, &spec(Output::GZIP), &pool));
         assert!(text.contains(&good.expect().digest.unwrap().to_string()), "{text}");
     }
@@ -288,8 +288,8 @@ fn a_reader_that_fails_is_the_cause() {
     let tar = layer(3 << 20, 17);
     for output in OUTPUTS {
         for len in [0, 100, 512, 700_000, 3 << 20] {
-            let spec = Spec { keep_unchanged: len == 512, ..spec(output) };
-            let text = text(attempt(&Failing(tar[..len].to_vec()), &Expect::default(), &spec, &pool));
+            let spec = EncodeOptions { keep_unchanged: len == 512, ..spec(output) };
+            let text = text(attempt(&Failing(tar[..len].to_vec()), &LayerExpected::default(), &spec, &pool));
             assert_eq!(text, "cannot read: the disk is on fire", "{len}");
         }
     }
@@ -334,9 +334,9 @@ fn a_run_that_is_interrupted_stops() {
     let pool = Pool::with_interrupt(2, Arc::clone(&flag)).unwrap();
     // After the layer come zeros without end: only the interrupt ends it.
     let source = Interrupts(layer(3 << 20, 19), flag);
-    let error = attempt(&source, &Expect::default(), &spec(Output::GZIP), &pool).unwrap_err();
+    let error = attempt(&source, &LayerExpected::default(), &spec(Output::GZIP), &pool).unwrap_err();
     assert!(matches!(error.kind(), Kind::Interrupted));
-    let error = scan(&source, &Expect::default(), &pool, &mut |_| Ok(())).unwrap_err();
+    let error = scan(&source, &LayerExpected::default(), &pool, &mut |_| Ok(())).unwrap_err();
     assert!(matches!(error.kind(), Kind::Interrupted));
 }
 
@@ -383,6 +383,6 @@ proptest! {
         let at = at % blob.len();
         blob[at] = byte;
         let pool = Pool::new(1).unwrap();
-        let _ = attempt(&Blob::new(blob), &Expect::default(), &spec(Output::GZIP), &pool);
+        let _ = attempt(&Blob::new(blob), &LayerExpected::default(), &spec(Output::GZIP), &pool);
     }
 }

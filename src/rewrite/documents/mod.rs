@@ -15,7 +15,7 @@ use crate::document::convert;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
-use crate::document::{Moves, Patched, moved};
+use crate::document::{DigestMap, Patched, new_digest};
 use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::base::BasePrefix;
@@ -70,7 +70,7 @@ pub struct NewDocuments<'a> {
     layers: &'a Layers,
     plans: &'a BTreeMap<Digest, ImagePlan>,
     /// Old digests to new ones, of everything that has another one now.
-    pub moves: Moves,
+    pub moves: DigestMap,
     /// Blobs of the new image.
     pub blobs: BTreeMap<Digest, Content>,
     /// Times that were changed.
@@ -112,7 +112,7 @@ impl<'a> NewDocuments<'a> {
             options,
             layers,
             plans,
-            moves: Moves::new(),
+            moves: DigestMap::new(),
             blobs: BTreeMap::new(),
             times: 0,
             command_times: 0,
@@ -179,7 +179,7 @@ impl<'a> NewDocuments<'a> {
     }
 
     /// What a digest is now.
-    pub fn moved(&self, old: Digest) -> Digest {
+    pub fn new_digest(&self, old: Digest) -> Digest {
         self.moves.get(&old).copied().unwrap_or(old)
     }
 
@@ -256,7 +256,7 @@ impl<'a> NewDocuments<'a> {
         let is_absent =
             matches!(self.set.documents.nodes.get(&child.digest), Some(Document { body: DocumentKind::Missing, .. }));
         let about = || child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
-        let is_moved = || about().is_some_and(|about| moved(&self.moves, &about).is_some());
+        let is_moved = || about().is_some_and(|about| new_digest(&self.moves, &about).is_some());
         let is_tag_moved = || child.ref_name().is_some_and(|tag| moved_tag(tag, &self.moves).is_some());
         is_absent && (is_moved() || is_tag_moved())
     }
@@ -296,7 +296,7 @@ impl<'a> NewDocuments<'a> {
             (Some(descriptor), Some(image)) => {
                 let diff_ids = if manifest.attestation {
                     // BuildKit's old style: the diff_ids are the digests of the statements.
-                    image.diff_ids.iter().map(|old| self.moved(*old)).collect()
+                    image.diff_ids.iter().map(|old| self.new_digest(*old)).collect()
                 } else {
                     self.diff_ids(image, &plan)?
                 };

@@ -2,7 +2,7 @@
 
 use super::NewDocuments;
 use crate::digest::Digest;
-use crate::document::moved;
+use crate::document::new_digest;
 use crate::document::unknown::Unknown;
 use crate::error::Result;
 use crate::image::documents::{DocumentKind, UnknownDocument};
@@ -50,7 +50,7 @@ impl NewDocuments<'_> {
         }
         for (digest, node) in self.set.documents.nodes.iter().filter(|(digest, _)| self.set.selection.keeps(digest)) {
             let DocumentKind::Unknown(unknown) = &node.body else { continue };
-            let mut old = unknown.names.iter().filter(|name| moved(&self.moves, name).is_some());
+            let mut old = unknown.names.iter().filter(|name| new_digest(&self.moves, name).is_some());
             if let Some(first) = old.next() {
                 let more = old.count();
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };

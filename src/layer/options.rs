@@ -2,12 +2,12 @@
 
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
-use crate::layer::{Facts, Output};
+use crate::layer::{LayerInfo, Output};
 use crate::stamp::Stamp;
 
 /// What a layer is to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spec {
+pub struct EncodeOptions {
     /// What becomes of its times.
     pub stamp: Stamp,
     /// How it is compressed.
@@ -23,15 +23,15 @@ pub struct Spec {
 /// What became of a layer.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It keeps its blob, because [`Spec::keep_unchanged`] is set and nothing in it changes.
-    Unchanged(Facts),
+    /// It keeps its blob, because [`EncodeOptions::keep_unchanged`] is set and nothing in it changes.
+    Unchanged(LayerInfo),
     /// It has a new blob.
-    Rewritten(Facts, Written),
+    Rewritten(LayerInfo, NewLayer),
 }
 
 /// A new blob.
 #[derive(Debug)]
-pub struct Written {
+pub struct NewLayer {
     /// Its bytes.
     pub blob: Extent,
     /// The digest of the blob.

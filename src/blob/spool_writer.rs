@@ -13,7 +13,7 @@ use crate::sync::lock;
 
 /// A spool that one thread fills while others read what is there already, and wait for the rest.
 #[derive(Debug)]
-pub struct Growing {
+pub struct SpoolWriter {
     file: File,
     state: Mutex<Growth>,
     changed: Condvar,
@@ -30,7 +30,7 @@ struct Growth {
 }
 
 /// A spool that is being filled. Dropped by a panic of the filling thread.
-struct Unfinished<'g>(&'g Growing);
+struct Unfinished<'g>(&'g SpoolWriter);
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
@@ -38,7 +38,7 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-impl Growing {
+impl SpoolWriter {
     /// An empty spool in this file.
     pub fn new(file: File) -> Arc<Self> {
         Arc::new(Self {
