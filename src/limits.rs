@@ -1,7 +1,10 @@
 //! How much of an image may have to be held in memory. A layer never has.
 
-/// The limits of a source. What is beyond one is an error that names it. They are such that a process takes 64 MiB, and
-/// 8 MiB for each job, at most: a document with its blobs takes up to 9 KB, an annotated descriptor 2.5 KB.
+/// The limits of a source. What is beyond one is an error that names it; of problems and notes the rest is counted.
+///
+/// The defaults are such that a process takes at most 64 MiB, and 8 MiB for each job: a document with its blobs takes up
+/// to 9 KB, an annotated descriptor 2.5 KB. [`RunContext::with_limits`](crate::RunContext::with_limits) sets others.
+/// [`document_bytes`](Self::document_bytes) and [`statement_bytes`](Self::statement_bytes) can only be lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

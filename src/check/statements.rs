@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Checker;
 use super::report::{Kind, What};
 use crate::digest::Digest;
-use crate::document::attestation::{Attestation, STATEMENT_LIMIT, Statement};
+use crate::document::attestation::{Attestation, Statement};
 use crate::document::descriptor::Descriptor;
 use crate::document::json::Json;
 use crate::error::Result;
@@ -27,11 +27,15 @@ impl Checker<'_> {
     pub(super) fn statements(&mut self) -> Result<()> {
         for (digest, (layer, about)) in std::mem::take(&mut self.statements) {
             let Ok(Some(extent)) = extent_of(self.set.source, &layer) else { continue };
-            // What is larger is no statement that a rewrite would look into.
-            if extent.len() > STATEMENT_LIMIT {
+            let limit = self.set.source.limits().statement_bytes;
+            if extent.len() > limit {
+                let place = self.findings.place(What::Blob, &digest.to_string(), "statement");
+                let size = extent.len();
+                let text = format!("is not read: its size in bytes is over the limit: {size}, at most {limit} allowed");
+                self.findings.note(&place, Kind::Attestation, "", text);
                 continue;
             }
-            let bytes = extent.bytes(STATEMENT_LIMIT).map_err(|e| e.in_blob(digest))?;
+            let bytes = extent.bytes(limit).map_err(|e| e.in_blob(digest))?;
             let payload;
             let statement = match Attestation::parse(&bytes) {
                 Ok(Attestation::Statement(statement)) => statement,

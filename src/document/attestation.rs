@@ -9,11 +9,7 @@ use super::json::{Json, Kind, Value, element_path, member_path};
 use super::{DigestMap, Patch, Patched, WarningKind, new_digest};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Result, printable};
-use crate::limits::Limits;
 use crate::media_type::{DOCKER_ATTESTATION, IN_TOTO};
-
-/// The largest in-toto statement that is read, [`Limits::statement_bytes`].
-pub const STATEMENT_LIMIT: u64 = Limits::DEFAULT.statement_bytes;
 
 /// What a blob that may be a statement is.
 #[derive(Debug)]

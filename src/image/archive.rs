@@ -67,7 +67,7 @@ impl ArchiveImage {
         let mut images = Vec::new();
         let mut configs = Configs::new(documents);
         for (number, entry) in archive.entries().iter().enumerate() {
-            let mut found = Capped::default();
+            let mut found = Capped::new(source.limits().problems);
             match Self::load(source, number, entry.clone(), &mut configs, &mut found) {
                 Ok(image) => images.push(image),
                 Err(error) => found.push_with(|| error),

@@ -22,7 +22,7 @@ impl<'s> ImageSet<'s> {
     /// If there is no document that lists images, or more than the limits allow.
     pub fn load(source: &'s Source) -> Result<Self> {
         let documents = Documents::load(source)?;
-        let mut problems = Capped::default();
+        let mut problems = Capped::new(source.limits().problems);
         let archive = ArchiveImage::collect(source, &documents, &mut problems)?;
         let (layers, images, selection) = (Vec::new(), Vec::new(), Selection::default());
         Ok(Self { source, documents, archive, layers, images, selection, problems })

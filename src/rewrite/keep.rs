@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
-use crate::document::attestation::{
-    Attestation, STATEMENT_LIMIT, SignatureHints, is_attestation, is_statement_type, signature_kind,
-};
+use crate::document::attestation::{Attestation, SignatureHints, is_attestation, is_statement_type, signature_kind};
 use crate::document::descriptor::Descriptor;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
@@ -150,6 +148,6 @@ fn absent_signatures(documents: &Documents) -> impl Iterator<Item = (String, Opt
 /// Is this blob a DSSE envelope? What is not there, or no JSON, is none.
 fn is_signed(source: &Source, layer: &Descriptor) -> Result<bool> {
     let Some(extent) = extent_of(source, layer)? else { return Ok(false) };
-    let bytes = extent.verified_bytes(&layer.digest, Some(layer.size), STATEMENT_LIMIT)?;
+    let bytes = extent.verified_bytes(&layer.digest, Some(layer.size), source.limits().statement_bytes)?;
     Ok(matches!(Attestation::parse(&bytes), Ok(Attestation::Signed)))
 }

@@ -1,10 +1,6 @@
 //! Lists that hostile input can't make long.
 
 use crate::digest::Digest;
-use crate::limits::Limits;
-
-/// At most this many problems or notes are held; more are only counted.
-const HELD: usize = Limits::DEFAULT.problems;
 
 /// A list that stops growing when it is full, and counts the rest.
 #[derive(Debug)]
@@ -13,18 +9,18 @@ pub struct Capped<T> {
     pub list: Vec<T>,
     /// How many more there were.
     pub more: usize,
-}
-
-impl<T> Default for Capped<T> {
-    fn default() -> Self {
-        Self { list: Vec::new(), more: 0 }
-    }
+    max: usize,
 }
 
 impl<T> Capped<T> {
+    /// An empty list of at most `max` items.
+    pub fn new(max: usize) -> Self {
+        Self { list: Vec::new(), more: 0, max }
+    }
+
     /// Makes an item and keeps it, or counts it.
     pub fn push_with(&mut self, item: impl FnOnce() -> T) {
-        if self.list.len() < HELD {
+        if self.list.len() < self.max {
             self.list.push(item());
         } else {
             self.more += 1;

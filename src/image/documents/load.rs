@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::held::Held;
 use super::{
     Document, DocumentKind, Documents, ImageConfig, IndexDocument, ManifestDocument, Note, UnknownDocument, annotated,
     extent_of, unknown, verify,
@@ -23,8 +22,7 @@ impl Documents {
     /// Follows every descriptor of an image.
     pub(in crate::image) fn load(source: &Source) -> Result<Self> {
         let limits = source.limits();
-        let is_docker = source.docker().is_some();
-        let mut documents = Self { is_docker, held: Held::new(limits), ..Self::default() };
+        let mut documents = Self::new(source);
         let Some(bytes) = source.index() else { return Ok(documents) };
         let root = documents.read_index(bytes.to_vec());
         documents.held.within(limits).map_err(|e| e.in_file(source.name()))?;

@@ -28,8 +28,8 @@ use crate::image::data;
 use crate::store::open::Source;
 use held::Held;
 
-/// All that can be reached from the roots.
-#[derive(Debug, Default)]
+/// All that can be reached from `index.json`.
+#[derive(Debug)]
 pub struct Documents {
     /// `index.json`, where there is one.
     pub root: Option<IndexDocument>,
@@ -37,7 +37,7 @@ pub struct Documents {
     pub nodes: BTreeMap<Digest, Document>,
     /// What is wrong with it.
     pub problems: Capped<Error>,
-    /// What is not wrong but worth a word.
+    /// Remarks about what is not wrong.
     pub notes: Capped<Note>,
     /// The times in annotations that are about a config, by its digest.
     old_times: BTreeMap<Digest, OldTimes>,
@@ -53,6 +53,22 @@ pub struct Documents {
 }
 
 impl Documents {
+    fn new(source: &Source) -> Self {
+        let limits = source.limits();
+        Self {
+            root: None,
+            nodes: BTreeMap::new(),
+            problems: Capped::new(limits.problems),
+            notes: Capped::new(limits.problems),
+            old_times: BTreeMap::new(),
+            is_docker: source.docker().is_some(),
+            configs: BTreeMap::new(),
+            other_configs: BTreeSet::new(),
+            config_places: BTreeMap::new(),
+            held: Held::new(limits),
+        }
+    }
+
     /// A config, which knows the times in the annotations about it.
     pub fn config_of<'b>(&self, digest: &Digest, bytes: &'b [u8]) -> Result<Config<'b>> {
         let config = Config::parse(bytes)?;

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::{NewConfig, NewDocuments};
 use crate::digest::Digest;
-use crate::document::attestation::STATEMENT_LIMIT;
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::error::Result;
 use crate::store::write::Content;
@@ -51,7 +50,7 @@ impl NewDocuments<'_> {
         match self.blobs.get(new).filter(|_| old.data.is_some()) {
             Some(Content::Bytes(bytes)) => Ok(Some(Cow::Borrowed(bytes))),
             Some(Content::Spool(extent) | Content::Source(extent)) => {
-                extent.bytes(STATEMENT_LIMIT).map(|bytes| Some(Cow::Owned(bytes)))
+                extent.bytes(self.set.source.limits().statement_bytes).map(|bytes| Some(Cow::Owned(bytes)))
             }
             None => Ok(None),
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{ImagePlan, NewDocuments};
 use crate::blob::Expected;
 use crate::digest::{Digest, Hasher};
-use crate::document::attestation::{Attestation, STATEMENT_LIMIT, is_statement_type};
+use crate::document::attestation::{Attestation, is_statement_type};
 use crate::document::descriptor::{Descriptor, DescriptorEdit};
 use crate::document::manifest::LayerEdit;
 use crate::error::{Error, Result};
@@ -72,7 +72,11 @@ impl NewDocuments<'_> {
         let Some(extent) = extent_of(self.set.source, descriptor)? else {
             return Err(Error::missing("statement").in_blob(descriptor.digest));
         };
-        let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), STATEMENT_LIMIT)?;
+        let bytes = extent.verified_bytes(
+            &descriptor.digest,
+            Some(descriptor.size),
+            self.set.source.limits().statement_bytes,
+        )?;
         self.statements.insert(descriptor.digest, descriptor.size);
         let in_blob = |e: Error| e.in_blob(descriptor.digest);
         let statement = match Attestation::parse(&bytes).map_err(in_blob)? {
