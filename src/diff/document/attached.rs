@@ -6,9 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::causes::Class;
+use crate::diff::document::compared::{digest_of, is_consequence};
 use crate::diff::document::path::JsonPath;
 use crate::diff::document::path::Step::{Index, Key};
-use crate::diff::document::subject::{digest_of, is_consequence};
 use crate::diff::document::value::{Change, Compared, documents};
 use crate::diff::layer::compare::Comparison;
 use crate::diff::model::{Difference, Part, Place, Value};

@@ -1,9 +1,9 @@
 //! The configs of two images.
 
 use crate::causes::Class;
+use crate::diff::document::compared::{ComparedDocument, both_arrays, lists};
 use crate::diff::document::history::history;
 use crate::diff::document::path::{JsonPath, Step};
-use crate::diff::document::subject::{Subject, both_arrays, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, documents, elements};
 use crate::diff::model::{Difference, Findings, Part, Place};
@@ -26,7 +26,7 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
     let digests = images.map(|image| Some(image.config_digest));
     let place = findings.place(Place { image: label.to_owned(), part: Part::Config, digests, about: String::new() });
     let commands = [views[0].commands(images[0])?, views[1].commands(images[1])?];
-    let mut subject = Subject { findings, place, document: Document::Config, commands };
+    let mut document = ComparedDocument { findings, place, document: Document::Config, commands };
     let mut compared = Compared::default();
     let skip = |path: &JsonPath, values: [Option<JsonValue<'_>>; 2]| {
         (path.is(&["history"]) || path.is(&["rootfs", "diff_ids"])) && both_arrays(values).is_some()
@@ -35,18 +35,18 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
     let env_order = env_is_reordered(roots);
     if env_order {
         let difference = Difference::new(Class::Order, place, "config.Env", [None, None]);
-        subject.findings.push(difference.note("the same variables in another order"));
+        document.findings.push(difference.note("the same variables in another order"));
     }
     let is_variable = |path: &JsonPath| {
         matches!(path.steps().as_slice(), [Step::Key("config"), Step::Key("Env"), Step::Index(_), ..])
     };
     for change in &compared.changes {
         if !env_order || !is_variable(&change.path) {
-            subject.push(change, config_class);
+            document.push(change, config_class);
         }
     }
     if let Some(lists) = lists(roots, &["history"]) {
-        history(&mut subject, lists, &mut compared);
+        history(&mut document, lists, &mut compared);
     }
     if let Some([x, y]) = lists(roots, &["rootfs", "diff_ids"]) {
         let keys = |list: JsonValue<'_>| list.elements().map(|id| id.raw().to_vec()).collect::<Vec<_>>();
@@ -59,7 +59,7 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
         elements(x, y, &align(&keys(x), &keys(y), &mut by_position), &path, &skip, &mut compared);
     }
     if compared.differs_in_spelling {
-        subject.spelling();
+        document.spelling();
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! The history of two configs.
 
 use crate::causes::Class;
+use crate::diff::document::compared::ComparedDocument;
 use crate::diff::document::path::{JsonPath, Step};
-use crate::diff::document::subject::Subject;
 use crate::diff::document::value::{Change, Compared, elements};
 use crate::diff::pair::align::{align, by_position};
 use crate::document::commands::Commands;
 use crate::document::json::Value;
 
 /// Entries of the history, paired by their command.
-pub(crate) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], compared: &mut Compared<'j>) {
+pub(crate) fn history<'j>(document: &mut ComparedDocument<'_>, lists: [Value<'j>; 2], compared: &mut Compared<'j>) {
     let [a, b] = lists;
     let keys = |list: Value<'j>, commands: &Option<Commands>| -> Vec<_> {
         let key = |entry: Value<'j>| {
@@ -20,7 +20,7 @@ pub(crate) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], comp
         };
         list.elements().map(key).collect()
     };
-    let [left, right] = &subject.commands;
+    let [left, right] = &document.commands;
     let pairs = align(&keys(a, left), &keys(b, right), &mut by_position);
     let mut found = Compared::default();
     let path = JsonPath::root().key("history");
@@ -34,7 +34,7 @@ pub(crate) fn history<'j>(subject: &mut Subject<'_>, lists: [Value<'j>; 2], comp
         found.changes.push(Change { path, values: [value(0, i), value(1, j)] });
     }
     for change in &found.changes {
-        subject.push(change, class);
+        document.push(change, class);
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::causes::Class;
+use crate::diff::document::compared::{ComparedDocument, is_consequence, lists};
 use crate::diff::document::path::JsonPath;
 use crate::diff::document::path::Step::Key;
-use crate::diff::document::subject::{Subject, is_consequence, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, compare, documents, elements};
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
@@ -70,7 +70,7 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
     // Descriptors of two kinds of document need not be written alike.
     compared.differs_in_spelling &= a.len() == b.len();
     let mut differs_in_spelling = std::mem::take(&mut compared.differs_in_spelling);
-    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
+    ComparedDocument { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     if a.len() == b.len() {
         for (x, y) in a.iter().zip(b) {
             // Images of one index share what it says.
@@ -84,7 +84,7 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
         }
     }
     if differs_in_spelling {
-        Subject { findings, place, document: Document::Manifest, commands: [None, None] }.spelling();
+        ComparedDocument { findings, place, document: Document::Manifest, commands: [None, None] }.spelling();
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ fn indexes(findings: &mut Findings, place: usize, both: [&[u8]; 2]) -> Result<bo
         elements(x, y, &pairs, &JsonPath::root().key("manifests"), &|_, _| true, &mut compared);
     }
     let differs_in_spelling = std::mem::take(&mut compared.differs_in_spelling);
-    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
+    ComparedDocument { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     Ok(differs_in_spelling)
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::causes::Class;
+use crate::diff::document::compared::{ComparedDocument, is_consequence, manifest_class};
 use crate::diff::document::path::JsonPath;
 use crate::diff::document::path::Step::Key;
-use crate::diff::document::subject::{Subject, is_consequence, manifest_class};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Compared, documents};
 use crate::diff::layer::compare::Comparison;
@@ -198,14 +198,18 @@ impl Comparison<'_> {
             return;
         }
         let place = self.index_place();
-        let mut subject =
-            Subject { findings: &mut self.findings, place, document: Document::Manifest, commands: [None, None] };
+        let mut document = ComparedDocument {
+            findings: &mut self.findings,
+            place,
+            document: Document::Manifest,
+            commands: [None, None],
+        };
         for mut change in compared.changes {
             change.path = change.path.below(holder);
-            subject.push(&change, manifest_class);
+            document.push(&change, manifest_class);
         }
         if compared.differs_in_spelling {
-            subject.spelling();
+            document.spelling();
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The manifests of two images, whose layers are paired already.
 
+use crate::diff::document::compared::{ComparedDocument, both_arrays, digest_of, is_consequence, lists};
 use crate::diff::document::path::JsonPath;
 use crate::diff::document::path::Step::Key;
-use crate::diff::document::subject::{Subject, both_arrays, digest_of, is_consequence, lists};
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Compared, compare, documents, elements};
 use crate::diff::model::{Findings, Part, Place};
@@ -61,7 +61,7 @@ pub(crate) fn manifests(
             layer(*x, *y, &path.index(i.or(*j).unwrap_or(0)), &mut compared);
         }
     }
-    Subject { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
+    ComparedDocument { findings, place, document: Document::Manifest, commands: [None, None] }.manifest(&compared);
     Ok(())
 }
 

@@ -1,20 +1,19 @@
 //! Documents, compared value by value.
 //!
-//! `value.rs` walks two JSON values and lists what is not the same, with its path (`path.rs`);
-//! it knows no document. `subject.rs` makes differences
-//! of such changes: it decides which of them follow from others, and their class. `times.rs` knows where times are and
-//! whether rewriting makes two of them equal. On top of these is one file for each kind of document:
-//! `config.rs` and `history.rs` for configs, `manifest.rs` for manifests, `index.rs` for the descriptors between
-//! `index.json` and an image, `listing.rs` for what indexes list besides images, and in which order, `attached.rs` for
-//! attestations and artifacts.
+//! `value.rs` walks two JSON values and lists what is not the same, with its path (`path.rs`); it knows no document.
+//! `compared.rs` makes differences of such changes: it decides which of them follow from others, and their class.
+//! `times.rs` knows where times are and whether rewriting makes two of them equal. On top of these is one file for each
+//! kind of document: `config.rs` and `history.rs` for configs, `manifest.rs` for manifests, `index.rs` for the descriptors
+//! between `index.json` and an image, `listing.rs` for what indexes list besides images, and in which order, `attached.rs`
+//! for attestations and artifacts.
 
 pub(crate) mod attached;
+mod compared;
 pub(crate) mod config;
 mod history;
 pub(crate) mod index;
 mod listing;
 pub(crate) mod manifest;
 mod path;
-mod subject;
 mod times;
 mod value;

@@ -98,13 +98,15 @@ fn objects<'j>(a: Option<Value<'j>>, b: Option<Value<'j>>, path: &JsonPath, skip
     let mut known = BTreeSet::new();
     let mut pairs = Vec::new();
     for (number, member) in members(a) {
-        let path = path.key(member.name());
         match right.get(member.name()) {
             Some((other, value)) => {
-                compare(member.value, *value, &path, skip, out);
+                // Most are: their paths need not be made.
+                if member.value.raw() != value.raw() {
+                    compare(member.value, *value, &path.key(member.name()), skip, out);
+                }
                 pairs.push((number, *other));
             }
-            None => one_sided(Some(member.value), None, &path, skip, out),
+            None => one_sided(Some(member.value), None, &path.key(member.name()), skip, out),
         }
         known.insert(member.name().to_owned());
     }
@@ -153,11 +155,12 @@ pub(crate) fn elements<'j>(
     let (left, right): (Vec<_>, Vec<_>) = (a.elements().collect(), b.elements().collect());
     for (i, j) in pairs {
         let (x, y) = (i.and_then(|i| left.get(i)).copied(), j.and_then(|j| right.get(j)).copied());
-        let path = path.index(i.or(*j).unwrap_or(0));
+        let path = || path.index(i.or(*j).unwrap_or(0));
         match (x, y) {
-            (Some(x), Some(y)) => compare(x, y, &path, skip, out),
+            (Some(x), Some(y)) if x.raw() == y.raw() => {}
+            (Some(x), Some(y)) => compare(x, y, &path(), skip, out),
             (None, None) => {}
-            (x, y) => one_sided(x, y, &path, skip, out),
+            (x, y) => one_sided(x, y, &path(), skip, out),
         }
     }
     let both: Vec<_> = pairs.iter().filter_map(|(i, j)| Some(((*i)?, (*j)?))).collect();

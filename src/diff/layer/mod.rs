@@ -1,13 +1,12 @@
 //! Layers, compared entry by entry.
 //!
 //! `plan.rs` says which layers of two images have to be read; `compare.rs` reads and pairs them (by the room `pair`) and
-//! compares the pairs.
-//! `reader.rs` makes one compact record (`record.rs`) of each entry; `path.rs`, `pax.rs` and `unmodelled.rs` read names,
-//! PAX records, and what belongs to no field. `entries.rs` pairs the records of two layers by path and compares them field
-//! by field, with `attributes.rs` for PAX records and times, `links.rs` for what hard links lead to, `moved.rs` for files
-//! that have another name, and `stream.rs` for what belongs to no one entry: order, global headers, the end.
-//! `programs.rs` and `raise.rs` find what may run among logs and caches; there it is content as well. `tree.rs` puts
-//! layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing.
+//! compares the pairs. `reader.rs` makes one compact record (`record.rs`) of each entry; `path.rs`, `pax.rs` and
+//! `unmodelled.rs` read names, PAX records, and what belongs to no field. `entries.rs` pairs the records of two layers by
+//! path and compares them field by field, with `attributes.rs` for PAX records and times, `links.rs` for what hard links
+//! lead to, `moved.rs` for files that have another name, and `stream.rs` for what belongs to no single entry: order, global
+//! headers, the end. `programs.rs` and `raise.rs` find what may run among logs and caches; there it is content as well.
+//! `tree.rs` puts layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing.
 
 mod attributes;
 pub(crate) mod compare;

@@ -30,7 +30,7 @@ impl Comparer<'_, '_> {
         let first = sequence.iter().zip(&sorted).position(|(a, b)| a != b).and_then(|at| common.get(at));
         let path = first.map_or(&b""[..], |(_, _, path)| path);
         let note = format!(
-            "{moved} of {} entries stand elsewhere, the first is {}",
+            "{moved} of {} entries are in another place, the first is {}",
             common.len(),
             crate::error::printable(path)
         );

@@ -17,7 +17,7 @@ use crate::media_type::{LayerType, classify};
 const CONSEQUENCES: [&str; 3] = ["digest", "size", "data"];
 
 /// A document, and where what is found in it goes.
-pub(crate) struct Subject<'f> {
+pub(crate) struct ComparedDocument<'f> {
     pub(crate) findings: &'f mut Findings,
     pub(crate) place: usize,
     pub(crate) document: Document,
@@ -25,7 +25,7 @@ pub(crate) struct Subject<'f> {
     pub(crate) commands: [Option<Commands>; 2],
 }
 
-impl Subject<'_> {
+impl ComparedDocument<'_> {
     /// A change: of the class time if its place is one of times, else of this class.
     pub(crate) fn push(&mut self, change: &Change<'_>, class: impl Fn(&Change<'_>) -> Class) {
         let (class, restamps) = match restamps(self.document, change) {
