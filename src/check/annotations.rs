@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use super::layers::Content;
+use super::claim::Content;
 use crate::blob::Extent;
 use crate::digest::{Digest, Hasher};
 use crate::document::descriptor::UNCOMPRESSED;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Checker;
+use super::claim::Claim;
 use super::findings::Findings;
-use super::layers::{Claim, Layers, Named, Work};
+use super::layers::{Layers, Named, Work};
 use super::report::{Kind, Place, What};
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::IMAGE_NAME;
@@ -15,9 +16,10 @@ use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
 use crate::error::{Result, printable, quoted};
 use crate::image::ImageSet;
-use crate::image::archive::{ArchiveImage, ArchiveLayer};
+use crate::image::archive::ArchiveImage;
 use crate::image::base;
 use crate::image::documents::{DocumentKind, Documents};
+use crate::image::layers::LayerFile;
 use crate::media_type::{LayerKind, LayerType};
 use crate::name::familiar;
 
@@ -76,7 +78,7 @@ impl Checker<'_> {
             let place = self.findings.place(What::Config, &name, &of);
             self.config(&place, &image.id, &image.config, image.entry.layers.len(), share.history)?;
         }
-        let by_path: BTreeMap<&str, &ArchiveLayer> = image.files.iter().rev().map(|l| (l.path.as_str(), l)).collect();
+        let by_path: BTreeMap<&str, &LayerFile> = image.files.iter().rev().map(|l| (l.path.as_str(), l)).collect();
         let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));
         for (number, path) in image.entry.layers.iter().enumerate() {
             let is_base = number < share.layers;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Checker;
+use super::claim::Claim;
 use super::formats::{OtherFormat, other_format};
-use super::layers::{Claim, Named, Work};
+use super::layers::{Named, Work};
 use super::report::{Kind, Place, What};
 use crate::blob::Extent;
 use crate::digest::Digest;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::annotations;
+use super::claim::{Claim, Content};
 use super::findings::{Findings, List};
 use super::report::{Finding, KEPT, Kind, Level, Place};
 use crate::blob::{Expected, Extent};
@@ -12,7 +13,6 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{self, Result, printable};
 use crate::format::stargz::{TocScanner, TocTime};
 use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
-use crate::media_type::Compression;
 use crate::stamp::{Instant, Rule, Stamp};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
@@ -28,21 +28,6 @@ pub(super) enum Work {
     Scan,
 }
 
-/// What a document says of a blob.
-#[derive(Debug, Default)]
-pub(super) struct Claim {
-    /// Who says it: `sha256:…: layers[2]`.
-    pub by: String,
-    /// The digest of its uncompressed bytes.
-    pub diff_id: Option<Digest>,
-    /// Its compression, by its media type.
-    pub compression: Option<Compression>,
-    /// The hexadecimal digits in a file's name, which may be either digest.
-    pub named: Option<Digest>,
-    /// What else the descriptor says.
-    pub annotations: Vec<(String, String)>,
-}
-
 /// A blob to be read.
 #[derive(Debug)]
 struct Job {
@@ -53,15 +38,6 @@ struct Job {
     claims: Vec<Claim>,
     /// Is it more than a base image's, so that its times count?
     is_judged: bool,
-}
-
-/// What a blob turned out to be.
-#[derive(Debug, Clone)]
-pub(super) struct Content {
-    pub diff_id: Digest,
-    pub uncompressed_size: u64,
-    pub compression: Compression,
-    entries: u64,
 }
 
 /// All blobs of a check, by their digest or, where that is not known, by their path.

@@ -9,6 +9,7 @@
 
 mod annotations;
 mod archive;
+mod claim;
 mod docker;
 mod documents;
 mod findings;

@@ -13,9 +13,10 @@ use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
 use crate::error::{Error, Result, printable, quoted};
 use crate::image::documents::{Capped, Documents, ImageConfig};
-use crate::image::layers::LayerId;
+use crate::image::layers::{LayerFile, LayerId};
 use crate::limits::Limits;
 use crate::media_type::LayerKind;
+use crate::name::is_name;
 use crate::store::open::Source;
 
 /// An image that `manifest.json` lists.
@@ -32,25 +33,17 @@ pub struct ArchiveImage {
     /// What Docker calls this image: the SHA-256 of the config.
     pub image_id: Digest,
     /// The files of its layers, lowest first.
-    pub files: Vec<ArchiveLayer>,
+    pub files: Vec<LayerFile>,
     /// The layers that these are, each with the diff_id that the config gives it. Filled when images are selected.
     pub layers: Vec<(LayerId, Digest)>,
 }
 
-/// A layer of such an image.
-#[derive(Debug, Clone)]
-pub struct ArchiveLayer {
-    /// Its path in the archive.
-    pub path: String,
-    /// Its bytes.
-    pub extent: Extent,
-    /// The digest of its blob, where its path is that of one in a layout.
-    pub digest: Option<Digest>,
-    /// What it is: a tar, unless `LayerSources` says that it is a vendor's.
-    pub kind: LayerKind,
-}
-
 impl ArchiveImage {
+    /// Has it this name? Docker shortens what is on its own registry.
+    pub fn is_tagged(&self, reference: &str) -> bool {
+        self.entry.repo_tags.iter().any(|tag| is_name(tag, reference))
+    }
+
     /// All images of an archive that have a config; what is wrong with them is collected. Layers that are not there
     /// are left out.
     pub(super) fn collect(source: &Source, documents: &Documents, problems: &mut Capped<Error>) -> Result<Vec<Self>> {
@@ -121,7 +114,7 @@ impl ArchiveImage {
             let kind = if is_foreign { LayerKind::Foreign } else { LayerKind::Tar(None) };
             match file(path, "layer") {
                 Ok(extent) => {
-                    files.push(ArchiveLayer { path: path.clone(), extent, digest: Digest::from_path(path), kind })
+                    files.push(LayerFile { path: path.clone(), extent, digest: Digest::from_path(path), kind })
                 }
                 Err(error) => problems.push_with(|| error),
             }

@@ -4,13 +4,25 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::ImageSet;
-use super::archive::ArchiveLayer;
 use super::documents::extent_of;
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::error::Result;
 use crate::media_type::{LayerKind, LayerType};
+
+/// A layer that `manifest.json` names.
+#[derive(Debug, Clone)]
+pub struct LayerFile {
+    /// Its path in the archive.
+    pub path: String,
+    /// Its bytes.
+    pub extent: Extent,
+    /// The digest of its blob, where its path is that of one in a layout.
+    pub digest: Option<Digest>,
+    /// What it is: a tar, unless `LayerSources` says that it is a vendor's.
+    pub kind: LayerKind,
+}
 
 /// The number of a layer in [`ImageSet::layers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +102,7 @@ impl Gathered {
     }
 
     /// The layer that `manifest.json` names: that of a manifest, where there is one with this digest.
-    pub fn file(&mut self, file: &ArchiveLayer) -> LayerId {
+    pub fn file(&mut self, file: &LayerFile) -> LayerId {
         let described = file.digest.and_then(|digest| self.by_digest.get(&digest));
         if let Some(id) = described.filter(|_| file.kind != LayerKind::Foreign) {
             return *id;

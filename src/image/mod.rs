@@ -3,7 +3,7 @@
 //! [`ImageSet`] is the model that every verb works on. `documents/` follows descriptors from `index.json` down,
 //! `archive.rs` reads the other list of images, `manifest.json`; [`select`] leaves out what was not asked for, by name
 //! (`reference.rs`), by platform (`by_platform.rs`), and what is about that (`referrers.rs`); `layers.rs` says once what
-//! each layer is, `set.rs` puts images together. [`base`] says how much of an image is its base's.
+//! each layer is, `listing.rs` and `set.rs` put images together. [`base`] says how much of an image is its base's.
 //!
 //! Nothing here looks inside a layer, or says what becomes of an image.
 
@@ -13,10 +13,12 @@ mod by_platform;
 mod data;
 pub mod documents;
 pub mod layers;
+mod listing;
 mod missing;
 mod reference;
 mod referrers;
 pub mod select;
+pub mod selection;
 mod set;
 
 use std::sync::Arc;
@@ -27,7 +29,7 @@ use crate::store::open::Source;
 use archive::ArchiveImage;
 use documents::{Capped, Documents, ImageConfig};
 use layers::{Layer, LayerId};
-use select::Selection;
+use selection::Selection;
 
 use crate::error::Error;
 

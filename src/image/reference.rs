@@ -8,19 +8,8 @@ use crate::error::{Error, Result};
 use crate::image::archive::ArchiveImage;
 use crate::image::documents::{DocumentKind, Documents};
 use crate::image::missing;
-use crate::image::select::{Selection, is_tagged};
+use crate::image::selection::{ImageRef, Selection};
 use crate::name::{is_name, tag_of};
-
-/// What a reference asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ImageRef {
-    /// Images of a name.
-    Name(String),
-    /// The image of `manifest.json` with this config.
-    Config(Digest),
-    /// A descriptor of `index.json`, by its place in the list.
-    Root(usize),
-}
 
 impl ImageRef {
     /// A reference as containers-transports(5) has it: a name, which may lack the tag `latest`, or `@` and the place in
@@ -29,7 +18,7 @@ impl ImageRef {
         let roots = documents.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
         let is_there = |name: &str| {
             let in_layout = roots.iter().flat_map(Descriptor::names).any(|known| is_name(known, name));
-            in_layout || docker.iter().any(|image| is_tagged(image, name))
+            in_layout || docker.iter().any(|image| image.is_tagged(name))
         };
         if is_there(reference) {
             return Ok(Self::Name(reference.to_owned()));
@@ -90,7 +79,7 @@ fn chosen(documents: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], 
         return Ok(named);
     }
     // A name that only `manifest.json` knows is that of an image all the same.
-    let tagged = docker.iter().filter(|image| is_tagged(image, reference));
+    let tagged = docker.iter().filter(|image| image.is_tagged(reference));
     let ids: BTreeSet<Digest> = tagged.map(|image| image.id).collect();
     if ids.is_empty() {
         let of_docker = docker.iter().map(|image| image.entry.repo_tags.iter().map(String::as_str).collect());

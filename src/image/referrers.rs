@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::digest::Digest;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, fallback_tag_target};
 use crate::image::documents::{DocumentKind, Documents};
-use crate::image::select::Selection;
+use crate::image::selection::Selection;
 
 /// Who falls with whom.
 #[derive(Default)]

@@ -5,16 +5,11 @@
 //!
 //! Not here: how the selected parts change.
 
-use std::collections::BTreeSet;
-
-use crate::digest::Digest;
-use crate::document::descriptor::Descriptor;
 use crate::error::{Result, printable};
 use crate::image::archive::ArchiveImage;
 use crate::image::documents::Documents;
-use crate::image::reference::ImageRef;
-use crate::image::{by_platform, set};
-use crate::name::is_name;
+use crate::image::selection::{ImageRef, Selection};
+use crate::image::{by_platform, listing};
 use crate::platform::Platform;
 
 /// Which images are asked for.
@@ -26,20 +21,6 @@ pub struct Select {
     pub platform: Option<Platform>,
 }
 
-/// What is left out.
-#[derive(Debug, Default)]
-pub struct Selection {
-    pub(super) dropped: BTreeSet<Digest>,
-    pub(super) dropped_roots: BTreeSet<usize>,
-    entries_kept: Vec<bool>,
-    image_ids_gone: BTreeSet<Digest>,
-    asked: Option<ImageRef>,
-    /// What an index lists for the platform that was asked for, whatever its config says: manifests and their configs.
-    pub(super) is_listed_for: BTreeSet<Digest>,
-    /// What was left out and why, for people.
-    pub names: Vec<String>,
-}
-
 impl Selection {
     /// Does an image of `manifest.json` stay?
     fn keeps_entry(&self, select: &Select, image: &ArchiveImage) -> bool {
@@ -47,7 +28,7 @@ impl Selection {
         let wanted = self.is_listed_for.contains(&image.id) || select.platform.as_ref().is_none_or(fits);
         wanted
             && match &self.asked {
-                Some(ImageRef::Name(name)) => is_tagged(image, name),
+                Some(ImageRef::Name(name)) => image.is_tagged(name),
                 Some(ImageRef::Config(id)) => image.id == *id,
                 Some(ImageRef::Root(_)) | None => true,
             }
@@ -58,7 +39,7 @@ impl Selection {
         self.entries_kept = images.iter().map(|image| self.keeps_entry(select, image)).collect();
         let mut keep = self.entries_kept.iter();
         let gone: Vec<ArchiveImage> = images.extract_if(.., |_| keep.next() == Some(&false)).collect();
-        let mut still_here = set::configs(documents, self);
+        let mut still_here = listing::configs(documents, self);
         still_here.extend(images.iter().map(|image| image.id));
         // What a layout has under another name is not left out.
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
@@ -74,24 +55,6 @@ impl Selection {
                 .extend(gone.iter().map(|tag| format!("name {} of image {}", printable(tag.as_bytes()), image.id)));
             image.entry.repo_tags = kept;
         }
-    }
-
-    /// Does a name stay, of whatever image?
-    pub fn keeps_name(&self, name: &str) -> bool {
-        match &self.asked {
-            Some(ImageRef::Name(asked)) => is_name(name, asked),
-            Some(ImageRef::Config(_) | ImageRef::Root(_)) | None => true,
-        }
-    }
-
-    /// The IDs of the images of `manifest.json` that are left out.
-    pub fn image_ids_gone(&self) -> &BTreeSet<Digest> {
-        &self.image_ids_gone
-    }
-
-    /// Which entries of `manifest.json` stay, in their order.
-    pub fn entries_kept(&self) -> &[bool] {
-        &self.entries_kept
     }
 
     /// Chooses by reference and platform. In an archive that is a layout as well, either part may list what the other one
@@ -117,39 +80,4 @@ impl Selection {
         }
         Ok(selection)
     }
-
-    /// Leaves a document out under this name, or without one if it is empty; false if it was left out already.
-    pub fn leave_out(&mut self, digest: Digest, name: impl FnOnce() -> String) -> bool {
-        let is_new = self.dropped.insert(digest);
-        if is_new {
-            self.names.extend(Some(name()).filter(|name| !name.is_empty()));
-        }
-        is_new
-    }
-
-    /// Leaves a descriptor of `index.json` out, without a word.
-    pub fn leave_out_root(&mut self, number: usize) {
-        self.dropped_roots.insert(number);
-    }
-
-    /// Does this stay?
-    pub fn keeps(&self, digest: &Digest) -> bool {
-        !self.dropped.contains(digest)
-    }
-
-    /// Does this descriptor of `index.json` stay?
-    pub fn keeps_root(&self, number: usize) -> bool {
-        !self.dropped_roots.contains(&number)
-    }
-
-    pub(super) fn drop_root(&mut self, number: usize, child: &Descriptor) {
-        if self.dropped_roots.insert(number) {
-            let name = printable(child.ref_name().unwrap_or("untagged").as_bytes());
-            self.names.push(format!("{name} {}", child.digest));
-        }
-    }
-}
-
-pub(super) fn is_tagged(image: &ArchiveImage, reference: &str) -> bool {
-    image.entry.repo_tags.iter().any(|tag| is_name(tag, reference))
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::archive::ArchiveImage;
-use super::documents::{Capped, DocumentKind, Documents};
+use super::documents::{Capped, Documents};
 use super::layers::Gathered;
-use super::select::{Select, Selection};
-use super::{Image, ImageSet, Link};
+use super::listing::{Listed, listed};
+use super::select::Select;
+use super::selection::Selection;
+use super::{Image, ImageSet};
 use crate::digest::Digest;
-use crate::document::descriptor::Descriptor;
 use crate::error::Result;
 use crate::store::open::Source;
 
@@ -96,13 +97,6 @@ impl<'s> ImageSet<'s> {
     }
 }
 
-/// The configs of the images that indexes list and that stay.
-pub(super) fn configs(documents: &Documents, selection: &Selection) -> BTreeSet<Digest> {
-    let listed = listed(documents, selection);
-    let manifests = listed.iter().filter_map(|listed| documents.manifest(&listed.digest));
-    manifests.filter_map(|manifest| Some(manifest.config.as_ref()?.digest)).collect()
-}
-
 /// The images of documents: those that are listed, then those that only a subject leads to.
 fn images(documents: &Documents, selection: &Selection, layers: &mut Gathered) -> Result<Vec<Image>> {
     let mut all = listed(documents, selection);
@@ -129,92 +123,4 @@ fn images(documents: &Documents, selection: &Selection, layers: &mut Gathered) -
         });
     }
     Ok(images)
-}
-
-/// An image that `index.json` leads to.
-#[derive(Debug)]
-pub(super) struct Listed<'d> {
-    /// Its manifest.
-    pub digest: Digest,
-    /// Its own names, or those of the index that it is in.
-    pub names: Vec<&'d str>,
-    /// The first way to it.
-    pub links: Vec<Link>,
-}
-
-/// A descriptor that is yet to be followed.
-struct Pending<'d> {
-    descriptor: &'d Descriptor,
-    link: Link,
-    before: Option<Arc<Before>>,
-    names: Vec<&'d str>,
-}
-
-/// The way to a document.
-struct Before {
-    link: Link,
-    before: Option<Arc<Before>>,
-}
-
-/// The images that stay, each once, in the order of the indexes.
-pub(super) fn listed<'d>(documents: &'d Documents, selection: &Selection) -> Vec<Listed<'d>> {
-    let mut found: Vec<Listed<'d>> = Vec::new();
-    let mut pending: Vec<Pending<'d>> = Vec::new();
-    let names = |child: &'d Descriptor, inherited: &[&'d str]| -> Vec<&'d str> {
-        let own: Vec<&str> = child.names().collect();
-        if own.is_empty() { inherited.to_vec() } else { own }
-    };
-    let roots = documents.root.iter().flat_map(|root| root.children.iter().enumerate());
-    for (number, descriptor) in roots.filter(|(number, _)| selection.keeps_root(*number)) {
-        let link = Link { parent: None, number, digest: descriptor.digest };
-        pending.push(Pending { descriptor, link, before: None, names: names(descriptor, &[]) });
-    }
-    // Worked off from its end.
-    pending.reverse();
-    let (mut places, mut named) = (BTreeMap::new(), BTreeSet::new());
-    // Which names an index has passed on to what it lists.
-    let mut passed: BTreeMap<Digest, BTreeSet<&str>> = BTreeMap::new();
-    while let Some(next) = pending.pop() {
-        let Pending { descriptor, link, before, names: mut own } = next;
-        let kept = documents.nodes.get(&descriptor.digest).filter(|_| selection.keeps(&descriptor.digest));
-        match kept.map(|node| &node.body) {
-            Some(DocumentKind::Index(index)) => {
-                let is_first = !passed.contains_key(&descriptor.digest);
-                let passed = passed.entry(descriptor.digest).or_default();
-                own.retain(|name| passed.insert(name));
-                if is_first || !own.is_empty() {
-                    let before = Some(Arc::new(Before { link, before }));
-                    pending.extend(index.children.iter().enumerate().rev().map(|(number, child)| Pending {
-                        descriptor: child,
-                        link: Link { parent: Some(descriptor.digest), number, digest: child.digest },
-                        before: before.clone(),
-                        names: names(child, &own),
-                    }));
-                }
-            }
-            Some(DocumentKind::Manifest(manifest)) if manifest.is_image() => {
-                let place = *places.entry(descriptor.digest).or_insert(found.len());
-                if place == found.len() {
-                    let links = way(link, before.as_deref());
-                    found.push(Listed { digest: descriptor.digest, names: Vec::new(), links });
-                }
-                own.retain(|name| named.insert((place, *name)));
-                if let Some(listed) = found.get_mut(place) {
-                    listed.names.append(&mut own);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn way(last: Link, mut before: Option<&Before>) -> Vec<Link> {
-    let mut links = vec![last];
-    while let Some(step) = before {
-        links.push(step.link);
-        before = step.before.as_deref();
-    }
-    links.reverse();
-    links
 }

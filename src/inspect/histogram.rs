@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use crate::inspect::report::{Span, Time};
+use crate::inspect::time::{Span, Time};
 use crate::stamp::Instant;
 
 /// As many lines as are taken in at a glance.

@@ -10,6 +10,7 @@ pub mod histogram;
 mod layers;
 pub mod report;
 mod run;
+mod time;
 
 pub use run::Inspect;
 

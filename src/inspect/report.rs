@@ -29,8 +29,9 @@ use crate::document::descriptor::Platform;
 use crate::inspect::form::Form;
 use crate::inspect::histogram::Histogram;
 use crate::media_type::Compression;
-use crate::stamp::Instant;
 use crate::store::location::NamedCarrier;
+
+pub use crate::inspect::time::{Span, Time};
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -237,44 +238,6 @@ pub struct Example {
     pub layer: Option<usize>,
     /// A path, made printable, or a command, or a digest.
     pub place: String,
-}
-
-/// A point in time that is written as RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(pub Instant);
-
-impl std::fmt::Display for Time {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// From the first to the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Span {
-    /// The earliest.
-    pub first: Time,
-    /// The latest.
-    pub last: Time,
-}
-
-impl Span {
-    /// From the earliest to the latest of some times; `None` if there are none.
-    pub fn of(times: impl IntoIterator<Item = Time>) -> Option<Self> {
-        times.into_iter().map(|time| Self { first: time, last: time }).reduce(Self::joined)
-    }
-
-    /// From the earlier start to the later end.
-    #[must_use]
-    pub fn joined(self, other: Self) -> Self {
-        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
-    }
 }
 
 fn as_text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

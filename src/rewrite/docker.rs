@@ -1,29 +1,18 @@
 //! What only an archive of `docker save` has: `manifest.json` and `repositories`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::document::descriptor::DescriptorEdit;
 use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositories};
-use crate::document::json::element_path;
-use crate::document::write::{self, NewArchiveEntry};
-use crate::error::{Error, Result, printable};
-use crate::image::Image;
+use crate::error::Result;
 use crate::image::archive::ArchiveImage;
-use crate::media_type::{Class, LayerType, classify};
-use crate::name::{familiar, is_name, tag_of};
+use crate::media_type::LayerType;
+use crate::name::is_name;
 use crate::rewrite::documents::{ImagePlan, Made, NewDocuments};
-use crate::rewrite::output::{Finished, listed, sniff};
+use crate::rewrite::export::{Entry, Exported};
+use crate::store::open::Docker;
 use crate::store::write::Content;
-
-/// An image as `manifest.json` lists it.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its names.
-    pub tags: Vec<String>,
-    /// What it consists of now.
-    pub made: Made,
-}
 
 /// Rewrites an image of `manifest.json`.
 pub fn rewrite(documents: &mut NewDocuments<'_>, image: &ArchiveImage, plan: &ImagePlan) -> Result<Entry> {
@@ -43,18 +32,15 @@ pub fn rewrite(documents: &mut NewDocuments<'_>, image: &ArchiveImage, plan: &Im
     Ok(Entry { tags: image.entry.repo_tags.clone(), made: Made { config: config.digest, layers } })
 }
 
-/// Makes `manifest.json` and `repositories`.
+/// `manifest.json` and `repositories` of an archive that has them, patched.
 pub fn documents(
     documents: &mut NewDocuments<'_>,
+    old: &Docker,
     plans: &[ImagePlan],
     entries: &[Entry],
-    finished: &mut Finished,
-) -> Result<()> {
+) -> Result<Exported> {
     let set = documents.set;
-    let Some(old) = set.source.docker().filter(|_| !set.archive.is_empty()) else {
-        // It was a layout, or nothing is left of what `manifest.json` lists.
-        return from_layout(documents, finished);
-    };
+    let mut exported = Exported::default();
     let bytes = old.manifest.as_deref().unwrap_or_default();
     let archive = Archive::parse(bytes).map_err(|e| e.in_blob("manifest.json"))?;
     let mut kept = set.archive.iter().zip(entries).zip(plans);
@@ -66,8 +52,8 @@ pub fn documents(
     let edit = ArchiveEdit { entries: edits, images: &documents.moves, gone: set.selection.image_ids_gone() };
     let patched = archive.patch(documents.stamp(), &edit).map_err(|e| e.in_blob("manifest.json"))?;
     documents.times += patched.times as u64;
-    finished.warnings.extend(patched.warnings.iter().map(|warning| format!("manifest.json: {warning}")));
-    finished.documents.push(("manifest.json", patched.bytes));
+    exported.warnings.extend(patched.warnings.iter().map(|warning| format!("manifest.json: {warning}")));
+    exported.documents.push(("manifest.json", patched.bytes));
     if let Some(bytes) = &old.repositories {
         let repositories = Repositories::parse(bytes).map_err(|e| e.in_blob("repositories"))?;
         let mut ids = BTreeMap::new();
@@ -83,9 +69,9 @@ pub fn documents(
                 ids.insert((name, tag), id);
             }
         }
-        finished.documents.push(("repositories", repositories.patch(&ids)?.bytes));
+        exported.documents.push(("repositories", repositories.patch(&ids)?.bytes));
     }
-    Ok(())
+    Ok(exported)
 }
 
 fn entry_edit(
@@ -104,7 +90,7 @@ fn entry_edit(
         let listed = listed.get(old).and_then(|descriptor| LayerType::parse(&descriptor.media_type));
         if let Some(layer) = listed {
             // It may name what the layer was pulled as; it names what is in this archive now.
-            let compression = documents.blobs.get(blob).map_or(Ok(layer.compression), sniff)?;
+            let compression = documents.blobs.get(blob).map_or(Ok(layer.compression), Content::compression)?;
             edit.media_type = Some(layer.with(compression).to_string());
         }
         sources.insert(*old, (new, edit));
@@ -115,67 +101,4 @@ fn entry_edit(
         layers: entry.made.layers.iter().map(Digest::path).collect(),
         sources,
     })
-}
-
-/// `manifest.json` and `repositories` for what a layout lists.
-fn from_layout(documents: &mut NewDocuments<'_>, finished: &mut Finished) -> Result<()> {
-    let mut list = Vec::new();
-    let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut taken = BTreeSet::new();
-    for (found, manifest) in listed(documents.set) {
-        let Made { config, layers } = documents.made(&manifest)?.clone();
-        loadable(documents, found, &layers).map_err(|e| e.in_blob(manifest))?;
-        let full: Vec<&str> =
-            found.names.iter().filter(|name| tag_of(name).is_some()).map(|name| familiar(name)).collect();
-        if full.is_empty() && !found.names.is_empty() {
-            let names = found.names.join(", ");
-            let text = "no repository and tag, which is what an archive of docker save calls an image by";
-            finished.warnings.push(format!("{manifest}: {names}: {text}; the image has no name in it"));
-        }
-        // Several platforms have one name, and `docker load` takes one image of a name: the first keeps it.
-        let tags: Vec<String> =
-            full.into_iter().filter(|tag| taken.insert((*tag).to_owned())).map(str::to_owned).collect();
-        for tag in &tags {
-            if let Some((name, short)) = tag.rsplit_once(':') {
-                let top = layers.last().unwrap_or(&config).hex();
-                repositories.entry(name.to_owned()).or_default().insert(short.to_owned(), top);
-            }
-        }
-        list.push(NewArchiveEntry {
-            config: config.path(),
-            repo_tags: Some(tags).filter(|tags| !tags.is_empty()),
-            layers: layers.iter().map(Digest::path).collect(),
-            parent: None,
-            layer_sources: BTreeMap::new(),
-        });
-    }
-    if list.is_empty() {
-        // `docker load` would fail, and so would this program when it reads what it wrote.
-        let text = "the layout lists no image that an archive of docker save could hold";
-        return Err(Error::refused(text).in_blob("index.json"));
-    }
-    finished.documents.push(("manifest.json", write::archive(&list)?));
-    if !repositories.is_empty() {
-        finished.documents.push(("repositories", write::repositories(&repositories)?));
-    }
-    Ok(())
-}
-
-/// An archive of `docker save` has all layers of an image, and says of none what it is: each is taken for a tar.
-fn loadable(documents: &NewDocuments<'_>, found: &Image, layers: &[Digest]) -> Result<()> {
-    for (number, ((id, _), new)) in found.layers.iter().zip(layers).enumerate() {
-        let media_type = documents.set.layer(*id).media_type.as_deref().unwrap_or_default();
-        if !matches!(classify(media_type), Class::Layer(_)) {
-            let text = format!(
-                "a layer of the media type {:?} is no tar that an archive of docker save could hold",
-                printable(media_type.as_bytes())
-            );
-            return Err(Error::refused(text).at_entry(element_path("layers", number)));
-        }
-        if !documents.blobs.contains_key(new) {
-            let text = "the blob of a layer is not in the image, and an archive of docker save must have it";
-            return Err(Error::refused(text).at_entry(element_path("layers", number)));
-        }
-    }
-    Ok(())
 }

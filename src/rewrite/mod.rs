@@ -5,6 +5,7 @@
 
 mod docker;
 mod documents;
+mod export;
 mod keep;
 mod layers;
 mod options;

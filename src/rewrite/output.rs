@@ -1,23 +1,19 @@
 //! The documents of a carrier, whatever carrier the image came in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::digest::Digest;
-use crate::document::descriptor::{Descriptor, IMAGE_NAME, REF_NAME};
+use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
-use crate::document::write::{self, NewDescriptor, NewPlatform};
+use crate::document::write::{self};
 use crate::error::Result;
 use crate::image::archive::ArchiveImage;
-use crate::image::documents::ImageConfig;
 use crate::image::{Image, ImageSet};
-use crate::layer;
-use crate::media_type::{Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST};
-use crate::name::{full_name, tag_of};
-use crate::rewrite::docker::{self, Entry};
+use crate::rewrite::docker;
 use crate::rewrite::documents::{ImagePlan, NewDocuments};
+use crate::rewrite::export::{self, Entry};
 use crate::rewrite::report::{self, Change};
 use crate::store::location::Carrier;
-use crate::store::write::Content;
 
 /// So many files that nothing refers to are named.
 const NAMED_MAX: usize = 1000;
@@ -35,11 +31,6 @@ pub struct Finished {
     pub warnings: Vec<String>,
 }
 
-/// The images that indexes list, and their manifests.
-pub(super) fn listed<'s>(set: &'s ImageSet<'_>) -> impl Iterator<Item = (&'s Image, Digest)> {
-    set.images.iter().filter(|image| image.is_listed()).filter_map(|image| Some((image, image.manifest?)))
-}
-
 /// Makes the documents that the carrier has.
 pub fn finish(
     documents: &mut NewDocuments<'_>,
@@ -49,7 +40,7 @@ pub fn finish(
 ) -> Result<Finished> {
     let mut finished = Finished::default();
     let set = documents.set;
-    for (image, manifest) in listed(set) {
+    for (image, manifest) in export::listed(set) {
         finished.images.push(of_index(documents, image, manifest)?);
     }
     let mut entries = Vec::new();
@@ -69,14 +60,20 @@ pub fn finish(
         Some(bytes) if set.documents.root.as_ref().is_some_and(|root| !root.children.is_empty()) => {
             let index = Index::parse(&bytes)?;
             let taken: Vec<&str> = index.manifests().iter().filter_map(Descriptor::ref_name).collect();
-            index.with(&new_manifests(documents, only_here(), &taken, carrier)?)?
+            index.with(&export::new_manifests(documents, only_here(), &taken, carrier)?)?
         }
-        _ => write::index(&new_manifests(documents, only_here(), &[], carrier)?)?,
+        _ => write::index(&export::new_manifests(documents, only_here(), &[], carrier)?)?,
     };
     finished.index = set.source.index().map(|old| Change { old: Digest::sha256(old), new: Digest::sha256(&index) });
     finished.documents.push(("index.json", index));
     if carrier == Carrier::DockerArchive {
-        docker::documents(documents, plans, &entries, &mut finished)?;
+        let exported = match set.source.docker().filter(|_| !set.archive.is_empty()) {
+            Some(old) => docker::documents(documents, old, plans, &entries)?,
+            // It was a layout, or nothing is left of what `manifest.json` lists.
+            None => export::archive_documents(documents)?,
+        };
+        finished.documents.extend(exported.documents);
+        finished.warnings.extend(exported.warnings);
     }
     // One that only a subject leads to is rewritten and has no name.
     if finished.images.is_empty() && set.images.is_empty() {
@@ -103,68 +100,6 @@ fn of_archive(image: &ArchiveImage, entry: &Entry) -> report::Image {
         manifest: None,
         config: Change { old: image.id, new: entry.made.config },
         layers: image.config.diff_ids.clone(),
-    }
-}
-
-/// Manifests for images that only `manifest.json` listed, as an index lists them beside others whose tags are `taken`.
-fn new_manifests<'d>(
-    documents: &mut NewDocuments<'_>,
-    images: impl Iterator<Item = (&'d ArchiveImage, &'d Entry)> + Clone,
-    taken: &[&str],
-    carrier: Carrier,
-) -> Result<Vec<NewDescriptor>> {
-    let mut list = Vec::new();
-    let tags = images.clone().flat_map(|(_, entry)| &entry.tags).filter_map(|tag| tag_of(tag));
-    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
-    for tag in tags.chain(taken.iter().copied()) {
-        *uses.entry(tag).or_default() += 1;
-    }
-    for (image, entry) in images {
-        let mut layers = Vec::new();
-        for digest in &entry.made.layers {
-            let content = documents.blobs.get(digest);
-            let compression = content.map_or(Ok(Compression::None), sniff)?;
-            let media_type = LayerType { family: Family::Oci, foreign: false, compression }.to_string();
-            layers.push(NewDescriptor::new(media_type, *digest, content.map_or(0, Content::len)));
-        }
-        let size = documents.blobs.get(&entry.made.config).map_or(0, Content::len);
-        let manifest = write::manifest(None, &NewDescriptor::new(OCI_CONFIG, entry.made.config, size), &layers)?;
-        let mut descriptor = NewDescriptor::new(OCI_MANIFEST, Digest::sha256(&manifest), manifest.len() as u64);
-        descriptor.platform = new_platform(&image.config);
-        let content = documents.content(manifest)?;
-        documents.blobs.insert(descriptor.digest, content);
-        if entry.tags.is_empty() {
-            list.push(descriptor.clone());
-        }
-        for tag in &entry.tags {
-            let mut named = descriptor.clone();
-            let short = tag_of(tag).unwrap_or(tag);
-            // A reference name may occur only once; where two repositories have the same tag, the full name is used.
-            let unique = uses.get(short) == Some(&1);
-            let name = if unique || carrier == Carrier::DockerArchive { short } else { tag };
-            named.annotations.insert(IMAGE_NAME.to_owned(), full_name(tag));
-            named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
-            list.push(named);
-        }
-    }
-    Ok(list)
-}
-
-fn new_platform(config: &ImageConfig) -> Option<NewPlatform> {
-    let platform = &config.platform;
-    Some(NewPlatform {
-        architecture: platform.architecture.clone().filter(|text| !text.is_empty())?,
-        os: platform.os.clone().filter(|text| !text.is_empty())?,
-        os_version: platform.os_version.clone(),
-        os_features: platform.os_features.clone(),
-        variant: platform.variant.clone().filter(|text| !text.is_empty()),
-    })
-}
-
-pub(super) fn sniff(content: &Content) -> Result<Compression> {
-    match content {
-        Content::Bytes(bytes) => Ok(Compression::sniff(bytes)),
-        Content::Source(extent) | Content::Spool(extent) => layer::compression_of(extent),
     }
 }
 

@@ -13,6 +13,8 @@ use std::path::Path;
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::layer;
+use crate::media_type::Compression;
 use crate::spool::{Owner, Spools};
 use crate::stamp::Epoch;
 use crate::store::directory;
@@ -56,6 +58,18 @@ impl Content {
     /// Has it no bytes at all?
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How it is compressed, by its first bytes.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be read.
+    pub fn compression(&self) -> Result<Compression> {
+        match self {
+            Self::Bytes(bytes) => Ok(Compression::sniff(bytes)),
+            Self::Source(extent) | Self::Spool(extent) => layer::compression_of(extent),
+        }
     }
 
     fn write(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {

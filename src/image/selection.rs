@@ -1,0 +1,84 @@
+//! What of a source a verb is about, and what was left out.
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::error::printable;
+use crate::name::is_name;
+
+/// What a reference asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ImageRef {
+    /// Images of a name.
+    Name(String),
+    /// The image of `manifest.json` with this config.
+    Config(Digest),
+    /// A descriptor of `index.json`, by its place in the list.
+    Root(usize),
+}
+
+/// What is left out.
+#[derive(Debug, Default)]
+pub struct Selection {
+    pub(super) dropped: BTreeSet<Digest>,
+    pub(super) dropped_roots: BTreeSet<usize>,
+    pub(super) entries_kept: Vec<bool>,
+    pub(super) image_ids_gone: BTreeSet<Digest>,
+    pub(super) asked: Option<ImageRef>,
+    /// What an index lists for the platform that was asked for, whatever its config says: manifests and their configs.
+    pub(super) is_listed_for: BTreeSet<Digest>,
+    /// What was left out and why, for people.
+    pub names: Vec<String>,
+}
+
+impl Selection {
+    /// Does a name stay, of whatever image?
+    pub fn keeps_name(&self, name: &str) -> bool {
+        match &self.asked {
+            Some(ImageRef::Name(asked)) => is_name(name, asked),
+            Some(ImageRef::Config(_) | ImageRef::Root(_)) | None => true,
+        }
+    }
+
+    /// The IDs of the images of `manifest.json` that are left out.
+    pub fn image_ids_gone(&self) -> &BTreeSet<Digest> {
+        &self.image_ids_gone
+    }
+
+    /// Which entries of `manifest.json` stay, in their order.
+    pub fn entries_kept(&self) -> &[bool] {
+        &self.entries_kept
+    }
+
+    /// Leaves a document out under this name, or without one if it is empty; false if it was left out already.
+    pub fn leave_out(&mut self, digest: Digest, name: impl FnOnce() -> String) -> bool {
+        let is_new = self.dropped.insert(digest);
+        if is_new {
+            self.names.extend(Some(name()).filter(|name| !name.is_empty()));
+        }
+        is_new
+    }
+
+    /// Leaves a descriptor of `index.json` out, without a word.
+    pub fn leave_out_root(&mut self, number: usize) {
+        self.dropped_roots.insert(number);
+    }
+
+    /// Does this stay?
+    pub fn keeps(&self, digest: &Digest) -> bool {
+        !self.dropped.contains(digest)
+    }
+
+    /// Does this descriptor of `index.json` stay?
+    pub fn keeps_root(&self, number: usize) -> bool {
+        !self.dropped_roots.contains(&number)
+    }
+
+    pub(super) fn drop_root(&mut self, number: usize, child: &Descriptor) {
+        if self.dropped_roots.insert(number) {
+            let name = printable(child.ref_name().unwrap_or("untagged").as_bytes());
+            self.names.push(format!("{name} {}", child.digest));
+        }
+    }
+}
