@@ -156,6 +156,6 @@ fn descriptors_and_annotations_are_counted_over_all_documents() {
     assert_eq!(failure(&mut count), text_of_all);
     assert_eq!(count.check().unwrap_err().to_string(), text_of_all);
     limits.annotations = 5;
-    let text_of_all = "number of annotations of descriptors is over the limit: 6, at most 5 allowed";
+    let text_of_all = "number of annotations of descriptors is over the limit: 7, at most 5 allowed";
     assert_eq!(failure(&mut DescriptorCount::new(&limits)), text_of_all);
 }
