@@ -16,12 +16,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use restamp::digest::{Algorithm, Hasher};
-use restamp::layer::{
-    Cache, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Pool, Source, Window, rewrite,
+use restamp::Compression;
+use restamp::internals::{Algorithm, Hasher};
+use restamp::internals::{
+    BlobSource as Source, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Window, rewrite,
 };
-use restamp::media_type::Compression;
-use restamp::{Epoch, Error, Result, Rule, Stamp};
+use restamp::{Cache, Epoch, Error, Pool, Result, Rule, Stamp};
 
 enum Input {
     File(PathBuf),
@@ -81,7 +81,7 @@ fn main() {
 fn verify_layer(input: &Input, output: Output, pool: &Pool, layers: usize, epoch: u64) {
     let jobs = pool.jobs();
     let spec = EncodeOptions {
-        stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set },
+        stamp: Stamp { epoch: Epoch::from_seconds(epoch).unwrap(), rule: Rule::Set },
         output,
         keep_unchanged: false,
         digest_algorithm: Algorithm::Sha256,
@@ -89,7 +89,7 @@ fn verify_layer(input: &Input, output: Output, pool: &Pool, layers: usize, epoch
     };
     let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
     let rewrite =
-        || rewrite(input, &LayerExpected::default(), &spec, pool, &restamp::blob::NewBlobs::new(create)).unwrap();
+        || rewrite(input, &LayerExpected::default(), &spec, pool, &restamp::internals::NewBlobs::new(create)).unwrap();
     let (start, cpu_before) = (Instant::now(), cpu_time());
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..layers).map(|_| scope.spawn(rewrite)).collect();

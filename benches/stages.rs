@@ -8,13 +8,11 @@ use std::io::{Cursor, Read};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use restamp::digest::Algorithm;
-use restamp::layer::{
-    ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Output, Pool, Segment, Source, Window, rewrite,
+use restamp::internals::{
+    Algorithm, BlobSource as Source, ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Output, Part, Patcher,
+    Segment, Step, Visitor, Walker, Window, rewrite,
 };
-use restamp::store::location::Location;
-use restamp::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
-use restamp::{Digest, Epoch, Error, Result, Rewrite, Rule, RunContext, Stamp};
+use restamp::{Digest, Entry, Epoch, Error, Location, Pool, Result, Rewrite, Rule, RunContext, Stamp};
 
 const SIZE: u64 = 16 << 20;
 const OUTPUTS: [Output; 3] = [Output::NONE, Output::GZIP, Output::ZSTD];
@@ -52,7 +50,7 @@ impl Source for Blob {
 }
 
 fn stamp() -> Stamp {
-    Stamp { epoch: Epoch::new(1_500_000_000).unwrap(), rule: Rule::Set }
+    Stamp { epoch: Epoch::from_seconds(1_500_000_000).unwrap(), rule: Rule::Set }
 }
 
 fn encoded(output: Output, tar: &[u8]) -> Vec<u8> {
@@ -86,9 +84,9 @@ fn stages(c: &mut Criterion) {
     group.bench_function("hash/sha256", |b| b.iter(|| Digest::sha256(&tar)));
     group.bench_function("hash/sha512", |b| b.iter(|| Digest::of(Algorithm::Sha512, &tar)));
     group.bench_function("patch", |b| {
-        let mut patching = Patching { patcher: Patcher::new(stamp(), restamp::repair::plan), out: vec![] };
+        let mut patching = Patching { patcher: Patcher::new(stamp(), restamp::internals::plan), out: vec![] };
         b.iter(|| {
-            patching.patcher = Patcher::new(stamp(), restamp::repair::plan);
+            patching.patcher = Patcher::new(stamp(), restamp::internals::plan);
             let mut walker = Walker::new();
             walker.push(&tar, &mut patching).unwrap();
             walker.end(&mut patching).unwrap();
@@ -136,8 +134,14 @@ fn layers(c: &mut Criterion) {
             let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
             group.bench_function(BenchmarkId::new(from.to_string(), output), |b| {
                 b.iter(|| {
-                    rewrite(&source, &LayerExpected::default(), &spec, &pool, &restamp::blob::NewBlobs::new(create))
-                        .unwrap()
+                    rewrite(
+                        &source,
+                        &LayerExpected::default(),
+                        &spec,
+                        &pool,
+                        &restamp::internals::NewBlobs::new(create),
+                    )
+                    .unwrap()
                 });
             });
         }

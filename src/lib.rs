@@ -4,10 +4,10 @@
 //! changed, and gives out a new image. This page is the map of the code; the promises are in the README.
 //!
 //! ```no_run
-//! use restamp::{Compression, Epoch, Rewrite, Rule, Stamp};
+//! use restamp::{Compression, Epoch, Rewrite, Stamp};
 //!
 //! fn main() -> restamp::Result<()> {
-//!     let stamp = Stamp { epoch: Epoch::new(1_700_000_000)?, rule: Rule::Set };
+//!     let stamp = Stamp::set(Epoch::from_seconds(1_700_000_000)?);
 //!     let report = Rewrite::new(stamp)
 //!         .compression(Compression::Zstd)
 //!         .jobs(4)
@@ -67,43 +67,73 @@
 //!
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
-pub mod blob;
+mod blob;
 pub mod causes;
 pub mod check;
-pub mod context;
-pub mod decode;
+mod context;
+mod decode;
 pub mod diff;
-pub mod digest;
-pub mod document;
+mod digest;
+mod document;
 pub mod error;
-pub mod format;
-pub mod image;
+mod format;
+mod image;
 pub mod inspect;
-pub mod json_writer;
-pub mod layer;
-pub mod limits;
-pub mod media_type;
+mod json_writer;
+mod layer;
+mod limits;
+mod media_type;
 mod memory;
-pub mod name;
-pub mod platform;
-pub mod repair;
+mod name;
+mod platform;
+mod repair;
 pub mod rewrite;
-pub mod spool;
-pub mod stamp;
-pub mod store;
+mod spool;
+mod stamp;
+mod store;
 mod sync;
-pub mod tar;
+mod tar;
 
+pub use blob::Extent;
 pub use check::Check;
 pub use context::{Progress, RunContext};
 pub use diff::Diff;
 pub use digest::Digest;
-pub use error::{Error, Result};
+pub use error::{Error, Kind as ErrorKind, Place, Result};
 pub use image::base::Base;
 pub use inspect::Inspect;
+pub use layer::{Cache, FORM, Pool};
 pub use limits::Limits;
 pub use media_type::Compression;
 pub use platform::Platform;
 pub use rewrite::Rewrite;
+pub use spool::Spools;
 pub use stamp::{Epoch, Instant, Rule, Stamp};
-pub use store::location::Location;
+pub use store::location::{Carrier, Location, NamedCarrier, Where};
+pub use store::open::Source;
+pub use store::{BlobRef, BlobStore, Listing};
+pub use tar::Entry;
+
+/// What the command line, the benches and the fuzz targets take from inside. It may change with every version.
+#[doc(hidden)]
+pub mod internals {
+    pub mod json_writer {
+        pub use crate::json_writer::*;
+    }
+
+    pub use crate::blob::NewBlobs;
+    pub use crate::digest::{Algorithm, Hasher};
+    pub use crate::document::config::{BaseHistory, Config};
+    pub use crate::document::index::{Index, IndexEdit};
+    pub use crate::document::json::Json;
+    pub use crate::document::manifest::{Manifest, ManifestEdit};
+    pub use crate::layer::{
+        ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Segment, Source as BlobSource,
+        Window, rewrite,
+    };
+    pub use crate::repair::plan;
+    pub use crate::spool::{Output as NewFile, folder_of, temp_parent};
+    pub use crate::tar::{
+        BLOCK, Extension, ExtensionKind, Format, Part, PatchedBytes, Patcher, Records, Step, Visitor, Walker,
+    };
+}

@@ -23,7 +23,7 @@ impl Epoch {
     /// # Errors
     ///
     /// It is out of the range of a tar header.
-    pub fn new(seconds: u64) -> Result<Self> {
+    pub fn from_seconds(seconds: u64) -> Result<Self> {
         if seconds > Self::MAX {
             let expected =
                 format!("at most {} (2242-03-16T12:56:31Z), the last second a tar header can hold", Self::MAX);
@@ -44,7 +44,7 @@ impl Epoch {
         }
         // All digits, so that what does not parse is too large.
         let seconds = text.parse().unwrap_or(u64::MAX);
-        Self::new(seconds).map_err(|_| {
+        Self::from_seconds(seconds).map_err(|_| {
             let expected =
                 format!("at most {} (2242-03-16T12:56:31Z), the last second a tar header can hold", Self::MAX);
             let unit = match seconds / 1000 {
@@ -85,7 +85,7 @@ impl FromStr for Epoch {
             return Err(wrong("a time of whole seconds"));
         }
         let seconds = u64::try_from(time.timestamp()).map_err(|_| wrong("a time that is not before 1970"))?;
-        Self::new(seconds)
+        Self::from_seconds(seconds)
     }
 }
 
@@ -172,6 +172,16 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Sets every time to the epoch.
+    pub fn set(epoch: Epoch) -> Self {
+        Self { epoch, rule: Rule::Set }
+    }
+
+    /// Lowers times that are later to the epoch.
+    pub fn clamp(epoch: Epoch) -> Self {
+        Self { epoch, rule: Rule::Clamp }
+    }
+
     /// Is this value one that the rule leaves as it is?
     pub fn accepts(self, value: Instant) -> bool {
         match (self.rule, value.cmp_epoch(self.epoch)) {
@@ -240,7 +250,7 @@ mod tests {
 
     #[test]
     fn clamp_compares_fractions() {
-        let stamp = Stamp { epoch: Epoch::new(100).unwrap(), rule: Rule::Clamp };
+        let stamp = Stamp { epoch: Epoch::from_seconds(100).unwrap(), rule: Rule::Clamp };
         assert!(stamp.accepts(Instant { seconds: 99, nanos: 999_999_999 }));
         assert!(stamp.accepts(Instant::from_seconds(100)));
         assert!(!stamp.accepts(Instant { seconds: 100, nanos: 1 }));

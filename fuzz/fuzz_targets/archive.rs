@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::store::location::{Carrier, Location};
+use restamp::{Carrier, Location};
 use restamp::{Digest, Epoch, Result, Rewrite, Rule, RunContext, Stamp};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn run(from: &Path, to: &Path, rule: Rule, kind: Carrier) -> Result<()> {
     let context = RunContext::new(1, to.parent().expect("a folder"))?;
-    let rewrite = Rewrite::new(Stamp { epoch: Epoch::new(1_700_000_000)?, rule }).with_context(&context);
+    let rewrite = Rewrite::new(Stamp { epoch: Epoch::from_seconds(1_700_000_000)?, rule }).with_context(&context);
     rewrite.run(&Location::path(from), &Location { kind: Some(kind), ..Location::path(to) }).map(|_| ())
 }
 

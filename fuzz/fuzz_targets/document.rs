@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::document::config::{BaseHistory, Config};
-use restamp::document::index::{Index, IndexEdit};
-use restamp::document::json::Json;
-use restamp::document::manifest::{Manifest, ManifestEdit};
+use restamp::internals::{BaseHistory, Config};
+use restamp::internals::{Index, IndexEdit};
+use restamp::internals::Json;
+use restamp::internals::{Manifest, ManifestEdit};
 use restamp::{Epoch, Result, Rule, Stamp};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
         judge(bytes, "accepts what is no JSON");
     }
     let rule = if options & 1 == 0 { Rule::Set } else { Rule::Clamp };
-    let stamp = Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule };
+    let stamp = Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule };
     let Ok(out) = patch(options, bytes, stamp) else { return };
     if let (Some(before), Some(after)) = (judge(bytes, "no JSON"), judge(&out, "no JSON came out")) {
         same_but_times(&before, &after);

@@ -27,7 +27,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use restamp::Result;
-use restamp::tar::{BLOCK, Entry, ExtensionKind, Format, Part, Step, Visitor, Walker};
+use restamp::Entry;
+use restamp::internals::{BLOCK, ExtensionKind, Format, Part, Step, Visitor, Walker};
 use tar_core::parse::{Limits, ParseEvent, Parser};
 
 /// An entry as a reader sees it.
@@ -96,7 +97,7 @@ fn restamps(stream: &[u8]) -> Vec<Seen> {
 
 /// Divergences 1, 2, 3, 5, 8, 9 and 10.
 fn diverges(entry: &Entry) -> bool {
-    let is_other = |extension: restamp::tar::Extension<'_>| {
+    let is_other = |extension: restamp::internals::Extension<'_>| {
         let block = extension.header.block();
         extension.header.kind() == b'X'
             || !matches!(&block[257..265], b"ustar\x0000" | b"ustar  \0")
@@ -135,7 +136,7 @@ fn is_name_comparable(entry: &Entry) -> bool {
     let Some(header) = entry.header() else { return false };
     let has = |kind| entry.extensions().any(|extension| extension.kind == kind);
     let has_sparse = entry.pax_records().any(|record| record.key.starts_with(b"GNU.sparse."));
-    let is_cut = |extension: restamp::tar::Extension<'_>| {
+    let is_cut = |extension: restamp::internals::Extension<'_>| {
         let name = extension.payload.strip_suffix(b"\0").unwrap_or(extension.payload);
         extension.kind == ExtensionKind::LongName && (name.is_empty() || name.contains(&0))
     };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::tar::Records;
+use restamp::internals::Records;
 
 fuzz_target!(|payload: &[u8]| {
     let mut rest = payload;

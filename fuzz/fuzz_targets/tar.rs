@@ -3,13 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use restamp::tar::{Entry, Part, PatchedBytes, Patcher, Step, Visitor, Walker};
+use restamp::Entry;
+use restamp::internals::{Part, PatchedBytes, Patcher, Step, Visitor, Walker};
 use restamp::{Epoch, Result, Rule, Stamp};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&options, stream)) = data.split_first() else { return };
     let rule = if options & 1 == 0 { Rule::Set } else { Rule::Clamp };
-    let stamp = Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule };
+    let stamp = Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule };
     let Ok((out, changed)) = patch(stream, stamp, usize::MAX) else {
         assert!(patch(stream, stamp, 100).is_err(), "refused in one piece alone");
         return;
@@ -25,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// Patches a stream that is handed over in pieces of a size.
 fn patch(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, bool)> {
-    let mut patched = PatchedBytes { patcher: Patcher::new(stamp, restamp::repair::plan), out: Vec::new() };
+    let mut patched = PatchedBytes { patcher: Patcher::new(stamp, restamp::internals::plan), out: Vec::new() };
     let mut walker = Walker::new();
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut patched)?;

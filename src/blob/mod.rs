@@ -17,7 +17,7 @@ pub use new::{NewBlob, NewBlobs};
 pub use read::{ExtentReader, for_each_chunk, read_full};
 pub use spool_writer::SpoolWriter;
 pub(crate) use verified::check;
-pub use verified::{Expected, Verified, VerifiedReader};
+pub use verified::{Expected, VerifiedReader};
 
 use std::fmt;
 use std::fs::{File, OpenOptions};

@@ -64,10 +64,27 @@ impl Check {
     ///
     /// If there is no image that could be looked at, or it can't be read.
     pub fn run(&self, location: &Location) -> Result<Report> {
-        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
-        let mut options = self.options.clone();
-        options.select.reference.clone_from(&location.reference);
+        let context = self.context()?;
         let source = Source::open(location, &context, &mut |_, _| {})?;
-        check(&source, &options, &context)
+        self.look_at(&source, location.reference.as_deref(), &context)
+    }
+
+    /// The same, of an image that is open, such as one in a [`BlobStore`](crate::BlobStore) of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub fn run_on(&self, source: &Source, reference: Option<&str>) -> Result<Report> {
+        self.look_at(source, reference, &self.context()?)
+    }
+
+    fn context(&self) -> Result<RunContext> {
+        RunContext::given_or_own(self.context.as_ref(), self.jobs, None)
+    }
+
+    fn look_at(&self, source: &Source, reference: Option<&str>, context: &RunContext) -> Result<Report> {
+        let mut options = self.options.clone();
+        options.select.reference = reference.map(str::to_owned);
+        check(source, &options, context)
     }
 }

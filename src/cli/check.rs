@@ -3,9 +3,9 @@
 mod list;
 
 use anyhow::Result;
+use restamp::Platform;
 use restamp::check::Check;
 use restamp::check::report::ArchiveTimes;
-use restamp::platform::Platform;
 
 use super::context::{self, BaseArguments, Running, Workshop};
 use super::epoch::EpochArguments;

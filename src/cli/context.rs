@@ -8,9 +8,9 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use restamp::Base;
 use restamp::RunContext;
-use restamp::layer::{Cache, Pool};
-use restamp::spool::Spools;
-use restamp::store::location::{Location, Where};
+use restamp::Spools;
+use restamp::{Cache, Pool};
+use restamp::{Location, Where};
 
 use super::output::Inputs;
 use super::progress::{Progress, Style};

@@ -5,12 +5,15 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use restamp::Platform;
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{Style as TextStyle, html, json, text};
 use restamp::diff::{Diff, FileSink, Verdict};
-use restamp::platform::Platform;
-use restamp::spool::{Output, Spools, folder_of};
-use restamp::store::location::{Location, Where};
+use restamp::{Location, Where};
+use restamp::{
+    Spools,
+    internals::{NewFile as Output, folder_of},
+};
 
 use super::context::{self, Running, Workshop};
 use super::output::{Inputs, OutputFile, Use, WriteAll, all_to};

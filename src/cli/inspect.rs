@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use indicatif::HumanBytes;
+use restamp::Compression;
+use restamp::Platform;
 use restamp::error::printable;
 use restamp::inspect::Inspect;
 use restamp::inspect::form::Form;
@@ -11,8 +13,6 @@ use restamp::inspect::histogram::Histogram;
 use restamp::inspect::report::{
     Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
 };
-use restamp::media_type::Compression;
-use restamp::platform::Platform;
 
 use super::context::{self, Running, Workshop};
 use super::printing;

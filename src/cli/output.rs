@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use restamp::spool::{Output, Spools};
-use restamp::store::location::{Location, Where};
+use restamp::{Location, Where};
+use restamp::{Spools, internals::NewFile as Output};
 
 /// `blobs/<algorithm>/<hex>` is as deep as a layout goes.
 const DEPTH: u32 = 3;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::thread;
 
+use restamp::Spools;
 use restamp::error::escaped;
-use restamp::spool::Spools;
 use signal_hook::consts::SIGABRT;
 
 use super::FAILED;

@@ -19,5 +19,5 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()>
 
 /// Prints a result as JSON, and a newline.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    print(|out| restamp::json_writer::write(value, out))
+    print(|out| restamp::internals::json_writer::write(value, out))
 }

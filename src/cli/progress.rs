@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use restamp::layer::Pool;
+use restamp::Pool;
 
 /// `--progress`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use restamp::Cache;
+use restamp::Compression;
+use restamp::Platform;
 use restamp::error::{escaped, printable};
-use restamp::layer::Cache;
-use restamp::media_type::Compression;
-use restamp::platform::Platform;
+use restamp::internals::temp_parent;
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::report::{Action, Change, Layer, Report};
 use restamp::rewrite::{Attestations, Signatures};
-use restamp::spool::temp_parent;
-use restamp::store::location::{Location, Where};
+use restamp::{Location, Where};
 
 use super::context::{self, BaseArguments, Running, Workshop};
 use super::epoch::EpochArguments;
@@ -75,7 +75,7 @@ pub struct Arguments {
     compression_level: Option<u32>,
 
     /// The canonical form that layers are encoded in
-    #[arg(long, value_name = "N", default_value_t = restamp::layer::FORM, help_heading = "Output")]
+    #[arg(long, value_name = "N", default_value_t = restamp::FORM, help_heading = "Output")]
     form: u32,
 
     /// Replace the source by the result, atomically
@@ -139,8 +139,8 @@ enum CompressionRule {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    if arguments.form != restamp::layer::FORM {
-        bail!("--form {}: this version writes form {} only", arguments.form, restamp::layer::FORM);
+    if arguments.form != restamp::FORM {
+        bail!("--form {}: this version writes form {} only", arguments.form, restamp::FORM);
     }
     let rewrite = rewrite(arguments)?;
     let location = context::source(&arguments.source, "rewrite")?;
@@ -170,7 +170,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     report.dry_run = arguments.dry_run;
     // NewLayer before the image is there and named after: either both are, or neither.
     let report_file = report_file
-        .map(|file| file.write(&|out| out.write_all(&restamp::json_writer::to_vec(prepared.report())?)))
+        .map(|file| file.write(&|out| out.write_all(&restamp::internals::json_writer::to_vec(prepared.report())?)))
         .transpose()?;
     let report = if arguments.dry_run { prepared.verify()? } else { prepared.write()? };
     drop(progress);

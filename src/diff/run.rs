@@ -71,4 +71,16 @@ impl<'o> Diff<'o> {
         let (a, b) = (open(a)?, open(b)?);
         diff([&a, &b], &self.options, &context)
     }
+
+    /// The same, of images that are open, such as those in a [`BlobStore`](crate::BlobStore) of one's own; each with the name
+    /// or place of the image that is meant, where there are several.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub fn run_on(mut self, sources: [&Source; 2], references: [Option<&str>; 2]) -> Result<Report> {
+        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
+        self.options.references = references.map(|reference| reference.map(str::to_owned));
+        diff(sources, &self.options, &context)
+    }
 }

@@ -70,26 +70,12 @@ impl Statement<'_> {
         &self.subjects
     }
 
-    /// What kind of thing it says.
-    pub fn predicate_type(&self) -> Option<String> {
-        text(self.json.root(), "predicateType")
-    }
-
-    /// The statement about the new digests of what has moved.
+    /// Gives out the statement about the new digests of what has moved, piece by piece: a second copy of an SBOM of tens of
+    /// megabytes is one too many. [`Patched::bytes`] stays empty, and of one that stays as it is, nothing is given out.
     ///
     /// # Errors
     ///
-    /// Two changes would be made in the same place.
-    pub fn patch(&self, moves: &DigestMap) -> Result<Patched> {
-        self.with_new_subjects(moves).finish()
-    }
-
-    /// As [`patch`](Self::patch), but the document is given out piece by piece, and [`Patched::bytes`] stays empty: a
-    /// second copy of an SBOM of tens of megabytes is one too many. Of one that stays as it is, nothing is given out.
-    ///
-    /// # Errors
-    ///
-    /// Those of `out`, and those of [`patch`](Self::patch).
+    /// Those of `out`, and if two changes would be made in the same place.
     pub fn patch_to(&self, moves: &DigestMap, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Patched> {
         let Patch { edits, times, command_times, warnings } = self.with_new_subjects(moves);
         let changed = !edits.is_empty();

@@ -7,9 +7,7 @@ use super::config::image_sites;
 use super::descriptor::text;
 use super::json::Json;
 use super::times::{Site, TimeSite};
-use super::{Patch, Patched};
 use crate::error::Result;
-use crate::stamp::Stamp;
 
 /// A parsed v1 file.
 #[derive(Debug)]
@@ -49,21 +47,5 @@ impl<'a> V1<'a> {
         let mut sites = image_sites(root);
         command_sites(root, &Commands::of(root, &OldTimes::default()), 0, &mut sites);
         sites
-    }
-
-    /// The document with new times and, where they are given, another ID and parent.
-    ///
-    /// # Errors
-    ///
-    /// Two changes would be made in the same place.
-    pub fn patch(&self, stamp: Stamp, id: Option<&str>, parent: Option<&str>) -> Result<Patched> {
-        let mut patch = Patch::new(&self.json);
-        patch.stamp(&self.sites(), stamp)?;
-        for (key, new) in [("id", id), ("parent", parent)] {
-            if let (Some(field), Some(new)) = (self.json.root().get_some(key), new) {
-                patch.edits.string(field, new);
-            }
-        }
-        patch.finish()
     }
 }

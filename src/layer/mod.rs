@@ -26,7 +26,7 @@ mod tests;
 pub use crate::decode::{Decoder, LayerExpected, Window};
 pub use cache::Cache;
 pub use encode::{ChunkRule, Encoder, FORM, Output, Segment};
-pub use options::{EncodeOptions, NewLayer, Outcome};
+pub use options::{EncodeOptions, Outcome};
 pub use pipeline::rewrite;
 pub use pool::Pool;
 pub use scan::{Event, scan, verify_layer};

@@ -1,5 +1,6 @@
 //! What a user of the room relies on: the bytes, and that they are the same every time.
 
+use super::options::NewLayer;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -155,7 +156,7 @@ impl Source for Blob {
 }
 
 fn stamp(rule: Rule) -> Stamp {
-    Stamp { epoch: Epoch::new(1_500_000_000).unwrap(), rule }
+    Stamp { epoch: Epoch::from_seconds(1_500_000_000).unwrap(), rule }
 }
 
 fn spec(output: Output) -> EncodeOptions {
@@ -277,7 +278,7 @@ fn layers_side_by_side_share_a_small_budget() {
 fn what_has_not_changed_keeps_its_blob() {
     let tar = layer(1 << 20, 4);
     let late = EncodeOptions {
-        stamp: Stamp { epoch: Epoch::new(4_000_000_000).unwrap(), rule: Rule::Clamp },
+        stamp: Stamp { epoch: Epoch::from_seconds(4_000_000_000).unwrap(), rule: Rule::Clamp },
         keep_unchanged: true,
         ..spec(Output::GZIP)
     };

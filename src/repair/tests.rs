@@ -28,7 +28,7 @@ fn file(name: &str, content: &str, mtime: u64) -> Vec<u8> {
 }
 
 fn patched(stream: &[u8], rule: Rule, piece: usize) -> Result<(Vec<u8>, Stats)> {
-    let stamp = Stamp { epoch: Epoch::new(EPOCH).unwrap(), rule };
+    let stamp = Stamp { epoch: Epoch::from_seconds(EPOCH).unwrap(), rule };
     let (mut walker, mut new) = (Walker::new(), PatchedBytes { patcher: Patcher::new(stamp, plan), out: Vec::new() });
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut new)?;

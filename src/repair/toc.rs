@@ -78,7 +78,7 @@ mod tests {
     /// Replaces the times of an entry in a table that comes in two pieces, cut at every place.
     #[track_caller]
     fn becomes(rule: Rule, before: &str, after: &str) {
-        let stamp = Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule };
+        let stamp = Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule };
         let [before, after] = [before, after].map(|fields| format!(r#"{{"entries":[{{{fields}}}],"x":1}}"#));
         for cut in 0..=before.len() {
             let (mut toc, mut out) = (TocPatcher::new(stamp), b"before".to_vec());

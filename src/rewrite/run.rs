@@ -7,7 +7,8 @@ use crate::media_type::Compression;
 use crate::platform::Platform;
 use crate::rewrite::options::{Attestations, Options, Signatures};
 use crate::rewrite::report::Report;
-use crate::rewrite::{rewrite, speculative};
+use crate::rewrite::rewrite;
+use crate::rewrite::speculative::{self, SpeculativeLayers};
 use crate::stamp::Stamp;
 use crate::store::location::{Carrier, Location, Where};
 use crate::store::open::Source;
@@ -122,9 +123,42 @@ impl Rewrite {
     pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
         let context =
             RunContext::given_or_own(self.context.as_ref(), self.jobs, destination.and_then(Location::as_path))?;
-        let mut options = self.options.clone();
-        options.select.reference.clone_from(&location.reference);
+        let options = self.options_of(location.reference.as_deref());
         let (source, speculative) = speculative::open(location, &options, &context)?;
+        self.rewritten(source, speculative, options, destination, context)
+    }
+
+    /// The same, of an image that is open, such as one in a [`BlobStore`](crate::BlobStore) of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub fn prepare_from(
+        &self,
+        source: Source,
+        reference: Option<&str>,
+        destination: Option<&Location>,
+    ) -> Result<Prepared> {
+        let beside = destination.and_then(Location::as_path);
+        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, beside)?;
+        let options = self.options_of(reference);
+        self.rewritten(source, SpeculativeLayers::default(), options, destination, context)
+    }
+
+    fn options_of(&self, reference: Option<&str>) -> Options {
+        let mut options = self.options.clone();
+        options.select.reference = reference.map(str::to_owned);
+        options
+    }
+
+    fn rewritten(
+        &self,
+        source: Source,
+        speculative: SpeculativeLayers,
+        options: Options,
+        destination: Option<&Location>,
+        context: RunContext,
+    ) -> Result<Prepared> {
         let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.carrier());
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;

@@ -55,11 +55,6 @@ impl Content {
         }
     }
 
-    /// Has it no bytes at all?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How it is compressed, by its first bytes.
     ///
     /// # Errors
@@ -312,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_file_and_a_stream_get_the_same_bytes() {
-        let epoch = Epoch::new(1_700_000_000).unwrap();
+        let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
         let mut stream = Vec::new();
         write_stream(&image(), epoch, &mut stream).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -352,7 +347,7 @@ mod tests {
             image.blobs.insert(digest, Content::Spool(extent));
         }
         let path = folder.path().join("layout");
-        let epoch = Epoch::new(0).unwrap();
+        let epoch = Epoch::from_seconds(0).unwrap();
         write(&image, &Target::Folder { path: path.clone(), replace: false }, epoch, &spools).unwrap();
         let blobs = [&b"a whole spool"[..], b"a part"].map(|text| {
             let blob = path.join(Digest::sha256(text).path());
@@ -371,7 +366,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_in_use_is_not_touched() {
         let folder = tempfile::tempdir().unwrap();
-        let epoch = Epoch::new(0).unwrap();
+        let epoch = Epoch::from_seconds(0).unwrap();
         let path = folder.path().join("layout");
         let spools = Spools::new(folder.path());
         write(&image(), &Target::new(&path, Carrier::Oci, false).unwrap(), epoch, &spools).unwrap();
@@ -390,7 +385,7 @@ mod tests {
         let mut image = image();
         image.blobs.insert(Digest::sha256(b"promised"), Content::Source(Extent::of_bytes(b"delivered".to_vec())));
         let target = Target::File(folder.path().join("image.tar"));
-        let error = write(&image, &target, Epoch::new(0).unwrap(), &Spools::new(folder.path())).unwrap_err();
+        let error = write(&image, &target, Epoch::from_seconds(0).unwrap(), &Spools::new(folder.path())).unwrap_err();
         assert!(error.to_string().contains("digest does not match"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -29,10 +29,10 @@ mod walk;
 mod tests;
 
 pub use entry::{Entry, Extension, ExtensionKind};
-pub use frame::{Framer, Step, Want};
-pub use header::{Block, Format, Header};
-pub use patch::{ContentPatcher, ContentPlan, PatchedBytes, Patcher, Planner, Repairs, Stats};
-pub use pax::{Record, Records};
+pub use frame::{Step, Want};
+pub use header::Format;
+pub use patch::{ContentPatcher, ContentPlan, PatchedBytes, Patcher, Repairs, Stats};
+pub use pax::Records;
 pub use times::{Field, TimeSite};
 pub use walk::{Part, Visitor, Walker, split_prefix};
 

@@ -202,3 +202,16 @@ fn of_entries_of_an_archive() {
         tar_files(&files, &BUILD)
     });
 }
+
+#[test]
+fn of_records_of_an_entry() {
+    grows_as_it_should("PAX records of an entry", |count, side| {
+        // Each of them is a name that may be replaced.
+        let mut entry = Entry::file("f", side, BUILD.seconds).pax("GNU.sparse.name", "f");
+        for number in 0..count * 10 {
+            entry = entry.pax("path", format!("p{number}"));
+        }
+        let layer = Layer::new(tar(&[entry]), Packing::Plain, Family::Oci, &BUILD);
+        Layout::of(&image(vec![layer], side), &BUILD).tar(&BUILD)
+    });
+}

@@ -12,13 +12,13 @@ use crate::support::layer::Packing;
 use crate::support::layout::Layout;
 use crate::support::tarball::{Entry, tar};
 use crate::support::{Build, hello, names, noise, scratch, write};
+use restamp::ErrorKind;
 use restamp::check::report::ArchiveTimes;
 use restamp::diff::{FileSink, Verdict};
-use restamp::error::Kind;
 use restamp::{Check, Compression, Diff, Epoch, Inspect, Location, Progress, Rewrite, Rule, RunContext, Stamp};
 
 fn stamp() -> Stamp {
-    Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule: Rule::Set }
+    Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule: Rule::Set }
 }
 
 fn archive(build: Build) -> Vec<u8> {
@@ -75,7 +75,7 @@ fn a_context_is_shown_how_far_it_is_and_works_on_after_an_error() {
     assert!(total.0.load(Ordering::Relaxed) > 0 && context.bytes_read() > 0);
     context.cancel();
     let error = Check::new(stamp()).with_context(&context).run(&good).unwrap_err();
-    assert!(matches!(error.kind(), Kind::Interrupted), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Interrupted), "{error}");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_layer_that_changes_between_two_readings_is_an_error() {
     let [a, b] = [("a.tar", a), ("b.tar", b)].map(|(name, bytes)| Location::path(write(dir.path(), name, &bytes)));
     let sink = Changing { path: b.as_path().unwrap().to_owned(), at };
     let error = Diff::new().file_sink(&sink).run(&a, &b).unwrap_err();
-    assert!(matches!(error.kind(), Kind::Mismatch { .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("b.tar") && text.contains("digest"), "{text}");
 }

@@ -6,6 +6,15 @@ use crate::document::DigestMap;
 use crate::document::Patched;
 use crate::document::attestation::{Attestation, SignatureHints, Statement, signature_kind};
 
+fn patch(statement: &Statement<'_>, moves: &DigestMap) -> Patched {
+    let mut bytes = Vec::new();
+    let patched = statement.patch_to(moves, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    });
+    Patched { bytes, ..patched.unwrap() }
+}
+
 fn statement(text: &str) -> Statement<'_> {
     match Attestation::parse(text.as_bytes()).unwrap() {
         Attestation::Statement(statement) => statement,
@@ -33,7 +42,7 @@ fn a_statement_follows_its_subjects() {
         [(Some("a"), one.clone()), (Some("b"), two), (None, one), (Some("c"), vec![]), (None, vec![])]
     );
     let map = moves(&[('1', 'a'), ('3', 'b')]);
-    let patched = parsed.patch(&map).unwrap();
+    let patched = patch(&parsed, &map);
     let expected = text.replacen(&format!(": \"{}\"", hex('1')), &format!(": \"{}\"", hex('a')), 1).replacen(
         &format!("\"\\u0031{}\"", &hex('1')[1..]),
         &format!("\"{}\"", hex('a')),
@@ -47,7 +56,7 @@ fn a_statement_follows_its_subjects() {
             "subject[2].digest.gitCommit: the gitCommit digest of a rewritten image; left as it is",
         ]
     );
-    assert!(!statement(&expected).patch(&map).unwrap().changed);
+    assert!(!patch(&statement(&expected), &map).changed);
     let mut pieces = Vec::new();
     let in_pieces = statement(&text).patch_to(&map, &mut |bytes| {
         pieces.extend_from_slice(bytes);
@@ -63,7 +72,7 @@ fn sha512_subjects_move_as_well() {
     let [old, new] = ["old", "new"].map(|text| Digest::of(Algorithm::Sha512, text.as_bytes()));
     let document =
         |digest: &Digest| format!(r#"{{"_type":"x","subject":[{{"digest":{{"sha512":"{}"}}}}]}}"#, digest.hex());
-    let patched = statement(&document(&old)).patch(&DigestMap::from([(old, new)])).unwrap();
+    let patched = patch(&statement(&document(&old)), &DigestMap::from([(old, new)]));
     assert_bytes(&patched, &document(&new));
 }
 
@@ -76,7 +85,6 @@ fn envelopes_are_told_from_statements() {
     }
     assert!(Attestation::parse(br#"{"_type":"x","subject":{}}"#).is_err());
     assert!(Attestation::parse(b"{\"_type\":\"x\"").is_err());
-    assert_eq!(statement(r#"{"_type":"x","predicateType":"p"}"#).predicate_type().as_deref(), Some("p"));
 }
 
 #[test]

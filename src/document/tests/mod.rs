@@ -18,7 +18,7 @@ const CLAMP: Rule = Rule::Clamp;
 
 /// The stamp of all tests: 2023-11-14T22:13:20Z.
 fn stamp(rule: Rule) -> Stamp {
-    Stamp { epoch: Epoch::new(1_700_000_000).unwrap(), rule }
+    Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule }
 }
 
 /// A digest of which each hexadecimal digit is this one.

@@ -109,14 +109,12 @@ fn read_all(bytes: &[u8]) {
             let patched = index.patch(stamp, &edit).unwrap();
             assert!(!Index::parse(&patched.bytes).unwrap().patch(stamp, &edit).unwrap().changed);
         }
-        if let Ok(v1) = V1::parse(bytes)
-            && let Ok(patched) = v1.patch(stamp, None, None)
-        {
-            assert!(!V1::parse(&patched.bytes).unwrap().patch(stamp, None, None).unwrap().changed);
+        if let Ok(v1) = V1::parse(bytes) {
+            v1.times();
         }
     }
     if let Ok(Attestation::Statement(statement)) = Attestation::parse(bytes) {
-        statement.patch(&map).unwrap();
+        statement.patch_to(&map, &mut |_| Ok(())).unwrap();
     }
     if let Ok(archive) = Archive::parse(bytes) {
         let entries = vec![Some(ArchiveEntryEdit::default()); archive.entries().len()];

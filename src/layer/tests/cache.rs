@@ -9,7 +9,7 @@ use super::*;
 fn a_cache_changes_nothing_but_the_work() {
     let dir = tempfile::tempdir().unwrap();
     let blob = Blob::new(Tar::default().file(3_000_000).file(100).file(1_500_000).file(300_000).end());
-    let other_epoch = Stamp { epoch: Epoch::new(1_400_000_000).unwrap(), rule: Rule::Set };
+    let other_epoch = Stamp { epoch: Epoch::from_seconds(1_400_000_000).unwrap(), rule: Rule::Set };
     // Chunks without times (of large files, and for gzip the end of the stream), and chunks with times in them.
     for (output, same, others) in [(Output::GZIP, 7, 3), (Output::ZSTD, 2, 3)] {
         let cache = Arc::new(Cache::open(dir.path(), 1 << 30).unwrap());
@@ -68,8 +68,10 @@ fn whatever_becomes_of_the_cache_the_bytes_are_the_same() {
                     _ => std::fs::write(&path, std::fs::read(other).unwrap_or_default()).unwrap(),
                 }
             }
-            let spec =
-                EncodeOptions { stamp: Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set }, ..spec(output) };
+            let spec = EncodeOptions {
+                stamp: Stamp { epoch: Epoch::from_seconds(epoch).unwrap(), rule: Rule::Set },
+                ..spec(output)
+            };
             let (facts, new, expected) = rewritten_from(&blob, &blob.expect(), &spec, &Pool::new(2).unwrap());
             // The last one has room for next to nothing.
             let pool = cached(if epoch == 3 { 100_000 } else { 1 << 30 });
@@ -92,7 +94,7 @@ fn what_a_wrong_blob_leaves_in_the_cache_is_not_taken_for_the_right_one() {
     other[at] ^= 1;
     let wrong = Blob::new(gzip(&other));
     let spec = EncodeOptions {
-        stamp: Stamp { epoch: Epoch::new(1_234_567_890).unwrap(), rule: Rule::Set },
+        stamp: Stamp { epoch: Epoch::from_seconds(1_234_567_890).unwrap(), rule: Rule::Set },
         ..spec(Output::GZIP)
     };
     let expect = LayerExpected { size: None, ..good.expect() };
@@ -108,8 +110,10 @@ fn what_does_not_change_when_all_times_are_set_is_not_taken_for_unchanged_at_ano
     let pool = Pool::new(1).unwrap().with_cache(Arc::new(Cache::open(dir.path(), 1 << 30).unwrap()));
     let blob = Blob::new(gzip(&patched(&Tar::default().file(1000).end(), stamp(Rule::Set))));
     let spec = EncodeOptions { keep_unchanged: true, ..spec(Output::GZIP) };
-    let later =
-        EncodeOptions { stamp: Stamp { epoch: Epoch::new(1_600_000_000).unwrap(), rule: Rule::Set }, ..spec.clone() };
+    let later = EncodeOptions {
+        stamp: Stamp { epoch: Epoch::from_seconds(1_600_000_000).unwrap(), rule: Rule::Set },
+        ..spec.clone()
+    };
     for _ in 0..2 {
         let outcome = rewrite(&blob, &blob.expect(), &spec, &pool, &NewBlobs::new(temporary)).unwrap();
         assert!(matches!(outcome, Outcome::Unchanged(_)));
@@ -133,7 +137,7 @@ fn a_wrong_blob_is_the_same_error_with_a_cache_that_knows_the_right_one() {
     for bytes in [gzip(&other), cut, vec![]] {
         let wrong = Blob::new(bytes);
         for epoch in [1_700_000_000, 1_500_000_000] {
-            let stamp = Stamp { epoch: Epoch::new(epoch).unwrap(), rule: Rule::Set };
+            let stamp = Stamp { epoch: Epoch::from_seconds(epoch).unwrap(), rule: Rule::Set };
             let spec = EncodeOptions { stamp, ..spec(Output::GZIP) };
             let error = |pool: &Pool| {
                 rewrite(&wrong, &good.expect(), &spec, pool, &NewBlobs::new(temporary)).unwrap_err().to_string()

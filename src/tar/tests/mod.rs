@@ -5,9 +5,9 @@ mod properties;
 mod rules;
 mod sites;
 
-use super::{
-    BLOCK, Block, ContentPatcher, ContentPlan, Entry, Framer, PatchedBytes, Patcher, Repairs, Stats, Step, Walker, Want,
-};
+use super::frame::Framer;
+use super::header::Block;
+use super::{BLOCK, ContentPatcher, ContentPlan, Entry, PatchedBytes, Patcher, Repairs, Stats, Step, Walker, Want};
 use crate::error::Result;
 use crate::stamp::{Epoch, Rule, Stamp};
 
@@ -16,7 +16,7 @@ pub(super) const EPOCH: u64 = 1_700_000_000;
 const EPOCH_OCTAL: &[u8; 12] = b"14524770400\0";
 
 fn stamp(rule: Rule) -> Stamp {
-    Stamp { epoch: Epoch::new(EPOCH).unwrap(), rule }
+    Stamp { epoch: Epoch::from_seconds(EPOCH).unwrap(), rule }
 }
 
 const RULES: [Rule; 2] = [Rule::Set, Rule::Clamp];

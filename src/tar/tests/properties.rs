@@ -180,7 +180,7 @@ proptest! {
         }
         // Set after clamp is set.
         prop_assert!(patch(&found, Rule::Set).unwrap() == patch(&before, Rule::Set).unwrap());
-        let never = Stamp { epoch: Epoch::new(Epoch::MAX).unwrap(), rule: Rule::Clamp };
+        let never = Stamp { epoch: Epoch::from_seconds(Epoch::MAX).unwrap(), rule: Rule::Clamp };
         let is_in_range = models.iter().flat_map(|model| &model.times).all(|(_, time)| {
             time.split('.').next().unwrap().parse::<i64>().unwrap() < Epoch::MAX as i64
         });

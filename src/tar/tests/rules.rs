@@ -193,7 +193,7 @@ fn payload_and_its_size_are_rebuilt_as_one() {
     for rule in RULES {
         becomes(rule, &stream![header, file(EPOCH)], &expected, "rebuilt");
     }
-    let far = Stamp { epoch: Epoch::new(LATE).unwrap(), rule: Rule::Clamp };
+    let far = Stamp { epoch: Epoch::from_seconds(LATE).unwrap(), rule: Rule::Clamp };
     let (kept, _) = patch_in_pieces(&stream![header, file(EPOCH)], far, 1).unwrap();
     assert_same(&kept, &stream![header, file(EPOCH)], "kept");
     // In set mode there is one spelling, also where the value was right already.

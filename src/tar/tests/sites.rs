@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::properties::{model, stream_of};
 use super::*;
-use crate::tar::{ExtensionKind, Field, Header, Part, TimeSite, Visitor};
+use crate::tar::header::Header;
+use crate::tar::{ExtensionKind, Field, Part, TimeSite, Visitor};
 
 /// The headers of an entry (a global header is one too): times and bytes.
 #[derive(Debug, Default)]
