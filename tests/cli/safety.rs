@@ -265,7 +265,7 @@ fn what_is_left_unstamped_is_told() {
     let unknown = |part: &'static str| {
         move |manifest: &mut Value| manifest.pointer_mut(part).unwrap()["mediaType"] = json!("application/x-unknown")
     };
-    for (part, told) in [("/config", "is not one of an image"), ("/layers/0", "is no layer")] {
+    for (part, told) in [("/config", "is not one of an image"), ("/layers/0", "is not a layer media type")] {
         let (layout, _) = edited(&|_| {}, &unknown(part));
         let out = pipe(["rewrite", "--epoch", "1700000000"], &layout.tar(&BUILD)).expect(0);
         assert!(out.stderr.contains("left as they are"), "{part}: {}", out.stderr);
