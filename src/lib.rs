@@ -19,38 +19,52 @@
 //! }
 //! ```
 //!
-//! [`Check`], [`Inspect`] and [`Diff`] are built and run likewise. Each takes a [`RunContext`], for threads and temporary files
-//! of one's own, to be shown how far a run is, and to stop one.
+//! [`Check`], [`Inspect`] and [`Diff`] are built and run likewise. Each takes a [`RunContext`], for threads, temporary files
+//! and [`Limits`] of one's own, to be shown how far a run is, and to stop one. Each also takes a [`Source`] that is open,
+//! which a [`BlobStore`] of one's own can be.
 //!
 //! # The floors
 //!
-//! Dependencies point down, never up.
+//! Dependencies point down, never up, and no two files import each other (`tests/architecture.rs` holds both).
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
 //! | 10 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out |
-//! | 8 | [`image`] | what an image is: how its documents hang together, and which images a verb is about |
-//! | 7 | [`store`] | where images live: carriers, blobs by digest or path, destinations |
-//! | 6 | [`context`] | what one run works with: threads, temporary files, limits, progress |
-//! | 5 | [`layer`] | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
-//! | 4 | [`repair`] | which entries have times in their content, and what replaces them there |
-//! | 3 | [`document`] | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
-//! | 4 | [`decode`] | decompression, within a budget for windows |
-//! | 3 | [`mod@tar`] | pure: the blocks of a tar stream in, blocks out |
-//! | 3 | [`blob`], [`spool`], [`causes`] | verified byte ranges; temporary files; why builds differ |
-//! | 3 | [`mod@format`] | pure: where files of well-known formats keep times |
-//! | 2 | [`stamp`], [`digest`], [`media_type`], [`name`], [`platform`], [`json_writer`], [`limits`], `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
+//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out; none calls another |
+//! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
+//! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
+//! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
+//! | 5 | `layer` | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
+//! | 4 | `repair` | which entries have times in their content, and what replaces them there |
+//! | 4 | `decode` | decompression, within a budget for windows |
+//! | 3 | `document` | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
+//! | 3 | `tar` | pure: the blocks of a tar stream in, blocks out |
+//! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
+//! | 3 | `format` | pure: where files of well-known formats keep times |
+//! | 2 | `stamp`, `digest`, `media_type`, `name`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
 //!
-//! `cli::rewrite` makes a [`Rewrite`] of the arguments → that opens the image, follows its documents, plans every
-//! layer and runs them → [`layer::rewrite`] reads, inflates, patches and compresses one → [`tar::Walker`] shows
-//! [`tar::Patcher`] the headers and the content of each entry → [`tar::Entry::times`] says where in the headers the times
-//! are, and there the patcher writes. Times in content: [`repair::plan`] says by an entry's headers what patches it, and
-//! [`format`](mod@format) where files of that format keep times. Documents go the same way up again: config, manifest,
-//! index, each patched with the digests of what is below it.
+//! `cli::rewrite` makes a [`Rewrite`] of the arguments → that opens a [`Source`], loads its `ImageSet`, plans every layer
+//! (`rewrite::layers`) and runs them → `layer::rewrite` reads, inflates, patches and compresses one → `tar::Walker` shows
+//! `tar::Patcher` the headers and the content of each entry → `tar::Entry::times` says where in the headers the times are,
+//! and there the patcher writes. Times in content: `repair::plan` says by an entry's headers what patches it, and `format`
+//! where files of that format keep times. Documents go the same way up again: config, manifest, index, each patched with
+//! the digests of what is below it (`rewrite::documents`).
+//!
+//! # Where to look
+//!
+//! | question | place |
+//! |---|---|
+//! | Which fields of a tar header hold a time, "PAX mtime" among them? | `tar/times.rs`: `Field`, `TimeSite` |
+//! | Where are a blob's bytes compared with its digest and size? | `blob/verified.rs`: `Expected`, `VerifiedReader`; nowhere else |
+//! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind`; `image/layers.rs` asks once for each layer |
+//! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::plan` |
+//! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
+//! | Which labels and annotations hold a time? | `document/times.rs`: `TIME_KEYS` |
+//! | What names a cause of a difference, and how is it avoided? | `causes/table.rs` |
+//! | How much may an image make a run hold? | `limits.rs`: [`Limits`] |
 //!
 //! # Invariants
 //!

@@ -1,16 +1,14 @@
 //! The verb `diff`: what differs between two images, and why.
 //!
 //! [`Diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
-//! `view.rs` and `walk.rs` make one list of images of any source; `images.rs` pairs them, by platform, name and position. Documents
-//! are compared value by value (`documents.rs`, `history.rs`, `index.rs`, `listing.rs`, `statement.rs`; `json.rs` and
-//! `dates.rs` below them). Of layers that are not the same, every entry becomes one compact record (`record.rs`;
-//! `pax.rs`, `path.rs` and `unmodelled.rs` read names and what belongs to no field); they are paired by content and history
-//! (`layers.rs`, `pairing.rs`, `align.rs`), then field by field (`entries.rs`, `attributes.rs`, `links.rs`, `moved.rs`, `stream.rs`). What may
-//! run is content wherever it lies (`programs.rs`, `raise.rs`). Only
-//! contents that differ are read a second time (`contents.rs`) and looked into (`look.rs`). `rootfs.rs` puts layers on top
-//! of each other. `commands.rs` names causes by the command of a layer, where `packages.rs` has
-//! nothing against it, `filter.rs` takes out what somebody accepts.
-//! [`report`] makes text, JSON and HTML of it.
+//!
+//! `view.rs` and `walk.rs` take from an `ImageSet` what diff needs of images and of what else indexes list. `pair/` says what
+//! of both sources goes together: images, then layers, then elements of lists. `document/` compares configs, manifests,
+//! indexes and statements value by value. `layer/` makes one compact record of every entry of layers that are not the same,
+//! compares them field by field, and puts layers on top of each other for whiteouts and `--rootfs`. `content/` reads contents
+//! that differ a second time and looks into them. `packages.rs` knows the databases of package managers; `commands.rs` names
+//! causes by the command of a layer, where these have nothing against it; `filter.rs` takes out what is accepted. [`report`]
+//! makes text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
 //! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.

@@ -6,10 +6,10 @@
 //! only because time passed (DESIGN.md, "How a value is written").
 //!
 //! The way of a time: a [`Walker`] (walk.rs) takes the stream in pieces and shows a [`Visitor`] what is in it. Its
-//! [`Framer`] (frame.rs) says what the next bytes are and gathers an [`Entry`] (entry.rs: a header block and the extension
+//! `Framer` (frame.rs) says what the next bytes are and gathers an [`Entry`] (entry.rs: a header block and the extension
 //! headers before it). `times.rs` names every time in it as a [`TimeSite`]. [`Patcher`] (patch.rs, and group.rs for the
 //! headers of one entry) applies a [`Stamp`](crate::Stamp) there and gives out the new bytes; what is done with an entry's
-//! content a [`Planner`] says, which comes from above. Below them are the formats: `header.rs` (a block of 512 bytes),
+//! content a `Planner` says, which comes from above. Below them are the formats: `header.rs` (a block of 512 bytes),
 //! `pax.rs` (the records of an extended header), `names.rs` (the names writers give to headers).
 //!
 //! What is accepted follows Go's `archive/tar`, since dockerd, containerd, podman and the registries' scanners

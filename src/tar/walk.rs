@@ -53,7 +53,7 @@ impl Walker {
         Self::default()
     }
 
-    /// What comes next, for who reads no more than is needed: with [`Want::Feed`] push that many bytes; content may be
+    /// What comes next, for who reads no more than is needed: with `Want::Feed` push that many bytes; content may be
     /// skipped.
     pub fn want(&self) -> Want {
         self.framer.want()
@@ -102,7 +102,7 @@ impl Walker {
         Ok(())
     }
 
-    /// Leaves out the next bytes of content, which the owner has not read: at most as many as [`Want::Content`] says.
+    /// Leaves out the next bytes of content, which the owner has not read: at most as many as `Want::Content` says.
     pub fn skip(&mut self, count: u64) {
         self.data = self.data.saturating_sub(count);
         self.framer.pass(count);

@@ -87,7 +87,7 @@ impl fmt::Debug for Json<'_> {
 }
 
 impl<'a> Json<'a> {
-    /// Parses a document of at most [`MAX_DOCUMENT`] bytes.
+    /// Parses a document of at most `MAX_DOCUMENT` bytes.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl<'a> Json<'a> {
         Self::with_limit(bytes, MAX_DOCUMENT, Content::Unknown, None)
     }
 
-    /// Parses a document of at most [`MAX_STATEMENT`] bytes of which only a few fields matter.
+    /// Parses a document of at most `MAX_STATEMENT` bytes of which only a few fields matter.
     ///
     /// All of it is validated, but of the root's members only the fields `keys` are indexed with their content; the
     /// others look like scalars or empty containers, and repeated keys inside of them are not noticed.
