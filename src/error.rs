@@ -47,6 +47,39 @@ pub struct Place {
     pub offset: Option<u64>,
 }
 
+/// What of some bytes is not what names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Property {
+    /// The digest of a blob.
+    Digest,
+    /// The size of a blob in bytes.
+    Size,
+    /// The digest of an uncompressed layer.
+    DiffId,
+    /// How many layers an image has.
+    LayerCount,
+    /// How many images an archive has.
+    ImageCount,
+    /// A layer that should be that of a base image, by its number from 0.
+    BaseLayer(usize),
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest => f.write_str("digest"),
+            Self::Size => f.write_str("size"),
+            Self::DiffId => f.write_str("diff_id"),
+            Self::LayerCount => f.write_str("number of layers"),
+            Self::ImageCount => f.write_str("number of images"),
+            Self::BaseLayer(number) => {
+                write!(f, "layer {number} of the base image (the {number} below it are the same)")
+            }
+        }
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,8 +105,8 @@ pub enum Kind {
     /// Bytes that are well formed but not those that a digest, size or diff_id names.
     #[error("{what} does not match: expected {expected}, found {found}")]
     Mismatch {
-        /// `digest`, `size`, `diff_id`, …
-        what: Cow<'static, str>,
+        /// What of them.
+        what: Property,
         /// What the referring document says.
         expected: String,
         /// What the bytes say.
@@ -138,8 +171,8 @@ impl Error {
     }
 
     /// Bytes that are not the ones that were promised.
-    pub fn mismatch(what: impl Into<Cow<'static, str>>, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
-        Kind::Mismatch { what: what.into(), expected: expected.to_string(), found: found.to_string() }.into()
+    pub fn mismatch(what: Property, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+        Kind::Mismatch { what, expected: expected.to_string(), found: found.to_string() }.into()
     }
 
     /// A limit that was exceeded.

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::CHUNK;
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::error::{Error, Result};
+use crate::error::{Error, Property, Result};
 use crate::memory;
 use crate::sync::not_started;
 
@@ -52,7 +52,7 @@ impl Expected {
     ///
     /// A mismatch of `size`.
     pub fn check_size(&self, found: u64) -> Result<()> {
-        check("size", self.size, found)
+        check(Property::Size, self.size, found)
     }
 
     /// Compares the digest of a blob.
@@ -61,7 +61,7 @@ impl Expected {
     ///
     /// A mismatch of `digest`.
     pub fn check_digest(&self, found: Digest) -> Result<()> {
-        check("digest", self.digest, found)
+        check(Property::Digest, self.digest, found)
     }
 
     /// Compares bytes that are in memory: their size, then their digest.
@@ -79,7 +79,7 @@ impl Expected {
 }
 
 /// Compares one property of a blob, where something is expected of it.
-pub(crate) fn check<T: PartialEq + fmt::Display>(what: &'static str, expected: Option<T>, found: T) -> Result<()> {
+pub(crate) fn check<T: PartialEq + fmt::Display>(what: Property, expected: Option<T>, found: T) -> Result<()> {
     match expected {
         Some(expected) if expected != found => Err(Error::mismatch(what, expected, found)),
         _ => Ok(()),
@@ -166,7 +166,7 @@ impl<R: Read> VerifiedReader<R> {
         self.count += n as u64;
         match self.expected.size {
             Some(size) if self.count > size => {
-                return Err(Error::mismatch("size", size, format!("{} or more", self.count)));
+                return Err(Error::mismatch(Property::Size, size, format!("{} or more", self.count)));
             }
             _ if n == 0 => self.end()?,
             _ => {}

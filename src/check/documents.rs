@@ -99,9 +99,7 @@ impl Checker<'_> {
     ) -> Result<()> {
         let parsed = Index::parse(&index.bytes)?;
         // A descriptor that is left out takes its times with it.
-        let mut times = parsed.times();
-        times.retain(|site| child_of(&site.path).is_none_or(keeps));
-        self.findings.times(place, times, self.options.stamp);
+        self.findings.times(place, parsed.times_of(keeps), self.options.stamp);
         self.schema_version(place, &index.bytes);
         if let Some(subject) = &index.subject {
             self.subject(place, subject)?;
@@ -359,11 +357,6 @@ impl Checker<'_> {
         self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);
         Ok(())
     }
-}
-
-/// The number in `manifests[3].annotations…`.
-fn child_of(path: &str) -> Option<usize> {
-    path.strip_prefix("manifests[")?.split(']').next()?.parse().ok()
 }
 
 /// What people call what a descriptor leads to.

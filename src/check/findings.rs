@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::report::{Finding, KEPT, Kind, Level, Place, Total, What};
+use crate::digest::Digest;
 use crate::document::times::{Reading, TimeSite};
 use crate::error::Error;
 use crate::stamp::Stamp;
@@ -101,7 +102,7 @@ impl Findings {
     /// An error that was collected elsewhere: it says itself which blob it is about.
     pub fn error(&mut self, error: &Error) {
         let name = error.place().blob.clone().unwrap_or_default();
-        let what = if name.is_empty() || name.contains('.') { What::File } else { What::Blob };
+        let what = if name.parse::<Digest>().is_ok() { What::Blob } else { What::File };
         let place = self.place(what, &name, "");
         self.push(Finding::from_error(&place, error));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::error::{self, Error};
+use crate::error::{self, Error, Property};
 use crate::store::location::Carrier;
 
 /// The version of the JSON form.
@@ -220,12 +220,12 @@ impl Finding {
     /// The finding that an error is.
     pub(super) fn from_error(place: &Arc<Place>, error: &Error) -> Self {
         let kind = match error.kind() {
-            error::Kind::Mismatch { what, .. } => match what.as_ref() {
-                "digest" => Kind::Digest,
-                "size" => Kind::Size,
-                "diff_id" => Kind::DiffId,
-                "number of layers" => Kind::LayerCount,
-                _ => Kind::Malformed,
+            error::Kind::Mismatch { what, .. } => match what {
+                Property::Digest => Kind::Digest,
+                Property::Size => Kind::Size,
+                Property::DiffId => Kind::DiffId,
+                Property::LayerCount => Kind::LayerCount,
+                Property::ImageCount | Property::BaseLayer(_) => Kind::Malformed,
             },
             error::Kind::Missing { .. } => Kind::Missing,
             _ => Kind::Malformed,

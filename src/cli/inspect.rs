@@ -124,9 +124,7 @@ impl Page<'_> {
         if let Some(span) = image.files {
             writeln!(out, "  files      {}", spelled(span))?;
         }
-        // What is not `created` of the config or of its history is a label, an annotation or in a command.
-        let is_created = |path: &str| path == "created" || path.ends_with("].created");
-        times(out, image.times.iter().filter(|time| !is_created(&time.path)))?;
+        times(out, image.times.iter().filter(|time| !time.is_created))?;
         for (number, layer) in image.layers.iter().enumerate() {
             let Some(content) = self.report.layers.get(layer.layer) else { continue };
             let seen = self.shown.get_mut(layer.layer).is_some_and(|shown| std::mem::replace(shown, true));

@@ -10,7 +10,7 @@ use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite, created_sites, label_sites};
 use super::{Patch, Patched};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Property, Result};
 use crate::stamp::Stamp;
 
 /// A parsed image config.
@@ -163,7 +163,7 @@ impl<'a> Config<'a> {
     /// The number of diff_ids is not that of the layers.
     pub fn patch(&self, stamp: Stamp, base: BaseHistory, diff_ids: &[Digest]) -> Result<Patched> {
         if diff_ids.len() != self.diff_ids.len() {
-            return Err(Error::mismatch("number of layers", self.diff_ids.len(), diff_ids.len()));
+            return Err(Error::mismatch(Property::LayerCount, self.diff_ids.len(), diff_ids.len()));
         }
         let mut patch = Patch::new(&self.json);
         patch.stamp(&self.sites(base), stamp)?;

@@ -9,7 +9,7 @@ use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeSite};
 use super::{DigestMap, Patch, Patched, WarningKind, new_digest};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Property, Result};
 use crate::limits::Limits;
 use crate::stamp::Stamp;
 
@@ -111,7 +111,7 @@ impl<'a> Archive<'a> {
     pub fn patch(&self, stamp: Stamp, edit: &ArchiveEdit<'_>) -> Result<Patched> {
         let root = self.json.root();
         if edit.entries.len() != self.entries.len() {
-            return Err(Error::mismatch("number of images", self.entries.len(), edit.entries.len()));
+            return Err(Error::mismatch(Property::ImageCount, self.entries.len(), edit.entries.len()));
         }
         let mut patch = Patch::new(&self.json);
         let ArchiveEdit { entries, images, gone } = edit;

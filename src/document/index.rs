@@ -117,7 +117,12 @@ impl<'a> Index<'a> {
 
     /// Every place that holds a time.
     pub fn times(&self) -> Vec<TimeSite> {
-        self.sites(|_| false).iter().map(Site::public).collect()
+        self.times_of(&|_| true)
+    }
+
+    /// Every place that holds a time, but for the manifests that do not stay: `keeps` is asked by their numbers.
+    pub fn times_of(&self, keeps: &dyn Fn(usize) -> bool) -> Vec<TimeSite> {
+        self.sites(|number| !keeps(number)).iter().map(Site::public).collect()
     }
 
     fn sites(&self, removed: impl Fn(usize) -> bool) -> Vec<Site<'_>> {

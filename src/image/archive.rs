@@ -11,7 +11,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::Descriptor;
 use crate::document::docker::{Archive, ArchiveEntry};
 use crate::document::json::element_path;
-use crate::error::{Error, Result, printable, quoted};
+use crate::error::{Error, Property, Result, printable, quoted};
 use crate::image::documents::{Capped, Documents, ImageConfig};
 use crate::image::layers::{LayerFile, LayerId};
 use crate::limits::Limits;
@@ -91,7 +91,7 @@ impl ArchiveImage {
         let (ids, config) = configs.get(&extent, algorithm, source.limits()).map_err(in_config)?;
         let (id, image_id) = ids;
         let claimed = claimed.filter(|claimed| *claimed != id);
-        let misnamed = claimed.map(|claimed| in_config(Error::mismatch("digest", claimed, id)));
+        let misnamed = claimed.map(|claimed| in_config(Error::mismatch(Property::Digest, claimed, id)));
         let (config, misnamed) = match (config, misnamed) {
             (Ok(config), misnamed) => (config, misnamed),
             // If the bytes are not those that its name promises, then that is why.
@@ -103,7 +103,8 @@ impl ArchiveImage {
         }
         if config.diff_ids.len() != entry.layers.len() {
             let (expected, found) = (config.diff_ids.len(), entry.layers.len());
-            let error = Error::mismatch("number of layers", format!("{expected} diff_ids"), format!("{found} layers"));
+            let error =
+                Error::mismatch(Property::LayerCount, format!("{expected} diff_ids"), format!("{found} layers"));
             problems.push_with(|| in_config(error));
         }
         let is_foreign = |(_, link): &&(Digest, Descriptor)| link.layer_kind(true) == LayerKind::Foreign;

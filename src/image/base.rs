@@ -3,7 +3,7 @@
 use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::document::config::{Config, History};
-use crate::error::{Error, Result};
+use crate::error::{Error, Property, Result};
 use crate::image::documents::ImageConfig;
 use crate::image::{ImageSet, Select};
 use crate::platform::Platform;
@@ -107,7 +107,7 @@ fn mismatch(base: &BaseImage, image: &ImageConfig) -> Error {
         Some(diff_id) => diff_id.to_string(),
         None => format!("no more than {} layers", image.diff_ids.len()),
     };
-    Error::mismatch(format!("layer {same} of the base image (the {same} below it are the same)"), expected, found)
+    Error::mismatch(Property::BaseLayer(same), expected, found)
 }
 
 /// History entries up to that of the base's last layer.

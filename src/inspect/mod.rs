@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::index::Index;
 use crate::document::manifest::Manifest;
-use crate::document::times::{Reading, TimeSite};
+use crate::document::times::{Reading, TimeKind, TimeSite};
 use crate::error::{Error, Result};
 use crate::image::documents::DocumentKind;
 use crate::image::{self, ImageSet, Select};
@@ -162,6 +162,7 @@ fn image(set: &ImageSet<'_>, found: &image::Image, findings: &mut Findings) -> R
 fn times(document: &str, sites: Vec<TimeSite>) -> impl Iterator<Item = DocumentTime> {
     sites.into_iter().map(move |site| DocumentTime {
         document: document.to_owned(),
+        is_created: site.kind == TimeKind::Created,
         path: site.path,
         text: site.text,
         time: match site.reading {

@@ -183,6 +183,9 @@ pub struct DocumentTime {
     pub text: String,
     /// What that means; null where it is no time.
     pub time: Option<Time>,
+    /// Is it `created` of the config or of its history, and not a label, an annotation or in a command?
+    #[serde(skip)]
+    pub is_created: bool,
 }
 
 /// Something that hangs on an image.

@@ -35,7 +35,7 @@ use std::io::Read;
 
 use crate::blob::{self, Extent};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Property, Result};
 use crate::media_type::Compression;
 use crate::tar::Stats;
 
@@ -103,7 +103,7 @@ impl LayerInfo {
     }
 
     fn check_diff_id(&self, expect: &LayerExpected) -> Result<()> {
-        blob::check("diff_id", expect.diff_id, self.diff_id)
+        blob::check(Property::DiffId, expect.diff_id, self.diff_id)
     }
 }
 

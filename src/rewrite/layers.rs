@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::{Expected, Extent, NewBlobs};
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
@@ -255,7 +255,7 @@ impl Layers {
         if let Some(found) =
             done.old_diff_id.filter(|found| found.algorithm() == diff_id.algorithm() && *found != diff_id)
         {
-            return Err(Error::mismatch("diff_id", diff_id, found).in_blob(key.name));
+            return Err(Error::mismatch(Property::DiffId, diff_id, found).in_blob(key.name));
         }
         Ok(done)
     }

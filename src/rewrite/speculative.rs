@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::blob::{Expected, Extent, NewBlobs, check};
+use crate::blob::{Extent, NewBlobs};
 use crate::context::RunContext;
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
@@ -128,11 +128,7 @@ impl SpeculativeLayers {
         let facts = match &outcome {
             Outcome::Unchanged(facts) | Outcome::Rewritten(facts, _) => facts,
         };
-        let blob = Expected { digest: expect.digest, size: expect.size };
-        let checked = blob
-            .check_digest(facts.digest)
-            .and_then(|()| blob.check_size(facts.size))
-            .and_then(|()| check("diff_id", expect.diff_id, facts.diff_id));
+        let checked = facts.check(expect);
         Some(checked.map(|()| outcome))
     }
 }

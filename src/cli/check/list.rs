@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use restamp::check::report::{Finding, Kind, Level, Report, What};
 use restamp::error::escaped;
-use restamp::{Epoch, Instant, Rule, Stamp};
+use restamp::{Digest, Epoch, Instant, Rule, Stamp};
 
 /// So many faults of a kind are listed in one layer or document.
 const FOLD: usize = 30;
@@ -19,7 +19,7 @@ pub(super) fn print(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn 
         let Some(place) = group.first().map(|first| &first.place) else { continue };
         let of = if place.of.is_empty() { String::new() } else { format!(" ({})", place.of) };
         match place.what.name() {
-            what if place.name.contains(':') => line(out, &format!("{what} {}{of}:", place.name))?,
+            what if place.name.parse::<Digest>().is_ok() => line(out, &format!("{what} {}{of}:", place.name))?,
             _ => line(out, &format!("{}{of}:", place.name))?,
         }
         is_folded |= lines(group, verbose, out)?;

@@ -14,7 +14,7 @@ use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Property, Result};
 use crate::media_type::{self, Class, OCI_ARTIFACT};
 use crate::store::open::Source;
 
@@ -204,7 +204,7 @@ impl Documents {
             && image.diff_ids.len() != node.layers.len()
         {
             let found = format!("{} layers", node.layers.len());
-            let error = Error::mismatch("number of layers", format!("{} diff_ids", image.diff_ids.len()), found);
+            let error = Error::mismatch(Property::LayerCount, format!("{} diff_ids", image.diff_ids.len()), found);
             self.problem(error, &link.digest, source);
         }
         Ok(node)
