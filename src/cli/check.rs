@@ -7,9 +7,9 @@ use restamp::Platform;
 use restamp::check::Check;
 use restamp::check::report::ArchiveTimes;
 
-use super::context::{self, BaseArguments, Running, Workshop};
+use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
-use super::printing;
+use super::output;
 
 /// Verify an image, and that every timestamp in it is the epoch
 ///
@@ -64,7 +64,7 @@ pub struct Arguments {
     verbose: bool,
 
     #[command(flatten)]
-    running: Running,
+    running: RunOptions,
 }
 
 /// Runs the command.
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let stamp = arguments.epoch.stamp()?;
     let location = context::source(&arguments.source, "check")?;
     context::keep_clear_of_stdout(&location)?;
-    let Workshop { context, progress } = arguments.running.start(None, None)?;
+    let (context, progress) = arguments.running.start(None, None)?;
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
     let mut check = Check::new(stamp).base(arguments.base.resolve(&context)?).archive_times(archive_times);
     if let Some(platform) = &arguments.platform {
@@ -81,9 +81,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = check.with_context(&context).run(&location)?;
     drop(progress);
     if arguments.json {
-        printing::print_json(&report)?;
+        output::print_json(&report)?;
     } else if !arguments.running.quiet {
-        printing::print(|out| list::print(&report, stamp, arguments.verbose, out))?;
+        output::print(|out| list::print(&report, stamp, arguments.verbose, out))?;
     }
     Ok(if report.is_clean() { super::DONE } else { super::FOUND })
 }

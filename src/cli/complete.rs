@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::printing;
+use super::output;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub struct Man {
 pub fn completions(arguments: &Completions) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Cli::command(), "restamp", &mut script);
-    printing::print(|out| out.write_all(&script))?;
+    output::print(|out| out.write_all(&script))?;
     Ok(super::DONE)
 }
 
@@ -39,7 +39,7 @@ pub fn man(arguments: &Man) -> Result<u8> {
     command.build();
     let Some(dir) = &arguments.dir else {
         let page = page(&command, "")?;
-        printing::print(|out| out.write_all(&page))?;
+        output::print(|out| out.write_all(&page))?;
         return Ok(super::DONE);
     };
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;

@@ -18,7 +18,7 @@ use super::progress::{Progress, Style};
 /// `--jobs`, `--tmp-dir`, `--progress`, `--quiet`.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Running")]
-pub struct Running {
+pub struct RunOptions {
     /// Layers and chunks worked on at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -36,23 +36,15 @@ pub struct Running {
     pub quiet: bool,
 }
 
-/// What a run works with.
-#[derive(Debug)]
-pub struct Workshop {
-    pub context: RunContext,
-    /// Shows how far the run is, until it is dropped.
-    pub progress: Progress,
-}
-
-impl Running {
+impl RunOptions {
     /// Sets up a run. Temporary files are made in `folder` unless an option or `None` says otherwise; from here on a
-    /// signal removes them.
-    pub fn start(&self, folder: Option<PathBuf>, cache: Option<Cache>) -> Result<Workshop> {
+    /// signal removes them. Progress is shown until it is dropped.
+    pub fn start(&self, folder: Option<PathBuf>, cache: Option<Cache>) -> Result<(RunContext, Progress)> {
         if let Some(folder) = self.tmp_dir.as_deref().filter(|folder| !folder.is_dir()) {
             bail!("--tmp-dir {}: there is no such directory", folder.display());
         }
         let spools = Spools::new(self.tmp_dir.clone().or(folder).unwrap_or_else(std::env::temp_dir));
-        super::signals::clean_up_on_signal(&spools)?;
+        super::process::clean_up_on_signal(&spools)?;
         let cpus = || thread::available_parallelism().map_or(1, usize::from);
         let mut pool = Pool::new(self.jobs.map_or_else(cpus, usize::from))?;
         if let Some(cache) = cache {
@@ -60,7 +52,7 @@ impl Running {
         }
         let progress = Progress::start(if self.quiet { Style::None } else { self.progress }, &pool);
         let context = RunContext::of(pool, spools).with_progress(progress.total());
-        Ok(Workshop { context, progress })
+        Ok((context, progress))
     }
 }
 

@@ -15,9 +15,8 @@ use restamp::{
     internals::{NewFile as Output, folder_of},
 };
 
-use super::context::{self, Running, Workshop};
-use super::output::{Inputs, OutputFile, Use, WriteAll, all_to};
-use super::printing;
+use super::context::{self, RunOptions};
+use super::output::{self, Inputs, OutputFile, Use, WriteAll, all_to};
 
 /// Tell what differs between two images, and why
 ///
@@ -88,7 +87,7 @@ pub struct Arguments {
     verbose: bool,
 
     #[command(flatten)]
-    running: Running,
+    running: RunOptions,
 }
 
 /// Runs the command.
@@ -103,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let filter = filter(arguments)?;
     let inputs = inputs(arguments, &locations);
     inputs.keep_clear_of_stdout()?;
-    let Workshop { context, progress } = arguments.running.start(None, None)?;
+    let (context, progress) = arguments.running.start(None, None)?;
     let page_is_printed = arguments.html.as_deref() == Some(Path::new("-"));
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
         inputs.keep_clear("--html", path, Use::Replaced)?;
@@ -129,15 +128,15 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     folder.map_or(Ok(()), |folder| folder.publish(&as_json))?;
     page.map_or(Ok(()), OutputFile::publish)?;
     if arguments.json {
-        printing::print(as_json)?;
+        output::print(as_json)?;
     } else if page_is_printed {
-        printing::print(|out| html(out, &report))?;
+        output::print(|out| html(out, &report))?;
     } else if !arguments.running.quiet {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let color = io::stdout().is_terminal() && !plain;
         let shown = text(&report, TextStyle { color, verbose: arguments.verbose });
-        printing::print(|out| out.write_all(shown.as_bytes()))?;
+        output::print(|out| out.write_all(shown.as_bytes()))?;
     }
     let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Accepted };
     Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })

@@ -14,8 +14,8 @@ use restamp::inspect::report::{
     Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
 };
 
-use super::context::{self, Running, Workshop};
-use super::printing;
+use super::context::{self, RunOptions};
+use super::output;
 
 /// Show what is in an image and when it says it was made
 ///
@@ -46,14 +46,14 @@ pub struct Arguments {
     no_layers: bool,
 
     #[command(flatten)]
-    running: Running,
+    running: RunOptions,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let location = context::source(&arguments.source, "inspect")?;
     context::keep_clear_of_stdout(&location)?;
-    let Workshop { context, progress } = arguments.running.start(None, None)?;
+    let (context, progress) = arguments.running.start(None, None)?;
     let mut inspect = Inspect::new().skip_layers(arguments.no_layers);
     if let Some(platform) = &arguments.platform {
         inspect = inspect.platform(platform.clone());
@@ -61,10 +61,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = inspect.with_context(&context).run(&location)?;
     drop(progress);
     if arguments.json {
-        printing::print_json(&report)?;
+        output::print_json(&report)?;
     } else if !arguments.running.quiet {
         let mut page = Page { report: &report, shown: vec![false; report.layers.len()] };
-        printing::print(|out| page.print(out))?;
+        output::print(|out| page.print(out))?;
     }
     Ok(super::DONE)
 }

@@ -6,13 +6,11 @@ mod context;
 mod diff;
 mod epoch;
 mod inspect;
-mod limits;
 mod output;
 mod panics;
-mod printing;
+mod process;
 mod progress;
 mod rewrite;
-mod signals;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -59,7 +57,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { FAILED } else { DONE });
         }
     };
-    limits::prepare();
+    process::raise_limits();
     panics::end_process();
     let result = match cli.command {
         Command::Rewrite(arguments) => rewrite::run(&arguments),
@@ -69,7 +67,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };
-    signals::wait_if_ending();
+    process::wait_if_ending();
     match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -83,7 +81,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Somebody closed the pipe that the output went to: they have what they wanted, or will complain themselves.
+/// Was the pipe closed that the output went to? That is not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<restamp::Error>().is_some_and(restamp::Error::is_broken_pipe)

@@ -16,7 +16,7 @@ use restamp::rewrite::report::{Action, Change, Layer, Report};
 use restamp::rewrite::{Attestations, Signatures};
 use restamp::{Location, Where};
 
-use super::context::{self, BaseArguments, Running, Workshop};
+use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
 use super::output::{Inputs, OutputFile, Use, is_special};
 
@@ -108,7 +108,7 @@ pub struct Arguments {
     cache_max: u64,
 
     #[command(flatten)]
-    running: Running,
+    running: RunOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -151,7 +151,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let inputs = inputs(arguments, &location, &destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
-    let Workshop { context, progress } = arguments.running.start(folder_beside(arguments, &destination), cache)?;
+    let (context, progress) = arguments.running.start(folder_beside(arguments, &destination), cache)?;
     // Asked now: later it would be named as if a layer were the reason.
     if context.spools.folder().is_dir() {
         drop(context.spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);

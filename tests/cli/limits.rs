@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use restamp::{Check, Epoch, Inspect, Limits, Location, Rewrite, RunContext, Stamp};
 use serde_json::{Value, json};
 
 use crate::support::graph::{Attestation, put_attestation};
@@ -215,4 +216,112 @@ fn statements_of_many_megabytes_are_held_once() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
     each_verb(&source, &dir.path().join("out.tar"), &[0, 1], "");
+}
+
+/// Runs the library's verbs that read one image within these limits: what each says.
+fn within(limits: &Limits, source: &Path) -> [String; 3] {
+    let dir = scratch();
+    let context = RunContext::new(2, dir.path()).unwrap().with_limits(limits.clone());
+    let stamp = Stamp::set(Epoch::from_seconds(1_700_000_000).unwrap());
+    let (source, out) = (Location::path(source), Location::path(dir.path().join("out.tar")));
+    let checked = Check::new(stamp).with_context(&context).run(&source).map(|report| {
+        let said: Vec<String> = report.findings.iter().map(|finding| finding.text.to_string()).collect();
+        format!("{}; {} more", said.join("; "), report.total.not_listed)
+    });
+    let inspected = Inspect::new().with_context(&context).run(&source).map(|_| String::new());
+    let rewritten = Rewrite::new(stamp).with_context(&context).run(&source, &out).map(|_| String::new());
+    assert!(rewritten.is_ok() || !out.as_path().unwrap().exists());
+    [checked, inspected, rewritten].map(|result| result.unwrap_or_else(|error| error.to_string()))
+}
+
+#[test]
+fn a_context_of_ones_own_has_limits_of_its_own() {
+    let dir = scratch();
+    let save = |name: &str, layout: &Layout| write(dir.path(), name, &layout.tar(&BUILD));
+    let (mut many, descriptor) = one_image();
+    many.manifests = vec![descriptor; 5];
+    let many = save("many.tar", &many);
+    let (mut deep, mut inner) = one_image();
+    for _ in 0..4 {
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [inner]});
+        inner = deep.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap());
+    }
+    deep.manifests = vec![inner];
+    let deep = save("deep.tar", &deep);
+    let with = |set: &dyn Fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        limits
+    };
+    let cases: [(&Path, Limits, &str); 7] = [
+        (
+            &many,
+            with(&|limits| limits.descriptors = 4),
+            "number of descriptors is over the limit: 5, at most 4 allowed",
+        ),
+        (&many, with(&|limits| limits.archive_entries = 3), "number of archive entries is over the limit"),
+        (&many, with(&|limits| limits.names = 100), "size of all names in bytes is over the limit"),
+        (&many, with(&|limits| limits.document_bytes = 600), "size in bytes is over the limit"),
+        (&many, with(&|limits| limits.all_document_bytes = 700), "size of all documents in bytes is over the limit"),
+        (&deep, with(&|limits| limits.nesting = 3), "depth of nested indexes is over the limit: 4, at most 3 allowed"),
+        (&deep, with(&|limits| limits.documents = 3), "number of documents is over the limit: more, at most 3 allowed"),
+    ];
+    for (source, limits, message) in &cases {
+        for said in within(limits, source) {
+            assert!(said.contains(message), "{limits:?}: {said}");
+        }
+    }
+    for source in [&many, &deep] {
+        assert!(within(&Limits::default(), source)[1..].iter().all(String::is_empty));
+    }
+}
+
+#[test]
+fn a_compressed_archive_is_spooled_up_to_a_limit() {
+    let (layout, descriptor) = one_image();
+    let layout = Layout { manifests: vec![descriptor], ..layout };
+    let dir = scratch();
+    for (name, packed) in [
+        ("in.tar.gz", crate::support::layer::gzip(&layout.tar(&BUILD), 6, 0)),
+        ("in.tar.zst", zstd::stream::encode_all(&layout.tar(&BUILD)[..], 1).unwrap()),
+    ] {
+        let source = write(dir.path(), name, &packed);
+        let mut limits = Limits::default();
+        limits.spooled_bytes = 5_000;
+        for said in within(&limits, &source) {
+            let message = "size of the decompressed archive in bytes is over the limit: more, at most 5000 allowed";
+            assert!(said.contains(message) && said.contains(name), "{said}");
+        }
+        assert!(within(&Limits::default(), &source)[1].is_empty());
+    }
+}
+
+#[test]
+fn a_statement_that_is_too_large_is_named() {
+    let (mut layout, subject) = one_image();
+    let attestation = put_attestation(&mut layout, &subject, Attestation::New, &BUILD);
+    layout.manifests = vec![subject, attestation];
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    let mut limits = Limits::default();
+    limits.statement_bytes = 100;
+    let [checked, inspected, rewritten] = within(&limits, &source);
+    assert!(checked.contains("is not read: its size in bytes is over the limit: "), "{checked}");
+    assert!(inspected.is_empty(), "{inspected}");
+    assert!(rewritten.contains("size in bytes is over the limit: "), "{rewritten}");
+}
+
+#[test]
+fn problems_beyond_the_limit_are_counted() {
+    let (mut layout, mut descriptor) = one_image();
+    descriptor["size"] = json!(1);
+    layout.manifests = vec![descriptor; 20];
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    let mut limits = Limits::default();
+    limits.problems = 3;
+    let [checked, inspected, _] = within(&limits, &source);
+    assert_eq!(checked.matches("size does not match: expected 1, ").count(), 3, "{checked}");
+    assert!(checked.contains("; 17 more"), "{checked}");
+    assert!(inspected.contains("size does not match"), "{inspected}");
 }
