@@ -53,17 +53,6 @@ impl RunContext {
         Self { pool, spools, limits: Limits::DEFAULT, progress: Arc::new(NoProgress) }
     }
 
-    /// The context that was given, or else one of the run's own: a thread for every CPU unless `jobs` says otherwise, and
-    /// temporary files beside what is written, or else where the system has them.
-    pub(crate) fn given_or_own(given: Option<&Self>, jobs: Option<usize>, beside: Option<&Path>) -> Result<Self> {
-        if let Some(given) = given {
-            return Ok(given.clone());
-        }
-        let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
-        let beside = beside.map(|path| temp_parent(path).to_owned());
-        Self::new(jobs.unwrap_or_else(cpus), beside.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir))
-    }
-
     /// The same context, with its progress reported to this.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
@@ -93,3 +82,43 @@ impl RunContext {
         self.spools.folder()
     }
 }
+
+/// How a builder is to run: in a context that it was given, or in one of its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunSettings {
+    pub jobs: Option<usize>,
+    pub context: Option<RunContext>,
+}
+
+impl RunSettings {
+    /// The context that was given, or else one of the run's own: a thread for every CPU unless `jobs` says otherwise, and
+    /// temporary files beside what is written, or else where the system has them.
+    pub fn context(&self, beside: Option<&Path>) -> Result<RunContext> {
+        if let Some(given) = &self.context {
+            return Ok(given.clone());
+        }
+        let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
+        let beside = beside.map(|path| temp_parent(path).to_owned());
+        let folder = beside.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir);
+        RunContext::new(self.jobs.unwrap_or_else(cpus), folder)
+    }
+}
+
+/// The setters that every builder has for its `run: RunSettings`.
+macro_rules! run_setters {
+    () => {
+        /// How many layers and chunks are worked on at a time; by default one for each CPU. A context that is given has
+        /// its own number.
+        pub fn jobs(mut self, jobs: usize) -> Self {
+            self.run.jobs = Some(jobs);
+            self
+        }
+
+        /// Works with the threads, temporary files and limits of this context.
+        pub fn with_context(mut self, context: &RunContext) -> Self {
+            self.run.context = Some(context.clone());
+            self
+        }
+    };
+}
+pub(crate) use run_setters;

@@ -3,7 +3,7 @@
 use crate::check::Options;
 use crate::check::check;
 use crate::check::report::{ArchiveTimes, Report};
-use crate::context::RunContext;
+use crate::context::{RunContext, RunSettings, run_setters};
 use crate::error::Result;
 use crate::image::Select;
 use crate::image::base::Base;
@@ -17,15 +17,14 @@ use crate::store::open::Source;
 #[must_use]
 pub struct Check {
     options: Options,
-    jobs: Option<usize>,
-    context: Option<RunContext>,
+    run: RunSettings,
 }
 
 impl Check {
     /// Checks against this epoch and rule.
     pub fn new(stamp: Stamp) -> Self {
         let (select, base, archive_times) = (Select::default(), Base::None, ArchiveTimes::Findings);
-        Self { options: Options { stamp, select, base, archive_times }, jobs: None, context: None }
+        Self { options: Options { stamp, select, base, archive_times }, run: RunSettings::default() }
     }
 
     /// Leaves out the times of the base image.
@@ -46,17 +45,7 @@ impl Check {
         self
     }
 
-    /// How many layers are read at a time; by default one for each CPU.
-    pub fn jobs(mut self, jobs: usize) -> Self {
-        self.jobs = Some(jobs);
-        self
-    }
-
-    /// Works with these threads and temporary files.
-    pub fn with_context(mut self, context: &RunContext) -> Self {
-        self.context = Some(context.clone());
-        self
-    }
+    run_setters!();
 
     /// Checks an image. What is wrong with it is in the report.
     ///
@@ -64,7 +53,7 @@ impl Check {
     ///
     /// If there is no image that could be looked at, or it can't be read.
     pub fn run(&self, location: &Location) -> Result<Report> {
-        let context = self.context()?;
+        let context = self.run.context(None)?;
         let source = Source::open(location, &context, &mut |_, _| {})?;
         self.look_at(&source, location.reference.as_deref(), &context)
     }
@@ -75,11 +64,7 @@ impl Check {
     ///
     /// As for [`run`](Self::run).
     pub fn run_on(&self, source: &Source, reference: Option<&str>) -> Result<Report> {
-        self.look_at(source, reference, &self.context()?)
-    }
-
-    fn context(&self) -> Result<RunContext> {
-        RunContext::given_or_own(self.context.as_ref(), self.jobs, None)
+        self.look_at(source, reference, &self.run.context(None)?)
     }
 
     fn look_at(&self, source: &Source, reference: Option<&str>, context: &RunContext) -> Result<Report> {

@@ -1,6 +1,6 @@
 //! The verb as a library has it.
 
-use crate::context::RunContext;
+use crate::context::{RunContext, RunSettings, run_setters};
 use crate::diff::filter::Filter;
 use crate::diff::{FileSink, Options, Report, diff};
 use crate::error::Result;
@@ -13,8 +13,7 @@ use crate::store::open::Source;
 #[must_use]
 pub struct Diff<'o> {
     options: Options<'o>,
-    jobs: Option<usize>,
-    context: Option<RunContext>,
+    run: RunSettings,
 }
 
 impl<'o> Diff<'o> {
@@ -47,17 +46,7 @@ impl<'o> Diff<'o> {
         self
     }
 
-    /// How many layers are read at a time; by default one for each CPU.
-    pub fn jobs(mut self, jobs: usize) -> Self {
-        self.jobs = Some(jobs);
-        self
-    }
-
-    /// Works with these threads and temporary files.
-    pub fn with_context(mut self, context: &RunContext) -> Self {
-        self.context = Some(context.clone());
-        self
-    }
+    run_setters!();
 
     /// Compares two images.
     ///
@@ -65,7 +54,7 @@ impl<'o> Diff<'o> {
     ///
     /// If one of them can't be read, or is not what its digests say.
     pub fn run(mut self, a: &Location, b: &Location) -> Result<Report> {
-        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
+        let context = self.run.context(None)?;
         self.options.references = [a.reference.clone(), b.reference.clone()];
         let open = |location| Source::open(location, &context, &mut |_, _| {});
         let (a, b) = (open(a)?, open(b)?);
@@ -79,7 +68,7 @@ impl<'o> Diff<'o> {
     ///
     /// As for [`run`](Self::run).
     pub fn run_on(mut self, sources: [&Source; 2], references: [Option<&str>; 2]) -> Result<Report> {
-        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, None)?;
+        let context = self.run.context(None)?;
         self.options.references = references.map(|reference| reference.map(str::to_owned));
         diff(sources, &self.options, &context)
     }

@@ -1,6 +1,6 @@
 //! The verb as a library has it.
 
-use crate::context::RunContext;
+use crate::context::{RunContext, RunSettings, run_setters};
 use crate::error::Result;
 use crate::inspect::report::Report;
 use crate::inspect::{Options, inspect};
@@ -13,8 +13,7 @@ use crate::store::open::Source;
 #[must_use]
 pub struct Inspect {
     options: Options,
-    jobs: Option<usize>,
-    context: Option<RunContext>,
+    run: RunSettings,
 }
 
 impl Inspect {
@@ -35,17 +34,7 @@ impl Inspect {
         self
     }
 
-    /// How many layers are read at a time; by default one for each CPU.
-    pub fn jobs(mut self, jobs: usize) -> Self {
-        self.jobs = Some(jobs);
-        self
-    }
-
-    /// Works with these threads and temporary files.
-    pub fn with_context(mut self, context: &RunContext) -> Self {
-        self.context = Some(context.clone());
-        self
-    }
+    run_setters!();
 
     /// Looks at an image. Everything that is read is verified.
     ///
@@ -53,7 +42,7 @@ impl Inspect {
     ///
     /// If the image can't be read, or is not what its digests say.
     pub fn run(&self, location: &Location) -> Result<Report> {
-        let context = self.context()?;
+        let context = self.run.context(None)?;
         let source = Source::open(location, &context, &mut |_, _| {})?;
         self.look_at(&source, location.reference.as_deref(), &context)
     }
@@ -64,11 +53,7 @@ impl Inspect {
     ///
     /// As for [`run`](Self::run).
     pub fn run_on(&self, source: &Source, reference: Option<&str>) -> Result<Report> {
-        self.look_at(source, reference, &self.context()?)
-    }
-
-    fn context(&self) -> Result<RunContext> {
-        RunContext::given_or_own(self.context.as_ref(), self.jobs, None)
+        self.look_at(source, reference, &self.run.context(None)?)
     }
 
     fn look_at(&self, source: &Source, reference: Option<&str>, context: &RunContext) -> Result<Report> {

@@ -1,6 +1,6 @@
 //! The verb as a library has it: from one location to another.
 
-use crate::context::RunContext;
+use crate::context::{RunContext, RunSettings, run_setters};
 use crate::error::{Error, Result};
 use crate::image::base::Base;
 use crate::media_type::Compression;
@@ -23,8 +23,7 @@ use crate::store::write::{self, Target};
 pub struct Rewrite {
     options: Options,
     force: bool,
-    jobs: Option<usize>,
-    context: Option<RunContext>,
+    run: RunSettings,
 }
 
 /// A new image that is not written yet.
@@ -41,7 +40,7 @@ pub struct Prepared {
 impl Rewrite {
     /// Rewrites with this epoch and rule.
     pub fn new(stamp: Stamp) -> Self {
-        Self { options: Options::new(stamp), force: false, jobs: None, context: None }
+        Self { options: Options::new(stamp), force: false, run: RunSettings::default() }
     }
 
     /// Encodes rewritten layers so, instead of as they were.
@@ -92,17 +91,7 @@ impl Rewrite {
         self
     }
 
-    /// How many layers and chunks are worked on at a time; by default one for each CPU. A context of its own has its own number.
-    pub fn jobs(mut self, jobs: usize) -> Self {
-        self.jobs = Some(jobs);
-        self
-    }
-
-    /// Works with these threads and temporary files.
-    pub fn with_context(mut self, context: &RunContext) -> Self {
-        self.context = Some(context.clone());
-        self
-    }
+    run_setters!();
 
     /// Rewrites an image, and writes the new one.
     ///
@@ -121,8 +110,7 @@ impl Rewrite {
     ///
     /// As for [`run`](Self::run).
     pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
-        let context =
-            RunContext::given_or_own(self.context.as_ref(), self.jobs, destination.and_then(Location::as_path))?;
+        let context = self.run.context(destination.and_then(Location::as_path))?;
         let options = self.options_of(location.reference.as_deref());
         let (source, speculative) = speculative::open(location, &options, &context)?;
         self.rewritten(source, speculative, options, destination, context)
@@ -140,7 +128,7 @@ impl Rewrite {
         destination: Option<&Location>,
     ) -> Result<Prepared> {
         let beside = destination.and_then(Location::as_path);
-        let context = RunContext::given_or_own(self.context.as_ref(), self.jobs, beside)?;
+        let context = self.run.context(beside)?;
         let options = self.options_of(reference);
         self.rewritten(source, SpeculativeLayers::default(), options, destination, context)
     }
