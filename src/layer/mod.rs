@@ -1,7 +1,7 @@
 //! The layer room: one layer's bytes, in and out.
 //!
 //! A layer is read as a blob of whatever compression (the `decode` room), verified against its digest, size and
-//! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`form1.rs`), and written to one of the
+//! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`encode/`), and written to one of the
 //! caller's new blobs. [`rewrite`] does all of it (`pipeline.rs`), [`scan()`] and [`verify_layer`] only read (`scan.rs`).
 //! The work of a whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A
 //! [`Cache`] (`cache`) may spare them chunks that an earlier run has compressed.

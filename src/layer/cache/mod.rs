@@ -1,6 +1,6 @@
 //! Compressed chunks kept between runs, by content.
 //!
-//! The chunks of a large file are a function of its content alone (`form1.rs`): when the same image is restamped with
+//! The chunks of a large file are a function of its content alone (`encode/`): when the same image is restamped with
 //! a new epoch, they are the same, and only headers and small files have to be compressed again. With the same epoch
 //! all chunks are the same, and nothing has to be compressed.
 //!
