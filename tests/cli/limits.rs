@@ -142,7 +142,7 @@ fn more_images_in_a_docker_archive_than_are_held_are_refused() {
         tar_files(&files, &BUILD)
     };
     for (images, layers, message) in [
-        (8_001, 1, "manifest.json: number of images is over the limit: 8001, at most 8000 allowed"),
+        (5_001, 1, "manifest.json: number of images is over the limit: 5001, at most 5000 allowed"),
         (251, 100, "manifest.json: number of layers of all images is over the limit: 25100, at most 25000 allowed"),
     ] {
         let dir = scratch();
@@ -167,8 +167,8 @@ fn more_documents_than_are_held_are_refused() {
         let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"n": number.to_string()}});
         layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap())
     };
-    layout.manifests = (0..8_001).map(index).collect();
-    refused(&layout, "number of documents is over the limit: more, at most 8000 allowed");
+    layout.manifests = (0..5_001).map(index).collect();
+    refused(&layout, "number of documents is over the limit: more, at most 5000 allowed");
 }
 
 #[test]
