@@ -26,7 +26,7 @@ const FOOTERS: [(u64, usize); 2] = [(51, 16), (47, 12)];
 type Fault<'a> = dyn FnMut(String) + 'a;
 
 /// Tells of each annotation that is not of this layer.
-pub(super) fn hold_against(
+pub(super) fn compare_annotations(
     annotations: &[(String, String)],
     extent: &Extent,
     content: &Content,

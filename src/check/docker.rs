@@ -104,8 +104,8 @@ impl Checker<'_> {
             }
             let is_left = digest.is_some_and(|digest| self.left.contains(&digest));
             let (work, claim) = if is_left { (Work::Hash, Claim::default()) } else { (Work::Scan, claim) };
-            let is_judged = !is_base && !is_foreign && !is_left;
-            self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);
+            let checks_times = !is_base && !is_foreign && !is_left;
+            self.layers.add(Named { name, place: own, extent, digest, work, checks_times }, claim);
         }
         self.sources(place, image, &of);
         Ok(())
@@ -132,7 +132,7 @@ impl Checker<'_> {
             let name = link.digest.to_string();
             let own = self.findings.place(What::Layer, &name, of);
             let digest = Some(link.digest);
-            let named = Named { name, place: own, extent, digest, work: Work::Scan, is_judged: false };
+            let named = Named { name, place: own, extent, digest, work: Work::Scan, checks_times: false };
             self.layers.add(named, Claim::default());
         }
     }

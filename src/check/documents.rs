@@ -54,7 +54,7 @@ impl Checker<'_> {
     /// Plans to read a blob of which nothing but its digest is known.
     fn hash(&mut self, digest: Digest, place: Arc<Place>, extent: &Extent) {
         let (name, extent) = (digest.to_string(), extent.clone());
-        let named = Named { name, place, extent, digest: Some(digest), work: Work::Hash, is_judged: false };
+        let named = Named { name, place, extent, digest: Some(digest), work: Work::Hash, checks_times: false };
         self.layers.add(named, Claim::default());
     }
 
@@ -259,8 +259,8 @@ impl Checker<'_> {
             self.left.insert(layer.digest);
             self.unchecked(place, layer, kind, format);
         }
-        let is_judged = is_part && kind.is_tar();
-        self.blob(place, own, layer, work, claim, is_judged)
+        let checks_times = is_part && kind.is_tar();
+        self.blob(place, own, layer, work, claim, checks_times)
     }
 
     /// Something in the place of a layer whose times are not compared with the epoch.
@@ -328,7 +328,7 @@ impl Checker<'_> {
         link: &Descriptor,
         work: Work,
         claim: Claim,
-        is_judged: bool,
+        checks_times: bool,
     ) -> Result<()> {
         let extent = match extent_of(self.set.source, link) {
             Ok(Some(extent)) => extent,
@@ -354,7 +354,7 @@ impl Checker<'_> {
             self.findings.fault(place, Kind::Size, &link.path.to_string(), text);
         }
         let (name, digest) = (link.digest.to_string(), Some(link.digest));
-        self.layers.add(Named { name, place: own, extent, digest, work, is_judged }, claim);
+        self.layers.add(Named { name, place: own, extent, digest, work, checks_times }, claim);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::report::{Finding, KEPT, Kind, Level, Place, Total, What};
+use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place, Total, What};
 use crate::digest::Digest;
 use crate::document::times::{Reading, TimeSite};
 use crate::error::Error;
@@ -83,7 +83,7 @@ impl Findings {
 
     pub fn push(&mut self, finding: Finding) {
         self.found.total.archive_times += u64::from(finding.is_archive_time());
-        let limit = if finding.kind == Kind::Time { KEPT } else { 2 * KEPT };
+        let limit = if finding.kind == Kind::Time { MAX_FINDINGS } else { 2 * MAX_FINDINGS };
         self.found.push_with(finding.level, finding.kind, limit, || finding);
     }
 
@@ -144,7 +144,7 @@ impl Findings {
     pub fn finish(mut self) -> (Vec<Finding>, Total) {
         let rank = |finding: &Finding| self.places.get(&finding.place.name).map_or(usize::MAX, |(rank, _)| *rank);
         self.found.list.sort_by_key(|finding| (rank(finding), finding.kind == Kind::Time));
-        self.found.trim(KEPT);
+        self.found.trim(MAX_FINDINGS);
         (self.found.list, self.found.total)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::annotations;
 use super::claim::{Claim, Content};
 use super::findings::{Findings, List};
-use super::report::{Finding, KEPT, Kind, Level, Place};
+use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place};
 use crate::blob::{Expected, Extent};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{self, Result, printable};
@@ -30,20 +30,20 @@ pub(super) enum Work {
 
 /// A blob to be read.
 #[derive(Debug)]
-struct Job {
+struct ScanTask {
     place: Arc<Place>,
     extent: Extent,
     digest: Option<Digest>,
     work: Work,
     claims: Vec<Claim>,
     /// Is it more than a base image's, so that its times count?
-    is_judged: bool,
+    checks_times: bool,
 }
 
 /// All blobs of a check, by their digest or, where that is not known, by their path.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
-    jobs: Vec<Job>,
+    jobs: Vec<ScanTask>,
     numbers: BTreeMap<String, usize>,
     contents: BTreeMap<String, Content>,
     /// Entries of all layers.
@@ -58,20 +58,20 @@ pub(super) struct Named {
     pub extent: Extent,
     pub digest: Option<Digest>,
     pub work: Work,
-    pub is_judged: bool,
+    pub checks_times: bool,
 }
 
 impl Layers {
     /// Plans to read a blob, and to hold it against a claim.
     pub fn add(&mut self, named: Named, claim: Claim) {
-        let Named { name, place, extent, digest, work, is_judged } = named;
+        let Named { name, place, extent, digest, work, checks_times } = named;
         let number = *self.numbers.entry(name).or_insert(self.jobs.len());
         if number == self.jobs.len() {
-            self.jobs.push(Job { place, extent, digest, work, claims: Vec::new(), is_judged });
+            self.jobs.push(ScanTask { place, extent, digest, work, claims: Vec::new(), checks_times });
         }
         if let Some(job) = self.jobs.get_mut(number) {
             job.work = job.work.max(work);
-            job.is_judged |= is_judged;
+            job.checks_times |= checks_times;
             // The same thing is often said by several tags of one image.
             let known = |old: &Claim| {
                 (old.diff_id, old.compression, old.named, &old.annotations)
@@ -100,7 +100,7 @@ impl Layers {
     /// Reads all of them. Only what keeps a blob from being read at all is an error.
     pub fn run(&mut self, stamp: Stamp, pool: &Pool, findings: &mut Findings) -> Result<()> {
         let done = Mutex::new(Done(self.jobs.iter().map(|_| None).collect()));
-        let jobs: Vec<(usize, &Job)> = self.jobs.iter().enumerate().collect();
+        let jobs: Vec<(usize, &ScanTask)> = self.jobs.iter().enumerate().collect();
         pool.each(&jobs, |&(number, job), batch| {
             let limit = lock(&done).room(number);
             let outcome = run_one(job, stamp, batch, limit)?;
@@ -133,7 +133,7 @@ impl Done {
         if let Some(place) = self.0.get_mut(number) {
             *place = Some(outcome);
         }
-        let mut room = KEPT;
+        let mut room = MAX_FINDINGS;
         for (list, _) in self.0.iter_mut().flatten() {
             list.trim(room);
             room = room.saturating_sub(list.list.len());
@@ -143,11 +143,11 @@ impl Done {
     /// How many findings of a job can still be of use.
     fn room(&self, number: usize) -> usize {
         let before = self.0.iter().take(number).flatten().map(|(list, _)| list.list.len());
-        KEPT.saturating_sub(before.sum())
+        MAX_FINDINGS.saturating_sub(before.sum())
     }
 }
 
-fn run_one(job: &Job, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome> {
+fn run_one(job: &ScanTask, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome> {
     let mut list = List::default();
     let result = match job.work {
         Work::Scan => scan_layer(job, stamp, pool, limit, &mut list),
@@ -166,7 +166,7 @@ fn run_one(job: &Job, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome
     };
     if let Some(content) = &content {
         for claim in &job.claims {
-            hold_against(job, claim, content, pool, &mut list)?;
+            verify_claim(job, claim, content, pool, &mut list)?;
         }
     }
     list.list.sort_by_key(|finding| finding.kind == Kind::Time);
@@ -174,36 +174,36 @@ fn run_one(job: &Job, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome
     Ok((list, content))
 }
 
-/// The diff_id is compared by [`hold_against`], since images may differ about it. Only where it is of another
+/// The diff_id is compared by [`verify_claim`], since images may differ about it. Only where it is of another
 /// algorithm than SHA-256 has the reader to know.
-fn expectation(job: &Job) -> LayerExpected {
+fn expectation(job: &ScanTask) -> LayerExpected {
     let other = job.claims.iter().filter_map(|claim| claim.diff_id).find(|id| id.algorithm() != Algorithm::Sha256);
     LayerExpected { digest: job.digest, size: None, diff_id: other }
 }
 
-fn hash(job: &Job) -> Result<()> {
+fn hash(job: &ScanTask) -> Result<()> {
     job.extent.verify(&Expected { digest: job.digest, size: None })
 }
 
 /// A blob in the place of a layer that is none, such as an in-toto statement.
-fn unpack(job: &Job, pool: &Pool) -> Result<Content> {
+fn unpack(job: &ScanTask, pool: &Pool) -> Result<Content> {
     let facts = verify_layer(&job.extent, &expectation(job), pool)?;
     let (diff_id, uncompressed_size) = (facts.diff_id, facts.uncompressed_size);
     Ok(Content { diff_id, uncompressed_size, compression: facts.compression, entries: 0 })
 }
 
-fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut List) -> Result<Option<Content>> {
+fn scan_layer(job: &ScanTask, stamp: Stamp, pool: &Pool, limit: usize, list: &mut List) -> Result<Option<Content>> {
     let mut toc = None;
     let facts = scan(&job.extent, &expectation(job), pool, &mut |event| {
-        if !job.is_judged {
+        if !job.checks_times {
             return Ok(());
         }
         match event {
             Event::Entry(entry) => {
                 toc = entry.is_toc().then(TocScanner::new);
-                judge(job, entry, stamp, limit, list);
+                check_times(job, entry, stamp, limit, list);
             }
-            Event::Global(entry) | Event::End(entry) => judge(job, entry, stamp, limit, list),
+            Event::Global(entry) | Event::End(entry) => check_times(job, entry, stamp, limit, list),
             Event::Content(bytes) => {
                 if let Some(toc) = &mut toc {
                     toc.push(bytes, &mut |time| toc_time(job, &time, stamp, limit, list));
@@ -214,7 +214,7 @@ fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut Lis
         Ok(())
     })?;
     let own = i64::from(facts.gzip_mtime.unwrap_or(0));
-    if job.is_judged && own != 0 && !stamp.accepts(Instant::from_seconds(own)) {
+    if job.checks_times && own != 0 && !stamp.accepts(Instant::from_seconds(own)) {
         let finding = Finding::new(&job.place, Kind::Time, Instant::from_seconds(own).to_string());
         let finding = finding.field("MTIME of the gzip header");
         // A layer in which nothing else is late keeps its blob, and so its digest.
@@ -225,7 +225,7 @@ fn scan_layer(job: &Job, stamp: Stamp, pool: &Pool, limit: usize, list: &mut Lis
     Ok(Some(Content { diff_id, uncompressed_size, compression, entries }))
 }
 
-fn judge(job: &Job, entry: &Entry, stamp: Stamp, limit: usize, list: &mut List) {
+fn check_times(job: &ScanTask, entry: &Entry, stamp: Stamp, limit: usize, list: &mut List) {
     let mut name: Option<Arc<str>> = None;
     for site in entry.times().filter(|site| !site.is_accepted(stamp)) {
         list.push_with(Level::Finding, Kind::Time, limit, || {
@@ -242,12 +242,12 @@ fn entry_name(entry: &Entry) -> Arc<str> {
     }
 }
 
-fn time(job: &Job, entry: Arc<str>, value: Option<Instant>) -> Finding {
+fn time(job: &ScanTask, entry: Arc<str>, value: Option<Instant>) -> Finding {
     let text = value.map(|value| value.to_string()).unwrap_or_default();
     Finding { entry: Some(entry), ..Finding::new(&job.place, Kind::Time, text) }
 }
 
-fn toc_time(job: &Job, found: &TocTime<'_>, stamp: Stamp, limit: usize, list: &mut List) {
+fn toc_time(job: &ScanTask, found: &TocTime<'_>, stamp: Stamp, limit: usize, list: &mut List) {
     if stamp.accepts(found.value) {
         return;
     }
@@ -275,7 +275,7 @@ fn field(field: Field) -> std::borrow::Cow<'static, str> {
 }
 
 /// Is a blob what a document says of it?
-fn hold_against(job: &Job, claim: &Claim, content: &Content, pool: &Pool, list: &mut List) -> Result<()> {
+fn verify_claim(job: &ScanTask, claim: &Claim, content: &Content, pool: &Pool, list: &mut List) -> Result<()> {
     let mut fault = |kind, text: String| list.push(Finding::new(&job.place, kind, text).field(claim.by.clone()));
     if let Some(diff_id) = claim.diff_id
         && diff_id.algorithm() == content.diff_id.algorithm()
@@ -295,7 +295,7 @@ fn hold_against(job: &Job, claim: &Claim, content: &Content, pool: &Pool, list: 
         let (declared, found) = (declared.name(), content.compression.name());
         fault(Kind::MediaType, format!("compression does not match: media type says {declared}, content is {found}"));
     }
-    annotations::hold_against(&claim.annotations, &job.extent, content, pool, &mut |text| {
+    annotations::compare_annotations(&claim.annotations, &job.extent, content, pool, &mut |text| {
         fault(Kind::Annotation, text);
     })
 }

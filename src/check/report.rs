@@ -15,7 +15,7 @@ use crate::store::location::Carrier;
 pub const SCHEMA: u32 = 1;
 
 /// Findings that are kept. More are only counted: each takes memory, and a layer can have any number of entries.
-pub const KEPT: usize = 100_000;
+pub const MAX_FINDINGS: usize = 100_000;
 
 /// Everything that a check found.
 #[derive(Debug, Serialize)]

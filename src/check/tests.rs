@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::findings::{Findings, List};
-use super::report::{Finding, KEPT, Kind, Level, Place, What};
+use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place, What};
 
 fn place(name: &str) -> Arc<Place> {
     Arc::new(Place { what: What::Layer, name: name.to_owned(), of: String::new() })
@@ -35,11 +35,11 @@ fn findings_come_in_the_order_of_their_places_and_end_at_the_limit() {
     let first = findings.place(What::Index, "index.json", "");
     let second = findings.place(What::Layer, "layer", "of an image");
     assert_eq!(findings.place(What::Blob, "layer", "named once more"), second);
-    findings.append(list(&second, KEPT, KEPT));
+    findings.append(list(&second, MAX_FINDINGS, MAX_FINDINGS));
     findings.fault(&second, Kind::Annotation, "", "stale");
     findings.fault(&first, Kind::Tag, "manifests[0]", "is there twice");
     let (found, total) = findings.finish();
-    assert_eq!((found.len(), total.findings, total.not_listed), (KEPT, KEPT as u64 + 2, 2));
+    assert_eq!((found.len(), total.findings, total.not_listed), (MAX_FINDINGS, MAX_FINDINGS as u64 + 2, 2));
     assert_eq!(
         [&found[0], &found[1], &found[2]].map(|finding| finding.kind),
         [Kind::Tag, Kind::Annotation, Kind::Time]

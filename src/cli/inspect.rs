@@ -11,7 +11,7 @@ use restamp::inspect::Inspect;
 use restamp::inspect::form::Form;
 use restamp::inspect::histogram::Histogram;
 use restamp::inspect::report::{
-    Attached, AttachedKind, Blob, Content, DocumentTime, Finding, Image, Layer, Report, Span,
+    Attached, AttachedKind, Blob, Content, DocumentTime, Finding, ImageReport, LayerReport, Report, Span,
 };
 
 use super::context::{self, RunOptions};
@@ -109,7 +109,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn image(&mut self, out: &mut dyn Write, image: &Image) -> io::Result<()> {
+    fn image(&mut self, out: &mut dyn Write, image: &ImageReport) -> io::Result<()> {
         let names: Vec<String> = image.names.iter().map(|name| safe(name)).collect();
         let names = if names.is_empty() { "untagged".to_owned() } else { names.join(", ") };
         writeln!(out, "\n{names}  {}", safe(&image.platform.to_string()))?;
@@ -154,7 +154,7 @@ fn times<'r>(out: &mut dyn Write, times: impl Iterator<Item = &'r DocumentTime>)
     }
 }
 
-fn size(layer: &Layer) -> String {
+fn size(layer: &LayerReport) -> String {
     let size = HumanBytes(layer.size);
     match (&layer.content, layer.blob) {
         (Some(content), _) if content.compression == Compression::None => format!("{size}, not compressed"),

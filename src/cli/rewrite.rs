@@ -12,7 +12,7 @@ use restamp::Platform;
 use restamp::error::{escaped, printable};
 use restamp::internals::temp_parent;
 use restamp::rewrite::Rewrite;
-use restamp::rewrite::report::{Action, Change, Layer, Report};
+use restamp::rewrite::report::{Action, Change, LayerChange, Report};
 use restamp::rewrite::{Attestations, Signatures};
 use restamp::{Location, Where};
 
@@ -314,7 +314,7 @@ fn summary(report: &Report, verbose: bool) {
     let stamped: u64 = report.layers.iter().filter_map(|layer| layer.stamped).sum();
     let layers = number(report.layers.len() as u64, "layer", "layers");
     let is_same = |change: &Change| change.old == change.new;
-    let is_kept = |layer: &Layer| is_same(&layer.diff_id) && layer.digest.as_ref().is_none_or(is_same);
+    let is_kept = |layer: &LayerChange| is_same(&layer.diff_id) && layer.digest.as_ref().is_none_or(is_same);
     if stamped == 0 && report.document_times + report.command_times == 0 && report.layers.iter().all(is_kept) {
         return line(format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were"));
     }

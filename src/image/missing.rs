@@ -6,8 +6,8 @@ use crate::error::{Error, printable};
 use crate::name::{familiar, tag_of};
 use crate::platform::Platform;
 
-/// So many images are named.
-const NAMED: usize = 20;
+/// At most this many images are named.
+const MAX_LISTED: usize = 20;
 
 /// No image has this name; the images have these.
 pub(crate) fn no_name<'n>(reference: &str, images: impl Iterator<Item = Vec<&'n str>>) -> Error {
@@ -46,9 +46,9 @@ fn short<'n>(names: &[&'n str]) -> Vec<&'n str> {
 }
 
 fn list(names: &[&str]) -> String {
-    let mut text = names.iter().take(NAMED).map(|name| printable(name.as_bytes())).collect::<Vec<_>>().join(", ");
-    if names.len() > NAMED {
-        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    let mut text = names.iter().take(MAX_LISTED).map(|name| printable(name.as_bytes())).collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_LISTED {
+        text.push_str(&format!(" and {} more", names.len() - MAX_LISTED));
     }
     text
 }

@@ -7,9 +7,9 @@ use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, fallback_tag_tar
 use crate::image::documents::{DocumentKind, Documents};
 use crate::image::selection::Selection;
 
-/// Who falls with whom.
+/// What is left out with what.
 #[derive(Default)]
-struct Ties {
+struct Dependents {
     /// What is about a digest, and what to call it.
     about: BTreeMap<Digest, Vec<(Digest, &'static str)>>,
     /// The indexes that list a digest, as often as they do.
@@ -18,26 +18,26 @@ struct Ties {
     left: BTreeMap<Digest, usize>,
 }
 
-impl Ties {
+impl Dependents {
     fn of(documents: &Documents) -> Self {
-        let mut ties = Self::default();
+        let mut dependents = Self::default();
         for (digest, node) in &documents.nodes {
             if let Some(subject) = documents.subject_of(digest) {
-                ties.about.entry(subject).or_default().push((*digest, "referrer"));
+                dependents.about.entry(subject).or_default().push((*digest, "referrer"));
             }
             if let DocumentKind::Index(index) = &node.body {
-                ties.left.insert(*digest, index.children.len());
+                dependents.left.insert(*digest, index.children.len());
                 for child in &index.children {
-                    ties.listed_in.entry(child.digest).or_default().push(*digest);
+                    dependents.listed_in.entry(child.digest).or_default().push(*digest);
                 }
             }
         }
         for child in documents.indexes().flatten() {
             if let Some(about) = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) {
-                ties.about.entry(about).or_default().push((child.digest, "attestation"));
+                dependents.about.entry(about).or_default().push((child.digest, "attestation"));
             }
         }
-        ties
+        dependents
     }
 
     /// The indexes that have lost the last of what they list with this.
@@ -61,16 +61,16 @@ impl Selection {
         if self.dropped.is_empty() && self.dropped_roots.is_empty() {
             return;
         }
-        let mut ties = Ties::of(documents);
+        let mut dependents = Dependents::of(documents);
         let mut pending: Vec<Digest> = self.dropped.iter().copied().collect();
         while let Some(gone) = pending.pop() {
-            for (digest, kind) in ties.about.get(&gone).into_iter().flatten() {
+            for (digest, kind) in dependents.about.get(&gone).into_iter().flatten() {
                 if self.dropped.insert(*digest) {
                     self.names.push(format!("{kind} {digest}"));
                     pending.push(*digest);
                 }
             }
-            for index in ties.emptied(&gone) {
+            for index in dependents.emptied(&gone) {
                 if self.dropped.insert(index) {
                     self.names.push(format!("index {index}, of which nothing is left"));
                     pending.push(index);

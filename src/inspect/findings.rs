@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::causes::{self, Cause, Class};
 use crate::error::printable;
 use crate::inspect::form::Form;
-use crate::inspect::report::{Attached, AttachedKind, Example, Finding, Image, Layer, Span};
+use crate::inspect::report::{Attached, AttachedKind, Example, Finding, ImageReport, LayerReport, Span};
 
 /// Places that are named of each cause.
 const EXAMPLES: usize = 3;
@@ -102,14 +102,14 @@ impl Findings {
     }
 
     /// Looks at all of it.
-    pub(super) fn image(&mut self, images: &[Image], layers: &[Layer], attached: &[Attached]) {
+    pub(super) fn image(&mut self, images: &[ImageReport], layers: &[LayerReport], attached: &[Attached]) {
         let spans = images.iter().flat_map(|image| [image.documents, image.files]).flatten();
         if let Some(span) = spans.reduce(Span::joined).filter(|span| span.first != span.last) {
             let what = format!("times from {} to {}", span.first, span.last);
             let count = images.len() as u64;
             self.add("times", Class::Time, what, "restamp rewrite makes them one", count, Vec::new());
         }
-        let place = |(number, layer): (usize, &Layer)| Example {
+        let place = |(number, layer): (usize, &LayerReport)| Example {
             layer: Some(number),
             place: layer.digest.unwrap_or(layer.diff_id).to_string(),
         };

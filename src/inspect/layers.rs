@@ -13,7 +13,7 @@ use crate::image::layers::LayerId;
 use crate::inspect::findings::{Findings, InLayer};
 use crate::inspect::form::{Form, form};
 use crate::inspect::histogram::Counter;
-use crate::inspect::report::{Blob, Content, Entries, Layer};
+use crate::inspect::report::{Blob, Content, Entries, LayerReport};
 use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
 use crate::media_type::{Compression, LayerKind};
 use crate::sync::lock;
@@ -22,7 +22,7 @@ use crate::tar::{Entry, Field};
 /// The layers of a run.
 pub(super) struct Layers<'s> {
     set: &'s ImageSet<'s>,
-    list: Vec<(Layer, Option<ReadTask>)>,
+    list: Vec<(LayerReport, Option<ReadTask>)>,
     /// By the layer, and the diff_id that it must have.
     known: BTreeMap<(LayerId, Digest), usize>,
     /// Blobs that are verified alone.
@@ -65,7 +65,7 @@ impl<'s> Layers<'s> {
         let task = extent.map(|extent| ReadTask { extent, expect, place: layer.name(), is_read });
         self.read.extend(task.as_ref().and_then(|task| task.expect.digest));
         let media_type = layer.media_type.as_ref().map(|media_type| media_type.to_string());
-        let report = Layer { digest: layer.digest, diff_id, media_type, size, blob, is_here, content: None };
+        let report = LayerReport { digest: layer.digest, diff_id, media_type, size, blob, is_here, content: None };
         let number = self.list.len();
         self.known.insert((id, diff_id), number);
         self.list.push((report, task));
@@ -96,12 +96,12 @@ impl<'s> Layers<'s> {
     }
 
     /// The layers as their descriptors have them.
-    pub(super) fn unread(self) -> Vec<Layer> {
+    pub(super) fn unread(self) -> Vec<LayerReport> {
         self.list.into_iter().map(|(layer, _)| layer).collect()
     }
 
     /// Reads all layers.
-    pub(super) fn read(self, pool: &Pool, findings: &mut Findings) -> Result<Vec<Layer>> {
+    pub(super) fn read(self, pool: &Pool, findings: &mut Findings) -> Result<Vec<LayerReport>> {
         let mut layers = Vec::new();
         let mut jobs = Vec::new();
         for (number, (layer, job)) in self.list.into_iter().enumerate() {

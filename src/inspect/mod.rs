@@ -29,7 +29,7 @@ use crate::store::location::NamedCarrier;
 use crate::store::open::Source;
 use findings::Findings;
 use layers::Layers;
-use report::{DocumentTime, Image, ImageLayer, Report, SCHEMA, Span, Time};
+use report::{DocumentTime, ImageLayer, ImageReport, Report, SCHEMA, Span, Time};
 
 /// What is to be looked at.
 #[derive(Debug, Clone, Default)]
@@ -83,8 +83,8 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
 }
 
 /// The images that are listed, and their layers.
-fn images(set: &ImageSet<'_>, layers: &mut Layers<'_>, findings: &mut Findings) -> Result<Vec<Image>> {
-    let mut images: Vec<Image> = Vec::new();
+fn images(set: &ImageSet<'_>, layers: &mut Layers<'_>, findings: &mut Findings) -> Result<Vec<ImageReport>> {
+    let mut images: Vec<ImageReport> = Vec::new();
     // Entries of manifest.json may share a config.
     let mut known: BTreeMap<Digest, usize> = BTreeMap::new();
     for found in set.images.iter().filter(|image| image.is_listed()) {
@@ -128,7 +128,7 @@ fn verify_others(set: &ImageSet<'_>, layers: &mut Layers<'_>) -> Result<()> {
 }
 
 /// What a config says.
-fn image(set: &ImageSet<'_>, found: &image::Image, findings: &mut Findings) -> Result<Image> {
+fn image(set: &ImageSet<'_>, found: &image::Image, findings: &mut Findings) -> Result<ImageReport> {
     let digest = found.config_digest;
     let config = set.documents.config_of(&digest, &found.config.bytes).map_err(|e| e.in_blob(digest))?;
     for step in config.history().iter().filter_map(|step| step.created_by.as_deref()) {
@@ -146,7 +146,7 @@ fn image(set: &ImageSet<'_>, found: &image::Image, findings: &mut Findings) -> R
             created: step.and_then(|step| step.created.clone()),
         }
     });
-    Ok(Image {
+    Ok(ImageReport {
         names: Vec::new(),
         platform: found.config.platform.clone(),
         manifest: found.manifest,

@@ -46,9 +46,9 @@ pub struct Report {
     /// The digest of `index.json`, where there is one.
     pub index: Option<Digest>,
     /// Every image, attestations and artifacts aside.
-    pub images: Vec<Image>,
+    pub images: Vec<ImageReport>,
     /// Every distinct layer, in the order in which the images have them.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerReport>,
     /// The times in indexes, `index.json` first.
     pub times: Vec<DocumentTime>,
     /// What hangs on the images.
@@ -61,7 +61,7 @@ pub struct Report {
 
 /// An image.
 #[derive(Debug, Clone, Serialize)]
-pub struct Image {
+pub struct ImageReport {
     /// Its names: tags, reference names.
     pub names: Vec<String>,
     /// What it runs on.
@@ -100,7 +100,7 @@ pub struct ImageLayer {
 
 /// A layer.
 #[derive(Debug, Serialize)]
-pub struct Layer {
+pub struct LayerReport {
     /// The blob, where it has a name of its own.
     pub digest: Option<Digest>,
     /// The uncompressed tar.

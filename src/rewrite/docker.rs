@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::image::archive::ArchiveImage;
 use crate::media_type::LayerType;
 use crate::name::is_name;
-use crate::rewrite::documents::{ImagePlan, Made, NewDocuments};
+use crate::rewrite::documents::{ImagePlan, NewDocuments, NewImageRefs};
 use crate::rewrite::export::{Entry, Exported};
 use crate::store::open::Docker;
 use crate::store::write::Content;
@@ -29,7 +29,7 @@ pub fn rewrite(documents: &mut NewDocuments<'_>, image: &ArchiveImage, plan: &Im
         documents.keep_layer(done);
         layers.push(done.digest);
     }
-    Ok(Entry { tags: image.entry.repo_tags.clone(), made: Made { config: config.digest, layers } })
+    Ok(Entry { tags: image.entry.repo_tags.clone(), made: NewImageRefs { config: config.digest, layers } })
 }
 
 /// `manifest.json` and `repositories` of an archive that has them, patched.

@@ -12,7 +12,7 @@ use crate::image::documents::ImageConfig;
 use crate::image::{Image, ImageSet};
 use crate::media_type::{Class, Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST, classify};
 use crate::name::{familiar, full_name, tag_of};
-use crate::rewrite::documents::{Made, NewDocuments};
+use crate::rewrite::documents::{NewDocuments, NewImageRefs};
 use crate::store::location::Carrier;
 use crate::store::write::Content;
 
@@ -29,7 +29,7 @@ pub struct Entry {
     /// Its names.
     pub tags: Vec<String>,
     /// What it consists of now.
-    pub made: Made,
+    pub made: NewImageRefs,
 }
 
 /// The images that indexes list, and their manifests.
@@ -99,7 +99,7 @@ pub fn archive_documents(documents: &mut NewDocuments<'_>) -> Result<Exported> {
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut taken = BTreeSet::new();
     for (found, manifest) in listed(documents.set) {
-        let Made { config, layers } = documents.made(&manifest)?.clone();
+        let NewImageRefs { config, layers } = documents.made(&manifest)?.clone();
         loadable(documents, found, &layers).map_err(|e| e.in_blob(manifest))?;
         let full: Vec<&str> =
             found.names.iter().filter(|name| tag_of(name).is_some()).map(|name| familiar(name)).collect();

@@ -39,7 +39,7 @@ pub struct Key {
 
 /// A layer that stays as it is, whose diff_id is verified.
 #[derive(Debug)]
-struct Proof {
+struct BaseCheck {
     extent: Extent,
     expect: LayerExpected,
     place: String,
@@ -48,21 +48,21 @@ struct Proof {
 /// What a thread takes up next.
 #[derive(Debug)]
 enum Task {
-    Encode(Key, Job),
-    Prove(Proof),
+    Encode(Key, EncodeTask),
+    VerifyBase(BaseCheck),
 }
 
 impl Task {
     fn len(&self) -> u64 {
         match self {
-            Self::Encode(_, Job { extent, .. }) | Self::Prove(Proof { extent, .. }) => extent.len(),
+            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(BaseCheck { extent, .. }) => extent.len(),
         }
     }
 }
 
 /// A layer that is to be encoded.
 #[derive(Debug)]
-struct Job {
+struct EncodeTask {
     extent: Extent,
     expect: LayerExpected,
     spec: EncodeOptions,
@@ -71,7 +71,7 @@ struct Job {
 
 /// What became of a layer.
 #[derive(Debug, Clone)]
-pub struct Done {
+pub struct LayerResult {
     /// Its new blob.
     pub digest: Digest,
     /// The size of that.
@@ -85,15 +85,15 @@ pub struct Done {
     /// Its bytes; none where the blob is not in the image.
     pub content: Option<Content>,
     /// For the report.
-    pub report: report::Layer,
+    pub report: report::LayerChange,
 }
 
 /// All layers of a run.
 #[derive(Debug, Default)]
 pub struct Layers {
-    jobs: BTreeMap<Key, Job>,
-    proofs: BTreeMap<Key, Proof>,
-    done: BTreeMap<Key, Done>,
+    jobs: BTreeMap<Key, EncodeTask>,
+    base_checks: BTreeMap<Key, BaseCheck>,
+    done: BTreeMap<Key, LayerResult>,
     /// Warnings for the user, each once.
     pub warnings: BTreeSet<String>,
 }
@@ -164,7 +164,7 @@ impl Layers {
         if digest != diff_id || layer::compression_of(extent)? != Compression::None {
             let key = Key { name: digest, work: Work::Keep, diff_id };
             let expect = LayerExpected { digest: Some(digest), size: Some(extent.len()), diff_id: Some(diff_id) };
-            self.proofs.insert(key, Proof { extent: extent.clone(), expect, place: digest.to_string() });
+            self.base_checks.insert(key, BaseCheck { extent: extent.clone(), expect, place: digest.to_string() });
         }
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Layers {
     ) -> Key {
         let key = Key { name: digest, work: Work::Keep, diff_id };
         let same = |digest| Change { old: digest, new: digest };
-        let report = report::Layer {
+        let report = report::LayerChange {
             action,
             digest: Some(same(digest)),
             diff_id: same(diff_id),
@@ -189,7 +189,7 @@ impl Layers {
             entries: None,
             stamped: None,
         };
-        let done = Done { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
+        let done = LayerResult { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
         self.done.insert(key, done);
         key
     }
@@ -212,14 +212,14 @@ impl Layers {
         let algorithm = layer.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
         let mut spec = speculative::spec(options, compression, algorithm)?;
         spec.diff_id_algorithm = diff_id.algorithm();
-        self.jobs.insert(key, Job { extent, expect, spec, place: layer.name() });
+        self.jobs.insert(key, EncodeTask { extent, expect, spec, place: layer.name() });
         Ok(key)
     }
 
     /// Bytes of all blobs that are to be read.
     pub fn total(&self) -> u64 {
-        let proofs = self.proofs.values().map(|proof| proof.extent.len());
-        self.jobs.values().map(|job| job.extent.len()).chain(proofs).fold(0, u64::saturating_add)
+        let base_checks = self.base_checks.values().map(|base_check| base_check.extent.len());
+        self.jobs.values().map(|job| job.extent.len()).chain(base_checks).fold(0, u64::saturating_add)
     }
 
     /// Does the work, several layers side by side.
@@ -237,20 +237,20 @@ impl Layers {
         }
         let jobs = std::mem::take(&mut self.jobs).into_iter().map(|(key, job)| Task::Encode(key, job));
         let mut queue: Vec<Task> =
-            jobs.chain(std::mem::take(&mut self.proofs).into_values().map(Task::Prove)).collect();
+            jobs.chain(std::mem::take(&mut self.base_checks).into_values().map(Task::VerifyBase)).collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
         let blobs = NewBlobs::new(|| spools.file());
         let done = pool.each(&queue, |task, batch| match task {
             Task::Encode(key, job) => Ok(Some((*key, run_one(job, batch, spools, &blobs)?))),
-            Task::Prove(proof) => prove(proof, batch).map(|()| None),
+            Task::VerifyBase(base_check) => verify_base(base_check, batch).map(|()| None),
         })?;
         self.done.extend(done.into_iter().flatten());
         Ok(())
     }
 
     /// What became of a layer that was planned, which must have had this diff_id.
-    pub fn done(&self, key: &Key, diff_id: Digest) -> Result<&Done> {
+    pub fn done(&self, key: &Key, diff_id: Digest) -> Result<&LayerResult> {
         let done = self.done.get(key).ok_or_else(|| Error::missing("rewritten layer").in_blob(key.name))?;
         if let Some(found) =
             done.old_diff_id.filter(|found| found.algorithm() == diff_id.algorithm() && *found != diff_id)
@@ -261,22 +261,24 @@ impl Layers {
     }
 
     /// Every layer, for the report.
-    pub fn reports(&self) -> Vec<report::Layer> {
+    pub fn reports(&self) -> Vec<report::LayerChange> {
         self.done.values().map(|done| done.report.clone()).collect()
     }
 }
 
-fn prove(proof: &Proof, pool: &Pool) -> Result<()> {
-    layer::verify_layer(&proof.extent, &proof.expect, pool).map(|_| ()).map_err(|e| e.in_blob(&proof.place))
+fn verify_base(base_check: &BaseCheck, pool: &Pool) -> Result<()> {
+    layer::verify_layer(&base_check.extent, &base_check.expect, pool)
+        .map(|_| ())
+        .map_err(|e| e.in_blob(&base_check.place))
 }
 
-fn run_one(job: &Job, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<Done> {
+fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<LayerResult> {
     let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
         .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
     Ok(finish(job, outcome))
 }
 
-fn finish(job: &Job, outcome: Outcome) -> Done {
+fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
     let (facts, written) = match outcome {
         Outcome::Unchanged(facts) => (facts, None),
         Outcome::Rewritten(facts, written) => (facts, Some(written)),
@@ -286,7 +288,7 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
         None => (facts.digest, facts.size, facts.diff_id, facts.compression),
     };
     let (digest, size, diff_id, compression) = done;
-    let report = report::Layer {
+    let report = report::LayerChange {
         action: if written.is_some() { Action::Rewritten } else { Action::Unchanged },
         digest: Some(Change { old: facts.digest, new: digest }),
         diff_id: Change { old: facts.diff_id, new: diff_id },
@@ -301,5 +303,5 @@ fn finish(job: &Job, outcome: Outcome) -> Done {
         None => Content::Source(job.extent.clone()),
     };
     let old_diff_id = Some(facts.diff_id);
-    Done { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report }
+    LayerResult { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report }
 }

@@ -24,7 +24,7 @@ pub struct Finished {
     /// In the order in which an archive has them.
     pub documents: Vec<(&'static str, Vec<u8>)>,
     /// For the report.
-    pub images: Vec<report::Image>,
+    pub images: Vec<report::ImageChange>,
     /// `index.json` before and after.
     pub index: Option<Change>,
     /// Warnings for the user.
@@ -82,9 +82,9 @@ pub fn finish(
     Ok(finished)
 }
 
-fn of_index(documents: &NewDocuments<'_>, found: &Image, manifest: Digest) -> Result<report::Image> {
+fn of_index(documents: &NewDocuments<'_>, found: &Image, manifest: Digest) -> Result<report::ImageChange> {
     let new = documents.made(&manifest)?.config;
-    Ok(report::Image {
+    Ok(report::ImageChange {
         names: found.names.clone(),
         platform: found.platform(),
         manifest: Some(Change { old: manifest, new: documents.new_digest(manifest) }),
@@ -93,8 +93,8 @@ fn of_index(documents: &NewDocuments<'_>, found: &Image, manifest: Digest) -> Re
     })
 }
 
-fn of_archive(image: &ArchiveImage, entry: &Entry) -> report::Image {
-    report::Image {
+fn of_archive(image: &ArchiveImage, entry: &Entry) -> report::ImageChange {
+    report::ImageChange {
         names: image.entry.repo_tags.clone(),
         platform: image.config.platform(),
         manifest: None,

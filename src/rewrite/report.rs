@@ -28,9 +28,9 @@ pub struct Report {
     /// What was written.
     pub destination: NamedCarrier,
     /// Every image, attestations and artifacts aside.
-    pub images: Vec<Image>,
+    pub images: Vec<ImageChange>,
     /// Every distinct layer.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerChange>,
     /// `index.json` before and after, as a digest: equal to that of every other build of the same content.
     pub index: Option<Change>,
     /// Timestamps in documents (configs, history, labels, annotations) that were changed.
@@ -69,7 +69,7 @@ pub struct Change {
 
 /// An image before and after.
 #[derive(Debug, Clone, Serialize)]
-pub struct Image {
+pub struct ImageChange {
     /// Its names: tags, reference names.
     pub names: Vec<String>,
     /// What it runs on.
@@ -100,7 +100,7 @@ pub enum Action {
 
 /// A layer before and after.
 #[derive(Debug, Clone, Serialize)]
-pub struct Layer {
+pub struct LayerChange {
     /// What became of it.
     pub action: Action,
     /// The blob.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::base::BasePrefix;
 use crate::image::documents::{Document, DocumentKind, ImageConfig, IndexDocument, ManifestDocument};
-use crate::rewrite::layers::{Done, Key, Layers};
+use crate::rewrite::layers::{Key, LayerResult, Layers};
 use crate::rewrite::options::{Options, Signatures};
 use crate::rewrite::order;
 use crate::spool::Spools;
@@ -40,7 +40,7 @@ pub struct ImagePlan {
 
 /// What an image consists of now.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub struct NewImageRefs {
     /// Its config.
     pub config: Digest,
     /// Its layers, lowest first.
@@ -92,7 +92,7 @@ pub struct NewDocuments<'a> {
     /// Statements that were read, and their sizes.
     statements: BTreeMap<Digest, u64>,
     configs: BTreeMap<ConfigKey, NewConfig>,
-    made: BTreeMap<Digest, Made>,
+    made: BTreeMap<Digest, NewImageRefs>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
     pub to_oci: bool,
@@ -174,7 +174,7 @@ impl<'a> NewDocuments<'a> {
 
     /// What the image of this manifest consists of now: of two images that had a blob in common, one may keep what the
     /// other has in a new form.
-    pub fn made(&self, manifest: &Digest) -> Result<&Made> {
+    pub fn made(&self, manifest: &Digest) -> Result<&NewImageRefs> {
         self.made.get(manifest).ok_or_else(|| Error::missing("rewritten image").in_blob(manifest))
     }
 
@@ -325,7 +325,7 @@ impl<'a> NewDocuments<'a> {
         if let Some(config) = config {
             let now = |(part, old): (&Part, &Descriptor)| part.digest().unwrap_or(old.digest);
             let layers = layers.iter().zip(&manifest.layers).map(now).collect();
-            self.made.insert(*digest, Made { config: config.digest, layers });
+            self.made.insert(*digest, NewImageRefs { config: config.digest, layers });
         }
         Ok(patched.bytes)
     }
@@ -368,7 +368,7 @@ impl<'a> NewDocuments<'a> {
     }
 
     /// Keeps the blob of a layer.
-    pub fn keep_layer(&mut self, done: &'a Done) {
+    pub fn keep_layer(&mut self, done: &'a LayerResult) {
         if let Some(content) = &done.content {
             self.blobs.entry(done.digest).or_insert_with(|| content.clone());
         }

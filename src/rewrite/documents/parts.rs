@@ -11,7 +11,7 @@ use crate::document::manifest::LayerEdit;
 use crate::error::{Error, Result};
 use crate::image::documents::{ManifestDocument, extent_of};
 use crate::media_type::LayerType;
-use crate::rewrite::layers::Done;
+use crate::rewrite::layers::LayerResult;
 use crate::store::write::Content;
 
 /// The largest layers, all together, that the descriptors of a manifest carry in `data`: registries take manifests of 4 MiB (distribution-spec, "Pushing
@@ -121,7 +121,7 @@ impl NewDocuments<'_> {
 }
 
 /// The new layer, where its descriptor carried the old one in `data` and it is small enough to be carried.
-fn data_of(descriptor: &Descriptor, done: &Done, room: u64) -> Result<Option<Vec<u8>>> {
+fn data_of(descriptor: &Descriptor, done: &LayerResult, room: u64) -> Result<Option<Vec<u8>>> {
     match &done.content {
         Some(Content::Spool(extent)) if descriptor.data.is_some() && extent.len() <= room => {
             extent.bytes(room).map(Some)
