@@ -68,7 +68,7 @@
 //!
 //! # Invariants
 //!
-//! **Nothing is serialised anew.** A tar entry or a JSON document that came with an image is patched where it stands.
+//! **Nothing is serialised again.** A tar entry or a JSON document that came with an image is patched in place.
 //! What is written from nothing is only what the output's carrier has and the input's did not.
 //!
 //! **Nothing is believed.** Every byte that is read is hashed and compared with the digest, the size and the diff_id

@@ -49,7 +49,7 @@ pub(crate) struct Layer {
 #[derive(Debug, Clone)]
 pub(crate) struct Attached {
     pub(crate) digest: Digest,
-    /// What tells it from others: its artifact type and the predicate types of its layers.
+    /// By what it is paired: its artifact type and the predicate types of its layers.
     pub(crate) kind: String,
     pub(crate) is_attestation: bool,
 }

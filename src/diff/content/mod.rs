@@ -1,7 +1,7 @@
 //! Two contents of one path: do only timestamps inside differ, and what in an archive differs?
 //!
 //! `fetch.rs` reads the files that differ a second time and hands their contents to [`compare_content`]. Compressed files
-//! are opened here, tars in `tar.rs`, zip and ar in `archive.rs`; `plain.rs` knows files that are no archives and have a
+//! are opened in `compressed.rs`, tars in `tar.rs`, zip and ar in `archive.rs`; `plain.rs` knows files that are no archives and have a
 //! timestamp in a known place; `preview.rs` shows what differs in anything else.
 //!
 //! Archives are opened to any depth within [`DEPTH_MAX`], [`EXPANDED_MAX`] and [`MEMBERS_MAX`]. What is beyond a limit
@@ -9,18 +9,17 @@
 //! apart from those that have no magic number.
 
 mod archive;
+mod compressed;
 pub(crate) mod fetch;
 mod plain;
 pub(crate) mod preview;
 mod tar;
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use crate::causes::Class;
 use crate::diff::model::{Role, Value};
 use crate::format::ar;
-use crate::stamp::Instant;
 
 /// Archives in archives are opened this deep.
 pub const DEPTH_MAX: usize = 8;
@@ -168,16 +167,7 @@ impl ContentDiff {
     fn open(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
         match (a, b) {
             ([0x1f, 0x8b, ..], [0x1f, 0x8b, ..]) => self.gzip(path, a, b, depth),
-            ([0x28, 0xb5, 0x2f, 0xfd, ..], [0x28, 0xb5, 0x2f, 0xfd, ..]) => {
-                let unpack = |bytes| {
-                    let mut decoder = zstd::stream::Decoder::new(std::io::Cursor::new(bytes)).ok()?;
-                    decoder.window_log_max(24).ok()?;
-                    Some(decoder)
-                };
-                let [x, y] = self.unpack_both(unpack(a), unpack(b))?;
-                self.compressed(path, &x, &y, depth, "zstd");
-                Ok(())
-            }
+            ([0x28, 0xb5, 0x2f, 0xfd, ..], [0x28, 0xb5, 0x2f, 0xfd, ..]) => self.zstd(path, a, b, depth),
             _ if is_tar(a) && is_tar(b) => self.tar(path, a, b, depth),
             _ if a.starts_with(ar::MAGIC) && b.starts_with(ar::MAGIC) => self.ar(path, a, b, depth),
             _ if archive::is_zip(a) && archive::is_zip(b) => self.zip(path, a, b, depth),
@@ -187,49 +177,6 @@ impl ContentDiff {
 
     fn push(&mut self, path: &[u8], class: Class, field: &'static str, values: [Option<Value>; 2]) {
         self.report(InnerDifference::new(path, class, field, values));
-    }
-
-    fn gzip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
-        let unpack = |bytes| Some(flate2::read::MultiGzDecoder::new(std::io::Cursor::new(bytes)));
-        let [x, y] = self.unpack_both(unpack(a), unpack(b))?;
-        let mtime = |bytes: &[u8]| bytes.get(4..8).and_then(|field| Some(u32::from_le_bytes(field.try_into().ok()?)));
-        let times = [mtime(a), mtime(b)];
-        if times[0] != times[1] {
-            let values = times.map(|time| time.map(|time| Value::Time(Instant::from_seconds(i64::from(time)))));
-            let inner = InnerDifference::new(path, Class::EmbeddedTime, "gzip MTIME", values);
-            self.report(inner.role(Role::GzipMtime));
-        }
-        if x == y && times[0] != times[1] && a.get(8..) == b.get(8..) {
-            return Ok(());
-        }
-        self.compressed(path, &x, &y, depth, "gzip");
-        Ok(())
-    }
-
-    /// What was in a compressed file.
-    fn compressed(&mut self, path: &[u8], x: &[u8], y: &[u8], depth: usize, name: &str) {
-        if x == y {
-            self.report(InnerDifference {
-                note: Some(format!("the same content, compressed by {name} in another way")),
-                ..InnerDifference::new(path, Class::Compression, "compression", [None, None])
-            });
-        } else {
-            self.compare(path, x, y, depth + 1);
-        }
-    }
-
-    fn unpack_both<R: Read>(&mut self, a: Option<R>, b: Option<R>) -> Result<[Vec<u8>; 2], NotOpened> {
-        let a = self.unpack(a.ok_or(NotOpened::Unreadable)?)?;
-        let b = self.unpack(b.ok_or(NotOpened::Unreadable)?)?;
-        Ok([a, b])
-    }
-
-    /// All of a stream, within what may still be unpacked.
-    fn unpack(&mut self, reader: impl Read) -> Result<Vec<u8>, NotOpened> {
-        let mut bytes = Vec::new();
-        reader.take(self.expanded + 1).read_to_end(&mut bytes).map_err(|_| NotOpened::Unreadable)?;
-        self.spend(bytes.len() as u64)?;
-        Ok(bytes)
     }
 
     fn spend(&mut self, bytes: u64) -> Result<(), NotOpened> {
