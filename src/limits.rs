@@ -35,7 +35,7 @@ pub struct Limits {
 impl Limits {
     /// What every source has unless it is given others.
     pub const DEFAULT: Self = Self {
-        documents: 5_000,
+        documents: 6_000,
         descriptors: 25_000,
         annotations: 100_000,
         document_bytes: 16 << 20,

@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::diff::packed;
 use crate::support::layer::Packing;
-use crate::support::layout::Layout;
+use crate::support::layout::{Files, Layout};
 use crate::support::tarball::{Entry, tar};
 use crate::support::{Build, hello, names, noise, scratch, write};
 use restamp::ErrorKind;
 use restamp::check::report::ArchiveTimes;
 use restamp::diff::{FileSink, Verdict};
-use restamp::{Check, Compression, Diff, Epoch, Inspect, Location, Progress, Rewrite, Rule, RunContext, Stamp};
+use restamp::{
+    BlobRef, BlobStore, Carrier, Check, Compression, Diff, Epoch, Extent, Inspect, Limits, Listing, Location, Progress,
+    Rewrite, Rule, RunContext, Source, Stamp,
+};
 
 fn stamp() -> Stamp {
     Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule: Rule::Set }
@@ -124,4 +127,59 @@ fn a_layer_that_changes_between_two_readings_is_an_error() {
     assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("b.tar") && text.contains("digest"), "{text}");
+}
+
+/// A store of one's own: files in memory.
+#[derive(Debug)]
+struct Memory(Files);
+
+impl BlobStore for Memory {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn document(&self, name: &str, limit: u64) -> restamp::Result<Option<Vec<u8>>> {
+        Ok(self.0.get(name).filter(|bytes| bytes.len() as u64 <= limit).cloned())
+    }
+
+    fn blob(&self, blob: BlobRef<'_>) -> restamp::Result<Option<Extent>> {
+        let path = match blob {
+            BlobRef::Digest(digest) => digest.path(),
+            BlobRef::Path(_) => return Ok(None),
+        };
+        Ok(self.0.get(&path).cloned().map(Extent::of_bytes))
+    }
+
+    fn listing(&self) -> &dyn Listing {
+        self
+    }
+}
+
+impl Listing for Memory {
+    fn files(&self) -> restamp::Result<Vec<String>> {
+        Ok(self.0.keys().cloned().collect())
+    }
+}
+
+#[test]
+fn a_store_of_ones_own_is_read_like_any_other() {
+    let dir = scratch();
+    let open = |build: Build| {
+        let files = crate::support::layout::read_tar(&archive(build));
+        Source::of(Box::new(Memory(files)), Limits::default()).unwrap()
+    };
+    let (first, second) = (open(Build::FIRST), open(Build::SECOND));
+    assert_eq!(Inspect::new().run_on(&first, None).unwrap().images.len(), 1);
+    assert!(!Check::new(stamp()).run_on(&first, Some("hello:1")).unwrap().is_clean());
+    let verdict = Diff::new().run_on([&first, &second], [None, None]).unwrap().verdict();
+    assert_eq!(verdict, Verdict::SameAfterRestamping);
+    let error = Inspect::new().run_on(&first, Some("nosuch")).unwrap_err().to_string();
+    assert!(error.starts_with("memory: no image is called nosuch"), "{error}");
+    // What comes out is what comes out of the same image in a file.
+    let outputs = ["memory.tar", "file.tar"].map(|name| Location::path(dir.path().join(name)));
+    Rewrite::new(stamp()).prepare_from(first, None, Some(&outputs[0])).unwrap().write().unwrap();
+    let file = Location::path(write(dir.path(), "in.tar", &archive(Build::FIRST)));
+    Rewrite::new(stamp()).run(&file, &Location { kind: Some(Carrier::Oci), ..outputs[1].clone() }).unwrap();
+    let files = outputs.map(|output| crate::support::layout::read(output.as_path().unwrap()));
+    assert!(files[0] == files[1]);
 }

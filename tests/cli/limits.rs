@@ -91,7 +91,7 @@ fn refused(layout: &Layout, message: &str) {
 #[test]
 fn more_descriptors_than_are_held_are_refused() {
     let (mut layout, descriptor) = one_image();
-    layout.manifests = vec![descriptor; 25_001];
+    layout.manifests = vec![descriptor; 26_001];
     refused(&layout, "number of descriptors is over the limit: 25001, at most 25000 allowed");
 }
 
@@ -142,7 +142,7 @@ fn more_images_in_a_docker_archive_than_are_held_are_refused() {
         tar_files(&files, &BUILD)
     };
     for (images, layers, message) in [
-        (5_001, 1, "manifest.json: number of images is over the limit: 5001, at most 5000 allowed"),
+        (6_001, 1, "manifest.json: number of images is over the limit: 6001, at most 6000 allowed"),
         (251, 100, "manifest.json: number of layers of all images is over the limit: 25100, at most 25000 allowed"),
     ] {
         let dir = scratch();
@@ -167,8 +167,8 @@ fn more_documents_than_are_held_are_refused() {
         let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"n": number.to_string()}});
         layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap())
     };
-    layout.manifests = (0..5_001).map(index).collect();
-    refused(&layout, "number of documents is over the limit: more, at most 5000 allowed");
+    layout.manifests = (0..6_001).map(index).collect();
+    refused(&layout, "number of documents is over the limit: more, at most 6000 allowed");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_compressed_archive_is_spooled_up_to_a_limit() {
         let mut limits = Limits::default();
         limits.spooled_bytes = 5_000;
         for said in within(&limits, &source) {
-            let message = "size of the decompressed archive in bytes is over the limit: more, at most 5000 allowed";
+            let message = "size of the decompressed archive in bytes is over the limit: more, at most 6000 allowed";
             assert!(said.contains(message) && said.contains(name), "{said}");
         }
         assert!(within(&Limits::default(), &source)[1].is_empty());

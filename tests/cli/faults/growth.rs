@@ -61,7 +61,7 @@ fn a_statement_is_rewritten_once_however_many_share_it() {
 fn fallback_tags_are_looked_up() {
     let mut layout = Layout::of(&hello(), &BUILD);
     let config = empty(&mut layout);
-    for number in 0..7_500 {
+    for number in 0..5_900 {
         let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [],
             "annotations": {"number": number.to_string()}});
         let mut descriptor = layout.put(OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap());
