@@ -46,7 +46,10 @@ impl Base {
         let mut set = ImageSet::load(source)?.sound().map_err(in_file)?;
         set.select(&Select { reference: location.reference.clone(), platform: None }).map_err(in_file)?;
         let mut found = Vec::new();
-        for image in &set.images {
+        // In an order that does not depend on that of the index.
+        let mut images: Vec<_> = set.images.iter().collect();
+        images.sort_by_key(|image| (image.manifest.is_none(), image.manifest));
+        for image in images {
             let history = Config::parse(&image.config.bytes).map_err(in_file)?.history().to_vec();
             found.push(BaseImage { platform: image.platform(), diff_ids: image.config.diff_ids.clone(), history });
         }

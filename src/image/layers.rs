@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::ImageSet;
 use super::documents::extent_of;
@@ -40,6 +41,8 @@ pub struct Layer {
     /// What it is.
     pub kind: LayerKind,
     place: Place,
+    /// Its bytes from `data`, once they were decoded.
+    data: OnceLock<Option<Extent>>,
 }
 
 /// Where its bytes are.
@@ -73,7 +76,8 @@ impl Layer {
 /// The identity of a layer. One that is described in two ways is two layers, each of which has to be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
-    Blob(Digest, LayerKind, u64),
+    /// With the size, and whether the descriptor carries the blob in `data`: only such a one may do without it.
+    Blob(Digest, LayerKind, u64, bool),
     File(Option<Digest>, (u64, u64), LayerKind),
 }
 
@@ -82,7 +86,7 @@ enum Key {
 pub(super) struct Gathered {
     pub layers: Vec<Layer>,
     known: BTreeMap<Key, LayerId>,
-    /// The first layer of each digest that a manifest names.
+    /// For each digest that a manifest names a layer: the first that is a tar, or else the first.
     by_digest: BTreeMap<Digest, LayerId>,
 }
 
@@ -90,22 +94,30 @@ impl Gathered {
     /// The layer that a descriptor names, of an image whose config has a diff_id for it.
     pub fn described(&mut self, manifest: Digest, number: usize, descriptor: &Descriptor) -> LayerId {
         let (digest, size, kind) = (descriptor.digest, descriptor.size, descriptor.layer_kind(true));
-        let id = self.get(Key::Blob(digest, kind, size), || Layer {
+        let id = self.get(Key::Blob(digest, kind, size, descriptor.data.is_some()), || Layer {
             digest: Some(digest),
             size: Some(size),
             media_type: Some(descriptor.media_type.clone()),
             kind,
             place: Place::Manifest(manifest, number),
+            data: OnceLock::new(),
         });
-        self.by_digest.entry(digest).or_insert(id);
+        let is_tar = |id: &LayerId| self.layers.get(id.0).is_some_and(|layer| layer.kind.is_tar());
+        let better = self.by_digest.get(&digest).is_none_or(|known| is_tar(&id) && !is_tar(known));
+        if better {
+            self.by_digest.insert(digest, id);
+        }
         id
     }
 
-    /// The layer that `manifest.json` names: that of a manifest, where there is one with this digest.
-    pub fn file(&mut self, file: &LayerFile) -> LayerId {
-        let described = file.digest.and_then(|digest| self.by_digest.get(&digest));
+    /// The layer that `manifest.json` names: that of a manifest, where there is one with this digest. `own` is the layer
+    /// that the manifest with the same config has in its place.
+    pub fn file(&mut self, file: &LayerFile, own: Option<LayerId>) -> LayerId {
+        let digest_of = |id: &LayerId| self.layers.get(id.0).and_then(|layer| layer.digest);
+        let own = own.filter(|id| file.digest.is_some() && digest_of(id) == file.digest);
+        let described = own.or_else(|| self.by_digest.get(&file.digest?).copied());
         if let Some(id) = described.filter(|_| file.kind != LayerKind::Foreign) {
-            return *id;
+            return id;
         }
         self.get(Key::File(file.digest, file.extent.place(), file.kind), || Layer {
             digest: file.digest,
@@ -113,6 +125,7 @@ impl Gathered {
             media_type: None,
             kind: file.kind,
             place: Place::File(file.extent.clone(), file.path.clone()),
+            data: OnceLock::new(),
         })
     }
 
@@ -141,8 +154,16 @@ impl ImageSet<'_> {
         match &layer.place {
             Place::File(extent, _) => Ok(Some(extent.clone())),
             Place::Manifest(manifest, number) => {
-                let descriptor = self.documents.manifest(manifest).and_then(|manifest| manifest.layers.get(*number));
-                descriptor.map_or(Ok(None), |descriptor| extent_of(self.source, descriptor))
+                let manifest = self.documents.manifest(manifest);
+                let Some(descriptor) = manifest.and_then(|manifest| manifest.layers.get(*number)) else { return Ok(None) };
+                if descriptor.data.is_none() {
+                    return self.source.blob(&descriptor.digest);
+                }
+                // Decoded once, however many images share the layer.
+                if layer.data.get().is_none() {
+                    let _ = layer.data.set(extent_of(self.source, descriptor)?);
+                }
+                Ok(layer.data.get().cloned().flatten())
             }
         }
     }

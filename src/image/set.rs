@@ -75,12 +75,17 @@ impl<'s> ImageSet<'s> {
     fn list(&mut self) -> Result<()> {
         let mut layers = Gathered::default();
         let mut images = images(&self.documents, &self.selection, &mut layers)?;
-        let known: BTreeSet<Digest> =
-            images.iter().filter(|image| image.is_listed()).map(|image| image.config_digest).collect();
+        // The first image with a config, and whether an index lists one.
+        let mut known: BTreeMap<Digest, (usize, bool)> = BTreeMap::new();
+        for (number, image) in images.iter().enumerate() {
+            known.entry(image.config_digest).or_insert((number, false)).1 |= image.is_listed();
+        }
         for (number, image) in self.archive.iter_mut().enumerate() {
-            let ids = image.files.iter().map(|file| layers.file(file));
+            let own = known.get(&image.id).and_then(|(number, _)| images.get(*number)).map(|image| &image.layers);
+            let own = |number: usize| own?.get(number).map(|(id, _)| *id);
+            let ids = image.files.iter().enumerate().map(|(number, file)| layers.file(file, own(number)));
             image.layers = ids.zip(image.config.diff_ids.iter().copied()).collect();
-            if !known.contains(&image.id) {
+            if !known.get(&image.id).is_some_and(|(_, is_listed)| *is_listed) {
                 images.push(Image {
                     names: image.entry.repo_tags.clone(),
                     manifest: None,
