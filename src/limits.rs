@@ -20,6 +20,8 @@ pub struct Limits {
     pub all_document_bytes: u64,
     /// Bytes of the names of all entries of an archive, and of what links point to.
     pub names: u64,
+    /// Names of all images together: a name of an index is one of each image in it.
+    pub image_names: usize,
     /// How deep indexes may be nested.
     pub nesting: usize,
     /// Entries of an archive.
@@ -41,6 +43,7 @@ impl Limits {
         document_bytes: 16 << 20,
         all_document_bytes: 32 << 20,
         names: 16 << 20,
+        image_names: 100_000,
         nesting: 64,
         archive_entries: 1 << 16,
         statement_bytes: 64 << 20,

@@ -84,13 +84,17 @@ impl<'s> View<'s> {
         for image in &set.archive {
             names.entry(image.id).or_default().extend(image.entry.repo_tags.iter().cloned());
         }
-        set.select(select).map_err(|e| e.in_file(source.name()))?;
-        let of_manifests = set.all_names();
+        set.select(select).and_then(|()| set.check_listed(select)).map_err(|e| e.in_file(source.name()))?;
+        let of_manifests = set.all_names().map_err(|e| e.in_file(source.name()))?;
         let mut images = Vec::new();
         let mut known = HashSet::new();
         for image in set.images.iter().filter(|image| image.is_listed()) {
             // Entries of manifest.json with one config are one image with several names.
             if image.archive_entry.is_some() && !known.insert(image.config_digest) {
+                continue;
+            }
+            // A place in manifest.json is that of one image, also where an index leads to others beside it.
+            if set.selection.asked_config().is_some_and(|config| config != image.config_digest) {
                 continue;
             }
             let mut image = load_image(&set, image).map_err(|e| e.in_file(source.name()))?;

@@ -131,12 +131,15 @@ type Ids = (Digest, Digest);
 struct Configs<'d> {
     documents: &'d Documents,
     known: BTreeMap<((u64, u64), Algorithm), (Ids, Option<Arc<ImageConfig>>)>,
+    /// How many configs only `manifest.json` leads to.
+    own: usize,
+    /// Bytes of all documents.
     held: u64,
 }
 
 impl<'d> Configs<'d> {
     fn new(documents: &'d Documents) -> Self {
-        Self { documents, known: BTreeMap::new(), held: 0 }
+        Self { documents, known: BTreeMap::new(), own: 0, held: documents.held_bytes() }
     }
 
     /// The digests of a config, and what it says.
@@ -159,8 +162,13 @@ impl<'d> Configs<'d> {
         }
         let bytes = extent.bytes(limits.document_bytes)?;
         self.held += bytes.len() as u64;
+        self.own += 1;
+        let documents = self.documents.nodes.len().saturating_add(self.own);
+        if documents > limits.documents {
+            return Err(Error::limit("number of documents", limits.documents as u64, documents));
+        }
         if self.held > limits.all_document_bytes {
-            return Err(Error::limit("size of all configs in bytes", limits.all_document_bytes, self.held));
+            return Err(Error::limit("size of all documents in bytes", limits.all_document_bytes, self.held));
         }
         let ids = (Digest::of(algorithm, &bytes), Digest::sha256(&bytes));
         let config = ImageConfig::parse(bytes).and_then(|config| config.ok_or_else(|| Error::missing("rootfs")));

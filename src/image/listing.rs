@@ -8,12 +8,26 @@ use super::documents::{DocumentKind, Documents};
 use super::selection::Selection;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
+use crate::error::{Error, Result};
 
 /// The configs of the images that indexes list and that stay.
-pub(super) fn configs(documents: &Documents, selection: &Selection) -> BTreeSet<Digest> {
-    let listed = listed(documents, selection);
+///
+/// # Errors
+///
+/// If they have more names than the limits allow.
+pub(super) fn configs(documents: &Documents, selection: &Selection) -> Result<BTreeSet<Digest>> {
+    let listed = listed(documents, selection, NamesOf::Roots)?;
     let manifests = listed.iter().filter_map(|listed| documents.manifest(&listed.digest));
-    manifests.filter_map(|manifest| Some(manifest.config.as_ref()?.digest)).collect()
+    Ok(manifests.filter_map(|manifest| Some(manifest.config.as_ref()?.digest)).collect())
+}
+
+/// Which names an image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NamesOf {
+    /// Those of the innermost descriptor that has any.
+    Images,
+    /// Those of the descriptors of `index.json`, where these have any.
+    Roots,
 }
 
 /// An image that `index.json` leads to.
@@ -42,13 +56,28 @@ struct Before {
 }
 
 /// The images that stay, each once, in the order of the indexes.
-pub(super) fn listed<'d>(documents: &'d Documents, selection: &Selection) -> Vec<Listed<'d>> {
+///
+/// # Errors
+///
+/// If they have more names than the limits allow.
+pub(super) fn listed<'d>(
+    documents: &'d Documents,
+    selection: &Selection,
+    names_of: NamesOf,
+) -> Result<Vec<Listed<'d>>> {
     let mut found: Vec<Listed<'d>> = Vec::new();
     let mut pending: Vec<Pending<'d>> = Vec::new();
     let names = |child: &'d Descriptor, inherited: &[&'d str]| -> Vec<&'d str> {
-        let own: Vec<&str> = child.names().collect();
+        let own: Vec<&str> = match names_of {
+            NamesOf::Roots if !inherited.is_empty() => Vec::new(),
+            _ => child.names().collect(),
+        };
         if own.is_empty() { inherited.to_vec() } else { own }
     };
+    // Names that were given to images, and documents that were visited for one.
+    let (mut given, mut visits) = (0, 0);
+    let limits = documents.limits();
+    let max = limits.image_names;
     let roots = documents.root.iter().flat_map(|root| root.children.iter().enumerate());
     for (number, descriptor) in roots.filter(|(number, _)| selection.keeps_root(*number)) {
         let link = Link { parent: None, number, digest: descriptor.digest };
@@ -61,6 +90,10 @@ pub(super) fn listed<'d>(documents: &'d Documents, selection: &Selection) -> Vec
     let mut passed: BTreeMap<Digest, BTreeSet<&str>> = BTreeMap::new();
     while let Some(next) = pending.pop() {
         let Pending { descriptor, link, before, names: mut own } = next;
+        visits += 1;
+        if given > max || visits > max.saturating_add(limits.descriptors) {
+            return Err(Error::limit("number of names of all images", max as u64, "more"));
+        }
         let kept = documents.nodes.get(&descriptor.digest).filter(|_| selection.keeps(&descriptor.digest));
         match kept.map(|node| &node.body) {
             Some(DocumentKind::Index(index)) => {
@@ -85,13 +118,14 @@ pub(super) fn listed<'d>(documents: &'d Documents, selection: &Selection) -> Vec
                 }
                 own.retain(|name| named.insert((place, *name)));
                 if let Some(listed) = found.get_mut(place) {
+                    given += own.len();
                     listed.names.append(&mut own);
                 }
             }
             _ => {}
         }
     }
-    found
+    Ok(found)
 }
 
 fn way(last: Link, mut before: Option<&Before>) -> Vec<Link> {

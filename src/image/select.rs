@@ -35,11 +35,16 @@ impl Selection {
     }
 
     /// Removes the images of `manifest.json` that are left out, and the names that were not asked for.
-    pub(super) fn of_archive(&mut self, documents: &Documents, select: &Select, images: &mut Vec<ArchiveImage>) {
+    pub(super) fn of_archive(
+        &mut self,
+        documents: &Documents,
+        select: &Select,
+        images: &mut Vec<ArchiveImage>,
+    ) -> Result<()> {
         self.entries_kept = images.iter().map(|image| self.keeps_entry(select, image)).collect();
         let mut keep = self.entries_kept.iter();
         let gone: Vec<ArchiveImage> = images.extract_if(.., |_| keep.next() == Some(&false)).collect();
-        let mut still_here = listing::configs(documents, self);
+        let mut still_here = listing::configs(documents, self)?;
         still_here.extend(images.iter().map(|image| image.id));
         // What a layout has under another name is not left out.
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
@@ -55,6 +60,7 @@ impl Selection {
                 .extend(gone.iter().map(|tag| format!("name {} of image {}", printable(tag.as_bytes()), image.id)));
             image.entry.repo_tags = kept;
         }
+        Ok(())
     }
 
     /// Chooses by reference and platform. In an archive that is a layout as well, either part may list what the other one

@@ -41,6 +41,14 @@ impl Selection {
         }
     }
 
+    /// The config of the image that was asked for by its place in `manifest.json`.
+    pub fn asked_config(&self) -> Option<Digest> {
+        match self.asked {
+            Some(ImageRef::Config(config)) => Some(config),
+            Some(ImageRef::Name(_) | ImageRef::Root(_)) | None => None,
+        }
+    }
+
     /// The IDs of the images of `manifest.json` that are left out.
     pub fn image_ids_gone(&self) -> &BTreeSet<Digest> {
         &self.image_ids_gone

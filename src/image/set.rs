@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::archive::ArchiveImage;
+use super::by_platform;
 use super::documents::{Capped, Documents};
 use super::layers::Gathered;
-use super::listing::{Listed, listed};
+use super::listing::{Listed, NamesOf, listed};
 use super::select::Select;
 use super::selection::Selection;
 use super::{Image, ImageSet};
@@ -57,8 +58,22 @@ impl<'s> ImageSet<'s> {
         self.selection = Selection::wanted(&self.documents, &self.archive, select)?;
         leave_out(self)?;
         self.selection.referrers(&self.documents);
-        self.selection.of_archive(&self.documents, select, &mut self.archive);
+        self.selection.of_archive(&self.documents, select, &mut self.archive)?;
         self.list()
+    }
+
+    /// Succeeds if a list of images has one that stays, or none was asked for.
+    ///
+    /// # Errors
+    ///
+    /// That there is none, and which there are.
+    pub fn check_listed(&self, select: &Select) -> Result<()> {
+        let is_asked = select.reference.is_some() || select.platform.is_some();
+        if !is_asked || self.images.iter().any(Image::is_listed) {
+            return Ok(());
+        }
+        let (reference, platform) = (select.reference.as_deref(), select.platform.as_ref());
+        Err(by_platform::nothing_left(&self.documents, &self.archive, reference, platform))
     }
 
     /// Does a document or blob stay?
@@ -66,10 +81,14 @@ impl<'s> ImageSet<'s> {
         self.selection.keeps(digest)
     }
 
-    /// The names of every manifest that an index leads to, of images that were left out as well.
-    pub fn all_names(&self) -> BTreeMap<Digest, Vec<&str>> {
-        let all = listed(&self.documents, &Selection::default());
-        all.into_iter().map(|listed| (listed.digest, listed.names)).collect()
+    /// The names that `index.json` gives every manifest that it leads to, of images that were left out as well.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than the limits allow.
+    pub fn all_names(&self) -> Result<BTreeMap<Digest, Vec<&str>>> {
+        let all = listed(&self.documents, &Selection::default(), NamesOf::Roots)?;
+        Ok(all.into_iter().map(|listed| (listed.digest, listed.names)).collect())
     }
 
     fn list(&mut self) -> Result<()> {
@@ -104,7 +123,7 @@ impl<'s> ImageSet<'s> {
 
 /// The images of documents: those that are listed, then those that only a subject leads to.
 fn images(documents: &Documents, selection: &Selection, layers: &mut Gathered) -> Result<Vec<Image>> {
-    let mut all = listed(documents, selection);
+    let mut all = listed(documents, selection, NamesOf::Images)?;
     let known: BTreeSet<Digest> = all.iter().map(|listed| listed.digest).collect();
     let others = documents.images().map(|(digest, _)| *digest).filter(|digest| selection.keeps(digest));
     let others = others.filter(|digest| !known.contains(digest));

@@ -25,6 +25,7 @@ use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
 use crate::image::data;
+use crate::limits::Limits;
 use crate::store::open::Source;
 use held::Held;
 
@@ -50,6 +51,7 @@ pub struct Documents {
     /// Where the configs are in their archive.
     config_places: BTreeMap<(u64, u64), Digest>,
     held: Held,
+    limits: Limits,
 }
 
 impl Documents {
@@ -66,6 +68,7 @@ impl Documents {
             other_configs: BTreeSet::new(),
             config_places: BTreeMap::new(),
             held: Held::new(limits),
+            limits: limits.clone(),
         }
     }
 
@@ -133,6 +136,16 @@ impl Documents {
     /// What a document refers to.
     pub fn subject_of(&self, digest: &Digest) -> Option<Digest> {
         self.nodes.get(digest)?.subject().map(|subject| subject.digest)
+    }
+
+    /// What they were loaded within.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How many bytes of documents are held.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held.bytes
     }
 
     /// The config in this part of an archive, if one was read from there.
