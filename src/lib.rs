@@ -58,8 +58,8 @@
 //! | question | place |
 //! |---|---|
 //! | Which fields of a tar header hold a time, "PAX mtime" among them? | `tar/times.rs`: `Field`, `TimeSite` |
-//! | Where are a blob's bytes compared with its digest and size? | `blob/verified.rs`: `Expected`, `VerifiedReader`; nowhere else |
-//! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind`; `image/layers.rs` asks once for each layer |
+//! | Where are a blob's bytes compared with its digest and size? | `blob/verified.rs`: `Expected`, `VerifiedReader` |
+//! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind::of`, the one rule that `image/layers.rs` and the verbs ask |
 //! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::plan` |
 //! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
 //! | Which labels and annotations hold a time? | `document/times.rs`: `TIME_KEYS` |
@@ -114,7 +114,7 @@ pub use context::{Progress, RunContext};
 pub use diff::Diff;
 pub use digest::Digest;
 pub use error::{Error, Kind as ErrorKind, Place, Result};
-pub use image::base::Base;
+pub use image::base::{Base, BaseImage};
 pub use inspect::Inspect;
 pub use layer::{Cache, FORM, Pool};
 pub use limits::Limits;

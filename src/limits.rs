@@ -3,8 +3,8 @@
 /// The limits of a source. What is beyond one is an error that names it; of problems and notes the rest is counted.
 ///
 /// The defaults are such that a process takes at most 64 MiB, and 8 MiB for each job: a document with its blobs takes up
-/// to 9 KB, an annotated descriptor 2.5 KB. [`RunContext::with_limits`](crate::RunContext::with_limits) sets others.
-/// [`document_bytes`](Self::document_bytes) and [`statement_bytes`](Self::statement_bytes) can only be lowered.
+/// to 9 KB, an annotated descriptor 2.5 KB. [`RunContext::with_limits`](crate::RunContext::with_limits) sets lower ones;
+/// only [`spooled_bytes`](Self::spooled_bytes), [`names`](Self::names) and [`image_names`](Self::image_names) can be raised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -34,6 +34,10 @@ use crate::error::{Error, Result};
 /// Bytes that are read or copied at a time.
 pub const CHUNK: usize = 256 << 10;
 
+/// The identity of an [`Extent`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ExtentId(usize, u64, u64);
+
 /// A range of bytes of a file, which any number of threads may read at the same time.
 #[derive(Clone)]
 pub struct Extent {
@@ -74,7 +78,7 @@ impl Extent {
     }
 
     /// All of a spool, as far as it will have been filled.
-    pub fn of_spool_writer(growing: Arc<SpoolWriter>) -> Self {
+    pub(crate) fn of_spool_writer(growing: Arc<SpoolWriter>) -> Self {
         Self { backing: Arc::new(Backing::SpoolWriter(growing)), start: 0, len: u64::MAX }
     }
 
@@ -103,9 +107,9 @@ impl Extent {
         self.len
     }
 
-    /// Where in its file it is: start and length. Two extents of one file with the same place are the same bytes.
-    pub fn place(&self) -> (u64, u64) {
-        (self.start, self.len)
+    /// What tells it from others while both are open: its file, and where in that it is.
+    pub(crate) fn id(&self) -> ExtentId {
+        ExtentId(Arc::as_ptr(&self.backing).addr(), self.start, self.len)
     }
 
     /// Has it no bytes at all?
@@ -173,7 +177,7 @@ impl Extent {
     /// # Errors
     ///
     /// A mismatch of size or digest, or a failure to read; the place of the blob is not in it.
-    pub fn verify(&self, expected: &Expected) -> Result<()> {
+    pub(crate) fn verify(&self, expected: &Expected) -> Result<()> {
         expected.check_size(self.len)?;
         if expected.digest.is_some() {
             self.verified_reader(*expected)?.drain()?;
@@ -186,7 +190,7 @@ impl Extent {
     /// # Errors
     ///
     /// The file can't be opened.
-    pub fn verified_reader(&self, expected: Expected) -> Result<VerifiedReader<ExtentReader>> {
+    pub(crate) fn verified_reader(&self, expected: Expected) -> Result<VerifiedReader<ExtentReader>> {
         Ok(VerifiedReader::new(self.reader()?, expected))
     }
 
@@ -204,7 +208,7 @@ impl Extent {
     /// # Errors
     ///
     /// They can't be read.
-    pub fn digest(&self, algorithm: Algorithm) -> Result<Digest> {
+    pub(crate) fn digest(&self, algorithm: Algorithm) -> Result<Digest> {
         let mut hasher = Hasher::new(algorithm);
         self.for_each_chunk(|chunk| {
             hasher.update(chunk);

@@ -48,7 +48,7 @@ impl Checker<'_> {
                 }
             }
         }
-        self.source_times(&place, documents.manifest.as_deref().unwrap_or_default());
+        self.source_times(&place, documents.manifest.as_deref().unwrap_or_default())?;
         self.views_of_tags(&tags);
         self.v1_files(&base_files)?;
         if let Some(bytes) = &documents.repositories {
@@ -112,11 +112,12 @@ impl Checker<'_> {
     }
 
     /// What `LayerSources` says of when layers were made, of the images that were asked for.
-    fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) {
-        let Ok(archive) = Archive::parse(manifest) else { return };
+    fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) -> Result<()> {
+        let archive = Archive::parse_within(manifest, self.set.source.limits()).map_err(|e| e.in_blob("manifest.json"))?;
         let is_wanted = |number: usize| self.set.selection.entries_kept().get(number) != Some(&false);
         let times = archive.times(&is_wanted);
         self.findings.times(place, times, self.options.stamp);
+        Ok(())
     }
 
     /// The blobs that `LayerSources` names are read, where they are here.

@@ -54,7 +54,7 @@ impl Check {
     /// If there is no image that could be looked at, or it can't be read.
     pub fn run(&self, location: &Location) -> Result<Report> {
         let context = self.run.context(None)?;
-        let source = Source::open(location, &context, &mut |_, _| {})?;
+        let source = Source::open(location, &context)?;
         self.look_at(&source, location.reference.as_deref(), &context)
     }
 

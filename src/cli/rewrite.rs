@@ -260,6 +260,10 @@ fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
         if source.place == Where::Stdio {
             bail!("--in-place needs a SOURCE that is a file or directory");
         }
+        let metadata = source.as_path().and_then(|path| std::fs::metadata(path).ok());
+        if metadata.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            bail!("{source}: --in-place needs a SOURCE that is a file or directory");
+        }
         return Ok(Location { reference: None, ..source.clone() });
     }
     let location: Location = match &arguments.destination {

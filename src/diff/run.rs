@@ -56,7 +56,7 @@ impl<'o> Diff<'o> {
     pub fn run(mut self, a: &Location, b: &Location) -> Result<Report> {
         let context = self.run.context(None)?;
         self.options.references = [a.reference.clone(), b.reference.clone()];
-        let open = |location| Source::open(location, &context, &mut |_, _| {});
+        let open = |location| Source::open(location, &context);
         let (a, b) = (open(a)?, open(b)?);
         diff([&a, &b], &self.options, &context)
     }

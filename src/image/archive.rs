@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::blob::Extent;
+use crate::blob::{Extent, ExtentId};
 use crate::digest::{Algorithm, Digest};
 use crate::document::descriptor::Descriptor;
 use crate::document::docker::{Archive, ArchiveEntry};
@@ -130,7 +130,7 @@ type Ids = (Digest, Digest);
 /// Configs that were read, by their place in the archive: each is read and held once, however many entries name it.
 struct Configs<'d> {
     documents: &'d Documents,
-    known: BTreeMap<((u64, u64), Algorithm), (Ids, Option<Arc<ImageConfig>>)>,
+    known: BTreeMap<(ExtentId, Algorithm), (Ids, Option<Arc<ImageConfig>>)>,
     /// How many configs only `manifest.json` leads to.
     own: usize,
     /// Bytes of all documents.
@@ -149,7 +149,7 @@ impl<'d> Configs<'d> {
         algorithm: Algorithm,
         limits: &Limits,
     ) -> Result<(Ids, Result<Arc<ImageConfig>>)> {
-        let key = (extent.place(), algorithm);
+        let key = (extent.id(), algorithm);
         if let Some((ids, config)) = self.known.get(&key) {
             let unread = || Error::refused("it can't be read, as an entry before this one says");
             return Ok((*ids, config.clone().ok_or_else(unread)));

@@ -41,7 +41,7 @@ impl Base {
     ///
     /// If it can't be read, or there is none of that name.
     pub fn read(location: &Location, context: &RunContext) -> Result<Self> {
-        let source = &Source::open(location, context, &mut |_, _| {})?;
+        let source = &Source::open(location, context)?;
         let in_file = |e: Error| e.in_file(source.name());
         let mut set = ImageSet::load(source)?.sound().map_err(in_file)?;
         set.select(&Select { reference: location.reference.clone(), platform: None }).map_err(in_file)?;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::ImageSet;
 use super::documents::extent_of;
-use crate::blob::Extent;
+use crate::blob::{Extent, ExtentId};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::error::Result;
@@ -78,7 +78,7 @@ impl Layer {
 enum Key {
     /// With the size, and whether the descriptor carries the blob in `data`: only such a one may do without it.
     Blob(Digest, LayerKind, u64, bool),
-    File(Option<Digest>, (u64, u64), LayerKind),
+    File(Option<Digest>, ExtentId, LayerKind),
 }
 
 /// Layers while they are gathered.
@@ -119,7 +119,7 @@ impl Gathered {
         if let Some(id) = described.filter(|_| file.kind != LayerKind::Foreign) {
             return id;
         }
-        self.get(Key::File(file.digest, file.extent.place(), file.kind), || Layer {
+        self.get(Key::File(file.digest, file.extent.id(), file.kind), || Layer {
             digest: file.digest,
             size: None,
             media_type: None,

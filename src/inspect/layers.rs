@@ -23,8 +23,10 @@ use crate::tar::{Entry, Field};
 pub(super) struct Layers<'s> {
     set: &'s ImageSet<'s>,
     list: Vec<(LayerReport, Option<ReadTask>)>,
-    /// By the layer, and the diff_id that it must have.
-    known: BTreeMap<(LayerId, Digest), usize>,
+    /// By the blob's digest, or by the diff_id where the blob has no name; and by the diff_id that it must have.
+    known: BTreeMap<(Digest, Digest), usize>,
+    /// Layers with a diff_id that they must have: each is verified once.
+    seen: BTreeSet<(LayerId, Digest)>,
     /// Blobs that are verified alone.
     others: Vec<ReadTask>,
     /// The digests of all blobs that are read.
@@ -42,15 +44,18 @@ struct ReadTask {
 
 impl<'s> Layers<'s> {
     pub(super) fn new(set: &'s ImageSet<'s>) -> Self {
-        Self { set, list: Vec::new(), known: BTreeMap::new(), others: Vec::new(), read: BTreeSet::new() }
+        Self { set, list: Vec::new(), known: BTreeMap::new(), seen: BTreeSet::new(), others: Vec::new(), read: BTreeSet::new() }
     }
 
     /// Adds a layer of an image whose config gives it this diff_id; its number.
     pub(super) fn add(&mut self, id: LayerId, diff_id: Digest) -> Result<usize> {
-        if let Some(known) = self.known.get(&(id, diff_id)) {
-            return Ok(*known);
-        }
         let layer = self.set.layer(id);
+        let key = (layer.digest.unwrap_or(diff_id), diff_id);
+        if let Some(known) = self.known.get(&key).copied() {
+            self.verify_layer(id, diff_id)?;
+            return Ok(known);
+        }
+        self.seen.insert((id, diff_id));
         let extent = self.set.extent(layer)?;
         let is_here = extent.is_some();
         let (blob, is_read) = match layer.kind {
@@ -67,9 +72,22 @@ impl<'s> Layers<'s> {
         let media_type = layer.media_type.as_ref().map(|media_type| media_type.to_string());
         let report = LayerReport { digest: layer.digest, diff_id, media_type, size, blob, is_here, content: None };
         let number = self.list.len();
-        self.known.insert((id, diff_id), number);
+        self.known.insert(key, number);
         self.list.push((report, task));
         Ok(number)
+    }
+
+    /// Adds a layer that is only verified, such as another file of a layer that is read already.
+    pub(super) fn verify_layer(&mut self, id: LayerId, diff_id: Digest) -> Result<()> {
+        if !self.seen.insert((id, diff_id)) {
+            return Ok(());
+        }
+        let layer = self.set.layer(id);
+        let Some(extent) = self.set.extent(layer)? else { return Ok(()) };
+        let diff_id = layer.has_diff_id().then_some(diff_id);
+        let expect = LayerExpected { digest: layer.digest, size: layer.size, diff_id };
+        self.others.push(ReadTask { extent, expect, place: layer.name(), is_read: false });
+        Ok(())
     }
 
     /// Adds a blob of which nothing but its digest and size is of interest, unless it is read anyway.

@@ -124,6 +124,10 @@ fn verify_others(set: &ImageSet<'_>, layers: &mut Layers<'_>) -> Result<()> {
     for (digest, extent) in set.documents.named_by_unknown(set.source, |digest| set.keeps(digest))? {
         layers.verify_extent(digest, extent);
     }
+    // Files that manifest.json names for an image that an index lists as well.
+    for (id, diff_id) in set.archive.iter().flat_map(|image| &image.layers) {
+        layers.verify_layer(*id, *diff_id)?;
+    }
     Ok(())
 }
 

@@ -43,7 +43,7 @@ impl Inspect {
     /// If the image can't be read, or is not what its digests say.
     pub fn run(&self, location: &Location) -> Result<Report> {
         let context = self.run.context(None)?;
-        let source = Source::open(location, &context, &mut |_, _| {})?;
+        let source = Source::open(location, &context)?;
         self.look_at(&source, location.reference.as_deref(), &context)
     }
 

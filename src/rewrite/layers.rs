@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::blob::{Expected, Extent, NewBlobs};
+use crate::blob::{Expected, Extent, ExtentId, NewBlobs};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
@@ -31,6 +31,8 @@ enum Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     name: Digest,
+    /// The file, where no digest names the blob: another file of that diff_id has to be verified as well.
+    file: Option<ExtentId>,
     work: Work,
     /// Images that give one layer different diff_ids can't all be right: each claim is verified on its own, and where
     /// the layer is not read, each image keeps its claim.
@@ -162,7 +164,7 @@ impl Layers {
     /// are copied, which is enough only where they are not compressed and both digests are the same.
     fn verify_kept(&mut self, digest: Digest, extent: &Extent, diff_id: Digest) -> Result<()> {
         if digest != diff_id || layer::compression_of(extent)? != Compression::None {
-            let key = Key { name: digest, work: Work::Keep, diff_id };
+            let key = Key { name: digest, file: None, work: Work::Keep, diff_id };
             let expect = LayerExpected { digest: Some(digest), size: Some(extent.len()), diff_id: Some(diff_id) };
             self.base_checks.insert(key, BaseCheck { extent: extent.clone(), expect, place: digest.to_string() });
         }
@@ -177,7 +179,7 @@ impl Layers {
         diff_id: Digest,
         content: Option<Content>,
     ) -> Key {
-        let key = Key { name: digest, work: Work::Keep, diff_id };
+        let key = Key { name: digest, file: None, work: Work::Keep, diff_id };
         let same = |digest| Change { old: digest, new: digest };
         let report = report::LayerChange {
             action,
@@ -204,7 +206,8 @@ impl Layers {
     ) -> Result<Key> {
         let compression = options.compression.unwrap_or(as_it_was);
         let name = layer.digest.unwrap_or(diff_id);
-        let key = Key { name, work: Work::Encode(compression), diff_id };
+        let file = layer.digest.is_none().then(|| extent.id());
+        let key = Key { name, file, work: Work::Encode(compression), diff_id };
         if self.jobs.contains_key(&key) {
             return Ok(key);
         }
@@ -262,7 +265,10 @@ impl Layers {
 
     /// Every layer, for the report.
     pub fn reports(&self) -> Vec<report::LayerChange> {
-        self.done.values().map(|done| done.report.clone()).collect()
+        // Files of one content are one layer.
+        let mut seen = BTreeSet::new();
+        let distinct = self.done.iter().filter(|(key, _)| seen.insert((key.name, key.work, key.diff_id)));
+        distinct.map(|(_, done)| done.report.clone()).collect()
     }
 }
 

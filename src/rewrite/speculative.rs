@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::blob::{Extent, NewBlobs};
+use crate::blob::{Extent, ExtentId, NewBlobs};
 use crate::context::RunContext;
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
@@ -26,7 +26,7 @@ use crate::sync::{lock, start};
 /// What became of files that were taken for layers.
 #[derive(Debug, Default)]
 pub struct SpeculativeLayers {
-    done: BTreeMap<(u64, u64), (EncodeOptions, Outcome)>,
+    done: BTreeMap<ExtentId, (EncodeOptions, Outcome)>,
 }
 
 /// Opens an image; from standard input, its layers are worked on as they arrive.
@@ -38,7 +38,7 @@ pub fn open(location: &Location, options: &Options, context: &RunContext) -> Res
         matches!(options.base, Base::None) && options.select.reference.is_none() && options.select.platform.is_none();
     let is_useful = location.place == Where::Stdio && is_all;
     if !is_useful {
-        return Ok((Source::open(location, context, &mut |_, _| {})?, SpeculativeLayers::default()));
+        return Ok((Source::open(location, context)?, SpeculativeLayers::default()));
     }
     let (sender, receiver) = unbounded::<(String, Extent)>();
     let pool = &context.pool.batch();
@@ -49,7 +49,7 @@ pub fn open(location: &Location, options: &Options, context: &RunContext) -> Res
             // Where there can be no threads, layers are worked on when they all are here.
             let _ = start(scope, "layer", || work(&receiver, options, pool, &blobs, &done));
         }
-        let opened = Source::open(location, context, &mut |name, extent| offer(&sender, name, extent));
+        let opened = Source::open_with(location, context, &mut |name, extent| offer(&sender, name, extent));
         if opened.is_err() {
             pool.cancel();
         }
@@ -72,11 +72,11 @@ fn work(
     options: &Options,
     pool: &Pool,
     blobs: &NewBlobs<'_>,
-    done: &Mutex<BTreeMap<(u64, u64), (EncodeOptions, Outcome)>>,
+    done: &Mutex<BTreeMap<ExtentId, (EncodeOptions, Outcome)>>,
 ) {
     while let Ok((name, extent)) = receiver.recv() {
         if let Ok(Some(result)) = try_layer(&name, &extent, options, pool, blobs) {
-            lock(done).insert(extent.place(), result);
+            lock(done).insert(extent.id(), result);
         }
     }
 }
@@ -121,7 +121,7 @@ impl SpeculativeLayers {
         expect: &LayerExpected,
         spec: &EncodeOptions,
     ) -> Option<Result<Outcome>> {
-        let (done, outcome) = self.done.remove(&extent.place())?;
+        let (done, outcome) = self.done.remove(&extent.id())?;
         if done != *spec {
             return None;
         }

@@ -75,6 +75,7 @@ impl Spools {
     /// # Errors
     ///
     /// It can't be made.
+    #[doc(hidden)]
     pub fn output_file(&self, target: &Path) -> Result<Output> {
         let folder = folder_of(target);
         let failed = |e| Error::io("cannot make an output file", e).in_file(folder.display());
@@ -102,6 +103,7 @@ impl Spools {
     /// # Errors
     ///
     /// It can't be made.
+    #[doc(hidden)]
     pub fn output_folder(&self, target: &Path) -> Result<Output> {
         let folder = temp_parent(target);
         self.named(|| {

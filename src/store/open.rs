@@ -41,12 +41,17 @@ pub struct Docker {
 }
 
 impl Source {
-    /// Opens what a location names. `on_entry` is called for each file of an archive.
+    /// Opens what a location names.
     ///
     /// # Errors
     ///
     /// If there is no image, or it can't be read.
-    pub fn open(location: &Location, context: &RunContext, on_entry: &mut OnEntry<'_>) -> Result<Self> {
+    pub fn open(location: &Location, context: &RunContext) -> Result<Self> {
+        Self::open_with(location, context, &mut |_, _| {})
+    }
+
+    /// The same. `on_entry` is called for each file of an archive.
+    pub(crate) fn open_with(location: &Location, context: &RunContext, on_entry: &mut OnEntry<'_>) -> Result<Self> {
         let name = match &location.place {
             Where::Stdio => "standard input".to_owned(),
             Where::Path(path) => path.display().to_string(),
@@ -164,7 +169,7 @@ impl Source {
     }
 
     /// The documents of `docker save`.
-    pub fn docker(&self) -> Option<&Docker> {
+    pub(crate) fn docker(&self) -> Option<&Docker> {
         self.docker.as_ref()
     }
 

@@ -1,6 +1,6 @@
 //! Which layers of two images have to be read, and what distinguishes layers from each other.
 
-use crate::blob::Extent;
+use crate::blob::{Extent, ExtentId};
 use crate::diff::pair::align::align;
 use crate::diff::view::{Image, Layer};
 use crate::digest::Digest;
@@ -65,11 +65,11 @@ pub(crate) fn expected(layer: &Layer) -> LayerExpected {
 
 /// What distinguishes a layer from others: its blob and its diff_id. An image's diff_id alone is a claim: another blob that is said to have
 /// it is read and verified as well.
-pub(crate) type LayerKey = (Digest, Option<Digest>, Option<(u64, u64)>);
+pub(crate) type LayerKey = (Digest, Option<Digest>, Option<ExtentId>);
 
 /// The key of a layer.
 pub(crate) fn layer_key(layer: &Layer) -> LayerKey {
-    let place = layer.extent.as_ref().filter(|_| layer.digest.is_none()).map(Extent::place);
+    let place = layer.extent.as_ref().filter(|_| layer.digest.is_none()).map(Extent::id);
     (layer.diff_id, layer.digest, place)
 }
 

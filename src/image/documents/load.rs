@@ -253,7 +253,7 @@ impl Documents {
                 let config = Arc::new(config);
                 self.configs.insert(link.digest, Arc::clone(&config));
                 if source.listing().is_archive() {
-                    self.config_places.insert(extent.place(), link.digest);
+                    self.config_places.insert(extent.id(), link.digest);
                 }
                 Ok(Some(config))
             }

@@ -18,7 +18,7 @@ pub use unknown::UnknownDocument;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::blob::{Expected, Extent};
+use crate::blob::{Expected, Extent, ExtentId};
 use crate::digest::Digest;
 use crate::document::commands::OldTimes;
 use crate::document::config::Config;
@@ -49,7 +49,7 @@ pub struct Documents {
     /// Configs that are none of an image, each read once; with whether it has no media type.
     other_configs: BTreeSet<(Digest, bool)>,
     /// Where the configs are in their archive.
-    config_places: BTreeMap<(u64, u64), Digest>,
+    config_places: BTreeMap<ExtentId, Digest>,
     held: Held,
     limits: Limits,
 }
@@ -150,7 +150,7 @@ impl Documents {
 
     /// The config in this part of an archive, if one was read from there.
     pub(super) fn config_at(&self, extent: &Extent) -> Option<Arc<ImageConfig>> {
-        self.configs.get(self.config_places.get(&extent.place())?).cloned()
+        self.configs.get(self.config_places.get(&extent.id())?).cloned()
     }
 
     /// An error if of all that `index.json` leads to, and that stays, nothing is in the image.

@@ -1,4 +1,4 @@
-//! NewDocuments from the bottom up: config, manifest, index, each with the digests of what it names.
+//! Documents from the bottom up: config, manifest, index, each with the digests of what it names.
 //!
 //! [`order`] says which comes first where they name each other across the tree.
 

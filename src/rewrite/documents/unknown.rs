@@ -1,4 +1,4 @@
-//! NewDocuments of types that are not understood: they stay, and all that they name stays with them.
+//! Documents of types that are not understood: they stay, and all that they name stays with them.
 
 use super::NewDocuments;
 use crate::digest::Digest;
