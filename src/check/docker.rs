@@ -113,7 +113,8 @@ impl Checker<'_> {
 
     /// What `LayerSources` says of when layers were made, of the images that were asked for.
     fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) -> Result<()> {
-        let archive = Archive::parse_within(manifest, self.set.source.limits()).map_err(|e| e.in_blob("manifest.json"))?;
+        let archive =
+            Archive::parse_within(manifest, self.set.source.limits()).map_err(|e| e.in_blob("manifest.json"))?;
         let is_wanted = |number: usize| self.set.selection.entries_kept().get(number) != Some(&false);
         let times = archive.times(&is_wanted);
         self.findings.times(place, times, self.options.stamp);

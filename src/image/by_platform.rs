@@ -8,9 +8,9 @@ use crate::document::descriptor;
 use crate::error::Error;
 use crate::image::archive::ArchiveImage;
 use crate::image::documents::{DocumentKind, Documents, ManifestDocument};
-use crate::image::selection::Selection;
 use crate::image::listing::{self, NamesOf};
 use crate::image::missing;
+use crate::image::selection::Selection;
 use crate::platform::Platform;
 
 impl Selection {
@@ -75,10 +75,11 @@ pub(super) fn nothing_left(
 ) -> Error {
     let all = Selection::default();
     let listed: BTreeMap<Digest, Platform> = listed(documents).collect();
-    let of_graph = listing::listed(documents, &all, NamesOf::Images).unwrap_or_default().into_iter().filter_map(|image| {
-        let own = || documents.manifest(&image.digest).map(ManifestDocument::platform);
-        Some((listed.get(&image.digest).cloned().or_else(own)?, image.names))
-    });
+    let of_graph =
+        listing::listed(documents, &all, NamesOf::Images).unwrap_or_default().into_iter().filter_map(|image| {
+            let own = || documents.manifest(&image.digest).map(ManifestDocument::platform);
+            Some((listed.get(&image.digest).cloned().or_else(own)?, image.names))
+        });
     let known = listing::configs(documents, &all).unwrap_or_default();
     let only = docker.iter().filter(|image| !known.contains(&image.id));
     let of_docker = only

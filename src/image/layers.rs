@@ -155,7 +155,9 @@ impl ImageSet<'_> {
             Place::File(extent, _) => Ok(Some(extent.clone())),
             Place::Manifest(manifest, number) => {
                 let manifest = self.documents.manifest(manifest);
-                let Some(descriptor) = manifest.and_then(|manifest| manifest.layers.get(*number)) else { return Ok(None) };
+                let Some(descriptor) = manifest.and_then(|manifest| manifest.layers.get(*number)) else {
+                    return Ok(None);
+                };
                 if descriptor.data.is_none() {
                     return self.source.blob(&descriptor.digest);
                 }

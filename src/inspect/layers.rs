@@ -44,7 +44,14 @@ struct ReadTask {
 
 impl<'s> Layers<'s> {
     pub(super) fn new(set: &'s ImageSet<'s>) -> Self {
-        Self { set, list: Vec::new(), known: BTreeMap::new(), seen: BTreeSet::new(), others: Vec::new(), read: BTreeSet::new() }
+        Self {
+            set,
+            list: Vec::new(),
+            known: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            others: Vec::new(),
+            read: BTreeSet::new(),
+        }
     }
 
     /// Adds a layer of an image whose config gives it this diff_id; its number.

@@ -89,9 +89,9 @@ fn of_tags() {
 
 #[test]
 fn of_tags_of_an_index() {
-    grows_as_it_should("tags of an index of a hundred images", |count, side| {
+    grows_as_it_should("tags of an index of two dozen images", |count, side| {
         let (mut layout, shared) = (Layout::default(), layer("x"));
-        let images: Vec<Value> = (0..100)
+        let images: Vec<Value> = (0..24)
             .map(|number| layout.put_image(&image(vec![shared.clone()], &format!("{number}{side}")), &BUILD))
             .collect();
         let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": images});

@@ -2,6 +2,7 @@
 
 mod all_clear;
 mod archives;
+mod both_lists;
 mod cache;
 mod causes;
 mod chosen;
