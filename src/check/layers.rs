@@ -99,7 +99,7 @@ impl Layers {
 
     /// Reads all of them. Only what keeps a blob from being read at all is an error.
     pub fn run(&mut self, stamp: Stamp, pool: &Pool, findings: &mut Findings) -> Result<()> {
-        let done = Mutex::new(Done(self.jobs.iter().map(|_| None).collect()));
+        let done = Mutex::new(Done::new(self.jobs.len()));
         let jobs: Vec<(usize, &ScanTask)> = self.jobs.iter().enumerate().collect();
         pool.each(&jobs, |&(number, job), batch| {
             let limit = lock(&done).room(number);
@@ -107,10 +107,10 @@ impl Layers {
             lock(&done).put(number, outcome);
             Ok(())
         })?;
-        let Done(done) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Done { outcomes, .. } = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         let names: BTreeMap<usize, String> =
             self.numbers.iter().map(|(name, number)| (*number, name.clone())).collect();
-        for (number, outcome) in done.into_iter().enumerate() {
+        for (number, outcome) in outcomes.into_iter().enumerate() {
             let Some((list, content)) = outcome else { continue };
             findings.append(list);
             if let (Some(content), Some(name)) = (content, names.get(&number)) {
@@ -126,24 +126,47 @@ type Outcome = (List, Option<Content>);
 
 /// Which jobs are done. Findings are kept for the first layers first, whichever of them ends first: which ones are
 /// listed must not depend on the number of threads.
-struct Done(Vec<Option<Outcome>>);
+struct Done {
+    outcomes: Vec<Option<Outcome>>,
+    /// The lengths of the lists that are not empty, by the numbers of their jobs, up to the one that fills the room:
+    /// at most [`MAX_FINDINGS`]. Those after it keep only their faults, whatever else is put.
+    lengths: BTreeMap<usize, usize>,
+    /// The sum of these lengths.
+    listed: usize,
+}
 
 impl Done {
+    fn new(count: usize) -> Self {
+        Self { outcomes: (0..count).map(|_| None).collect(), lengths: BTreeMap::new(), listed: 0 }
+    }
+
     fn put(&mut self, number: usize, outcome: Outcome) {
-        if let Some(place) = self.0.get_mut(number) {
+        let length = outcome.0.list.len();
+        if let Some(place) = self.outcomes.get_mut(number) {
             *place = Some(outcome);
         }
-        let mut room = MAX_FINDINGS;
-        for (list, _) in self.0.iter_mut().flatten() {
+        if length == 0 {
+            return;
+        }
+        let mut room = self.room(number);
+        let mut rest = self.lengths.split_off(&number);
+        self.listed -= rest.values().sum::<usize>();
+        rest.insert(number, length);
+        for number in rest.into_keys() {
+            let Some((list, _)) = self.outcomes.get_mut(number).and_then(Option::as_mut) else { continue };
             list.trim(room);
+            if room > 0 {
+                self.lengths.insert(number, list.list.len());
+                self.listed += list.list.len();
+            }
             room = room.saturating_sub(list.list.len());
         }
     }
 
-    /// How many findings of a job can still be of use.
+    /// How many findings of a job can still be of use. Jobs end nearly in their order, so that few are after it.
     fn room(&self, number: usize) -> usize {
-        let before = self.0.iter().take(number).flatten().map(|(list, _)| list.list.len());
-        MAX_FINDINGS.saturating_sub(before.sum())
+        let after: usize = self.lengths.range(number..).map(|(_, length)| *length).sum();
+        MAX_FINDINGS.saturating_sub(self.listed - after)
     }
 }
 
