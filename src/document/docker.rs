@@ -118,7 +118,8 @@ impl<'a> Archive<'a> {
         for (number, (entry, edit)) in root.elements().zip(entries).enumerate() {
             let Some(edit) = edit else { continue };
             if let (Some(field), Some(tags)) = (entry.get("RepoTags"), &edit.tags) {
-                let is_kept = |tag: Value<'_>| tag.as_str().is_none_or(|tag| tags.iter().any(|kept| *kept == tag));
+                let tags: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+                let is_kept = |tag: Value<'_>| tag.as_str().is_none_or(|tag| tags.contains(tag.as_ref()));
                 let keep: Vec<bool> = field.elements().map(is_kept).collect();
                 patch.edits.retain_elements(field, &keep);
             }

@@ -1,6 +1,6 @@
 //! What only an archive of `docker save` has: `manifest.json` and `repositories`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::descriptor::DescriptorEdit;
@@ -8,7 +8,7 @@ use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositori
 use crate::error::Result;
 use crate::image::archive::ArchiveImage;
 use crate::media_type::LayerType;
-use crate::name::is_name;
+use crate::name::familiar;
 use crate::rewrite::documents::{ImagePlan, NewDocuments, NewImageRefs};
 use crate::rewrite::export::{Entry, Exported};
 use crate::store::open::Docker;
@@ -56,15 +56,17 @@ pub fn documents(
     exported.documents.push(("manifest.json", patched.bytes));
     if let Some(bytes) = &old.repositories {
         let repositories = Repositories::parse(bytes).map_err(|e| e.in_blob("repositories"))?;
+        // Backwards, so that the first entry of a name is the one that counts.
+        let names = entries.iter().rev().flat_map(|entry| entry.tags.iter().map(move |tag| (familiar(tag), entry)));
+        let by_name: BTreeMap<&str, &Entry> = names.collect();
+        let listed: BTreeSet<&str> =
+            archive.entries().iter().flat_map(|entry| &entry.repo_tags).map(|tag| familiar(tag)).collect();
         let mut ids = BTreeMap::new();
         for (name, tag, id) in repositories.tags() {
             let full = format!("{name}:{tag}");
-            let is_listed = |tags: &[String]| tags.iter().any(|listed| is_name(listed, &full));
-            if let Some(entry) = entries.iter().find(|entry| is_listed(&entry.tags)) {
+            if let Some(entry) = by_name.get(familiar(&full)) {
                 ids.insert((name, tag), entry.made.layers.last().unwrap_or(&entry.made.config).hex());
-            } else if set.selection.keeps_name(&full)
-                && !archive.entries().iter().any(|entry| is_listed(&entry.repo_tags))
-            {
+            } else if set.selection.keeps_name(&full) && !listed.contains(familiar(&full)) {
                 // `manifest.json` does not list it, so its new ID is not known.
                 ids.insert((name, tag), id);
             }
