@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::layers::{Layers, Named, Work};
 use super::report::{Kind, Place, What};
 use crate::digest::{Algorithm, Digest};
-use crate::document::descriptor::IMAGE_NAME;
+use crate::document::descriptor::{Descriptor, IMAGE_NAME};
 use crate::document::docker::{Archive, Repositories};
 use crate::document::json::{element_path, member_path};
 use crate::document::v1::V1;
@@ -144,10 +144,17 @@ impl Checker<'_> {
         let tags: BTreeMap<&str, &ArchiveImage> = tags.iter().map(|(tag, image)| (familiar(tag), *image)).collect();
         let Some(root) = &self.set.documents.root else { return };
         let place = self.findings.place(What::Index, "index.json", "");
-        for (number, child) in root.children.iter().enumerate() {
-            let Some(image) = child.annotation(IMAGE_NAME).and_then(|name| tags.get(familiar(name))) else { continue };
-            let below = configs_below(&self.set.documents, child.digest);
-            if self.set.selection.keeps_root(number) && !below.is_empty() && !below.contains(&image.id) {
+        let image_of = |child: &Descriptor| Some(*tags.get(familiar(child.annotation(IMAGE_NAME)?))?);
+        let named: Vec<(usize, &Descriptor, &ArchiveImage)> = root
+            .children
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| self.set.selection.keeps_root(*number))
+            .filter_map(|(number, child)| Some((number, child, image_of(child)?)))
+            .collect();
+        let others = other_images(&self.set.documents, &named);
+        for (number, child, image) in named {
+            if others.contains(&number) {
                 let text = format!("manifest.json has another image of that name, {}", image.id);
                 let field = member_path(&member_path(&child.path.to_string(), "annotations"), IMAGE_NAME);
                 self.findings.fault(&place, Kind::Views, &field, text);
@@ -247,20 +254,41 @@ fn configs(documents: &Documents) -> BTreeSet<Digest> {
     documents.images().filter_map(|(_, manifest)| Some(manifest.config.as_ref()?.digest)).collect()
 }
 
-fn configs_below(documents: &Documents, digest: Digest) -> BTreeSet<Digest> {
-    let (mut found, mut seen, mut pending) = (BTreeSet::new(), BTreeSet::new(), vec![digest]);
-    while let Some(digest) = pending.pop() {
-        match documents.nodes.get(&digest).map(|node| &node.body) {
-            Some(DocumentKind::Index(index)) if seen.insert(digest) => {
-                pending.extend(index.children.iter().map(|child| child.digest));
-            }
-            Some(DocumentKind::Manifest(manifest)) if manifest.is_image() => {
-                found.extend(manifest.config.iter().map(|config| config.digest));
-            }
-            _ => {}
+/// Which of these descriptors of `index.json`, by their numbers, lead to images, but not to the one beside them.
+fn other_images(documents: &Documents, named: &[(usize, &Descriptor, &ArchiveImage)]) -> BTreeSet<usize> {
+    let mut above: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
+    for (digest, node) in &documents.nodes {
+        let DocumentKind::Index(index) = &node.body else { continue };
+        for child in &index.children {
+            above.entry(child.digest).or_default().push(*digest);
         }
     }
-    found
+    let mut manifests: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
+    for (digest, manifest) in documents.images() {
+        if let Some(config) = &manifest.config {
+            manifests.entry(config.digest).or_default().push(*digest);
+        }
+    }
+    let leading_to = |mut pending: Vec<Digest>| {
+        let mut leading = BTreeSet::new();
+        while let Some(digest) = pending.pop() {
+            if leading.insert(digest) {
+                pending.extend(above.get(&digest).into_iter().flatten());
+            }
+        }
+        leading
+    };
+    let to_any = leading_to(manifests.values().flatten().copied().collect());
+    let mut by_id: BTreeMap<Digest, Vec<(usize, Digest)>> = BTreeMap::new();
+    for (number, child, image) in named.iter().filter(|(_, child, _)| to_any.contains(&child.digest)) {
+        by_id.entry(image.id).or_default().push((*number, child.digest));
+    }
+    let mut others = BTreeSet::new();
+    for (id, roots) in by_id {
+        let leading = leading_to(manifests.get(&id).cloned().unwrap_or_default());
+        others.extend(roots.iter().filter(|(_, digest)| !leading.contains(digest)).map(|(number, _)| *number));
+    }
+    others
 }
 
 fn is_v1_id(name: &str) -> bool {

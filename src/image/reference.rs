@@ -67,7 +67,8 @@ impl Selection {
 /// Which descriptors of `index.json` are asked for.
 fn chosen(documents: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], asked: &ImageRef) -> Result<Vec<bool>> {
     let leading_to = |ids: BTreeSet<Digest>| -> Vec<bool> {
-        roots.iter().map(|child| leads_to_config(documents, &child.digest, &ids)).collect()
+        let leading = leading_to_configs(documents, &ids);
+        roots.iter().map(|child| leading.contains(&child.digest)).collect()
     };
     let reference = match asked {
         ImageRef::Name(name) => name,
@@ -129,20 +130,27 @@ fn tag_key(hex: &str) -> &str {
     hex.get(..64).unwrap_or(hex)
 }
 
-fn leads_to_config(documents: &Documents, digest: &Digest, configs: &BTreeSet<Digest>) -> bool {
-    let (mut seen, mut pending) = (BTreeSet::new(), vec![*digest]);
-    while let Some(digest) = pending.pop() {
-        if seen.insert(digest) {
-            let body = documents.nodes.get(&digest).map(|node| &node.body);
-            if let Some(DocumentKind::Manifest(manifest)) = body
-                && manifest.config.as_ref().is_some_and(|config| configs.contains(&config.digest))
-            {
-                return true;
-            }
-            pending.extend(below(documents, &digest));
+/// The manifests with one of these configs, and all that leads to them.
+fn leading_to_configs(documents: &Documents, configs: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+    let mut above: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
+    let mut pending = Vec::new();
+    for (digest, node) in &documents.nodes {
+        if let DocumentKind::Manifest(manifest) = &node.body
+            && manifest.config.as_ref().is_some_and(|config| configs.contains(&config.digest))
+        {
+            pending.push(*digest);
+        }
+        for lower in below(documents, digest) {
+            above.entry(lower).or_default().push(*digest);
         }
     }
-    false
+    let mut leading = BTreeSet::new();
+    while let Some(digest) = pending.pop() {
+        if leading.insert(digest) {
+            pending.extend(above.get(&digest).into_iter().flatten());
+        }
+    }
+    leading
 }
 
 /// What an index lists, and what a node is about: it is nothing without that.
