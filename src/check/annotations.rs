@@ -3,11 +3,12 @@
 //! eStargz: containerd/stargz-snapshotter, docs/estargz.md. zstd:chunked: containers/storage, pkg/chunked. No consumer
 //! notices that they are stale before it pulls a wrong part of the layer.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::claim::Content;
 use crate::blob::Extent;
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::document::descriptor::UNCOMPRESSED;
 use crate::error::{self, Error, Result};
 use crate::layer::{Decoder, Event, LayerExpected, Pool, Window, scan};
@@ -25,12 +26,47 @@ const FOOTERS: [(u64, usize); 2] = [(51, 16), (47, 12)];
 
 type Fault<'a> = dyn FnMut(String) + 'a;
 
+/// What of a layer has a digest of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// All of its bytes.
+    Blob,
+    /// A frame, by its place in the file.
+    Frame((u64, u64)),
+    /// What is in a frame, decompressed.
+    Content((u64, u64)),
+    /// The TOC that the footer of an eStargz layer leads to.
+    Toc,
+}
+
+/// The digests of parts of one layer, each computed once: any number of manifests may claim the same of it.
+#[derive(Debug, Default)]
+pub(super) struct PartDigests(BTreeMap<(Part, Algorithm), Option<Digest>>);
+
+impl PartDigests {
+    /// The digest of a part, or nothing if there is no such part.
+    pub fn get(
+        &mut self,
+        part: Part,
+        algorithm: Algorithm,
+        compute: impl FnOnce() -> Result<Option<Digest>>,
+    ) -> Result<Option<Digest>> {
+        if let Some(known) = self.0.get(&(part, algorithm)) {
+            return Ok(*known);
+        }
+        let digest = compute()?;
+        self.0.insert((part, algorithm), digest);
+        Ok(digest)
+    }
+}
+
 /// Tells of each annotation that is not of this layer.
 pub(super) fn compare_annotations(
     annotations: &[(String, String)],
     extent: &Extent,
     content: &Content,
     pool: &Pool,
+    digests: &mut PartDigests,
     fault: &mut Fault<'_>,
 ) -> Result<()> {
     let value = |key: &str| annotations.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
@@ -52,7 +88,7 @@ pub(super) fn compare_annotations(
             continue;
         };
         if let Some(checksum) = checksum
-            && !is_digest_of(checksum, &mut frame.reader()?)?
+            && !is_frame_digest(checksum, &frame, digests)?
         {
             fault(format!("stale annotation zstd-chunked.{part}-checksum: it is not that of the frame"));
         }
@@ -63,10 +99,24 @@ pub(super) fn compare_annotations(
     let Some(said) = value(TOC_DIGEST) else { return Ok(()) };
     let is_right = match (toc, content.compression) {
         (Some(frame), Compression::Zstd) => {
-            let decoder = Decoder::new(Box::new(frame.reader()?), &LayerExpected::default(), Window::of(&frame)?)?;
-            or_nothing(is_digest_of(said, &mut { decoder }))?
+            let mut decoder = Decoder::new(Box::new(frame.reader()?), &LayerExpected::default(), Window::of(&frame)?)?;
+            match said.parse::<Digest>() {
+                Ok(digest) => digests
+                    .get(Part::Content(frame.place()), digest.algorithm(), || {
+                        or_nothing(digest_of(digest.algorithm(), &mut decoder))
+                    })?
+                    .map(|found| found == digest),
+                Err(_) => Some(false),
+            }
         }
-        _ => or_nothing(estargz(extent, said, pool))?.flatten(),
+        _ => match said.parse::<Digest>() {
+            Ok(digest) => digests
+                .get(Part::Toc, digest.algorithm(), || {
+                    Ok(or_nothing(estargz(extent, digest.algorithm(), pool))?.flatten())
+                })?
+                .map(|found| found == digest),
+            Err(_) => or_nothing(toc_offset(extent))?.flatten().map(|_| false),
+        },
     };
     match is_right {
         Some(true) => {}
@@ -97,13 +147,20 @@ fn frame(extent: &Extent, position: &str) -> Option<Extent> {
     (frame.head(&mut head).ok()? == 4 && head == ZSTD_MAGIC).then_some(frame)
 }
 
-fn is_digest_of(text: &str, bytes: &mut dyn Read) -> Result<bool> {
+fn is_frame_digest(text: &str, frame: &Extent, digests: &mut PartDigests) -> Result<bool> {
     let Ok(digest) = text.parse::<Digest>() else { return Ok(false) };
-    let mut hasher = Hasher::new(digest.algorithm());
+    let algorithm = digest.algorithm();
+    let found =
+        digests.get(Part::Frame(frame.place()), algorithm, || digest_of(algorithm, &mut frame.reader()?).map(Some))?;
+    Ok(found == Some(digest))
+}
+
+fn digest_of(algorithm: Algorithm, bytes: &mut dyn Read) -> Result<Digest> {
+    let mut hasher = Hasher::new(algorithm);
     let mut buffer = vec![0; crate::blob::CHUNK];
     loop {
         match bytes.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish() == digest),
+            Ok(0) => return Ok(hasher.finish()),
             Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::io("cannot read", error)),
@@ -111,10 +168,9 @@ fn is_digest_of(text: &str, bytes: &mut dyn Read) -> Result<bool> {
     }
 }
 
-/// Is this the digest of the TOC that the layer's footer leads to? Nothing if there is none.
-fn estargz(extent: &Extent, said: &str, pool: &Pool) -> Result<Option<bool>> {
+/// The digest of the TOC that the layer's footer leads to. Nothing if there is none.
+fn estargz(extent: &Extent, algorithm: Algorithm, pool: &Pool) -> Result<Option<Digest>> {
     let Some(offset) = toc_offset(extent)? else { return Ok(None) };
-    let Ok(digest) = said.parse::<Digest>() else { return Ok(Some(false)) };
     let mut hasher = None;
     let (mut is_toc, mut is_first) = (false, true);
     scan(&extent.part(offset, extent.len()), &LayerExpected::default(), pool, &mut |event| {
@@ -122,7 +178,7 @@ fn estargz(extent: &Extent, said: &str, pool: &Pool) -> Result<Option<bool>> {
             Event::Entry(entry) => {
                 is_toc = std::mem::take(&mut is_first) && entry.is_toc();
                 if is_toc {
-                    hasher = Some(Hasher::new(digest.algorithm()));
+                    hasher = Some(Hasher::new(algorithm));
                 }
             }
             Event::Content(bytes) => {
@@ -134,7 +190,7 @@ fn estargz(extent: &Extent, said: &str, pool: &Pool) -> Result<Option<bool>> {
         }
         Ok(())
     })?;
-    Ok(hasher.map(|hasher| hasher.finish() == digest))
+    Ok(hasher.map(Hasher::finish))
 }
 
 fn toc_offset(extent: &Extent) -> Result<Option<u64>> {
