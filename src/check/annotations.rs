@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::claim::Content;
-use crate::blob::Extent;
+use crate::blob::{Extent, ExtentId};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::document::descriptor::UNCOMPRESSED;
 use crate::error::{self, Error, Result};
@@ -32,9 +32,9 @@ pub(super) enum Part {
     /// All of its bytes.
     Blob,
     /// A frame, by its place in the file.
-    Frame((u64, u64)),
+    Frame(ExtentId),
     /// What is in a frame, decompressed.
-    Content((u64, u64)),
+    Content(ExtentId),
     /// The TOC that the footer of an eStargz layer leads to.
     Toc,
 }
@@ -102,7 +102,7 @@ pub(super) fn compare_annotations(
             let mut decoder = Decoder::new(Box::new(frame.reader()?), &LayerExpected::default(), Window::of(&frame)?)?;
             match said.parse::<Digest>() {
                 Ok(digest) => digests
-                    .get(Part::Content(frame.place()), digest.algorithm(), || {
+                    .get(Part::Content(frame.id()), digest.algorithm(), || {
                         or_nothing(digest_of(digest.algorithm(), &mut decoder))
                     })?
                     .map(|found| found == digest),
@@ -151,7 +151,7 @@ fn is_frame_digest(text: &str, frame: &Extent, digests: &mut PartDigests) -> Res
     let Ok(digest) = text.parse::<Digest>() else { return Ok(false) };
     let algorithm = digest.algorithm();
     let found =
-        digests.get(Part::Frame(frame.place()), algorithm, || digest_of(algorithm, &mut frame.reader()?).map(Some))?;
+        digests.get(Part::Frame(frame.id()), algorithm, || digest_of(algorithm, &mut frame.reader()?).map(Some))?;
     Ok(found == Some(digest))
 }
 
