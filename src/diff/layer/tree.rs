@@ -1,6 +1,7 @@
 //! The root filesystem that the layers of an image make, one on top of the other
 //! (OCI image specification, layer.md, "Applying Changesets" and "Whiteouts").
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -38,6 +39,14 @@ pub(crate) enum Hidden {
     Path(Vec<u8>),
 }
 
+impl Hidden {
+    /// The path, or the directory.
+    pub(crate) fn path(&self) -> &[u8] {
+        let (Self::Below(path) | Self::Path(path)) = self;
+        path
+    }
+}
+
 /// What an entry hides, if it is a whiteout.
 pub(crate) fn hidden(path: &[u8]) -> Option<Hidden> {
     let slash = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
@@ -58,10 +67,10 @@ impl Tree {
         // Whiteouts hide what is below, never what comes with them.
         for record in &layer.entries {
             match hidden(record.path()) {
-                Some(Hidden::Below(folder)) => self.remove_below(&folder),
+                Some(Hidden::Below(folder)) => remove_below(&mut self.files, &folder),
                 Some(Hidden::Path(path)) => {
                     self.files.remove(path.as_slice());
-                    self.remove_below(&path);
+                    remove_below(&mut self.files, &path);
                 }
                 None => {}
             }
@@ -80,8 +89,7 @@ impl Tree {
     fn put(&mut self, at: (u32, u32)) {
         let Some(record) = self.record(at) else { return };
         let path = record.shared_path();
-        let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        if base.starts_with(WHITEOUT) {
+        if is_whiteout(&path) {
             return;
         }
         // The root is a directory, whatever a layer says.
@@ -92,7 +100,7 @@ impl Tree {
             (record.content, record.size) = target;
         }
         if hides {
-            self.remove_below(&path);
+            remove_below(&mut self.files, &path);
         }
         self.files.insert(path, at);
     }
@@ -103,38 +111,6 @@ impl Tree {
 
     fn record(&self, (layer, at): (u32, u32)) -> Option<&Record> {
         self.layers.get(layer as usize)?.entries.get(at as usize)
-    }
-
-    /// Would a whiteout hide anything here? Where a link leads elsewhere it may.
-    pub(crate) fn has(&self, hidden: &Hidden) -> bool {
-        let (Hidden::Below(path) | Hidden::Path(path)) = hidden;
-        let is_link = |path: &[u8]| {
-            let record = self.files.get(path).and_then(|at| self.record(*at));
-            record.is_some_and(|record| record.meta.kind == b'2')
-        };
-        if ancestors(path).any(is_link) || matches!(hidden, Hidden::Below(folder) if is_link(folder)) {
-            return true;
-        }
-        match hidden {
-            Hidden::Below(folder) => self.below(folder).next().is_some(),
-            Hidden::Path(path) => self.files.contains_key(path.as_slice()) || self.below(path).next().is_some(),
-        }
-    }
-
-    fn below<'t>(&'t self, folder: &[u8]) -> Box<dyn Iterator<Item = &'t Arc<[u8]>> + 't> {
-        if folder.is_empty() {
-            return Box::new(self.files.keys().filter(|path| !path.is_empty()));
-        }
-        let prefix = [folder, b"/"].concat();
-        let range = self.files.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
-        Box::new(range.map(|(path, _)| path).take_while(move |path| path.starts_with(&prefix)))
-    }
-
-    fn remove_below(&mut self, folder: &[u8]) {
-        let paths: Vec<Arc<[u8]>> = self.below(folder).cloned().collect();
-        for path in paths {
-            self.files.remove(&path);
-        }
     }
 
     /// The files as the entries of one layer, and for each of them the layer and the number in it.
@@ -155,5 +131,74 @@ impl Tree {
             }
         }
         (records, origins)
+    }
+}
+
+/// Is the name that of a whiteout, or one that AUFS uses itself? Such an entry is not a file.
+pub(crate) fn is_whiteout(path: &[u8]) -> bool {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().starts_with(WHITEOUT)
+}
+
+/// The paths below a folder.
+fn below<'t, P: Borrow<[u8]> + Ord, T>(
+    files: &'t BTreeMap<P, T>,
+    folder: &[u8],
+) -> Box<dyn Iterator<Item = &'t P> + 't> {
+    if folder.is_empty() {
+        return Box::new(files.keys().filter(|path| !(*path).borrow().is_empty()));
+    }
+    let prefix = [folder, b"/"].concat();
+    let range = files.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
+    Box::new(range.map(|(path, _)| path).take_while(move |path| (*path).borrow().starts_with(&prefix)))
+}
+
+fn remove_below<P: Borrow<[u8]> + Ord + Clone, T>(files: &mut BTreeMap<P, T>, folder: &[u8]) {
+    let paths: Vec<P> = below(files, folder).cloned().collect();
+    for path in paths {
+        files.remove(path.borrow());
+    }
+}
+
+/// What an entry is, as far as whiteouts depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathKind {
+    Folder,
+    Symlink,
+    Other,
+}
+
+/// As [`Tree`], but of paths and their kinds alone.
+#[derive(Debug, Default)]
+pub(crate) struct PathTree {
+    files: BTreeMap<Vec<u8>, PathKind>,
+}
+
+impl PathTree {
+    /// Hides what a whiteout of the next layer hides. All whiteouts of a layer come before its files.
+    pub(crate) fn hide(&mut self, hidden: &Hidden) {
+        if let Hidden::Path(path) = hidden {
+            self.files.remove(path);
+        }
+        remove_below(&mut self.files, hidden.path());
+    }
+
+    /// Puts an entry of the next layer at its path.
+    pub(crate) fn put(&mut self, path: &[u8], kind: PathKind) {
+        // The root is a directory, whatever a layer says.
+        if kind != PathKind::Folder && !path.is_empty() {
+            remove_below(&mut self.files, path);
+        }
+        self.files.insert(path.to_vec(), kind);
+    }
+
+    /// Would a whiteout hide anything here? Where a link leads elsewhere it may.
+    pub(crate) fn has(&self, hidden: &Hidden) -> bool {
+        let path = hidden.path();
+        let is_link = |path: &[u8]| self.files.get(path) == Some(&PathKind::Symlink);
+        if ancestors(path).any(is_link) || matches!(hidden, Hidden::Below(folder) if is_link(folder)) {
+            return true;
+        }
+        let is_there = matches!(hidden, Hidden::Path(path) if self.files.contains_key(path));
+        is_there || below(&self.files, path).next().is_some()
     }
 }
