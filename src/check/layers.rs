@@ -330,3 +330,39 @@ fn verify_claim(
         fault(Kind::Annotation, text);
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::report::What;
+
+    #[test]
+    fn the_order_in_which_jobs_end_changes_no_list() {
+        let place = Arc::new(Place { what: What::Layer, name: "layer".to_owned(), of: String::new() });
+        let outcome = |times: usize, faults: usize| {
+            let kinds = [(Kind::Digest, faults), (Kind::Time, times)];
+            let mut list = List::default();
+            for (kind, count) in kinds {
+                (0..count).for_each(|_| list.push(Finding::new(&place, kind, "")));
+            }
+            list.trim(MAX_FINDINGS);
+            (list, None)
+        };
+        let sizes = [(0, 0), (MAX_FINDINGS / 2, 2), (0, 3), (MAX_FINDINGS / 2, 0), (7, 1), (0, 0), (5, 0), (0, 2)];
+        // After 50,005 there is room for 49,995 of 50,000; of what follows only the faults are kept.
+        let kept = [0, 50_002, 3, 49_995, 1, 0, 0, 2];
+        for step in [1, 3, 5, 7] {
+            let mut done = Done::new(sizes.len());
+            // Forwards, backwards, and in two orders between.
+            for number in (0..sizes.len()).map(|turn| (turn * step + step / 2) % sizes.len()) {
+                let (times, faults) = sizes[number];
+                let mut outcome = outcome(times, faults);
+                outcome.0.trim(done.room(number));
+                done.put(number, outcome);
+            }
+            let lengths: Vec<usize> = done.outcomes.iter().flatten().map(|(list, _)| list.list.len()).collect();
+            assert_eq!(lengths, kept, "every {step}th");
+            assert_eq!(done.lengths.into_iter().collect::<Vec<_>>(), [(1, 50_002), (2, 3), (3, 49_995)]);
+        }
+    }
+}
