@@ -21,6 +21,10 @@ pub(super) fn configs(documents: &Documents, selection: &Selection) -> Result<BT
     Ok(manifests.filter_map(|manifest| Some(manifest.config.as_ref()?.digest)).collect())
 }
 
+/// So many times as many documents are visited as there may be names and descriptors: an index that has several names is
+/// visited for each.
+const VISITS: usize = 16;
+
 /// Which names an image has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NamesOf {
@@ -91,7 +95,7 @@ pub(super) fn listed<'d>(
     while let Some(next) = pending.pop() {
         let Pending { descriptor, link, before, names: mut own } = next;
         visits += 1;
-        if given > max || visits > max.saturating_add(limits.descriptors) {
+        if given > max || visits > VISITS.saturating_mul(max.saturating_add(limits.descriptors)) {
             return Err(Error::limit("number of names of all images", max as u64, "more"));
         }
         let kept = documents.nodes.get(&descriptor.digest).filter(|_| selection.keeps(&descriptor.digest));
