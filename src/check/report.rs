@@ -19,6 +19,7 @@ pub const MAX_FINDINGS: usize = 100_000;
 
 /// Everything that a check found.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// [`SCHEMA`]
     pub schema: u32,
@@ -45,6 +46,7 @@ impl Report {
 
 /// A carrier and its name.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Source {
     /// As it was given.
     pub name: String,
@@ -54,6 +56,7 @@ pub struct Source {
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Checked {
     /// Images, those of an archive of `docker save` that are in its index as well not counted again.
     pub images: u64,
@@ -65,6 +68,7 @@ pub struct Checked {
 
 /// How much was found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Total {
     /// Findings that make the exit status 1.
     pub findings: u64,
@@ -81,6 +85,7 @@ pub struct Total {
 /// How much something matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Level {
     /// The image is not as it should be.
     Finding,
@@ -91,6 +96,7 @@ pub enum Level {
 /// What a timestamp counts as that no digest holds: of an archive's own entries, or of the files that Docker's v1 format
 /// has beside a `manifest.json`. Docker and skopeo write such times whenever they have had an image in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
 pub enum ArchiveTimes {
     /// The archive itself has to be reproducible, too.
     #[default]
@@ -149,6 +155,7 @@ pub enum Kind {
 /// What kind of thing a place is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum What {
     /// The archive itself.
     Archive,
@@ -183,6 +190,7 @@ impl What {
 
 /// The document or blob that something was found in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Place {
     /// What it is.
     pub what: What,
@@ -194,6 +202,7 @@ pub struct Place {
 
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// Does it matter?
     pub level: Level,

@@ -161,14 +161,14 @@ fn size(layer: &LayerReport) -> String {
         (Some(content), _) => {
             let form = match content.form {
                 Form::One => ", form 1",
-                Form::Other | Form::None | Form::Unknown => "",
+                _ => "",
             };
             format!("{size} {}{form}, {} unpacked", content.compression.name(), HumanBytes(content.uncompressed_size))
         }
         (None, Blob::Foreign) if layer.is_here => format!("{size}, foreign"),
         (None, Blob::Foreign) => format!("{size}, not in the image"),
         (None, Blob::Opaque) => format!("{size}, {}", safe(layer.media_type.as_deref().unwrap_or("no layer format"))),
-        (None, Blob::Read | Blob::Unread) => size.to_string(),
+        (None, _) => size.to_string(),
     }
 }
 
@@ -207,7 +207,7 @@ fn attachment(out: &mut dyn Write, attached: &Attached) -> io::Result<()> {
     let kind = match attached.kind {
         AttachedKind::Attestation => "attestation",
         AttachedKind::Signature => "signature",
-        AttachedKind::Referrer => "referrer",
+        _ => "referrer",
     };
     write!(out, "  {kind}  {}", short(&attached.digest.to_string()))?;
     if let Some(about) = &attached.about {

@@ -347,5 +347,6 @@ fn action(action: Action) -> &'static str {
         Action::Unchanged => "nothing to lower, kept",
         Action::Foreign => "foreign, kept",
         Action::Opaque => "not a layer format, kept",
+        _ => "kept",
     }
 }

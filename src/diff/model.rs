@@ -13,6 +13,7 @@ use crate::stamp::Instant;
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// What was compared: the names of both sources.
     pub names: [String; 2],
@@ -30,6 +31,7 @@ pub struct Report {
 
 /// A difference that does not count.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The difference.
     pub difference: Difference,
@@ -40,6 +42,7 @@ pub struct Accepted {
 /// The overall result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Verdict {
     /// Nothing differs.
     Identical,
@@ -86,6 +89,7 @@ impl Report {
 
 /// A part of both images.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The image, by name and platform.
     pub image: String,
@@ -99,6 +103,7 @@ pub struct Place {
 
 /// Which part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Part {
     /// An index, or what an archive says about all its images.
     Index,
@@ -132,6 +137,7 @@ impl fmt::Display for Part {
 
 /// A value on one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Value {
     /// A point in time.
     Time(Instant),
@@ -170,6 +176,7 @@ impl fmt::Display for Value {
 
 /// What the file is that differs: what comes first among what matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[non_exhaustive]
 pub enum Rank {
     /// A program that runs as its owner or group.
     SetId,
@@ -196,6 +203,7 @@ pub(crate) enum Role {
 
 /// One difference.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Difference {
     /// What kind of difference it is.
     pub class: Class,

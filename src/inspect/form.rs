@@ -14,6 +14,7 @@ use crate::tar::{Entry, Part, Step, Visitor, Walker};
 
 /// How a layer's blob is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum Form {
     /// restamp's form 1 at the codec's default level.
     #[serde(rename = "1")]

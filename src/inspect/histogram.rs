@@ -17,6 +17,7 @@ const KEPT: usize = 4096;
 /// How wide a bucket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Unit {
     /// One second.
     Second,

@@ -38,6 +38,7 @@ pub const SCHEMA: u32 = 1;
 
 /// What is in an image.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// [`SCHEMA`]
     pub schema: u32,
@@ -61,6 +62,7 @@ pub struct Report {
 
 /// An image.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct ImageReport {
     /// Its names: tags, reference names.
     pub names: Vec<String>,
@@ -85,6 +87,7 @@ pub struct ImageReport {
 
 /// A layer as an image has it.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct ImageLayer {
     /// Which one of [`Report::layers`].
     pub layer: usize,
@@ -100,6 +103,7 @@ pub struct ImageLayer {
 
 /// A layer.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct LayerReport {
     /// The blob, where it has a name of its own.
     pub digest: Option<Digest>,
@@ -121,6 +125,7 @@ pub struct LayerReport {
 /// What can be said of a layer's blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Blob {
     /// It was read to its end, and is what its digests say.
     Read,
@@ -134,6 +139,7 @@ pub enum Blob {
 
 /// What is in a layer.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Content {
     /// Bytes of the tar.
     pub uncompressed_size: u64,
@@ -155,6 +161,7 @@ pub struct Content {
 
 /// How many entries of which kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Entries {
     /// All of them.
     pub total: u64,
@@ -174,6 +181,7 @@ pub struct Entries {
 
 /// A place in a document that holds a time.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct DocumentTime {
     /// `config`, `manifest`, `index.json`, or the digest of an index.
     pub document: String,
@@ -190,6 +198,7 @@ pub struct DocumentTime {
 
 /// Something that hangs on an image.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Attached {
     /// What it is.
     pub kind: AttachedKind,
@@ -208,6 +217,7 @@ pub struct Attached {
 /// What hangs on an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum AttachedKind {
     /// What BuildKit says about a build.
     Attestation,
@@ -219,6 +229,7 @@ pub enum AttachedKind {
 
 /// Something that makes the next build come out otherwise.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// Its name: stable.
     pub cause: &'static str,
@@ -236,6 +247,7 @@ pub struct Finding {
 
 /// Where something was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Example {
     /// Which one of [`Report::layers`], if it is in one.
     pub layer: Option<usize>,

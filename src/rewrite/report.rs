@@ -14,6 +14,7 @@ pub const SCHEMA: u32 = 1;
 
 /// Everything that a rewrite did.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// [`SCHEMA`]
     pub schema: u32,
@@ -47,6 +48,7 @@ pub struct Report {
 
 /// The canonical form.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Form {
     /// Its number.
     pub version: u32,
@@ -60,6 +62,7 @@ pub struct Form {
 
 /// A digest before and after.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// Before.
     pub old: Digest,
@@ -69,6 +72,7 @@ pub struct Change {
 
 /// An image before and after.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct ImageChange {
     /// Its names: tags, reference names.
     pub names: Vec<String>,
@@ -85,6 +89,7 @@ pub struct ImageChange {
 /// What became of a layer.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Action {
     /// It was stamped and encoded.
     Rewritten,
@@ -100,6 +105,7 @@ pub enum Action {
 
 /// A layer before and after.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct LayerChange {
     /// What became of it.
     pub action: Action,
