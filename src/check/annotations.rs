@@ -60,7 +60,7 @@ impl PartDigests {
     }
 }
 
-/// Tells of each annotation that is not of this layer.
+/// Reports each annotation that is not of this layer.
 pub(super) fn compare_annotations(
     annotations: &[(String, String)],
     extent: &Extent,

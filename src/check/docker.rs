@@ -67,21 +67,21 @@ impl Checker<'_> {
         let of = image.entry.repo_tags.first();
         let of = of.map_or_else(|| image.id.to_string(), |tag| printable(familiar(tag).as_bytes()));
         // Entries may share a config.
-        let share = match self.prefixes.get(&image.id) {
-            Some(share) => *share,
+        let prefix = match self.prefixes.get(&image.id) {
+            Some(prefix) => *prefix,
             None => base::prefix(&self.options.base, &image.config).map_err(|e| e.in_blob(image.id))?,
         };
-        self.prefixes.insert(image.id, share);
+        self.prefixes.insert(image.id, prefix);
         self.checked.images += u64::from(is_only_here);
         if self.seen.insert(image.id) {
             let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
             let place = self.findings.place(What::Config, &name, &of);
-            self.config(&place, &image.id, &image.config, image.entry.layers.len(), share.history)?;
+            self.config(&place, &image.id, &image.config, image.entry.layers.len(), prefix.history)?;
         }
         let by_path: BTreeMap<&str, &LayerFile> = image.files.iter().rev().map(|l| (l.path.as_str(), l)).collect();
         let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));
         for (number, path) in image.entry.layers.iter().enumerate() {
-            let is_base = number < share.layers;
+            let is_base = number < prefix.layers;
             let file = self.set.source.listing().resolved(path.trim_start_matches("./"));
             if is_base {
                 base_files.insert(file.clone());

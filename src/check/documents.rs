@@ -165,7 +165,7 @@ impl Checker<'_> {
     }
 
     fn manifest(&mut self, place: &Arc<Place>, digest: &Digest, manifest: &ManifestDocument, of: &str) -> Result<()> {
-        let share = match &manifest.image {
+        let prefix = match &manifest.image {
             Some(image) if manifest.is_image() => {
                 self.checked.images += 1;
                 base::prefix(&self.options.base, image).map_err(|e| e.in_blob(digest))?
@@ -183,13 +183,13 @@ impl Checker<'_> {
             self.subject(place, subject)?;
         }
         match &manifest.config {
-            Some(config) => self.config_of(place, manifest, config, share.history, of)?,
+            Some(config) => self.config_of(place, manifest, config, prefix.history, of)?,
             None if is_artifact => {}
             None => self.findings.fault(place, Kind::Missing, "config", "is missing"),
         }
         self.hidden_layers(place, manifest);
         for (number, layer) in manifest.layers.iter().enumerate() {
-            let is_base = number < share.layers;
+            let is_base = number < prefix.layers;
             let diff_id = manifest.image.as_ref().and_then(|image| image.diff_ids.get(number).copied());
             self.layer(place, manifest, layer, diff_id, is_base, &format!("{of}, layer {number}"))?;
         }

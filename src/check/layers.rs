@@ -62,7 +62,7 @@ pub(super) struct Named {
 }
 
 impl Layers {
-    /// Plans to read a blob, and to hold it against a claim.
+    /// Plans to read a blob, and to compare it with a claim.
     pub fn add(&mut self, named: Named, claim: Claim) {
         let Named { name, place, extent, digest, work, checks_times } = named;
         let number = *self.numbers.entry(name).or_insert(self.jobs.len());

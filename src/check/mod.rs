@@ -137,8 +137,8 @@ struct Checker<'a> {
 impl Checker<'_> {
     /// Where no image was looked at, nothing says that a timestamp is right.
     fn no_image(&mut self) {
-        let is_told = self.absent == Level::Finding || !self.set.documents.problems.list.is_empty();
-        if self.checked.images > 0 || is_told || !self.set.archive.is_empty() {
+        let is_reported = self.absent == Level::Finding || !self.set.documents.problems.list.is_empty();
+        if self.checked.images > 0 || is_reported || !self.set.archive.is_empty() {
             return;
         }
         let is_empty = self.set.documents.root.as_ref().is_none_or(|root| root.children.is_empty());

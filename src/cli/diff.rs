@@ -18,7 +18,7 @@ use restamp::{
 use super::context::{self, RunOptions};
 use super::output::{self, Inputs, OutputFile, Use, WriteAll, all_to};
 
-/// Tell what differs between two images, and why
+/// Show what differs between two images, and why
 ///
 /// A and B are named as for `rewrite`; they may be of different kinds, compressions and media types. Every difference
 /// has a class: content, embedded-time, package-db, log-or-cache, name, whiteout, format, compression, order, time.

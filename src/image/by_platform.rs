@@ -75,16 +75,16 @@ pub(super) fn nothing_left(
 ) -> Error {
     let all = Selection::default();
     let listed: BTreeMap<Digest, Platform> = listed(documents).collect();
-    let of_graph =
+    let of_documents =
         listing::listed(documents, &all, NamesOf::Images).unwrap_or_default().into_iter().filter_map(|image| {
             let own = || documents.manifest(&image.digest).map(ManifestDocument::platform);
             Some((listed.get(&image.digest).cloned().or_else(own)?, image.names))
         });
     let known = listing::configs(documents, &all).unwrap_or_default();
     let only = docker.iter().filter(|image| !known.contains(&image.id));
-    let of_docker = only
+    let of_archive = only
         .map(|image| (image.config.platform(), image.entry.repo_tags.iter().map(String::as_str).collect::<Vec<_>>()));
-    let there = of_graph.chain(of_docker);
+    let there = of_documents.chain(of_archive);
     match (reference, platform) {
         (reference, Some(platform)) => missing::no_platform(reference, platform, there),
         (Some(reference), None) => missing::no_name(reference, there.map(|(_, names)| names)),

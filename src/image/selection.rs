@@ -68,7 +68,7 @@ impl Selection {
         is_new
     }
 
-    /// Leaves a descriptor of `index.json` out, without a word.
+    /// Leaves a descriptor of `index.json` out, without naming it.
     pub fn leave_out_root(&mut self, number: usize) {
         self.dropped_roots.insert(number);
     }

@@ -73,8 +73,8 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
         let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
         media_types.extend(manifest.config.iter().map(|config| &*config.media_type));
         let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
-        let suspect = SignatureHints { artifact_types: &artifact_types, media_types: &media_types, tag: None };
-        if let Some(kind) = signature_kind(suspect) {
+        let hints = SignatureHints { artifact_types: &artifact_types, media_types: &media_types, tag: None };
+        if let Some(kind) = signature_kind(hints) {
             found.push((format!("{kind} {digest}"), Some(*digest)));
         }
     }
@@ -83,8 +83,8 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
     {
         let DocumentKind::Unknown(unknown) = &node.body else { continue };
         let artifact_types: Vec<&str> = unknown.artifact_type.iter().map(String::as_str).collect();
-        let suspect = SignatureHints { artifact_types: &artifact_types, ..SignatureHints::default() };
-        if let Some(kind) = signature_kind(suspect) {
+        let hints = SignatureHints { artifact_types: &artifact_types, ..SignatureHints::default() };
+        if let Some(kind) = signature_kind(hints) {
             found.push((format!("{kind} {digest}"), Some(*digest)));
         }
     }

@@ -302,7 +302,7 @@ fn may_be_archive(head: &[u8]) -> Result<()> {
     }
 }
 
-/// What has not even one header is no archive; what a tar reader says of it would lead astray.
+/// What has not even one header is no archive; what a tar reader says of it would mislead.
 fn no_image(error: Error) -> Error {
     if !error.is_no_archive() {
         return error;
