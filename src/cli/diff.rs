@@ -24,6 +24,7 @@ use super::output::{self, Inputs, OutputFile, Use, WriteAll, all_to};
 /// has a class: content, embedded-time, package-db, log-or-cache, name, whiteout, format, compression, order, time.
 /// The verdict is `identical`, `identical but for what is accepted` (by --ignore, --ignore-path or --policy), `same after
 /// restamping` (rewriting both makes them equal), `explainable` (differences, none of the class content), or `different`.
+/// A layer that both have under the same digest is not read: that its bytes are what the digest says, `check` verifies.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   restamp diff build1.tar build2.tar
