@@ -103,7 +103,7 @@ pub struct Cause {
     /// Files it is found in: globs of paths without a leading slash; `*` stays within a directory, `**` does not.
     pub paths: &'static [&'static str],
     /// Commands that bring it about: the beginnings of words in one command of a history entry, in this
-    /// order; a space after one stands for the end of the word.
+    /// order; a trailing space means that the word ends there.
     pub commands: &'static [&'static [&'static str]],
     /// What it is.
     pub what: &'static str,

@@ -120,7 +120,8 @@ impl<'a> Index<'a> {
         self.times_of(&|_| true)
     }
 
-    /// Every place that holds a time, but for the manifests that do not stay: `keeps` is asked by their numbers.
+    /// Every place that holds a time, without those of manifests that are left out: `keeps` is called with the number of
+    /// a manifest.
     pub fn times_of(&self, keeps: &dyn Fn(usize) -> bool) -> Vec<TimeSite> {
         self.sites(|number| !keeps(number)).iter().map(Site::public).collect()
     }

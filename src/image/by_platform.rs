@@ -69,7 +69,7 @@ pub(crate) fn named(platform: &descriptor::Platform) -> Platform {
 /// Says that nothing is left, and what there is.
 pub(super) fn nothing_left(
     documents: &Documents,
-    docker: &[ArchiveImage],
+    archive: &[ArchiveImage],
     reference: Option<&str>,
     platform: Option<&Platform>,
 ) -> Error {
@@ -81,7 +81,7 @@ pub(super) fn nothing_left(
             Some((listed.get(&image.digest).cloned().or_else(own)?, image.names))
         });
     let known = listing::configs(documents, &all).unwrap_or_default();
-    let only = docker.iter().filter(|image| !known.contains(&image.id));
+    let only = archive.iter().filter(|image| !known.contains(&image.id));
     let of_archive = only
         .map(|image| (image.config.platform(), image.entry.repo_tags.iter().map(String::as_str).collect::<Vec<_>>()));
     let there = of_documents.chain(of_archive);

@@ -10,7 +10,6 @@
 pub mod archive;
 pub mod base;
 mod by_platform;
-mod data;
 pub mod documents;
 pub mod layers;
 mod listing;

@@ -14,21 +14,21 @@ use crate::name::{is_name, tag_of};
 impl ImageRef {
     /// A reference as containers-transports(5) has it: a name, which may lack the tag `latest`, or `@` and the place in
     /// the list of images.
-    pub(crate) fn parse(documents: &Documents, docker: &[ArchiveImage], reference: &str) -> Result<Self> {
+    pub(crate) fn parse(documents: &Documents, archive: &[ArchiveImage], reference: &str) -> Result<Self> {
         let roots = documents.root.as_ref().map_or(&[][..], |root| root.children.as_slice());
         let is_there = |name: &str| {
             let in_layout = roots.iter().flat_map(Descriptor::names).any(|known| is_name(known, name));
-            in_layout || docker.iter().any(|image| image.is_tagged(name))
+            in_layout || archive.iter().any(|image| image.is_tagged(name))
         };
         if is_there(reference) {
             return Ok(Self::Name(reference.to_owned()));
         }
         if let Some(number) = reference.strip_prefix('@').and_then(|number| number.parse::<usize>().ok()) {
-            let found = match docker {
+            let found = match archive {
                 [] => roots.get(number).map(|_| Self::Root(number)),
-                _ => docker.iter().find(|image| image.number == number).map(|image| Self::Config(image.id)),
+                _ => archive.iter().find(|image| image.number == number).map(|image| Self::Config(image.id)),
             };
-            let count = if docker.is_empty() { roots.len() } else { docker.len() };
+            let count = if archive.is_empty() { roots.len() } else { archive.len() };
             return found.ok_or_else(|| {
                 Error::refused(format!("there is no image {reference}; {count} are listed, from @0 on"))
             });
@@ -44,14 +44,14 @@ impl Selection {
     pub(super) fn by_reference(
         &mut self,
         documents: &Documents,
-        docker: &[ArchiveImage],
+        archive: &[ArchiveImage],
         asked: &ImageRef,
     ) -> Result<()> {
         let Some(root) = &documents.root else { return Ok(()) };
-        if root.children.is_empty() && !docker.is_empty() {
+        if root.children.is_empty() && !archive.is_empty() {
             return Ok(()); // an untagged image of Docker's, which only `manifest.json` lists
         }
-        let chosen = chosen(documents, &root.children, docker, asked)?;
+        let chosen = chosen(documents, &root.children, archive, asked)?;
         let (kept, kept_roots) = reached(documents, &root.children, chosen);
         for (number, child) in root.children.iter().enumerate() {
             if kept_roots.get(number) != Some(&true) {
@@ -65,7 +65,12 @@ impl Selection {
 }
 
 /// Which descriptors of `index.json` are asked for.
-fn chosen(documents: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], asked: &ImageRef) -> Result<Vec<bool>> {
+fn chosen(
+    documents: &Documents,
+    roots: &[Descriptor],
+    archive: &[ArchiveImage],
+    asked: &ImageRef,
+) -> Result<Vec<bool>> {
     let leading_to = |ids: BTreeSet<Digest>| -> Vec<bool> {
         let leading = leading_to_configs(documents, &ids);
         roots.iter().map(|child| leading.contains(&child.digest)).collect()
@@ -80,11 +85,11 @@ fn chosen(documents: &Documents, roots: &[Descriptor], docker: &[ArchiveImage], 
         return Ok(named);
     }
     // A name that only `manifest.json` knows is that of an image all the same.
-    let tagged = docker.iter().filter(|image| image.is_tagged(reference));
+    let tagged = archive.iter().filter(|image| image.is_tagged(reference));
     let ids: BTreeSet<Digest> = tagged.map(|image| image.id).collect();
     if ids.is_empty() {
-        let of_docker = docker.iter().map(|image| image.entry.repo_tags.iter().map(String::as_str).collect());
-        return Err(missing::no_name(reference, roots.iter().map(|child| child.names().collect()).chain(of_docker)));
+        let of_archive = archive.iter().map(|image| image.entry.repo_tags.iter().map(String::as_str).collect());
+        return Err(missing::no_name(reference, roots.iter().map(|child| child.names().collect()).chain(of_archive)));
     }
     Ok(leading_to(ids))
 }

@@ -325,3 +325,26 @@ fn problems_beyond_the_limit_are_counted() {
     assert!(checked.contains("; 17 more"), "{checked}");
     assert!(inspected.contains("size does not match"), "{inspected}");
 }
+
+#[test]
+fn as_many_images_as_are_held_keep_to_the_memory_of_diff() {
+    const IMAGES: usize = 5_900;
+    let (mut layout, _) = one_image();
+    let layer = Layer::new(tar(&[Entry::file("file", "x", BUILD.seconds)]), Packing::Plain, Family::Oci, &BUILD);
+    let image = Image::new(vec![layer], Family::Oci, &BUILD, &[]);
+    let config = String::from_utf8(image.config.clone()).unwrap();
+    layout.manifests = (0..IMAGES)
+        .map(|number| {
+            let mut image = image.clone();
+            image.config = config.replace(r#""Env":null"#, &format!(r#""Env":["X={number}"]"#)).into_bytes();
+            layout.put_image(&image, &BUILD)
+        })
+        .collect();
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &layout.tar(&BUILD));
+    let (outcome, usage) = measured(restamp().args(["diff", "-j", "2", text(&source), text(&source)]));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    // README, "Promises": 3 KB for every image.
+    let allowed = (64 + 8 * 2) * MIB + 3 * IMAGES as u64;
+    assert!(usage.peak < allowed, "{} of {} MiB", usage.peak / MIB, allowed / MIB);
+}

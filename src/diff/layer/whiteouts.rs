@@ -291,8 +291,8 @@ fn take_number(bytes: &mut &[u8]) -> Option<usize> {
 /// digest of the targets if only what concerns them is held.
 type CacheKey = (Option<usize>, LayerKey, Option<u64>, Option<Digest>);
 
-/// The paths of layers: all of them, and those that concern the same targets. What was not asked for while one half of
-/// the cache was filled is dropped.
+/// The paths of lower layers, in two generations: when the young half is full, it becomes the old one, and what of the old
+/// one was not used meanwhile is dropped.
 #[derive(Debug, Default)]
 struct Cache {
     young: HashMap<CacheKey, Arc<Paths>>,

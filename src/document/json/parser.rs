@@ -120,7 +120,7 @@ impl<'a, 'k> Parser<'a, 'k> {
         }
         let start = self.at;
         let node = if self.indexed() { Some(self.push(kind, None, start)?) } else { None };
-        // A member of the root that was not asked for keeps its own node but none of its content.
+        // A member of the root outside of the requested keys has a node, but none for its content.
         let node = node.filter(|_| self.wanted());
         self.at += 1;
         let (object, content) = (kind == Kind::Object, self.content());

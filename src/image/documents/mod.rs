@@ -6,6 +6,7 @@
 
 mod annotated;
 mod capped;
+mod data;
 mod document;
 mod held;
 mod load;
@@ -24,7 +25,6 @@ use crate::document::commands::OldTimes;
 use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
 use crate::error::{Error, Result};
-use crate::image::data;
 use crate::limits::Limits;
 use crate::store::open::Source;
 use held::Held;

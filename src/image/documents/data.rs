@@ -4,11 +4,11 @@
 
 use std::fmt::Display;
 
+use super::{DocumentKind, Documents};
 use crate::blob::Expected;
 use crate::document::descriptor::Descriptor;
 use crate::document::json::member_path;
 use crate::error::{Error, Result};
-use crate::image::documents::{DocumentKind, Documents};
 
 /// The blob in a descriptor's `data`, where there is such a field; it has to be the one that is named.
 pub(super) fn verified(link: &Descriptor) -> Result<Option<Vec<u8>>> {
