@@ -5,6 +5,8 @@
 //!
 //! Not here: how the selected parts change.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Result, printable};
 use crate::image::archive::ArchiveImage;
 use crate::image::documents::Documents;
@@ -44,7 +46,7 @@ impl Selection {
         self.entries_kept = images.iter().map(|image| self.keeps_entry(select, image)).collect();
         let mut keep = self.entries_kept.iter();
         let gone: Vec<ArchiveImage> = images.extract_if(.., |_| keep.next() == Some(&false)).collect();
-        let mut still_here = listing::configs(documents, self)?;
+        let mut still_here = if gone.is_empty() { BTreeSet::new() } else { listing::configs(documents, self)? };
         still_here.extend(images.iter().map(|image| image.id));
         // What a layout has under another name is not left out.
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {

@@ -59,13 +59,19 @@ impl Selection {
         &self.entries_kept
     }
 
-    /// Leaves a document out under this name, or without one if it is empty; false if it was left out already.
-    pub fn leave_out(&mut self, digest: Digest, name: impl FnOnce() -> String) -> bool {
-        let is_new = self.dropped.insert(digest);
-        if is_new {
-            self.names.extend(Some(name()).filter(|name| !name.is_empty()));
+    /// Leaves a document out, and says so by this name unless it was left out already.
+    pub fn leave_out(&mut self, digest: Digest, name: impl FnOnce() -> String) {
+        if self.dropped.insert(digest) {
+            self.names.push(name());
         }
-        is_new
+    }
+
+    /// Leaves documents out under these names: a signature may have several.
+    pub fn leave_out_all(&mut self, found: Vec<(String, Option<Digest>)>) {
+        for (name, digest) in found {
+            self.dropped.extend(digest);
+            self.names.push(name);
+        }
     }
 
     /// Leaves a descriptor of `index.json` out, without naming it.

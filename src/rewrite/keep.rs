@@ -96,20 +96,14 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
     if rule == Signatures::Refuse {
-        let list = list.join("; ");
+        let list = found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("; ");
         let text = format!(
             "a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}"
         );
         return Err(Error::refused(text));
     }
-    for (name, digest) in found {
-        if let Some(digest) = digest {
-            selection.leave_out(digest, String::new);
-        }
-        selection.names.push(name);
-    }
+    selection.leave_out_all(found);
     Ok(())
 }
 
