@@ -41,7 +41,7 @@
 //! | 3 | `tar` | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | `format` | pure: where files of well-known formats keep times |
-//! | 2 | `stamp`, `digest`, `media_type`, `name`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
+//! | 2 | `stamp`, `digest`, `media_type`, `name`, `notice`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
@@ -99,6 +99,7 @@ mod limits;
 mod media_type;
 mod memory;
 mod name;
+mod notice;
 mod platform;
 mod repair;
 pub mod rewrite;
@@ -119,6 +120,7 @@ pub use inspect::Inspect;
 pub use layer::{Cache, FORM, Pool};
 pub use limits::Limits;
 pub use media_type::Compression;
+pub use notice::{Notice, NoticeKind};
 pub use platform::Platform;
 pub use rewrite::Rewrite;
 pub use spool::Spools;

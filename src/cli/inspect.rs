@@ -104,7 +104,7 @@ impl Page<'_> {
             report.findings.iter().try_for_each(|finding| self::finding(out, finding))?;
         }
         for note in &report.notes {
-            writeln!(out, "note: {}", safe(note))?;
+            writeln!(out, "note: {}", safe(&note.message))?;
         }
         Ok(())
     }

@@ -307,11 +307,11 @@ fn summary(report: &Report, verbose: bool) {
             line(format!("layer {name}: {} -> {new}{stamped}", action(layer.action)));
         }
     }
-    for text in &report.dropped {
-        line(format!("left out: {text}"));
+    for notice in &report.dropped {
+        line(format!("left out: {}", notice.message));
     }
-    for text in &report.warnings {
-        line(format!("warning: {text}"));
+    for notice in &report.warnings {
+        line(format!("warning: {}", notice.message));
     }
     let count = |wanted: Action| report.layers.iter().filter(|layer| layer.action == wanted).count();
     let rewritten = count(Action::Rewritten);

@@ -224,7 +224,7 @@ fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
     sort_in_place(&mut differences, |x, y| key(x).cmp(&key(y)).then_with(|| x.path.cmp(&y.path)));
     for view in comparison.views {
-        notes.extend(view.set.documents.notes.texts(|_| true));
+        notes.extend(view.set.documents.notes.notices(|_| true).into_iter().map(|notice| notice.message));
     }
     let mut report = Report { names, places, notes, ..Report::default() };
     comparison.options.filter.apply(differences, &mut report);

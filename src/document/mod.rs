@@ -34,6 +34,7 @@ use std::fmt;
 
 use crate::digest::Digest;
 use crate::error::{Result, printable, quoted};
+use crate::notice::{Notice, NoticeKind};
 use crate::stamp::Stamp;
 use edit::Edits;
 use json::Json;
@@ -103,6 +104,26 @@ pub enum WarningKind {
     StaleSubject(String),
     /// Two layers have become one, so that a map keyed by diff_id has one entry less.
     Merged(Digest),
+}
+
+impl WarningKind {
+    /// What it is about, for reports.
+    fn notice(&self) -> NoticeKind {
+        match self {
+            Self::NotATime(_) | Self::UnreadTime(_) | Self::NotText(_) => NoticeKind::NotATime,
+            Self::Dropped { .. } | Self::DataDropped | Self::StaleUrls => NoticeKind::OldBytes,
+            Self::ParentGone(_) => NoticeKind::Image,
+            Self::StaleDigest(_) | Self::StaleSubject(_) => NoticeKind::StaleDigest,
+            Self::Merged(_) => NoticeKind::Merged,
+        }
+    }
+}
+
+impl Warning {
+    /// What a report says of it; `place` is the document.
+    pub fn notice(&self, place: &str) -> Notice {
+        Notice::new(self.kind.notice(), format!("{place}: {self}"))
+    }
 }
 
 impl fmt::Display for WarningKind {

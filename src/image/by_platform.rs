@@ -11,6 +11,7 @@ use crate::image::documents::{DocumentKind, Documents, ManifestDocument};
 use crate::image::listing::{self, NamesOf};
 use crate::image::missing;
 use crate::image::selection::Selection;
+use crate::notice::{Notice, NoticeKind};
 use crate::platform::Platform;
 
 impl Selection {
@@ -23,7 +24,7 @@ impl Selection {
             let own = manifest.platform();
             if !platform.matches(&own) {
                 self.dropped.insert(*digest);
-                self.names.push(format!("{own} {digest}"));
+                self.names.push(Notice::new(NoticeKind::Image, format!("{own} {digest}")));
             }
         }
         self.absent_of_others(documents);
@@ -34,7 +35,8 @@ impl Selection {
         let is_one = |platform: &Platform| !platform.os.is_empty() && platform.os != "unknown";
         for (digest, own) in listed(documents).filter(|(digest, own)| documents.is_missing(digest) && is_one(own)) {
             if !self.is_listed_for.contains(&digest) && self.dropped.insert(digest) {
-                self.names.push(format!("{own} {digest}, which is not in the image"));
+                let text = format!("{own} {digest}, which is not in the image");
+                self.names.push(Notice::new(NoticeKind::Image, text));
             }
         }
     }

@@ -6,12 +6,13 @@ use crate::digest::Digest;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, fallback_tag_target};
 use crate::image::documents::{DocumentKind, Documents};
 use crate::image::selection::Selection;
+use crate::notice::{Notice, NoticeKind};
 
 /// What is left out with what.
 #[derive(Default)]
 struct Dependents {
     /// What is about a digest, and what to call it.
-    about: BTreeMap<Digest, Vec<(Digest, &'static str)>>,
+    about: BTreeMap<Digest, Vec<(Digest, NoticeKind)>>,
     /// The indexes that list a digest, as often as they do.
     listed_in: BTreeMap<Digest, Vec<Digest>>,
     /// How many of an index's descriptors are still there.
@@ -23,7 +24,7 @@ impl Dependents {
         let mut dependents = Self::default();
         for (digest, node) in &documents.nodes {
             if let Some(subject) = documents.subject_of(digest) {
-                dependents.about.entry(subject).or_default().push((*digest, "referrer"));
+                dependents.about.entry(subject).or_default().push((*digest, NoticeKind::Referrer));
             }
             if let DocumentKind::Index(index) = &node.body {
                 dependents.left.insert(*digest, index.children.len());
@@ -34,7 +35,7 @@ impl Dependents {
         }
         for child in documents.indexes().flatten() {
             if let Some(about) = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) {
-                dependents.about.entry(about).or_default().push((child.digest, "attestation"));
+                dependents.about.entry(about).or_default().push((child.digest, NoticeKind::Attestation));
             }
         }
         dependents
@@ -66,13 +67,15 @@ impl Selection {
         while let Some(gone) = pending.pop() {
             for (digest, kind) in dependents.about.get(&gone).into_iter().flatten() {
                 if self.dropped.insert(*digest) {
-                    self.names.push(format!("{kind} {digest}"));
+                    let name = if *kind == NoticeKind::Attestation { "attestation" } else { "referrer" };
+                    self.names.push(Notice::new(*kind, format!("{name} {digest}")));
                     pending.push(*digest);
                 }
             }
             for index in dependents.emptied(&gone) {
                 if self.dropped.insert(index) {
-                    self.names.push(format!("index {index}, of which nothing is left"));
+                    let text = format!("index {index}, of which nothing is left");
+                    self.names.push(Notice::new(NoticeKind::Index, text));
                     pending.push(index);
                 }
             }

@@ -12,6 +12,7 @@ use crate::image::archive::ArchiveImage;
 use crate::image::documents::Documents;
 use crate::image::selection::{ImageRef, Selection};
 use crate::image::{by_platform, listing};
+use crate::notice::{Notice, NoticeKind};
 use crate::platform::Platform;
 
 /// Which images are asked for.
@@ -51,15 +52,18 @@ impl Selection {
         // What a layout has under another name is not left out.
         for image in gone.iter().filter(|image| !still_here.contains(&image.id)) {
             let tags = printable(image.entry.repo_tags.join(" ").as_bytes());
-            self.names.push(format!("image {tags} {}", image.id));
+            self.names.push(Notice::new(NoticeKind::Image, format!("image {tags} {}", image.id)));
             self.image_ids_gone.insert(image.image_id);
         }
         for image in images {
             let (kept, gone) =
                 std::mem::take(&mut image.entry.repo_tags).into_iter().partition(|tag| self.keeps_name(tag));
             let gone: Vec<String> = gone;
-            self.names
-                .extend(gone.iter().map(|tag| format!("name {} of image {}", printable(tag.as_bytes()), image.id)));
+            let name = |tag: &String| {
+                let text = format!("name {} of image {}", printable(tag.as_bytes()), image.id);
+                Notice::new(NoticeKind::Name, text)
+            };
+            self.names.extend(gone.iter().map(name));
             image.entry.repo_tags = kept;
         }
         Ok(())

@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::error::printable;
 use crate::name::is_name;
+use crate::notice::{Notice, NoticeKind};
 
 /// What a reference asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Selection {
     /// What an index lists for the platform that was asked for, whatever its config says: manifests and their configs.
     pub(super) is_listed_for: BTreeSet<Digest>,
     /// What was left out and why, for people.
-    pub names: Vec<String>,
+    pub names: Vec<Notice>,
 }
 
 impl Selection {
@@ -60,17 +61,17 @@ impl Selection {
     }
 
     /// Leaves a document out, and says so by this name unless it was left out already.
-    pub fn leave_out(&mut self, digest: Digest, name: impl FnOnce() -> String) {
+    pub fn leave_out(&mut self, digest: Digest, kind: NoticeKind, name: impl FnOnce() -> String) {
         if self.dropped.insert(digest) {
-            self.names.push(name());
+            self.names.push(Notice::new(kind, name()));
         }
     }
 
     /// Leaves documents out under these names: a signature may have several.
-    pub fn leave_out_all(&mut self, found: Vec<(String, Option<Digest>)>) {
+    pub fn leave_out_all(&mut self, kind: NoticeKind, found: Vec<(String, Option<Digest>)>) {
         for (name, digest) in found {
             self.dropped.extend(digest);
-            self.names.push(name);
+            self.names.push(Notice::new(kind, name));
         }
     }
 
@@ -92,7 +93,7 @@ impl Selection {
     pub(super) fn drop_root(&mut self, number: usize, child: &Descriptor) {
         if self.dropped_roots.insert(number) {
             let name = printable(child.ref_name().unwrap_or("untagged").as_bytes());
-            self.names.push(format!("{name} {}", child.digest));
+            self.names.push(Notice::new(NoticeKind::Name, format!("{name} {}", child.digest)));
         }
     }
 }

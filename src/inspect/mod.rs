@@ -78,7 +78,7 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         layers,
         attached,
         findings: findings.finish(),
-        notes: set.documents.notes.texts(|digest| set.keeps(digest)),
+        notes: set.documents.notes.notices(|digest| set.keeps(digest)),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is in an image and when it says it was made, as data: what people read and `--json` are made from it.
 //!
-//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 1. A field is named as in
+//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 2. A field is named as in
 //! Rust, a choice is written in kebab-case, a time is RFC 3339 in UTC (`@seconds` outside of the years 0 to 9999), a
 //! size is in bytes, and what is not known is null. Texts are as in the image.
 //!
@@ -16,7 +16,7 @@
 //! times[]     of the indexes; as in images[]
 //! attached[]  kind, digest, about, artifact_type, tag, predicates[]
 //! findings[]  cause, class, what, advice, count, examples[] {layer, place}
-//! notes[]
+//! notes[]     kind, message
 //! ```
 //!
 //! `documents` and `files` are a span {first, last}.
@@ -29,12 +29,13 @@ use crate::document::descriptor::Platform;
 use crate::inspect::form::Form;
 use crate::inspect::histogram::Histogram;
 use crate::media_type::Compression;
+use crate::notice::Notice;
 use crate::store::location::NamedCarrier;
 
 pub use crate::inspect::time::{Span, Time};
 
 /// The version of the JSON form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What is in an image.
 #[derive(Debug, Serialize)]
@@ -57,7 +58,7 @@ pub struct Report {
     /// What makes the next build come out otherwise; what matters most comes first.
     pub findings: Vec<Finding>,
     /// Notes for the user.
-    pub notes: Vec<String>,
+    pub notes: Vec<Notice>,
 }
 
 /// An image.

@@ -52,7 +52,7 @@ pub fn documents(
     let edit = ArchiveEdit { entries: edits, images: &documents.moves, gone: set.selection.image_ids_gone() };
     let patched = archive.patch(documents.stamp(), &edit).map_err(|e| e.in_blob("manifest.json"))?;
     documents.times += patched.times as u64;
-    exported.warnings.extend(patched.warnings.iter().map(|warning| format!("manifest.json: {warning}")));
+    exported.warnings.extend(patched.warnings.iter().map(|warning| warning.notice("manifest.json")));
     exported.documents.push(("manifest.json", patched.bytes));
     if let Some(bytes) = &old.repositories {
         let repositories = Repositories::parse(bytes).map_err(|e| e.in_blob("repositories"))?;

@@ -12,6 +12,7 @@ use crate::image::documents::ImageConfig;
 use crate::image::{Image, ImageSet};
 use crate::media_type::{Class, Compression, Family, LayerType, OCI_CONFIG, OCI_MANIFEST, classify};
 use crate::name::{familiar, full_name, tag_of};
+use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::documents::{NewDocuments, NewImageRefs};
 use crate::store::location::Carrier;
 use crate::store::write::Content;
@@ -20,7 +21,7 @@ use crate::store::write::Content;
 #[derive(Debug, Default)]
 pub struct Exported {
     pub documents: Vec<(&'static str, Vec<u8>)>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
 }
 
 /// An image of `manifest.json`, as it is now.
@@ -106,7 +107,8 @@ pub fn archive_documents(documents: &mut NewDocuments<'_>) -> Result<Exported> {
         if full.is_empty() && !found.names.is_empty() {
             let names = found.names.join(", ");
             let text = "no repository and tag, which is what an archive of docker save calls an image by";
-            exported.warnings.push(format!("{manifest}: {names}: {text}; the image has no name in it"));
+            let text = format!("{manifest}: {names}: {text}; the image has no name in it");
+            exported.warnings.push(Notice::new(NoticeKind::Name, text));
         }
         // Several platforms have one name, and `docker load` takes one image of a name: the first keeps it.
         let tags: Vec<String> =

@@ -10,6 +10,7 @@ use crate::document::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::image::documents::{DocumentKind, Documents, extent_of};
+use crate::notice::NoticeKind;
 use crate::rewrite::options::{Attestations, Options, Signatures};
 use crate::store::open::Source;
 
@@ -34,12 +35,12 @@ pub(super) fn leave_out(set: &mut ImageSet<'_>, options: &Options) -> Result<()>
 fn attestations(set: &mut ImageSet<'_>) {
     let (documents, selection) = (&set.documents, &mut set.selection);
     for (digest, _) in documents.manifests().filter(|(_, manifest)| manifest.attestation) {
-        selection.leave_out(*digest, || format!("attestation {digest}"));
+        selection.leave_out(*digest, NoticeKind::Attestation, || format!("attestation {digest}"));
     }
     for child in documents.indexes().flatten().filter(|child| documents.is_missing(&child.digest)) {
         if is_attestation(&child.annotations, child.artifact_type.as_deref()) {
             let name = || format!("attestation {}, which is not in the image", child.digest);
-            selection.leave_out(child.digest, name);
+            selection.leave_out(child.digest, NoticeKind::Attestation, name);
         }
     }
 }
@@ -103,7 +104,7 @@ fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
         );
         return Err(Error::refused(text));
     }
-    selection.leave_out_all(found);
+    selection.leave_out_all(NoticeKind::Signature, found);
     Ok(())
 }
 
@@ -123,7 +124,7 @@ fn signed_attestations(set: &mut ImageSet<'_>) -> Result<()> {
             };
             known.insert(layer.digest, is_signed);
             if is_signed {
-                selection.leave_out(*digest, || format!("DSSE envelope {digest}"));
+                selection.leave_out(*digest, NoticeKind::Signature, || format!("DSSE envelope {digest}"));
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
 use crate::media_type::{Compression, LayerKind};
+use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::options::Options;
 use crate::rewrite::report::{self, Action, Change};
 use crate::rewrite::speculative::{self, SpeculativeLayers};
@@ -97,7 +98,7 @@ pub struct Layers {
     base_checks: BTreeMap<Key, BaseCheck>,
     done: BTreeMap<Key, LayerResult>,
     /// Warnings for the user, each once.
-    pub warnings: BTreeSet<String>,
+    pub warnings: BTreeSet<Notice>,
 }
 
 impl Layers {
@@ -153,11 +154,14 @@ impl Layers {
     /// Says that the times in a layer are not set, and why.
     fn unstamped(&mut self, action: Action, digest: Digest, layer: &Layer) {
         let media_type = layer.media_type.as_deref().unwrap_or_default();
-        let why = match action {
-            Action::Foreign => "a foreign layer, which is its vendor's to change".to_owned(),
-            _ => format!("{} is no layer", printable(media_type.as_bytes())),
+        let (kind, why) = match action {
+            Action::Foreign => {
+                (NoticeKind::ForeignLayer, "a foreign layer, which is its vendor's to change".to_owned())
+            }
+            _ => (NoticeKind::OpaqueLayer, format!("{} is no layer", printable(media_type.as_bytes()))),
         };
-        self.warnings.insert(format!("{digest}: times in it are left as they are: {why}"));
+        let text = format!("{digest}: times in it are left as they are: {why}");
+        self.warnings.insert(Notice::new(kind, text));
     }
 
     /// Plans to compare a layer that stays as it is with its diff_id. All bytes are compared with their digest when they

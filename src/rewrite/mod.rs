@@ -69,7 +69,7 @@ pub(crate) fn rewrite(
     let root = documents.root().map_err(in_file)?;
     let finished = output::finish(&mut documents, root, &plans.entries, carrier).map_err(in_file)?;
     let is_left = |digest: &Digest| set.keeps(digest) && !documents.left_behind.contains(digest);
-    let mut warnings = set.documents.notes.texts(is_left);
+    let mut warnings = set.documents.notes.notices(is_left);
     warnings.extend(of_layers);
     warnings.append(&mut documents.warnings);
     warnings.extend(finished.warnings);

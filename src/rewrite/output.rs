@@ -9,6 +9,7 @@ use crate::document::write::{self};
 use crate::error::Result;
 use crate::image::archive::ArchiveImage;
 use crate::image::{Image, ImageSet};
+use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::docker;
 use crate::rewrite::documents::{ImagePlan, NewDocuments};
 use crate::rewrite::export::{self, Entry};
@@ -28,7 +29,7 @@ pub struct Finished {
     /// `index.json` before and after.
     pub index: Option<Change>,
     /// Warnings for the user.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
 }
 
 /// Makes the documents that the carrier has.
@@ -77,7 +78,7 @@ pub fn finish(
     }
     // One that only a subject leads to is rewritten and has no name.
     if finished.images.is_empty() && set.images.is_empty() {
-        finished.warnings.push("there is no image in it".to_owned());
+        finished.warnings.push(Notice::new(NoticeKind::Image, "there is no image in it"));
     }
     Ok(finished)
 }
@@ -104,7 +105,7 @@ fn of_archive(image: &ArchiveImage, entry: &Entry) -> report::ImageChange {
 }
 
 /// Files that nothing refers to, and which are therefore left out.
-pub fn unreferenced(set: &ImageSet<'_>, used: &BTreeSet<String>) -> Result<Vec<String>> {
+pub fn unreferenced(set: &ImageSet<'_>, used: &BTreeSet<String>) -> Result<Vec<Notice>> {
     let source = set.source;
     let mut known: BTreeSet<String> = set.documents.reachable().iter().map(Digest::path).collect();
     known.extend(set.documents.named_by_unknown(source, |_| true)?.keys().map(Digest::path));
@@ -117,13 +118,15 @@ pub fn unreferenced(set: &ImageSet<'_>, used: &BTreeSet<String>) -> Result<Vec<S
     let unknown = source.listing().files()?.into_iter().filter(|name| !known.contains(name));
     let (v1, others): (Vec<String>, Vec<String>) = unknown.partition(is_v1);
     let more = others.len().saturating_sub(NAMED_MAX);
-    let mut list: Vec<String> =
-        others.into_iter().take(NAMED_MAX).map(|name| format!("file {name}, which nothing refers to")).collect();
+    let named = others.into_iter().take(NAMED_MAX);
+    let mut list: Vec<Notice> =
+        named.map(|name| Notice::new(NoticeKind::File, format!("file {name}, which nothing refers to"))).collect();
     if more > 0 {
-        list.push(format!("{more} more files, which nothing refers to"));
+        list.push(Notice::new(NoticeKind::File, format!("{more} more files, which nothing refers to")));
     }
     if !v1.is_empty() {
-        list.push(format!("{} files of Docker's v1 format, which no loader reads beside a manifest.json", v1.len()));
+        let text = format!("{} files of Docker's v1 format, which no loader reads beside a manifest.json", v1.len());
+        list.push(Notice::new(NoticeKind::LegacyFile, text));
     }
     Ok(list)
 }

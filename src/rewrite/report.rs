@@ -1,16 +1,17 @@
 //! What a rewrite did, as data: the summary on a terminal and `--report` are made from it.
 //!
-//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 1.
+//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 2.
 
 use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::media_type::Compression;
+use crate::notice::Notice;
 use crate::platform::Platform;
 use crate::store::location::NamedCarrier;
 
 /// The version of the JSON form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Everything that a rewrite did.
 #[derive(Debug, Serialize)]
@@ -39,9 +40,9 @@ pub struct Report {
     /// Times in the commands of history that were changed, as the labels or annotations that they repeat were.
     pub command_times: u64,
     /// What was left out: attestations, signatures, platforms, files that nothing refers to.
-    pub dropped: Vec<String>,
+    pub dropped: Vec<Notice>,
     /// Warnings for the user.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
     /// Nothing was written, by request.
     pub dry_run: bool,
 }

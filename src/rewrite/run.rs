@@ -4,6 +4,7 @@ use crate::context::{RunContext, RunSettings, run_setters};
 use crate::error::{Error, Result};
 use crate::image::base::Base;
 use crate::media_type::Compression;
+use crate::notice::{Notice, NoticeKind};
 use crate::platform::Platform;
 use crate::rewrite::options::{Attestations, Options, Signatures};
 use crate::rewrite::report::Report;
@@ -193,6 +194,7 @@ impl Prepared {
             Some(target) => {
                 let left = write::write(&self.image, target, self.stamp.epoch, &self.context.spools)?;
                 let left = left.map(|e| format!("the directory that was replaced is left: {e}"));
+                let left = left.map(|text| Notice::new(NoticeKind::LeftBehind, text));
                 self.report.warnings.extend(left);
                 Ok(self.report)
             }

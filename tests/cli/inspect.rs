@@ -40,7 +40,7 @@ fn every_kind_of_archive() {
     for archive in archives(&BUILD) {
         let report = report(&archive.bytes, &[]);
         let name = archive.name;
-        assert_eq!(report["schema"], 1, "{name}");
+        assert_eq!(report["schema"], 2, "{name}");
         let images = report["images"].as_array().unwrap();
         assert_eq!(images.len(), archive.images.len(), "{name}");
         for (seen, made) in images.iter().zip(&archive.images) {

@@ -1,6 +1,7 @@
 //! Lists that hostile input can't make long.
 
 use crate::digest::Digest;
+use crate::notice::{Notice, NoticeKind};
 
 /// A list that stops growing when it is full, and counts the rest.
 #[derive(Debug)]
@@ -34,17 +35,17 @@ pub struct Note {
     /// The document that it is about, so that it goes when that is left out.
     pub about: Digest,
     /// The remark.
-    pub text: String,
+    pub notice: Notice,
 }
 
 impl Capped<Note> {
-    /// The texts of those that are about what stays.
-    pub fn texts(&self, keeps: impl Fn(&Digest) -> bool) -> Vec<String> {
-        let mut texts: Vec<String> =
-            self.list.iter().filter(|note| keeps(&note.about)).map(|note| note.text.clone()).collect();
+    /// Those that are about what stays.
+    pub fn notices(&self, keeps: impl Fn(&Digest) -> bool) -> Vec<Notice> {
+        let mut notices: Vec<Notice> =
+            self.list.iter().filter(|note| keeps(&note.about)).map(|note| note.notice.clone()).collect();
         if self.more > 0 {
-            texts.push(format!("{} more notes like these", self.more));
+            notices.push(Notice::new(NoticeKind::More, format!("{} more notes like these", self.more)));
         }
-        texts
+        notices
     }
 }

@@ -16,6 +16,7 @@ use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Property, Result};
 use crate::media_type::{self, Class, OCI_ARTIFACT};
+use crate::notice::{Notice, NoticeKind};
 use crate::store::open::Source;
 
 impl Documents {
@@ -105,7 +106,9 @@ impl Documents {
         let media_type = &*link.media_type;
         let Some(extent) = extent_of(source, link)? else {
             // An index of many platforms of which only some were fetched is usual.
-            self.note(link.digest, || format!("{place}: {} is not in the image; its descriptor is kept", link.digest));
+            self.note(link.digest, NoticeKind::Absent, || {
+                format!("{place}: {} is not in the image; its descriptor is kept", link.digest)
+            });
             return Ok(node(media_type, DocumentKind::Missing));
         };
         let mut class = media_type::classify(media_type);
@@ -164,8 +167,8 @@ impl Documents {
         self.problems.push_with(|| error.in_blob(blob).in_file(source.name()));
     }
 
-    fn note(&mut self, about: Digest, text: impl FnOnce() -> String) {
-        self.notes.push_with(|| Note { about, text: text() });
+    fn note(&mut self, about: Digest, kind: NoticeKind, text: impl FnOnce() -> String) {
+        self.notes.push_with(|| Note { about, notice: Notice::new(kind, text()) });
     }
 
     fn read_index(&mut self, bytes: Vec<u8>) -> Result<IndexDocument> {
@@ -198,7 +201,7 @@ impl Documents {
             ManifestDocument { bytes, config, image, layers, subject, annotation_times, artifact_type, attestation };
         if node.hides_layers() {
             let text = "its config is not one of an image: times in that and in its layers are left as they are";
-            self.note(link.digest, || format!("{}: {text}", link.digest));
+            self.note(link.digest, NoticeKind::UnknownDocument, || format!("{}: {text}", link.digest));
         }
         if let Some(image) = &node.image
             && image.diff_ids.len() != node.layers.len()

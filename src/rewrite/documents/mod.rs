@@ -20,6 +20,7 @@ use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::base::BasePrefix;
 use crate::image::documents::{Document, DocumentKind, ImageConfig, IndexDocument, ManifestDocument};
+use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::layers::{Key, LayerResult, Layers};
 use crate::rewrite::options::{Options, Signatures};
 use crate::rewrite::order;
@@ -78,9 +79,9 @@ pub struct NewDocuments<'a> {
     /// Times in commands that were changed.
     pub command_times: u64,
     /// Warnings for the user.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
     /// What was left out because it can't follow.
-    pub dropped: Vec<String>,
+    pub dropped: Vec<Notice>,
     /// The digests of that.
     pub left_behind: BTreeSet<Digest>,
     /// New documents by the old digest, but for configs.
@@ -155,10 +156,11 @@ impl<'a> NewDocuments<'a> {
         let count = self.set.documents.nodes.iter().filter(is_kept).count();
         if count > 0 {
             let what = if count == 1 { "1 attestation describes" } else { &format!("{count} attestations describe") };
-            self.warnings.push(format!(
+            let text = format!(
                 "{what} one build, so the digest of the index is not reproducible, though those of the images are; \
                  --attestations drop leaves attestations out"
-            ));
+            );
+            self.warnings.push(Notice::new(NoticeKind::Attestation, text));
         }
     }
 
@@ -186,7 +188,7 @@ impl<'a> NewDocuments<'a> {
     fn note(&mut self, place: &str, patched: &Patched) {
         self.times += patched.times as u64;
         self.command_times += patched.command_times as u64;
-        self.warnings.extend(patched.warnings.iter().map(|warning| format!("{place}: {warning}")));
+        self.warnings.extend(patched.warnings.iter().map(|warning| warning.notice(place)));
     }
 
     /// Rewrites some documents and all that they depend on, which comes first.
@@ -270,7 +272,8 @@ impl<'a> NewDocuments<'a> {
         for child in left_behind.iter().filter_map(|number| index.children.get(*number)) {
             let text = "is not in the image, so it can't follow what it is about, which has another digest now";
             let name = printable(child.ref_name().unwrap_or("attestation").as_bytes());
-            self.dropped.push(format!("{name} {}, which {text}", child.digest));
+            let text = format!("{name} {}, which {text}", child.digest);
+            self.dropped.push(Notice::new(NoticeKind::Attestation, text));
             self.left_behind.insert(child.digest);
         }
         let manifests = index.children.iter().enumerate().map(|(number, child)| {

@@ -6,6 +6,7 @@ use crate::document::new_digest;
 use crate::document::unknown::Unknown;
 use crate::error::Result;
 use crate::image::documents::{DocumentKind, UnknownDocument};
+use crate::notice::{Notice, NoticeKind};
 use crate::store::write::Content;
 
 impl NewDocuments<'_> {
@@ -20,7 +21,8 @@ impl NewDocuments<'_> {
             1 => "left as it is, with the blob that it names".to_owned(),
             _ => format!("left as it is, with the {count} blobs that it names"),
         };
-        self.warnings.push(format!("{digest}: a document of a type that is not understood; {with}"));
+        let text = format!("{digest}: a document of a type that is not understood; {with}");
+        self.warnings.push(Notice::new(NoticeKind::UnknownDocument, text));
         let subject = unknown.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten();
         let patched = match subject {
             Some(edit) => {
@@ -55,7 +57,7 @@ impl NewDocuments<'_> {
                 let more = old.count();
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 let text = format!("{digest}: names {first}{more}, which has another digest now; the old one is kept");
-                self.warnings.push(text);
+                self.warnings.push(Notice::new(NoticeKind::StaleDigest, text));
             }
         }
         Ok(())

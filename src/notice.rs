@@ -1,0 +1,63 @@
+//! What a user should know that is not an error: warnings, notes, and what was left out, each with a kind to select by.
+
+use serde::Serialize;
+
+/// A sentence for the user, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The sentence: one line, which may hold text from the image.
+    pub message: String,
+}
+
+impl Notice {
+    /// A notice of that kind.
+    pub fn new(kind: NoticeKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// What a [`Notice`] is about. New kinds may be added; the names of those that there are stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// An image: of another name or platform than the one that was asked for, or none is left.
+    Image,
+    /// A name of an image.
+    Name,
+    /// An attestation.
+    Attestation,
+    /// A signature.
+    Signature,
+    /// An artifact that is about an image, or an index of such.
+    Referrer,
+    /// An index of which nothing is left.
+    Index,
+    /// A file of the source that nothing refers to.
+    File,
+    /// Files of Docker's format before 1.10.
+    LegacyFile,
+    /// A blob that a descriptor names and the source does not have.
+    Absent,
+    /// A document of a type that is not understood.
+    UnknownDocument,
+    /// A layer that its vendor distributes.
+    ForeignLayer,
+    /// A layer that is no tar.
+    OpaqueLayer,
+    /// A label or annotation that should hold a time and does not.
+    NotATime,
+    /// Something that described the old bytes of a blob and was removed.
+    OldBytes,
+    /// Something that names a digest which nothing has any more.
+    StaleDigest,
+    /// Several things that are one now.
+    Merged,
+    /// A directory that could not be removed.
+    LeftBehind,
+    /// More notices than are listed.
+    More,
+}
