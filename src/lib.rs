@@ -1,7 +1,7 @@
 //! restamp makes container images reproducible after the fact.
 //!
 //! It reads an image that exists, sets every timestamp in it to one epoch, recomputes every digest above what has
-//! changed, and gives out a new image. This page is the map of the code; the promises are in the README.
+//! changed, and gives out a new image. This page is the map of the code; the promises are in docs/limits.md.
 //!
 //! ```no_run
 //! use restamp::{Compression, Epoch, Rewrite, Stamp};

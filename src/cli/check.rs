@@ -26,7 +26,7 @@ Examples:
   docker save app | restamp check --digests-only
   restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'
 
-How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
+How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 // What these mean to a rewrite is not what they mean here: nothing is written.
 #[command(
     mut_arg("epoch", |arg| arg.help("What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as \

@@ -39,7 +39,7 @@ A policy is TOML, with one table for each accepted difference:
 Exit status: 0 identical, or identical but for what is accepted (with --semantic, same after restamping and explainable
 as well), 1 any other verdict, 2 an error.
 
-How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
+How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 pub struct Arguments {
     /// The first image
     #[arg(value_name = "A")]

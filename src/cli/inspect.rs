@@ -27,7 +27,7 @@ use super::output;
   docker save app | restamp inspect
   restamp inspect --json oci:build:v1 | jq '.images[].created'
 
-How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
+How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 pub struct Arguments {
     /// The image to look at: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a path, or `-`
     #[arg(default_value = "-", value_name = "SOURCE")]

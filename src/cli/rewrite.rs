@@ -33,7 +33,7 @@ use super::output::{Inputs, OutputFile, Use, is_special};
   restamp rewrite --epoch \"$(git log -1 --pretty=%ct)\" build.oci.tar app.oci.tar
   restamp rewrite --clamp --base oci:base oci:app oci:app-stamped
 
-How large documents, statements and lists of descriptors may be: README, \"Limits\".")]
+How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 pub struct Arguments {
     /// The image to read
     #[arg(default_value = "-", value_name = "SOURCE")]

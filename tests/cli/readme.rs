@@ -1,4 +1,4 @@
-//! What the README shows and promises is so.
+//! What the README and the pages in docs/ show and promise is so.
 
 // Names of tests are sentences, and a test that can't go on has failed.
 use crate::support;
@@ -9,17 +9,42 @@ use crate::support::{run, scratch, text};
 use serde_json::Value;
 
 const README: &str = include_str!("../../README.md");
+const RECIPES: &str = include_str!("../../docs/recipes.md");
+const REPORTS: &str = include_str!("../../docs/reports.md");
+const POLICY: &str = include_str!("../../docs/policy.md");
 
 /// The code blocks of a language.
-fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
-    let parts = README.split("\n```").skip(1).step_by(2);
+fn blocks(page: &'static str, language: &str) -> impl Iterator<Item = &'static str> {
+    let parts = page.split("\n```").skip(1).step_by(2);
     parts.filter_map(move |part| part.split_once('\n')).filter(move |(name, _)| *name == language).map(|(_, text)| text)
 }
 
 #[test]
+fn the_readme_is_short_and_its_pages_are_there() {
+    assert!(README.lines().count() <= 120, "{}", README.lines().count());
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links: Vec<&str> = README.split("](docs/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    for link in &links {
+        assert!(root.join("docs").join(link).is_file(), "{link}");
+    }
+    for page in std::fs::read_dir(root.join("docs")).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        assert!(links.contains(&name.as_str()), "no link to docs/{name}");
+    }
+}
+
+#[test]
 fn every_recipe_pushes_the_whole_index_with_its_digests() {
-    let pushes = || README.lines().filter(|line| line.contains("skopeo copy ") && line.contains("docker://"));
-    assert_eq!(pushes().count(), 3);
+    let pages = || README.lines().chain(RECIPES.lines());
+    let pushes = || {
+        pages().filter(|line| {
+            line.contains("skopeo copy ")
+                && line.contains(" oci-archive:")
+                && line.contains("docker://")
+                && !line.contains("copy --all docker://")
+        })
+    };
+    assert_eq!(pushes().count(), 5);
     for line in pushes() {
         assert!(line.contains(" --all ") && line.contains(" --preserve-digests "), "{line}");
     }
@@ -45,7 +70,7 @@ fn no_job_of_gitlab_is_called_by_one_of_its_keywords() {
         "false",
         "nil",
     ];
-    let job = blocks("yaml").find(|block| block.contains("CI_COMMIT_SHA")).unwrap();
+    let job = blocks(RECIPES, "yaml").find(|block| block.contains("CI_COMMIT_SHA")).unwrap();
     let names: Vec<&str> = job.lines().filter(|line| !line.starts_with(' ')).collect();
     assert!(!names.is_empty());
     for name in names {
@@ -58,7 +83,7 @@ fn no_job_of_gitlab_is_called_by_one_of_its_keywords() {
 fn what_is_shown_is_what_is_printed() {
     let dir = scratch();
     let stamped = dir.path().join("hello-stamped.tar");
-    let shown = blocks("console").next().unwrap();
+    let shown = blocks(README, "console").next().unwrap();
     let mut count = 0;
     for part in shown.split("$ restamp ").skip(1) {
         let (command, printed) = part.split_once('\n').unwrap();
@@ -68,7 +93,7 @@ fn what_is_shown_is_what_is_printed() {
         assert_eq!(outcome.text() + &outcome.stderr, printed.trim_end().to_owned() + "\n", "{command}");
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 2);
 }
 
 #[test]
@@ -95,7 +120,7 @@ fn every_field_of_every_report_is_named() {
             std::fs::read_to_string(&report).unwrap(),
         ];
         for (text, start) in printed.iter().zip(["`check --json`", "`inspect --json`", "`rewrite --report FILE`"]) {
-            let section = README.split_once("## Reports as JSON").unwrap().1.split_once(start).unwrap().1;
+            let section = REPORTS.split_once(start).unwrap().1;
             let table = section.split_once("|---|---|\n").unwrap().1.split("\n\n").next().unwrap();
             let mut all = BTreeSet::new();
             keys(&serde_json::from_str(text).unwrap(), &mut all);
@@ -110,7 +135,7 @@ fn every_field_of_every_report_is_named() {
 #[test]
 fn the_policy_is_one() {
     let dir = scratch();
-    let policy = support::write(dir.path(), "accepted.toml", blocks("toml").next().unwrap().as_bytes());
+    let policy = support::write(dir.path(), "accepted.toml", blocks(POLICY, "toml").next().unwrap().as_bytes());
     let outcome = run(["diff", "--policy", text(&policy), "testdata/hello.tar", "testdata/hello.tar"]).expect(0);
     assert!(outcome.text().contains("opt/app/build-info"), "{}", outcome.text());
 }

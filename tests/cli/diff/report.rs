@@ -148,9 +148,9 @@ fn every_field_of_the_json_is_in_the_readme() {
     }
     let mut all = BTreeSet::new();
     keys(&report, &mut all);
-    let readme = include_str!("../../../README.md");
+    let page = include_str!("../../../docs/reports.md");
     for key in &all {
-        assert!(readme.contains(&format!("`{key}`")), "{key}");
+        assert!(page.contains(&format!("`{key}`")), "{key}");
     }
     for key in ["path_hex", "files", "cause", "preview", "accepted"] {
         assert!(all.contains(key), "{key}: {all:?}");
