@@ -82,6 +82,7 @@ fn verify_layer(input: &Input, output: Output, pool: &Pool, layers: usize, epoch
     let jobs = pool.jobs();
     let spec = EncodeOptions {
         stamp: Stamp { epoch: Epoch::from_seconds(epoch).unwrap(), rule: Rule::Set },
+        numeric_owner: false,
         output,
         keep_unchanged: false,
         digest_algorithm: Algorithm::Sha256,

@@ -129,8 +129,14 @@ fn layers(c: &mut Criterion) {
         let source = Blob(encoded(from, &tar));
         for output in OUTPUTS {
             let (digest_algorithm, diff_id_algorithm) = (Algorithm::Sha256, Algorithm::Sha256);
-            let spec =
-                EncodeOptions { stamp: stamp(), output, keep_unchanged: false, digest_algorithm, diff_id_algorithm };
+            let spec = EncodeOptions {
+                stamp: stamp(),
+                numeric_owner: false,
+                output,
+                keep_unchanged: false,
+                digest_algorithm,
+                diff_id_algorithm,
+            };
             let create = || tempfile::tempfile().map_err(|error| Error::io("cannot make a file", error));
             group.bench_function(BenchmarkId::new(from.to_string(), output), |b| {
                 b.iter(|| {

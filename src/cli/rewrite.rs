@@ -53,6 +53,10 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
     platform: Option<Platform>,
 
+    /// Remove the names of owners and groups from layers, and leave their numbers: names differ by builder
+    #[arg(long, help_heading = "What is rewritten")]
+    numeric_owner: bool,
+
     /// Leave commands in the history as they are, also where they repeat the old value of a label or annotation
     #[arg(long, help_heading = "What is rewritten")]
     keep_commands: bool,
@@ -227,6 +231,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 /// What the arguments ask for, but for the base.
 fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
     let mut rewrite = Rewrite::new(arguments.epoch.stamp()?)
+        .numeric_owner(arguments.numeric_owner)
         .keep_commands(arguments.keep_commands)
         .attestations(match arguments.attestations {
             AttestationRule::Update => Attestations::Update,
@@ -304,7 +309,8 @@ fn summary(report: &Report, verbose: bool) {
                 (Some(stamped), Some(entries)) => format!(", {stamped} of {entries} entries stamped"),
                 _ => String::new(),
             };
-            line(format!("layer {name}: {} -> {new}{stamped}", action(layer.action)));
+            let owners = layer.owners.map(|owners| format!(", owner names removed from {owners}")).unwrap_or_default();
+            line(format!("layer {name}: {} -> {new}{stamped}{owners}", action(layer.action)));
         }
     }
     for notice in &report.dropped {
@@ -326,9 +332,14 @@ fn summary(report: &Report, verbose: bool) {
         0 => String::new(),
         count => format!(" and {}", number(count, "time in commands", "times in commands")),
     };
+    let owners: u64 = report.layers.iter().filter_map(|layer| layer.owners).sum();
+    let owners = match owners {
+        0 => String::new(),
+        count => format!("; owner names removed from {}", number(count, "entry", "entries")),
+    };
     let verb = if report.dry_run { "would be rewritten (dry run)" } else { "rewritten" };
     line(format!(
-        "{} {verb}, {} kept; {} and {}{commands} stamped",
+        "{} {verb}, {} kept; {} and {}{commands} stamped{owners}",
         number(rewritten as u64, "layer", "layers"),
         report.layers.len() - rewritten,
         number(stamped, "entry", "entries"),

@@ -3,13 +3,17 @@
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::layer::{LayerInfo, Output};
+use crate::repair;
 use crate::stamp::Stamp;
+use crate::tar::Patcher;
 
 /// What a layer is to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodeOptions {
     /// What becomes of its times.
     pub stamp: Stamp,
+    /// Are the names of owners and groups removed?
+    pub numeric_owner: bool,
     /// How it is compressed.
     pub output: Output,
     /// Does a layer in which no byte would change keep the blob it has, however that is compressed?
@@ -18,6 +22,13 @@ pub struct EncodeOptions {
     pub digest_algorithm: Algorithm,
     /// The algorithm of the diff_id.
     pub diff_id_algorithm: Algorithm,
+}
+
+impl EncodeOptions {
+    /// What patches a stream so.
+    pub(super) fn patcher(&self) -> Patcher {
+        Patcher::new(self.stamp, repair::plan).numeric_owner(self.numeric_owner)
+    }
 }
 
 /// What became of a layer.

@@ -8,7 +8,6 @@ use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::encode::Segment;
 use crate::layer::{EncodeOptions, Pool};
-use crate::repair;
 use crate::tar::{Entry, Part, Patcher, Stats, Step, Visitor, Walker};
 
 /// What the patch thread has found and computed when it ends.
@@ -22,7 +21,7 @@ pub(super) struct Patched {
 pub(super) fn read(blocks: &mut Blocks, spec: &EncodeOptions, pool: &Pool, chunks: Sender<Chunk>) -> Result<Patched> {
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
     let chunks = Chunks::new(spec.output, pool, chunks, diff_id);
-    let patcher = Patcher::new(spec.stamp, repair::plan);
+    let patcher = spec.patcher();
     let (mut walker, mut patching) =
         (Walker::new(), Patching { patcher, chunks, out: Vec::new(), content: Segment::Rest });
     while let Some(block) = blocks.next() {

@@ -36,7 +36,6 @@ use crate::layer::options::{EncodeOptions, NewLayer, Outcome};
 use crate::layer::patch::{self, Patched};
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
-use crate::repair;
 use crate::sync::start;
 use crate::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 
@@ -86,8 +85,7 @@ fn unchanged(
         return Ok(None);
     }
     let ((), facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
-        let patcher = Patcher::new(spec.stamp, repair::plan);
-        let (mut walker, mut probe) = (Walker::new(), Probe { patcher, out: Vec::new() });
+        let (mut walker, mut probe) = (Walker::new(), Probe { patcher: spec.patcher(), out: Vec::new() });
         while let Some(block) = blocks.next() {
             walker.push(block, &mut probe)?;
             if probe.is_done() {

@@ -162,6 +162,7 @@ fn stamp(rule: Rule) -> Stamp {
 fn spec(output: Output) -> EncodeOptions {
     EncodeOptions {
         stamp: stamp(Rule::Set),
+        numeric_owner: false,
         output,
         keep_unchanged: false,
         digest_algorithm: Algorithm::Sha256,

@@ -61,7 +61,7 @@ fn the_table_of_an_estargz_layer() {
         let behind = |text| [&other[..], &END, &END, &toc(text, EPOCH), &END, &toc(text, EPOCH), b"rest"].concat();
         becomes(rule, &behind(&before), &behind(&after), "behind the end");
         let (_, stats) = patched(&behind(&before), rule, 1).unwrap();
-        assert_eq!(stats, Stats { entries: 3, stamped: 0, changed: true });
+        assert_eq!(stats, Stats { entries: 3, stamped: 0, owners: 0, changed: true });
     }
     // Other names are files like any other; behind the end marker nothing else is read.
     let other = [&file("a/stargz.index.json", &before, EPOCH)[..], &END].concat();

@@ -194,6 +194,7 @@ impl Layers {
             compression: None,
             entries: None,
             stamped: None,
+            owners: None,
         };
         let done = LayerResult { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
         self.done.insert(key, done);
@@ -307,6 +308,7 @@ fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
         compression: Some([facts.compression, compression]),
         entries: Some(facts.stats.entries),
         stamped: Some(facts.stats.stamped),
+        owners: job.spec.numeric_owner.then_some(facts.stats.owners),
     };
     let content = match written {
         Some(written) => Content::Spool(written.blob),

@@ -12,6 +12,8 @@ use crate::stamp::Stamp;
 pub(crate) struct Options {
     /// The epoch, and whether it is set or clamped.
     pub stamp: Stamp,
+    /// The names of owners and groups are removed from layers.
+    pub numeric_owner: bool,
     /// Which images.
     pub select: Select,
     /// Which layers and history entries are left byte for byte as they are.
@@ -51,6 +53,7 @@ impl Options {
     pub fn new(stamp: Stamp) -> Self {
         Self {
             stamp,
+            numeric_owner: false,
             select: Select::default(),
             base: Base::None,
             compression: None,

@@ -124,4 +124,7 @@ pub struct LayerChange {
     pub entries: Option<u64>,
     /// Entries in which a time changed.
     pub stamped: Option<u64>,
+    /// Entries that have lost the name of an owner or a group, where that was asked for and the tar was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owners: Option<u64>,
 }

@@ -56,6 +56,12 @@ impl Rewrite {
         self
     }
 
+    /// Removes the names of owners and groups from the entries of layers, and leaves their numbers.
+    pub fn numeric_owner(mut self, numeric_owner: bool) -> Self {
+        self.options.numeric_owner = numeric_owner;
+        self
+    }
+
     /// Leaves the layers and history of the base image as they are.
     pub fn base(mut self, base: Base) -> Self {
         self.options.base = base;

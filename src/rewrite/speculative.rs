@@ -106,6 +106,7 @@ fn try_layer(
 pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algorithm) -> Result<EncodeOptions> {
     Ok(EncodeOptions {
         stamp: options.stamp,
+        numeric_owner: options.numeric_owner,
         output: options.output(compression)?,
         keep_unchanged: options.stamp.rule == Rule::Clamp,
         digest_algorithm: algorithm,

@@ -1,7 +1,8 @@
 //! Patching the headers of one entry: its extension headers and its header block, which change as one.
 //!
 //! Times are written where [`Entry::times`] says that they are. What else changes follows from that (sizes, checksums), or
-//! is what writers put into names only because time passed (`names.rs`).
+//! is what writers put into names only because time passed (`names.rs`). The names of owners are removed where that is asked
+//! for: they are those of the machine that wrote the archive.
 
 use std::iter::Peekable;
 
@@ -30,8 +31,8 @@ impl HeaderPatcher {
         Self { stamp, seconds, is_global_mtime: false, scratch: Vec::new() }
     }
 
-    /// Appends the headers of an entry, patched.
-    pub(super) fn patch(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+    /// Appends the headers of an entry, patched; with `numeric_owner` without the names of owner and group.
+    pub(super) fn patch(&mut self, entry: &Entry, numeric_owner: bool, out: &mut Vec<u8>) {
         let is_pax = |extension: &Extension<'_>| extension.kind == ExtensionKind::Pax;
         let pax_headers = entry.extensions().filter(is_pax).count();
         // Set mode removes such a record wherever it is.
@@ -41,6 +42,7 @@ impl HeaderPatcher {
             && entry.times().filter(|site| site.field == mtime_record(false)).count() == 1;
         let mut group = Group {
             stamp: self.stamp,
+            numeric_owner,
             seconds: self.seconds.as_bytes(),
             entry,
             sites: entry.times().peekable(),
@@ -69,6 +71,8 @@ fn mtime_record(global: bool) -> Field {
 /// The headers of one entry while they are patched.
 struct Group<'a, S: Iterator<Item = TimeSite>> {
     stamp: Stamp,
+    /// Are the names of owner and group removed?
+    numeric_owner: bool,
     seconds: &'a [u8],
     entry: &'a Entry,
     /// The times that have not been written yet, in the order of the stream.
@@ -91,7 +95,7 @@ enum Payload {
     Gone,
 }
 
-/// What becomes of a time's record.
+/// What becomes of a record.
 enum Verdict {
     Keep,
     Remove,
@@ -103,6 +107,7 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
         let start = out.len();
         let mut block = *extension.header.block();
         self.times(&mut block, extension.offset, 0);
+        self.owner_names(&mut block);
         out.extend_from_slice(&block);
         let mut new_size = None;
         match extension.kind {
@@ -128,13 +133,19 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
         }
     }
 
-    /// Appends the payload of a PAX header with its times replaced.
+    /// Appends the payload of a PAX header with its times replaced, and without names of owners where they are removed.
     fn payload(&mut self, extension: Extension<'_>, out: &mut Vec<u8>) -> Payload {
         let start = out.len();
         let (mut kept, mut removed) = (0usize, 0usize);
         for record in extension.records() {
             let site = self.sites.next_if(|site| site.offset == record.offset);
-            match site.map_or(Verdict::Keep, |site| self.verdict(site)) {
+            let verdict = match site {
+                Some(site) => self.verdict(site),
+                // An empty one takes back a global name: there is none any more.
+                None if self.numeric_owner && record.is_owner_name() => Verdict::Remove,
+                None => Verdict::Keep,
+            };
+            match verdict {
                 Verdict::Keep => self.other_record(extension.kind, &record, out),
                 Verdict::Write => pax::write_record(out, record.key, self.seconds),
                 Verdict::Remove => {
@@ -211,6 +222,7 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
     fn header(&mut self, header: Header<'_>, out: &mut Vec<u8>) {
         let mut block = *header.block();
         self.times(&mut block, self.entry.header_offset(), self.stamp.epoch.seconds());
+        self.owner_names(&mut block);
         if self.stamp.rule == Rule::Set {
             self.sparse_file_name(&mut block, header.format());
         }
@@ -240,6 +252,12 @@ impl<S: Iterator<Item = TimeSite>> Group<'_, S> {
             && let Some((prefix, name)) = names::divide(&new)
         {
             header::set_names(block, prefix, name);
+        }
+    }
+
+    fn owner_names(&self, block: &mut Block) {
+        if self.numeric_owner {
+            header::clear_owner_names(block);
         }
     }
 

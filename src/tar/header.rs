@@ -252,6 +252,14 @@ pub(super) fn set_names(block: &mut Block, prefix: &[u8], name: &[u8]) {
     }
 }
 
+/// Empties the names of owner and group; v7 has none.
+pub(super) fn clear_owner_names(block: &mut Block) {
+    if Header(block).format() != Format::V7 {
+        block[UNAME].fill(0);
+        block[GNAME].fill(0);
+    }
+}
+
 /// Replaces the size.
 pub(super) fn set_size(block: &mut Block, size: u64) {
     write_octal(&mut block[SIZE], size);

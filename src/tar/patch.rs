@@ -14,8 +14,11 @@ use crate::stamp::Stamp;
 pub struct Stats {
     /// Entries, global headers not counted.
     pub entries: u64,
-    /// Entries of which a byte has changed, in their headers or the headers before them.
+    /// Entries of which a byte has changed, in their headers or the headers before them; for a reason other than the names
+    /// of owners.
     pub stamped: u64,
+    /// Entries that have lost the name of an owner or a group.
+    pub owners: u64,
     /// Has any byte of the stream changed?
     pub changed: bool,
 }
@@ -54,6 +57,10 @@ pub struct Patcher {
     stamp: Stamp,
     plan: Planner,
     headers: HeaderPatcher,
+    /// Are the names of owners and groups removed?
+    numeric_owner: bool,
+    /// The headers of the current entry with those names.
+    named: Vec<u8>,
     /// Of the current entry, where its content is patched, and how many bytes of it are still to come.
     content: Option<(Box<dyn ContentPatcher>, u64)>,
     stats: Stats,
@@ -62,7 +69,15 @@ pub struct Patcher {
 impl Patcher {
     /// At the start of a stream.
     pub fn new(stamp: Stamp, plan: Planner) -> Self {
-        Self { stamp, plan, headers: HeaderPatcher::new(stamp), content: None, stats: Stats::default() }
+        let headers = HeaderPatcher::new(stamp);
+        Self { stamp, plan, headers, numeric_owner: false, named: Vec::new(), content: None, stats: Stats::default() }
+    }
+
+    /// Removes the names of owners and groups as well: the numbers beside them say who owns a file.
+    #[must_use]
+    pub fn numeric_owner(mut self, numeric_owner: bool) -> Self {
+        self.numeric_owner = numeric_owner;
+        self
     }
 
     /// What has been done so far.
@@ -74,19 +89,24 @@ impl Patcher {
     pub fn headers(&mut self, step: Step, entry: &Entry, block: &[u8], out: &mut Vec<u8>) {
         self.end(out);
         let start = out.len();
-        self.headers.patch(entry, out);
+        self.headers.patch(entry, self.numeric_owner, out);
         if step == Step::End {
             out.extend_from_slice(block);
         }
         let after = out.get(start..).unwrap_or_default();
-        let has_changed = match after.split_at_checked(entry.extension_bytes().len()) {
-            Some((extensions, rest)) => extensions != entry.extension_bytes() || rest != block,
-            None => true,
-        };
+        let has_changed = differs(after, entry, block);
         self.stats.changed |= has_changed;
         if step == Step::Entry {
+            let (mut is_stamped, mut has_lost_names) = (has_changed, false);
+            if self.numeric_owner && has_changed {
+                self.named.clear();
+                self.headers.patch(entry, false, &mut self.named);
+                is_stamped = differs(&self.named, entry, block);
+                has_lost_names = self.named != after;
+            }
             self.stats.entries += 1;
-            self.stats.stamped += u64::from(has_changed);
+            self.stats.stamped += u64::from(is_stamped);
+            self.stats.owners += u64::from(has_lost_names);
             if let ContentPlan::Patch(patcher) = (self.plan)(entry, self.stamp) {
                 self.content = Some((patcher, entry.size())).filter(|(_, size)| *size > 0);
             }
@@ -110,6 +130,14 @@ impl Patcher {
         if let Some((mut patcher, _)) = self.content.take() {
             self.stats.changed |= patcher.finish(out).changed;
         }
+    }
+}
+
+/// Are these headers other bytes than those of the entry, of which the last ones are `block`?
+fn differs(headers: &[u8], entry: &Entry, block: &[u8]) -> bool {
+    match headers.split_at_checked(entry.extension_bytes().len()) {
+        Some((extensions, rest)) => extensions != entry.extension_bytes() || rest != block,
+        None => true,
     }
 }
 

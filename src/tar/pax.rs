@@ -27,6 +27,11 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
+    /// Is the value the name of an owner or a group?
+    pub(super) fn is_owner_name(&self) -> bool {
+        matches!(self.key, b"uname" | b"gname")
+    }
+
     /// The key, if the value is a time.
     pub fn time_key(&self) -> Option<&'static str> {
         TIME_KEYS.into_iter().find(|key| key.as_bytes() == self.key)

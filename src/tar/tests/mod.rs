@@ -1,6 +1,7 @@
 //! What the tar room promises, shown on streams that are made here by hand.
 
 mod framing;
+mod owners;
 mod properties;
 mod rules;
 mod sites;

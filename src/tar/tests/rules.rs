@@ -320,12 +320,12 @@ fn headers_that_no_entry_follows_are_patched_too() {
 fn the_statistics_count_what_changed() {
     let stream = stream![file(EPOCH), file(LATE), pax(&[("atime", "5")]), file(EPOCH), file(EARLY), END];
     let stats = |rule| patch_in_pieces(&stream, stamp(rule), 1).unwrap().1;
-    assert_eq!(stats(Rule::Set), Stats { entries: 4, stamped: 3, changed: true });
-    assert_eq!(stats(Rule::Clamp), Stats { entries: 4, stamped: 1, changed: true });
+    assert_eq!(stats(Rule::Set), Stats { entries: 4, stamped: 3, owners: 0, changed: true });
+    assert_eq!(stats(Rule::Clamp), Stats { entries: 4, stamped: 1, owners: 0, changed: true });
     let (_, none) = patch_in_pieces(&stream![file(EPOCH), END], stamp(Rule::Set), 1).unwrap();
-    assert_eq!(none, Stats { entries: 1, stamped: 0, changed: false });
+    assert_eq!(none, Stats { entries: 1, stamped: 0, owners: 0, changed: false });
     let (_, global) = patch_in_pieces(&extension(b'g', "g", &[], 5), stamp(Rule::Set), 1).unwrap();
-    assert_eq!(global, Stats { entries: 0, stamped: 0, changed: true });
+    assert_eq!(global, Stats { entries: 0, stamped: 0, owners: 0, changed: true });
 }
 
 /// Replaces a letter, and holds back what it has until more comes.
@@ -363,6 +363,6 @@ fn content_is_patched_where_the_plan_says_so() {
         }
         walker.end(&mut patched).unwrap();
         assert_same(&patched.out, &stream(b"b b b b"), "patched");
-        assert_eq!(patched.patcher.stats(), Stats { entries: 4, stamped: 0, changed: true });
+        assert_eq!(patched.patcher.stats(), Stats { entries: 4, stamped: 0, owners: 0, changed: true });
     }
 }
