@@ -3,6 +3,8 @@
 //! The place is filled in from the inside out. The pure cores know an entry and an offset, the layer above
 //! adds the blob, the one above that the file. A caller never has to parse a message.
 
+mod cut_short;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -31,6 +33,8 @@ enum Origin {
     NewBlob,
     /// A header block of a tar stream that is none.
     HeaderBlock,
+    /// The end of a stream that should go on.
+    CutShort,
 }
 
 /// Where in an image something is.

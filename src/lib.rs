@@ -19,9 +19,9 @@
 //! }
 //! ```
 //!
-//! [`Check`], [`Inspect`] and [`Diff`] are built and run likewise. Each takes a [`RunContext`], for threads, temporary files
-//! and [`Limits`] of one's own, to be shown how far a run is, and to stop one. Each also takes a [`Source`] that is open,
-//! which a [`BlobStore`] of one's own can be.
+//! [`Check`], [`Inspect`], [`Diff`] and [`Tarball`] are built and run likewise. Each takes a [`RunContext`], for threads,
+//! temporary files and [`Limits`] of one's own, to be shown how far a run is, and to stop one. Those of images also take a
+//! [`Source`] that is open, which a [`BlobStore`] of one's own can be.
 //!
 //! # The floors
 //!
@@ -30,7 +30,7 @@
 //! | floor | room | purpose |
 //! |---|---|---|
 //! | 10 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`] | one verb each: plain data in, plain data out; none calls another |
+//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: plain data in, plain data out; none calls another |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
@@ -108,6 +108,7 @@ mod stamp;
 mod store;
 mod sync;
 mod tar;
+pub mod tarball;
 
 pub use blob::Extent;
 pub use check::Check;
@@ -129,6 +130,7 @@ pub use store::location::{Carrier, Location, NamedCarrier, Where};
 pub use store::open::Source;
 pub use store::{BlobRef, BlobStore, Listing};
 pub use tar::Entry;
+pub use tarball::Tarball;
 
 /// What the command line, the benches and the fuzz targets take from inside. It may change with every version.
 #[doc(hidden)]

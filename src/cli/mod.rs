@@ -11,6 +11,7 @@ mod panics;
 mod process;
 mod progress;
 mod rewrite;
+mod tar;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ enum Command {
     Check(Box<check::Arguments>),
     Inspect(inspect::Arguments),
     Diff(Box<diff::Arguments>),
+    Tar(Box<tar::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Tar(arguments) => tar::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

@@ -51,6 +51,11 @@ impl Inputs {
         self.add(argument, "a file", &Location::path(path));
     }
 
+    /// A tar that is read.
+    pub fn tar(&mut self, argument: &'static str, location: &Location) {
+        self.add(argument, "a tar", location);
+    }
+
     fn add(&mut self, argument: &'static str, kind: &'static str, location: &Location) {
         self.list.push(Input { argument, kind, name: location.to_string(), place: location.place.clone() });
     }
@@ -63,10 +68,13 @@ impl Inputs {
             let Input { argument, kind, name, .. } = input;
             let what = match *argument {
                 "DEST" => "the new image".to_owned(),
+                "OUT" => "the new tar".to_owned(),
                 _ => format!("{kind} which is only read"),
             };
             let advice = match (option, relation) {
-                ("DEST", Relation::Same) if *argument == "SOURCE" => "; --in-place replaces it by the result",
+                ("DEST" | "OUT", Relation::Same) if matches!(*argument, "SOURCE" | "IN") => {
+                    "; --in-place replaces it by the result"
+                }
                 _ => "",
             };
             let path = path.display();
@@ -243,7 +251,7 @@ impl OutputFile {
     /// Opened before the work, so that an unwritable path fails early. `-` is standard error.
     pub fn open(option: &'static str, path: &Path, inputs: &Inputs, spools: &Spools) -> Result<Self> {
         if path != Path::new("-") && inputs.is_stdout_taken && is_stdout(path) {
-            bail!("{option} {}: that is standard output, where the new image goes", path.display());
+            bail!("{option} {}: that is standard output, where the result goes", path.display());
         }
         if path == Path::new("-") || is_special(path) {
             return Ok(Self { option, path: path.to_owned(), output: None });

@@ -239,5 +239,5 @@ pub(super) fn not_another(what: &'static str, found: &[u8], offset: u64) -> Erro
 
 /// The error for a blob that ends too early.
 pub(super) fn truncated(what: &'static str, offset: u64) -> Error {
-    Error::malformed(what, "more bytes", "the end of the blob").at_offset(offset)
+    Error::malformed(what, "more bytes", "the end of the blob").at_offset(offset).cut_short()
 }

@@ -2,7 +2,8 @@
 //!
 //! A layer is read as a blob of whatever compression (the `decode` room), verified against its digest, size and
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`encode/`), and written to one of the
-//! caller's new blobs. [`rewrite`] does all of it (`pipeline.rs`), [`scan()`] and [`verify_layer`] only read (`scan.rs`).
+//! caller's new blobs. [`rewrite`] does all of it (`pipeline.rs`), [`encode()`] the same into any writer, [`scan()`] and
+//! [`verify_layer`] only read (`scan.rs`).
 //! The work of a whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A
 //! [`Cache`] (`cache`) may spare them chunks that an earlier run has compressed.
 //!
@@ -26,8 +27,8 @@ mod tests;
 pub use crate::decode::{Decoder, LayerExpected, Window};
 pub use cache::Cache;
 pub use encode::{ChunkRule, Encoder, FORM, Output, Segment};
-pub use options::{EncodeOptions, Outcome};
-pub use pipeline::rewrite;
+pub use options::{EncodeOptions, Encoded, Outcome};
+pub use pipeline::{Watch, encode, rewrite, unchanged};
 pub use pool::Pool;
 pub use scan::{Event, scan, verify_layer};
 

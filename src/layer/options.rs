@@ -40,6 +40,19 @@ pub enum Outcome {
     Rewritten(LayerInfo, NewLayer),
 }
 
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The digest of all that was written.
+    pub digest: Digest,
+    /// How many bytes that is.
+    pub size: u64,
+    /// The digest of the uncompressed bytes.
+    pub diff_id: Digest,
+    /// How many these are.
+    pub uncompressed_size: u64,
+}
+
 /// A new blob.
 #[derive(Debug)]
 pub struct NewLayer {

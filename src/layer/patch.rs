@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::encode::Segment;
-use crate::layer::{EncodeOptions, Pool};
+use crate::layer::{EncodeOptions, Pool, Watch};
 use crate::tar::{Entry, Part, Patcher, Stats, Step, Visitor, Walker};
 
 /// What the patch thread has found and computed when it ends.
@@ -17,13 +17,19 @@ pub(super) struct Patched {
     pub(super) diff_id: Option<Digest>,
 }
 
-/// Patches the stream that is read from a blob.
-pub(super) fn read(blocks: &mut Blocks, spec: &EncodeOptions, pool: &Pool, chunks: Sender<Chunk>) -> Result<Patched> {
+/// Patches the stream that is read from a blob. `watch` is shown all that is in the old stream.
+pub(super) fn read(
+    blocks: &mut Blocks,
+    spec: &EncodeOptions,
+    pool: &Pool,
+    watch: &mut Watch<'_>,
+    chunks: Sender<Chunk>,
+) -> Result<Patched> {
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
     let chunks = Chunks::new(spec.output, pool, chunks, diff_id);
     let patcher = spec.patcher();
     let (mut walker, mut patching) =
-        (Walker::new(), Patching { patcher, chunks, out: Vec::new(), content: Segment::Rest });
+        (Walker::new(), Patching { patcher, watch, chunks, out: Vec::new(), content: Segment::Rest });
     while let Some(block) = blocks.next() {
         walker.push(block, &mut patching)?;
         if patching.chunks.is_closed() {
@@ -35,8 +41,9 @@ pub(super) fn read(blocks: &mut Blocks, spec: &EncodeOptions, pool: &Pool, chunk
     patching.finish()
 }
 
-struct Patching<'a> {
+struct Patching<'a, 'w> {
     patcher: Patcher,
+    watch: &'a mut Watch<'w>,
     chunks: Chunks<'a>,
     /// What the patcher gives out; empty between two steps.
     out: Vec<u8>,
@@ -44,7 +51,7 @@ struct Patching<'a> {
     content: Segment,
 }
 
-impl Patching<'_> {
+impl Patching<'_, '_> {
     /// Puts what the patcher has given out into the chunks.
     fn put_out(&mut self) -> Result<()> {
         self.chunks.put(&self.out)?;
@@ -61,8 +68,9 @@ impl Patching<'_> {
     }
 }
 
-impl Visitor for Patching<'_> {
+impl Visitor for Patching<'_, '_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.watch.headers(step, entry, block)?;
         self.patcher.headers(step, entry, block, &mut self.out);
         self.content = Segment::of_content(entry);
         if !self.out.is_empty() {
@@ -74,6 +82,7 @@ impl Visitor for Patching<'_> {
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        self.watch.bytes(part, bytes)?;
         match part {
             // Only its first bytes begin it, and its padding is of it.
             Part::Data => match std::mem::replace(&mut self.content, Segment::Headers) {

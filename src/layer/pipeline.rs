@@ -27,12 +27,12 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::blob::{Extent, NewBlob, NewBlobs};
+use crate::blob::NewBlobs;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
-use crate::layer::options::{EncodeOptions, NewLayer, Outcome};
+use crate::layer::options::{EncodeOptions, Encoded, NewLayer, Outcome};
 use crate::layer::patch::{self, Patched};
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
@@ -42,6 +42,12 @@ use crate::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
 const QUEUE: usize = 256;
+
+/// Is shown all that is in the old stream, before it is patched.
+pub type Watch<'w> = dyn Visitor + Send + 'w;
+
+/// Takes the new bytes.
+type Write<'w> = dyn FnMut(&[u8]) -> Result<()> + 'w;
 
 /// Rewrites one layer into a new blob.
 ///
@@ -57,35 +63,58 @@ pub fn rewrite(
     pool: &Pool,
     blobs: &NewBlobs<'_>,
 ) -> Result<Outcome> {
-    if let Some(facts) = unchanged(source, expect, spec, pool)? {
+    if spec.keep_unchanged
+        && let Some(facts) = unchanged(source, expect, spec, pool, &mut Blind)?
+    {
         return Ok(Outcome::Unchanged(facts));
     }
-    let blob = blobs.writer();
-    let (written, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
-        let (sender, receiver) = bounded(QUEUE);
-        let is_hashed = blocks.are_hashed();
-        thread::scope(|scope| {
-            let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, sender))?;
-            let new = write(blob, spec, pool, is_hashed, receiver);
-            let Patched { stats, diff_id } = joined(patching.join())?;
-            Ok((new?.complete(diff_id)?, stats))
-        })
-    })?;
-    Ok(Outcome::Rewritten(facts.ok_or_else(stopped)?, written))
+    let mut blob = blobs.writer();
+    let (facts, encoded) = encode(source, expect, spec, pool, &mut Blind, &mut |bytes| blob.write(bytes))?;
+    let Encoded { digest, size, diff_id, uncompressed_size } = encoded;
+    Ok(Outcome::Rewritten(facts, NewLayer { blob: blob.finish()?, digest, size, diff_id, uncompressed_size }))
 }
 
-/// Reads a layer that may keep its blob until a byte of it would change; the facts if none does.
-fn unchanged(
+/// Rewrites one layer, and writes what becomes of it while it is read: nothing of that may be published before this has
+/// returned without an error.
+///
+/// # Errors
+///
+/// As for [`rewrite`]; those of `watch` and `out`.
+pub fn encode(
     source: &dyn Source,
     expect: &LayerExpected,
     spec: &EncodeOptions,
     pool: &Pool,
+    watch: &mut Watch<'_>,
+    out: &mut Write<'_>,
+) -> Result<(LayerInfo, Encoded)> {
+    let (encoded, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
+        let (sender, receiver) = bounded(QUEUE);
+        let is_hashed = blocks.are_hashed();
+        thread::scope(|scope| {
+            let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, watch, sender))?;
+            let new = write(out, spec, pool, is_hashed, receiver);
+            let Patched { stats, diff_id } = joined(patching.join())?;
+            Ok((new?.complete(diff_id)?, stats))
+        })
+    })?;
+    Ok((facts.ok_or_else(stopped)?, encoded))
+}
+
+/// Reads a layer until a byte of it would change; the facts if none does.
+///
+/// # Errors
+///
+/// The blob can't be read, is another one than expected or no layer; those of `watch`.
+pub fn unchanged(
+    source: &dyn Source,
+    expect: &LayerExpected,
+    spec: &EncodeOptions,
+    pool: &Pool,
+    watch: &mut Watch<'_>,
 ) -> Result<Option<LayerInfo>> {
-    if !spec.keep_unchanged {
-        return Ok(None);
-    }
     let ((), facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
-        let (mut walker, mut probe) = (Walker::new(), Probe { patcher: spec.patcher(), out: Vec::new() });
+        let (mut walker, mut probe) = (Walker::new(), Probe { patcher: spec.patcher(), watch, out: Vec::new() });
         while let Some(block) = blocks.next() {
             walker.push(block, &mut probe)?;
             if probe.is_done() {
@@ -107,20 +136,23 @@ fn unchanged(
 }
 
 /// Sees if the patcher would change a byte, up to the first that it would.
-struct Probe {
+struct Probe<'a, 'w> {
     patcher: Patcher,
+    watch: &'a mut Watch<'w>,
     /// What the patcher gives out, which is of no use.
     out: Vec<u8>,
 }
 
-impl Visitor for Probe {
+impl Visitor for Probe<'_, '_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.watch.headers(step, entry, block)?;
         self.out.clear();
         self.patcher.headers(step, entry, block, &mut self.out);
         Ok(())
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        self.watch.bytes(part, bytes)?;
         self.out.clear();
         self.patcher.bytes(part, bytes, &mut self.out);
         Ok(())
@@ -131,9 +163,21 @@ impl Visitor for Probe {
     }
 }
 
+/// Looks at nothing.
+struct Blind;
+
+impl Visitor for Blind {
+    fn headers(&mut self, _: Step, _: &Entry, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn bytes(&mut self, _: Part, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// What the calling thread has written, and the digests as far as it has computed them.
 struct New {
-    blob: Extent,
     digest: Option<Digest>,
     size: u64,
     diff_id: Option<Digest>,
@@ -141,17 +185,17 @@ struct New {
 }
 
 impl New {
-    fn complete(self, diff_id: Option<Digest>) -> Result<NewLayer> {
-        let Self { blob, digest, size, uncompressed_size, .. } = self;
+    fn complete(self, diff_id: Option<Digest>) -> Result<Encoded> {
+        let Self { digest, size, uncompressed_size, .. } = self;
         let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
         // What is not compressed has one hash.
-        Ok(NewLayer { blob, digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
+        Ok(Encoded { digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
     }
 }
 
 /// The calling thread: writes what the chunks have become, in their order.
 fn write(
-    mut blob: NewBlob<'_>,
+    out: &mut Write<'_>,
     spec: &EncodeOptions,
     pool: &Pool,
     is_hashed: bool,
@@ -174,7 +218,7 @@ fn write(
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
-        blob.write(bytes)?;
+        out(bytes)?;
         size += bytes.len() as u64;
         if let Some(hasher) = &mut digest {
             hasher.update(bytes);
@@ -187,7 +231,7 @@ fn write(
         }
     }
     let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
-    Ok(New { blob: blob.finish()?, digest, size, diff_id, uncompressed_size })
+    Ok(New { digest, size, diff_id, uncompressed_size })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.

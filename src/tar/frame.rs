@@ -151,7 +151,8 @@ impl Framer {
                     .at_offset(at))
             }
             (State::SparseMap, Err(_)) => Err(self.cut("sparse map", BLOCK, bytes.len(), at)),
-            _ => Err(self.cut_in(Error::no_header_block, BLOCK, bytes.len(), at)),
+            _ if at == 0 => Err(self.cut_in(Error::no_header_block, BLOCK, bytes.len(), at)),
+            _ => Err(self.cut("header block", BLOCK, bytes.len(), at)),
         }
     }
 
@@ -191,14 +192,15 @@ impl Framer {
                 let found = format!("{} before the stream ends", size.saturating_sub(missing));
                 Err(Error::malformed("content", format!("{size} bytes"), found)
                     .at_entry(printable(&self.entry.name()))
-                    .at_offset(self.entry.header_offset()))
+                    .at_offset(self.entry.header_offset())
+                    .cut_short())
             }
         }
     }
 
     /// The stream ended within a header or what belongs to it.
     fn cut(&self, what: &'static str, expected: usize, found: usize, at: u64) -> Error {
-        self.cut_in(|expected, found| Error::malformed(what, expected, found), expected, found, at)
+        self.cut_in(|expected, found| Error::malformed(what, expected, found).cut_short(), expected, found, at)
     }
 
     fn cut_in(&self, error: impl FnOnce(String, String) -> Error, expected: usize, found: usize, at: u64) -> Error {

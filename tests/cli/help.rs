@@ -42,7 +42,7 @@ fn a_man_page_for_every_verb() {
     let dir = dir.path().join("made/anew");
     run(["man", "--dir", text(&dir)]).expect(0);
     let pages = names(&dir);
-    for verb in ["rewrite", "check", "inspect", "diff"] {
+    for verb in ["rewrite", "check", "inspect", "diff", "tar"] {
         let page = std::fs::read_to_string(dir.join(format!("restamp-{verb}.1"))).unwrap();
         let version = concat!("\"restamp ", env!("CARGO_PKG_VERSION"));
         assert!(page.lines().any(|line| line.starts_with(".TH") && line.contains(version)), "{page}");

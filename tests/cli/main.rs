@@ -25,3 +25,4 @@ mod safety;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;
+mod tar;

@@ -1,6 +1,7 @@
 //! What becomes of the names of owners and groups, as bytes.
 
 use super::*;
+use crate::tar::{Part, Visitor};
 
 const LATE: u64 = 1_800_000_000;
 const EARLY: u64 = 1_234_567_890;
@@ -14,7 +15,7 @@ fn named(block: Block, uname: &[u8], gname: &[u8]) -> Block {
     with(block, 265, &names)
 }
 
-fn numeric(stream: &[u8], rule: Rule) -> Result<(Vec<u8>, Stats)> {
+pub(super) fn numeric(stream: &[u8], rule: Rule) -> Result<(Vec<u8>, Stats)> {
     let mut found = None;
     for piece in [1, 700, 100_000] {
         let (mut walker, mut patched) = (Walker::new(), patched_bytes(stamp(rule)));
@@ -29,6 +30,25 @@ fn numeric(stream: &[u8], rule: Rule) -> Result<(Vec<u8>, Stats)> {
         found = Some(made);
     }
     Ok(found.unwrap())
+}
+
+/// Has an entry of this stream the name of an owner or a group?
+pub(super) fn has_names(stream: &[u8]) -> bool {
+    struct Names(bool);
+    impl Visitor for Names {
+        fn headers(&mut self, _: Step, entry: &Entry, _: &[u8]) -> Result<()> {
+            self.0 |= !entry.uname().is_empty() || !entry.gname().is_empty();
+            Ok(())
+        }
+
+        fn bytes(&mut self, _: Part, _: &[u8]) -> Result<()> {
+            Ok(())
+        }
+    }
+    let (mut walker, mut names) = (Walker::new(), Names(false));
+    walker.push(stream, &mut names).unwrap();
+    walker.end(&mut names).unwrap();
+    names.0
 }
 
 /// Patches and compares, numbers of stamped entries and of those without names included; the result must not change when it

@@ -214,6 +214,11 @@ proptest! {
                 let (again, stats) = patch_in_pieces(&out, stamp(rule), 100).unwrap();
                 assert_same(&again, &out, "patched again");
                 prop_assert!(!stats.changed);
+                let (out, _) = owners::numeric(&stream, rule).unwrap();
+                prop_assert!(!owners::has_names(&out));
+                let (again, stats) = owners::numeric(&out, rule).unwrap();
+                assert_same(&again, &out, "patched again, without names");
+                prop_assert!(!stats.changed);
             }
         }
     }

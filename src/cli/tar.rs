@@ -1,0 +1,216 @@
+//! `restamp tar`
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use restamp::error::escaped;
+use restamp::internals::temp_parent;
+use restamp::tarball::report::Report;
+use restamp::{Compression, Location, Tarball, Where};
+
+use super::context::RunOptions;
+use super::epoch::EpochArguments;
+use super::output::{Inputs, OutputFile, Use, is_special};
+
+/// Rewrite the timestamps of a bare tar
+///
+/// IN is what `docker export` or a build with `--output type=tar` writes, a root filesystem, or any other tar, plain or
+/// compressed with gzip or zstd; its entries are stamped as those of layers are. OUT is compressed as --compression says, else
+/// as its name says (.tar, .tar.gz, .tgz, .tar.zst, .tzst), else as IN is. What is compressed is encoded in the same canonical
+/// form as layers; with --clamp and nothing to change, OUT has the bytes of IN. A container image is refused: `restamp rewrite`
+/// is for those.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  docker export app | restamp tar | docker import - app:stamped
+  restamp tar --epoch \"$(git log -1 --pretty=%ct)\" rootfs.tar rootfs-stamped.tar.gz
+  restamp tar --clamp --numeric-owner --in-place rootfs.tar.zst")]
+pub struct Arguments {
+    /// The tar to read; - is standard input
+    #[arg(default_value = "-", value_name = "IN")]
+    input: String,
+
+    /// Where the new tar goes; - is standard output [default: -]
+    #[arg(value_name = "OUT", conflicts_with = "in_place")]
+    output: Option<String>,
+
+    #[command(flatten)]
+    epoch: EpochArguments,
+
+    /// Remove the names of owners and groups, and leave their numbers: names differ by builder
+    #[arg(long, help_heading = "What is rewritten")]
+    numeric_owner: bool,
+
+    /// How OUT is compressed [default: as its name says, else as IN is]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Output")]
+    compression: Option<TarCompression>,
+
+    /// The level of that compression: gzip 1 to 12, zstd 1 to 19, from 12 on with more memory [default: that of the form,
+    /// gzip 5 and zstd 3]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    compression_level: Option<u32>,
+
+    /// Replace IN by the result, atomically
+    #[arg(long, help_heading = "Output")]
+    in_place: bool,
+
+    /// Write what was done to FILE, as JSON; - is standard error
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
+
+    #[command(flatten)]
+    running: RunOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TarCompression {
+    /// As IN is, whatever the name of OUT
+    Keep,
+    /// Plain tar
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let stamp = arguments.epoch.stamp()?;
+    let input = place("IN", &arguments.input)?;
+    if input == Where::Stdio && io::stdin().is_terminal() {
+        bail!("standard input is a terminal: name a tar, or pipe one in (docker export CONTAINER | restamp tar)");
+    }
+    let output = output(arguments, &input)?;
+    if output == Where::Stdio && io::stdout().is_terminal() {
+        bail!("standard output is a terminal: give OUT, or pipe the tar on (restamp tar | docker import -)");
+    }
+    let mut tarball = Tarball::new(stamp).numeric_owner(arguments.numeric_owner);
+    if let Some(compression) = compression(arguments, &output)? {
+        tarball = tarball.compression(compression);
+    }
+    if let Some(level) = arguments.compression_level {
+        tarball = tarball.compression_level(level);
+    }
+    let inputs = inputs(arguments, &input, &output)?;
+    let (context, progress) = arguments.running.start(folder_beside(&output), None)?;
+    let open_report = |path| OutputFile::open("--report", path, &inputs, &context.spools);
+    let report_file = arguments.report.as_deref().map(open_report).transpose()?;
+    let new = tarball.with_context(&context).prepare(&input, &output)?;
+    // Written before the tar is there and named after: either both are, or neither.
+    let write = |out: &mut dyn Write| out.write_all(&restamp::internals::json_writer::to_vec(new.report())?);
+    let report_file = report_file.map(|file| file.write(&write)).transpose()?;
+    let report = new.publish()?;
+    drop(progress);
+    report_file.map_or(Ok(()), OutputFile::publish)?;
+    if !arguments.running.quiet {
+        summary(&report);
+    }
+    Ok(super::DONE)
+}
+
+/// Parses IN or OUT. A transport is one of images.
+fn place(argument: &str, text: &str) -> Result<Where> {
+    let location: Location = text.parse().with_context(|| argument.to_owned())?;
+    if let Some(kind) = location.kind {
+        let kind = kind.name();
+        bail!(
+            "{argument}: {kind}: is of container images, which restamp rewrite reads and writes; a file of that name is ./{text}"
+        );
+    }
+    Ok(location.place)
+}
+
+fn output(arguments: &Arguments, input: &Where) -> Result<Where> {
+    if !arguments.in_place {
+        let output = place("OUT", arguments.output.as_deref().unwrap_or("-"))?;
+        if let Where::Path(path) = &output
+            && path.is_dir()
+        {
+            bail!("OUT {}: it is a directory: name a file in it", path.display());
+        }
+        return Ok(output);
+    }
+    match input {
+        Where::Path(path) if !is_special(path) => Ok(input.clone()),
+        _ => bail!("--in-place needs an IN that is a file"),
+    }
+}
+
+/// How OUT is compressed; `None`: as IN is.
+fn compression(arguments: &Arguments, output: &Where) -> Result<Option<Compression>> {
+    match arguments.compression {
+        Some(TarCompression::Keep) => return Ok(None),
+        Some(TarCompression::None) => return Ok(Some(Compression::None)),
+        Some(TarCompression::Gzip) => return Ok(Some(Compression::Gzip)),
+        Some(TarCompression::Zstd) => return Ok(Some(Compression::Zstd)),
+        None if arguments.in_place => return Ok(None),
+        None => {}
+    }
+    let Where::Path(path) = output else { return Ok(None) };
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    if let Some(program) = [("xz", ".txz"), ("bzip2", ".tbz2"), ("bzip2", ".tar.bz2"), ("xz", ".tar.xz")]
+        .into_iter()
+        .find_map(|(program, end)| name.ends_with(end).then_some(program))
+    {
+        let (input, output) = (&arguments.input, path.display());
+        bail!(
+            "OUT {output}: {program} is not written: restamp tar --compression none {input} - | {program} > {output}"
+        );
+    }
+    Ok(if ends(&[".tar.gz", ".tgz"]) {
+        Some(Compression::Gzip)
+    } else if ends(&[".tar.zst", ".tzst", ".tar.zstd"]) {
+        Some(Compression::Zstd)
+    } else if ends(&[".tar"]) {
+        Some(Compression::None)
+    } else {
+        None
+    })
+}
+
+/// What is read; an error if an output would touch it. OUT is among it for the report.
+fn inputs(arguments: &Arguments, input: &Where, output: &Where) -> Result<Inputs> {
+    let location = |place: &Where| Location { kind: None, place: place.clone(), reference: None };
+    let mut inputs = Inputs::default();
+    inputs.tar("IN", &location(input));
+    match output {
+        Where::Path(_) if arguments.in_place => {}
+        Where::Path(path) => {
+            inputs.keep_clear("OUT", path, Use::Replaced)?;
+            inputs.tar("OUT", &location(output));
+        }
+        Where::Stdio => {
+            inputs.keep_clear_of_stdout()?;
+            inputs.take_stdout();
+        }
+    }
+    Ok(inputs)
+}
+
+/// The folder that a file will be written in.
+fn folder_beside(output: &Where) -> Option<PathBuf> {
+    let Where::Path(path) = output else { return None };
+    let beside = |path: &Path| temp_parent(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned();
+    Some(path).filter(|path| !is_special(path)).map(|path| beside(path)).filter(|folder| folder.is_dir())
+}
+
+fn summary(report: &Report) {
+    let mut out = io::stderr().lock();
+    for warning in &report.warnings {
+        // Names must not steer the terminal.
+        let _ = writeln!(out, "{}", escaped(&format!("warning: {warning}")));
+    }
+    let entries = if report.entries == 1 { "entry" } else { "entries" };
+    let owners = match report.owners {
+        0 => String::new(),
+        count => format!(", owner names removed from {count}"),
+    };
+    let digest = if report.tar.old == report.tar.new {
+        format!("{} unchanged", report.tar.old)
+    } else {
+        format!("{} -> {}", report.tar.old, report.tar.new)
+    };
+    let _ = writeln!(out, "{} {entries}, {} stamped{owners}; tar {digest}", report.entries, report.stamped);
+}
