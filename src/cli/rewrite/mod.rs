@@ -1,7 +1,9 @@
 //! `restamp rewrite`
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
+mod destination;
+mod summary;
+
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -9,16 +11,13 @@ use clap::ValueEnum;
 use restamp::Cache;
 use restamp::Compression;
 use restamp::Platform;
-use restamp::error::{escaped, printable};
-use restamp::internals::temp_parent;
 use restamp::rewrite::Rewrite;
-use restamp::rewrite::report::{Action, Change, LayerChange, Report};
 use restamp::rewrite::{Attestations, Signatures};
 use restamp::{Location, Where};
 
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
-use super::output::{Inputs, OutputFile, Use, is_special};
+use super::output::{Inputs, OutputFile, Use};
 
 /// Rewrite the timestamps of an image
 ///
@@ -148,14 +147,14 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let rewrite = rewrite(arguments)?;
     let location = context::source(&arguments.source, "rewrite")?;
-    let destination = destination(arguments, &location)?;
+    let destination = destination::destination(arguments, &location)?;
     if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
     }
     let inputs = inputs(arguments, &location, &destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
-    let (context, progress) = arguments.running.start(folder_beside(arguments, &destination), cache)?;
+    let (context, progress) = arguments.running.start(destination::folder_beside(arguments, &destination), cache)?;
     // Asked now: later it would be named as if a layer were the reason.
     if context.spools.folder().is_dir() {
         drop(context.spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
@@ -180,7 +179,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     drop(progress);
     report_file.map_or(Ok(()), OutputFile::publish)?;
     if !arguments.running.quiet {
-        summary(&report, arguments.verbose);
+        summary::print(&report, arguments.verbose);
     }
     Ok(super::DONE)
 }
@@ -258,106 +257,4 @@ fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
         rewrite = rewrite.platform(platform.clone());
     }
     Ok(rewrite)
-}
-
-fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
-    if arguments.in_place {
-        if source.place == Where::Stdio {
-            bail!("--in-place needs a SOURCE that is a file or directory");
-        }
-        let metadata = source.as_path().and_then(|path| std::fs::metadata(path).ok());
-        if metadata.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-            bail!("{source}: --in-place needs a SOURCE that is a file or directory");
-        }
-        return Ok(Location { reference: None, ..source.clone() });
-    }
-    let location: Location = match &arguments.destination {
-        Some(text) => text.parse()?,
-        None => Location::stdio(),
-    };
-    if let Some(reference) = &location.reference {
-        bail!("DEST: a reference ({reference}) can't be given, only SOURCE has one: images keep their names");
-    }
-    Ok(location)
-}
-
-/// The folder that a file or directory will be written in, where it will be.
-fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBuf> {
-    let path = destination.as_path().filter(|path| !arguments.dry_run && !is_special(path))?;
-    // Through a link, the file is written where the link points to.
-    Some(temp_parent(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
-}
-
-fn summary(report: &Report, verbose: bool) {
-    let mut out = io::stderr().lock();
-    let mut line = |text: String| {
-        // Names and warnings hold text from the image, which must not steer the terminal.
-        let _ = writeln!(out, "{}", escaped(&text));
-    };
-    for image in &report.images {
-        let change = image.manifest.as_ref().unwrap_or(&image.config);
-        let names: Vec<String> = image.names.iter().map(|name| printable(name.as_bytes())).collect();
-        let name = if names.is_empty() { "untagged".to_owned() } else { names.join(", ") };
-        let arrow = if change.old == change.new { "unchanged".to_owned() } else { format!("-> {}", change.new) };
-        line(format!("{name} ({}): {} {arrow}", image.platform, change.old));
-    }
-    if verbose {
-        for layer in &report.layers {
-            let name = layer.digest.as_ref().map_or(layer.diff_id.old, |digest| digest.old);
-            let new = layer.digest.as_ref().map_or(layer.diff_id.new, |digest| digest.new);
-            let stamped = match (layer.stamped, layer.entries) {
-                (Some(stamped), Some(entries)) => format!(", {stamped} of {entries} entries stamped"),
-                _ => String::new(),
-            };
-            let owners = layer.owners.map(|owners| format!(", owner names removed from {owners}")).unwrap_or_default();
-            line(format!("layer {name}: {} -> {new}{stamped}{owners}", action(layer.action)));
-        }
-    }
-    for notice in &report.dropped {
-        line(format!("left out: {}", notice.message));
-    }
-    for notice in &report.warnings {
-        line(format!("warning: {}", notice.message));
-    }
-    let count = |wanted: Action| report.layers.iter().filter(|layer| layer.action == wanted).count();
-    let rewritten = count(Action::Rewritten);
-    let stamped: u64 = report.layers.iter().filter_map(|layer| layer.stamped).sum();
-    let layers = number(report.layers.len() as u64, "layer", "layers");
-    let is_same = |change: &Change| change.old == change.new;
-    let is_kept = |layer: &LayerChange| is_same(&layer.diff_id) && layer.digest.as_ref().is_none_or(is_same);
-    if stamped == 0 && report.document_times + report.command_times == 0 && report.layers.iter().all(is_kept) {
-        return line(format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were"));
-    }
-    let commands = match report.command_times {
-        0 => String::new(),
-        count => format!(" and {}", number(count, "time in commands", "times in commands")),
-    };
-    let owners: u64 = report.layers.iter().filter_map(|layer| layer.owners).sum();
-    let owners = match owners {
-        0 => String::new(),
-        count => format!("; owner names removed from {}", number(count, "entry", "entries")),
-    };
-    let verb = if report.dry_run { "would be rewritten (dry run)" } else { "rewritten" };
-    line(format!(
-        "{} {verb}, {} kept; {} and {}{commands} stamped{owners}",
-        number(rewritten as u64, "layer", "layers"),
-        report.layers.len() - rewritten,
-        number(stamped, "entry", "entries"),
-        number(report.document_times, "document time", "document times"),
-    ));
-}
-
-fn number(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::Rewritten => "rewritten",
-        Action::Base => "base, kept",
-        Action::Unchanged => "nothing to lower, kept",
-        Action::Foreign => "foreign, kept",
-        Action::Opaque => "not a layer format, kept",
-        _ => "kept",
-    }
 }
