@@ -121,6 +121,7 @@ pub use inspect::Inspect;
 pub use layer::{Cache, FORM, Pool};
 pub use limits::Limits;
 pub use media_type::Compression;
+pub use name::NewName;
 pub use notice::{Notice, NoticeKind};
 pub use platform::Platform;
 pub use rewrite::Rewrite;

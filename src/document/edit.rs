@@ -84,6 +84,17 @@ impl<'a> Edits<'a> {
         self.replace(at..at, list);
     }
 
+    /// Appends members, as JSON writes them, to an object.
+    pub fn append_members(&mut self, object: Value<'_>, members: &[String]) {
+        let last = object.members().last();
+        let mut list = members.join(",");
+        if last.is_some() && !list.is_empty() {
+            list.insert(0, ',');
+        }
+        let at = last.map_or(object.span().start + 1, |last| last.span().end);
+        self.replace(at..at, list);
+    }
+
     fn retain(&mut self, container: Value<'_>, items: &[(Range<usize>, bool)]) -> bool {
         let inside = container.span().start + 1..container.span().end.saturating_sub(1);
         let mut kept_end = None;

@@ -19,6 +19,7 @@ pub mod edit;
 pub mod index;
 pub mod json;
 pub mod manifest;
+pub mod rename;
 pub mod times;
 pub mod unknown;
 pub mod v1;

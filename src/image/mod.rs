@@ -3,7 +3,7 @@
 //! [`ImageSet`] is the model that every verb works on. `documents/` follows descriptors from `index.json` down,
 //! `archive.rs` reads the other list of images, `manifest.json`; [`select`] leaves out what was not asked for, by name
 //! (`reference.rs`), by platform (`by_platform.rs`), and what is about that (`referrers.rs`); `layers.rs` says once what
-//! each layer is, `listing.rs` and `set.rs` put images together. [`base`] says how much of an image is its base's.
+//! each layer is, `listing.rs` and `set.rs` put images together, `top.rs` says what has a name. [`base`] says how much of an image is its base's.
 //!
 //! Nothing here looks inside a layer, or says what becomes of an image.
 
@@ -19,6 +19,7 @@ mod referrers;
 pub mod select;
 pub mod selection;
 mod set;
+mod top;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use selection::Selection;
 use crate::error::Error;
 
 pub use select::Select;
+pub use top::{NameKind, TopLevel};
 
 /// All images of a source, whichever of its documents lists them.
 #[derive(Debug)]

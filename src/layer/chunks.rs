@@ -41,6 +41,8 @@ pub(super) struct Chunk {
 
 pub(super) struct Compressed {
     pub(super) bytes: Vec<u8>,
+    /// Was it in the cache?
+    pub(super) is_cached: bool,
     _permit: Permit,
 }
 
@@ -142,15 +144,15 @@ fn compress(output: Output, pool: &Pool, chunk: Arc<Vec<u8>>, mut permit: Permit
                 };
                 match run.cache() {
                     Some(cache) => codec.recall_or_encode(cache, &Key::new(output, &chunk), &chunk),
-                    None => codec.encode(&chunk),
+                    None => Ok((codec.encode(&chunk)?, false)),
                 }
             })
         });
         // First this, then the result: who has the result can have the chunk's buffer, too.
         drop(chunk);
-        let compressed = made.map(|bytes| {
+        let compressed = made.map(|(bytes, is_cached)| {
             permit.resize(bytes.len() as u64);
-            Compressed { bytes, _permit: permit }
+            Compressed { bytes, is_cached, _permit: permit }
         });
         // No one waits for it where the layer has failed.
         let _ = sender.send(compressed);
@@ -173,13 +175,14 @@ impl Codec {
         self.encoder.encode(chunk).map(<[u8]>::to_vec)
     }
 
-    /// The compressed chunk as the cache has it, if that really holds the chunk; else as the encoder makes it.
-    fn recall_or_encode(&mut self, cache: &Cache, key: &Key, chunk: &[u8]) -> Result<Vec<u8>> {
+    /// The compressed chunk as the cache has it, if that really holds the chunk; else as the encoder makes it. And which
+    /// of the two it is.
+    fn recall_or_encode(&mut self, cache: &Cache, key: &Key, chunk: &[u8]) -> Result<(Vec<u8>, bool)> {
         if let Some(found) = cache.comparers.recall(self.output, chunk, || cache.get(key))? {
-            return Ok(found);
+            return Ok((found, true));
         }
         let compressed = self.encode(chunk)?;
         cache.put(key, &compressed)?;
-        Ok(compressed)
+        Ok((compressed, false))
     }
 }

@@ -51,6 +51,8 @@ pub struct Encoded {
     pub diff_id: Digest,
     /// How many these are.
     pub uncompressed_size: u64,
+    /// How many of its chunks were compressed, or found in the cache; none where there is no cache or nothing to compress.
+    pub cache: Option<CacheUse>,
 }
 
 /// A new blob.
@@ -66,4 +68,15 @@ pub struct NewLayer {
     pub diff_id: Digest,
     /// The number of its uncompressed bytes.
     pub uncompressed_size: u64,
+    /// How many of its chunks were compressed, or found in the cache; none where there is no cache or nothing to compress.
+    pub cache: Option<CacheUse>,
+}
+
+/// What a cache has spared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CacheUse {
+    /// Compressed chunks.
+    pub chunks: u64,
+    /// Those of them that were in the cache.
+    pub hits: u64,
 }

@@ -32,7 +32,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
-use crate::layer::options::{EncodeOptions, Encoded, NewLayer, Outcome};
+use crate::layer::options::{CacheUse, EncodeOptions, Encoded, NewLayer, Outcome};
 use crate::layer::patch::{self, Patched};
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
@@ -70,8 +70,8 @@ pub fn rewrite(
     }
     let mut blob = blobs.writer();
     let (facts, encoded) = encode(source, expect, spec, pool, &mut Blind, &mut |bytes| blob.write(bytes))?;
-    let Encoded { digest, size, diff_id, uncompressed_size } = encoded;
-    Ok(Outcome::Rewritten(facts, NewLayer { blob: blob.finish()?, digest, size, diff_id, uncompressed_size }))
+    let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;
+    Ok(Outcome::Rewritten(facts, NewLayer { blob: blob.finish()?, digest, size, diff_id, uncompressed_size, cache }))
 }
 
 /// Rewrites one layer, and writes what becomes of it while it is read: nothing of that may be published before this has
@@ -182,14 +182,15 @@ struct New {
     size: u64,
     diff_id: Option<Digest>,
     uncompressed_size: u64,
+    cache: Option<CacheUse>,
 }
 
 impl New {
     fn complete(self, diff_id: Option<Digest>) -> Result<Encoded> {
-        let Self { digest, size, uncompressed_size, .. } = self;
+        let Self { digest, size, uncompressed_size, cache, .. } = self;
         let diff_id = self.diff_id.or(diff_id).ok_or_else(stopped)?;
         // What is not compressed has one hash.
-        Ok(Encoded { digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size })
+        Ok(Encoded { digest: digest.unwrap_or(diff_id), size, diff_id, uncompressed_size, cache })
     }
 }
 
@@ -206,6 +207,7 @@ fn write(
     let needs_digest = !is_plain || spec.digest_algorithm != spec.diff_id_algorithm;
     let mut digest = needs_digest.then(|| Hasher::new(spec.digest_algorithm));
     let (mut size, mut uncompressed_size) = (0, 0);
+    let mut cache = pool.cache().filter(|_| !is_plain).map(|_| CacheUse::default());
     for chunk in chunks {
         // While this hashes, the chunk is being compressed.
         if let Some(hasher) = &mut diff_id {
@@ -217,6 +219,10 @@ fn write(
             // A closed channel: the task has panicked.
             Some(receiver) => Some(receiver.recv().map_err(|_| stopped())??),
         };
+        if let (Some(cache), Some(compressed)) = (&mut cache, &compressed) {
+            cache.chunks += 1;
+            cache.hits += u64::from(compressed.is_cached);
+        }
         let bytes = compressed.as_ref().map_or(&*chunk.bytes, |compressed| &compressed.bytes);
         out(bytes)?;
         size += bytes.len() as u64;
@@ -231,7 +237,7 @@ fn write(
         }
     }
     let (digest, diff_id) = (digest.map(Hasher::finish), diff_id.map(Hasher::finish));
-    Ok(New { digest, size, diff_id, uncompressed_size })
+    Ok(New { digest, size, diff_id, uncompressed_size, cache })
 }
 
 /// A defect in this program: a task or a stage has gone without a word.

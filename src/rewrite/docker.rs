@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::document::descriptor::DescriptorEdit;
 use crate::document::docker::{Archive, ArchiveEdit, ArchiveEntryEdit, Repositories};
+use crate::document::{rename, write};
 use crate::error::Result;
 use crate::image::archive::ArchiveImage;
 use crate::media_type::LayerType;
-use crate::name::familiar;
+use crate::name::{NewName, familiar};
 use crate::rewrite::documents::{ImagePlan, NewDocuments, NewImageRefs};
 use crate::rewrite::export::{Entry, Exported};
 use crate::store::open::Docker;
@@ -74,6 +75,33 @@ pub fn documents(
         exported.documents.push(("repositories", repositories.patch(&ids)?.bytes));
     }
     Ok(exported)
+}
+
+/// The same with other names for the first image. What Docker before 1.10 reads is made where there is none only for an
+/// archive that is new.
+pub fn renamed(
+    documents: Vec<(&'static str, Vec<u8>)>,
+    names: &[NewName],
+    is_new: bool,
+) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut renamed = Vec::new();
+    let mut had_repositories = is_new;
+    for (name, bytes) in documents {
+        match name {
+            "manifest.json" => renamed.push((name, rename::archive(&bytes, names)?)),
+            "repositories" => had_repositories = true,
+            _ => renamed.push((name, bytes)),
+        }
+    }
+    if had_repositories && let Some((_, manifest)) = renamed.iter().find(|(name, _)| *name == "manifest.json") {
+        let top = rename::top_of_archive(manifest)?;
+        let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (repository, tag) in names.iter().filter_map(|name| name.image()?.rsplit_once(':')) {
+            repositories.entry(repository.to_owned()).or_default().insert(tag.to_owned(), top.clone());
+        }
+        renamed.push(("repositories", write::repositories(&repositories)?));
+    }
+    Ok(renamed)
 }
 
 fn entry_edit(

@@ -38,14 +38,23 @@ pub fn listed<'s>(set: &'s ImageSet<'_>) -> impl Iterator<Item = (&'s Image, Dig
     set.images.iter().filter(|image| image.is_listed()).filter_map(|image| Some((image, image.manifest?)))
 }
 
+/// Manifests for images that `manifest.json` alone listed.
+#[derive(Debug, Default)]
+pub struct NewManifests {
+    /// As an index lists them, once for each name.
+    pub list: Vec<NewDescriptor>,
+    /// Their digests, in the order of the images.
+    pub digests: Vec<Digest>,
+}
+
 /// Manifests for images that only `manifest.json` listed, as an index lists them beside others whose tags are `taken`.
 pub fn new_manifests<'d>(
     documents: &mut NewDocuments<'_>,
     images: impl Iterator<Item = (&'d ArchiveImage, &'d Entry)> + Clone,
     taken: &[&str],
     carrier: Carrier,
-) -> Result<Vec<NewDescriptor>> {
-    let mut list = Vec::new();
+) -> Result<NewManifests> {
+    let NewManifests { mut list, mut digests } = NewManifests::default();
     let tags = images.clone().flat_map(|(_, entry)| &entry.tags).filter_map(|tag| tag_of(tag));
     let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
     for tag in tags.chain(taken.iter().copied()) {
@@ -63,6 +72,7 @@ pub fn new_manifests<'d>(
         let manifest = write::manifest(None, &NewDescriptor::new(OCI_CONFIG, entry.made.config, size), &layers)?;
         let mut descriptor = NewDescriptor::new(OCI_MANIFEST, Digest::sha256(&manifest), manifest.len() as u64);
         descriptor.platform = new_platform(&image.config);
+        digests.push(descriptor.digest);
         let content = documents.content(manifest)?;
         documents.blobs.insert(descriptor.digest, content);
         if entry.tags.is_empty() {
@@ -79,7 +89,7 @@ pub fn new_manifests<'d>(
             list.push(named);
         }
     }
-    Ok(list)
+    Ok(NewManifests { list, digests })
 }
 
 fn new_platform(config: &ImageConfig) -> Option<NewPlatform> {
@@ -94,7 +104,7 @@ fn new_platform(config: &ImageConfig) -> Option<NewPlatform> {
 }
 
 /// `manifest.json` and `repositories` for what a layout lists.
-pub fn archive_documents(documents: &mut NewDocuments<'_>) -> Result<Exported> {
+pub fn archive_documents(documents: &mut NewDocuments<'_>, is_renamed: bool) -> Result<Exported> {
     let mut exported = Exported::default();
     let mut list = Vec::new();
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -104,10 +114,11 @@ pub fn archive_documents(documents: &mut NewDocuments<'_>) -> Result<Exported> {
         loadable(documents, found, &layers).map_err(|e| e.in_blob(manifest))?;
         let full: Vec<&str> =
             found.names.iter().filter(|name| tag_of(name).is_some()).map(|name| familiar(name)).collect();
-        if full.is_empty() && !found.names.is_empty() {
-            let names = found.names.join(", ");
-            let text = "no repository and tag, which is what an archive of docker save calls an image by";
-            let text = format!("{manifest}: {names}: {text}; the image has no name in it");
+        if full.is_empty() && !found.names.is_empty() && !is_renamed {
+            let names = found.names.iter().map(|name| format!("\"{}\"", printable(name.as_bytes())));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let text = "is not REPOSITORY:TAG, so the docker archive has the image without a name; --name APP:TAG gives it one";
+            let text = format!("{manifest}: the name {names} {text}");
             exported.warnings.push(Notice::new(NoticeKind::Name, text));
         }
         // Several platforms have one name, and `docker load` takes one image of a name: the first keeps it.

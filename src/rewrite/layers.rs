@@ -40,6 +40,29 @@ pub struct Key {
     diff_id: Digest,
 }
 
+impl Key {
+    /// Files of one content are one layer.
+    fn layer(&self) -> (Digest, Work, Digest) {
+        (self.name, self.work, self.diff_id)
+    }
+}
+
+/// Every distinct layer, for the report.
+#[derive(Debug, Default)]
+pub struct NumberedLayers {
+    /// In the order of their numbers.
+    pub list: Vec<report::LayerChange>,
+    numbers: BTreeMap<(Digest, Work, Digest), usize>,
+}
+
+impl NumberedLayers {
+    /// The number of a layer, which is in the list.
+    pub fn number(&self, key: &Key) -> Result<usize> {
+        let number = self.numbers.get(&key.layer()).copied();
+        number.ok_or_else(|| Error::missing("rewritten layer").in_blob(key.name))
+    }
+}
+
 /// A layer that stays as it is, whose diff_id is verified.
 #[derive(Debug)]
 struct BaseCheck {
@@ -184,17 +207,17 @@ impl Layers {
         content: Option<Content>,
     ) -> Key {
         let key = Key { name: digest, file: None, work: Work::Keep, diff_id };
-        let same = |digest| Change { old: digest, new: digest };
         let report = report::LayerChange {
             action,
-            digest: Some(same(digest)),
-            diff_id: same(diff_id),
-            size: [size; 2],
+            digest: Change::none(digest),
+            diff_id: Change::none(diff_id),
+            size: Change::none(size),
             uncompressed_size: None,
             compression: None,
             entries: None,
             stamped: None,
             owners: None,
+            cache: None,
         };
         let done = LayerResult { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
         self.done.insert(key, done);
@@ -268,12 +291,17 @@ impl Layers {
         Ok(done)
     }
 
-    /// Every layer, for the report.
-    pub fn reports(&self) -> Vec<report::LayerChange> {
-        // Files of one content are one layer.
-        let mut seen = BTreeSet::new();
-        let distinct = self.done.iter().filter(|(key, _)| seen.insert((key.name, key.work, key.diff_id)));
-        distinct.map(|(_, done)| done.report.clone()).collect()
+    /// Every layer in the order of these, which the images have, and then the others.
+    pub fn in_order<'k>(&'k self, keys: impl Iterator<Item = &'k Key>) -> NumberedLayers {
+        let mut numbered = NumberedLayers::default();
+        for key in keys.chain(self.done.keys()) {
+            let Some(done) = self.done.get(key) else { continue };
+            numbered.numbers.entry(key.layer()).or_insert_with(|| {
+                numbered.list.push(done.report.clone());
+                numbered.list.len() - 1
+            });
+        }
+        numbered
     }
 }
 
@@ -300,15 +328,21 @@ fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
     };
     let (digest, size, diff_id, compression) = done;
     let report = report::LayerChange {
-        action: if written.is_some() { Action::Rewritten } else { Action::Unchanged },
-        digest: Some(Change { old: facts.digest, new: digest }),
+        action: match &written {
+            None => Action::Unchanged,
+            Some(_) if diff_id != facts.diff_id || facts.stats.changed => Action::Rewritten,
+            Some(_) if digest != facts.digest => Action::EncodedAgain,
+            Some(_) => Action::Unchanged,
+        },
+        digest: Change { old: facts.digest, new: digest },
         diff_id: Change { old: facts.diff_id, new: diff_id },
-        size: [facts.size, size],
+        size: Change { old: facts.size, new: size },
         uncompressed_size: Some(facts.uncompressed_size),
-        compression: Some([facts.compression, compression]),
+        compression: Some(Change { old: facts.compression, new: compression }),
         entries: Some(facts.stats.entries),
         stamped: Some(facts.stats.stamped),
         owners: job.spec.numeric_owner.then_some(facts.stats.owners),
+        cache: written.as_ref().and_then(|written| written.cache),
     };
     let content = match written {
         Some(written) => Content::Spool(written.blob),

@@ -8,9 +8,11 @@ mod documents;
 mod export;
 mod keep;
 mod layers;
+mod names;
 mod options;
 mod order;
 mod output;
+mod plan;
 pub mod report;
 mod run;
 mod speculative;
@@ -18,23 +20,20 @@ mod speculative;
 pub use options::{Attestations, Signatures};
 pub use run::{Prepared, Rewrite};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::context::RunContext;
 use crate::digest::Digest;
-use crate::document::config::Config;
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::image::archive::used_paths;
-use crate::image::base::{self, BasePrefix};
-use crate::image::documents::{Document, DocumentKind, ImageConfig};
-use crate::image::layers::LayerId;
+use crate::image::documents::{Document, DocumentKind};
 use crate::layer::FORM;
 use crate::media_type::Compression;
 use crate::store::location::{Carrier, NamedCarrier};
 use crate::store::open::Source;
 use crate::store::write;
-use documents::{ImagePlan, NewDocuments};
+use documents::NewDocuments;
 use layers::Layers;
 use options::Options;
 use report::{Form, Report, SCHEMA};
@@ -60,14 +59,15 @@ pub(crate) fn rewrite(
     let set = set;
     set.documents.something_here(|digest| set.keeps(digest)).map_err(in_file)?;
     let mut layers = Layers::default();
-    let plans = plan(&set, options, &mut layers).map_err(in_file)?;
+    names::one_image(&set, &options.names).map_err(in_file)?;
+    let plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
     context.progress.set_total(layers.total());
     layers.run(&context.pool, &context.spools, speculative).map_err(in_file)?;
     let of_layers = std::mem::take(&mut layers.warnings);
     let mut documents = NewDocuments::new(&set, options, &layers, &plans.manifests, &context.spools);
     documents.to_oci = source.carrier() == Carrier::DockerArchive && carrier != Carrier::DockerArchive;
     let root = documents.root().map_err(in_file)?;
-    let finished = output::finish(&mut documents, root, &plans.entries, carrier).map_err(in_file)?;
+    let finished = output::finish(&mut documents, root, &plans, carrier, &options.names).map_err(in_file)?;
     let is_left = |digest: &Digest| set.keeps(digest) && !documents.left_behind.contains(digest);
     let mut warnings = set.documents.notes.notices(is_left);
     warnings.extend(of_layers);
@@ -83,8 +83,9 @@ pub(crate) fn rewrite(
         form: form(options)?,
         source: NamedCarrier { name: source.name().to_owned(), kind: source.carrier() },
         destination: NamedCarrier { name: String::new(), kind: carrier },
+        names: finished.names,
         images: finished.images,
-        layers: layers.reports(),
+        layers: finished.layers,
         index: finished.index,
         document_times: documents.times,
         command_times: documents.command_times,
@@ -98,69 +99,6 @@ pub(crate) fn rewrite(
     };
     let is_empty = set.archive.is_empty() && !set.documents.nodes.iter().any(is_filled);
     Ok((write::Image { documents: finished.documents, blobs, is_empty }, report))
-}
-
-/// What is to be done with every image.
-#[derive(Debug, Default)]
-struct Plans {
-    /// By the digest of the manifest.
-    manifests: BTreeMap<Digest, ImagePlan>,
-    /// In the order of `manifest.json`.
-    entries: Vec<ImagePlan>,
-}
-
-fn plan(set: &ImageSet<'_>, options: &Options, layers: &mut Layers) -> Result<Plans> {
-    let mut plans = Plans::default();
-    let mut planner = Planner { set, options, layers, prefixes: BTreeMap::new() };
-    for image in &set.images {
-        let Some(digest) = image.manifest else { continue };
-        let planned = planner.image(image.config_digest, &image.config, &image.layers);
-        plans.manifests.insert(digest, planned.map_err(|e| e.in_blob(digest))?);
-    }
-    for image in &set.archive {
-        let planned = planner.image(image.id, &image.config, &image.layers);
-        plans.entries.push(planned.map_err(|e| e.in_blob(image.id))?);
-    }
-    Ok(plans)
-}
-
-/// Plans images, which may share configs and layers.
-struct Planner<'p, 's> {
-    set: &'p ImageSet<'s>,
-    options: &'p Options,
-    layers: &'p mut Layers,
-    /// How much is the base's, by the digest of a config.
-    prefixes: BTreeMap<Digest, BasePrefix>,
-}
-
-impl Planner<'_, '_> {
-    fn image(&mut self, id: Digest, config: &ImageConfig, layers: &[(LayerId, Digest)]) -> Result<ImagePlan> {
-        let base = match self.prefixes.get(&id) {
-            Some(base) => *base,
-            None => {
-                history_fits(config)?;
-                base::prefix(&self.options.base, config)?
-            }
-        };
-        self.prefixes.insert(id, base);
-        let mut keys = Vec::with_capacity(layers.len());
-        for (number, (layer, diff_id)) in layers.iter().enumerate() {
-            keys.push(self.layers.plan(self.set, self.options, *layer, *diff_id, number < base.layers)?);
-        }
-        Ok(ImagePlan { layers: keys, base })
-    }
-}
-
-/// Docker refuses an image whose history has more entries with a layer than there are layers; fewer are fine.
-fn history_fits(image: &ImageConfig) -> Result<()> {
-    let config = Config::parse(&image.bytes)?;
-    let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
-    let layers = image.diff_ids.len();
-    if filled > layers {
-        let expected = format!("at most {layers} that are not empty_layer, the number of layers");
-        return Err(Error::malformed("number of history entries", expected, filled).at_entry("history"));
-    }
-    Ok(())
 }
 
 fn form(options: &Options) -> Result<Form> {

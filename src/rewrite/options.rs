@@ -5,6 +5,7 @@ use crate::image::Select;
 use crate::image::base::Base;
 use crate::layer::Output;
 use crate::media_type::Compression;
+use crate::name::NewName;
 use crate::stamp::Stamp;
 
 /// Everything that the bytes of the output depend on, besides the input.
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub select: Select,
     /// Which layers and history entries are left byte for byte as they are.
     pub base: Base,
+    /// The names of the result; where there are none, it has those of the source.
+    pub names: Vec<NewName>,
     /// How rewritten layers are compressed; `None`: as each layer was, by its media type.
     pub compression: Option<Compression>,
     /// `None`: the level of the canonical form.
@@ -56,6 +59,7 @@ impl Options {
             numeric_owner: false,
             select: Select::default(),
             base: Base::None,
+            names: Vec::new(),
             compression: None,
             compression_level: None,
             keep_commands: false,

@@ -5,10 +5,13 @@
 use serde::Serialize;
 
 use crate::digest::Digest;
+use crate::layer::CacheUse;
 use crate::media_type::Compression;
 use crate::notice::Notice;
 use crate::platform::Platform;
 use crate::store::location::NamedCarrier;
+
+pub use crate::image::NameKind;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 2;
@@ -29,9 +32,11 @@ pub struct Report {
     pub source: NamedCarrier,
     /// What was written.
     pub destination: NamedCarrier,
+    /// What has a name in the result, and the digest to deploy it by.
+    pub names: Vec<NameChange>,
     /// Every image, attestations and artifacts aside.
     pub images: Vec<ImageChange>,
-    /// Every distinct layer.
+    /// Every distinct layer, in the order in which the images have them.
     pub layers: Vec<LayerChange>,
     /// `index.json` before and after, as a digest: equal to that of every other build of the same content.
     pub index: Option<Change>,
@@ -61,14 +66,40 @@ pub struct Form {
     pub zstd_level: u32,
 }
 
-/// A digest before and after.
+/// Something before and after: a digest, where nothing else is said.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change<O = Digest, N = O> {
+    /// Before.
+    pub old: O,
+    /// After.
+    pub new: N,
+}
+
+impl<T: Copy> Change<T> {
+    /// It is as it was.
+    pub(crate) fn none(same: T) -> Self {
+        Self { old: same, new: same }
+    }
+}
+
+/// A document of which there may have been none before.
+pub type Made = Change<Option<Digest>, Digest>;
+
+/// A name and its digest before and after.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Change {
-    /// Before.
-    pub old: Digest,
-    /// After.
-    pub new: Digest,
+pub struct NameChange {
+    /// The name in the result: `REPOSITORY:TAG`, or a tag alone; none for what has no name.
+    pub name: Option<String>,
+    /// What the digest is of: `index`, `manifest` or `image-id`.
+    pub kind: NameKind,
+    /// The media type of that; an image ID has none.
+    pub media_type: Option<String>,
+    /// The digest that a registry has it under once it is pushed as it is; an image ID is for Docker alone.
+    pub digest: Made,
+    /// How many images are in it.
+    pub images: usize,
 }
 
 /// An image before and after.
@@ -79,12 +110,23 @@ pub struct ImageChange {
     pub names: Vec<String>,
     /// What it runs on.
     pub platform: Platform,
-    /// Its manifest; none in an archive of `docker save` before Docker 25.
-    pub manifest: Option<Change>,
+    /// Its manifest. An archive of `docker save` before Docker 25 had none, and gets one; an untagged image that only
+    /// `manifest.json` lists has none.
+    pub manifest: Option<Made>,
     /// Its config, whose digest Docker calls the image ID.
     pub config: Change,
-    /// Its layers, by the old diff_ids.
-    pub layers: Vec<Digest>,
+    /// Its layers, lowest first.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// A layer as an image has it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ImageLayer {
+    /// Which one of [`Report::layers`].
+    pub layer: usize,
+    /// The uncompressed tar.
+    pub diff_id: Change,
 }
 
 /// What became of a layer.
@@ -92,11 +134,13 @@ pub struct ImageChange {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Action {
-    /// It was stamped and encoded.
+    /// Times in it were changed.
     Rewritten,
+    /// No time in it was changed, but the canonical encoding of the same tar is another blob.
+    EncodedAgain,
     /// It is the base image's.
     Base,
-    /// `--clamp` found nothing to lower.
+    /// Nothing in it changes: it is stamped and encoded already, or `--clamp` found nothing to lower.
     Unchanged,
     /// Its blob is not in the image: a foreign layer.
     Foreign,
@@ -111,20 +155,21 @@ pub struct LayerChange {
     /// What became of it.
     pub action: Action,
     /// The blob.
-    pub digest: Option<Change>,
+    pub digest: Change,
     /// The uncompressed tar.
     pub diff_id: Change,
     /// Bytes of the blob before and after.
-    pub size: [u64; 2],
+    pub size: Change<u64>,
     /// Bytes of the tar, where it was read.
     pub uncompressed_size: Option<u64>,
     /// Its compression before and after, where it was read.
-    pub compression: Option<[Compression; 2]>,
+    pub compression: Option<Change<Compression>>,
     /// Entries in the tar, where it was read.
     pub entries: Option<u64>,
     /// Entries in which a time changed.
     pub stamped: Option<u64>,
     /// Entries that have lost the name of an owner or a group, where that was asked for and the tar was read.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub owners: Option<u64>,
+    /// What the cache has spared; none where there is no cache, or nothing was compressed.
+    pub cache: Option<CacheUse>,
 }

@@ -4,6 +4,7 @@ use crate::context::{RunContext, RunSettings, run_setters};
 use crate::error::{Error, Result};
 use crate::image::base::Base;
 use crate::media_type::Compression;
+use crate::name::NewName;
 use crate::notice::{Notice, NoticeKind};
 use crate::platform::Platform;
 use crate::rewrite::options::{Attestations, Options, Signatures};
@@ -71,6 +72,13 @@ impl Rewrite {
     /// Keeps only images of this platform.
     pub fn platform(mut self, platform: Platform) -> Self {
         self.options.select.platform = Some(platform);
+        self
+    }
+
+    /// Gives the result this name, instead of those of the source. May be called more than once. The source must have
+    /// one image then.
+    pub fn name(mut self, name: NewName) -> Self {
+        self.options.names.push(name);
         self
     }
 
@@ -150,11 +158,18 @@ impl Rewrite {
         &self,
         source: Source,
         speculative: SpeculativeLayers,
-        options: Options,
+        mut options: Options,
         destination: Option<&Location>,
         context: RunContext,
     ) -> Result<Prepared> {
         let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.carrier());
+        if let Some(name) = destination.and_then(|destination| destination.reference.as_deref()) {
+            let name = match kind {
+                Carrier::DockerArchive => name.parse(),
+                Carrier::Oci | Carrier::OciArchive => NewName::in_layout(name),
+            };
+            options.names.insert(0, name.map_err(|e| e.in_file("DEST"))?);
+        }
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
         let (image, mut report) = rewrite(&source, &options, kind, &context, speculative)?;
