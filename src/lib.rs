@@ -150,6 +150,7 @@ pub mod internals {
         ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Segment, Source as BlobSource,
         Window, rewrite,
     };
+    pub use crate::name::shown as shown_names;
     pub use crate::repair::plan;
     pub use crate::spool::{Output as NewFile, folder_of, temp_parent};
     pub use crate::tar::{

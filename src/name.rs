@@ -1,5 +1,6 @@
 //! What images are called: names in an index, as Docker shows them, and as containerd wants them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,6 +15,15 @@ pub fn is_name(name: &str, reference: &str) -> bool {
 pub fn familiar(name: &str) -> &str {
     let name = name.strip_prefix("docker.io/").unwrap_or(name);
     name.strip_prefix("library/").unwrap_or(name)
+}
+
+/// The names of an image as Docker shows them: an index has the tag of a name once more, alone.
+pub fn shown(names: &[String]) -> Vec<&str> {
+    let full: BTreeSet<&str> = names.iter().map(|name| familiar(name)).filter(|name| tag_of(name).is_some()).collect();
+    let tags: BTreeSet<&str> = full.iter().filter_map(|name| tag_of(name)).collect();
+    let mut seen = BTreeSet::new();
+    let all = names.iter().map(|name| familiar(name)).filter(|name| full.contains(name) || !tags.contains(name));
+    all.filter(|name| seen.insert(*name)).collect()
 }
 
 /// The tag in a full name: `registry:5000/app:v1` has `v1`, `v1` alone and a digest have none.
@@ -155,6 +165,13 @@ mod tests {
             assert_eq!(tag_of(none), None, "{none}");
         }
     }
+    #[test]
+    fn a_tag_beside_its_name_is_not_shown() {
+        let names = ["docker.io/library/app:1", "1", "other", "app:1"].map(str::to_owned);
+        assert_eq!(shown(&names), ["app:1", "other"]);
+        assert_eq!(shown(&["1".to_owned()]), ["1"]);
+    }
+
     #[test]
     fn a_new_name_is_one_that_docker_takes() {
         for (text, ref_name, full) in [

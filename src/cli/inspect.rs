@@ -11,21 +11,23 @@ use restamp::inspect::Inspect;
 use restamp::inspect::form::Form;
 use restamp::inspect::histogram::Histogram;
 use restamp::inspect::report::{
-    Attached, AttachedKind, Blob, Content, DocumentTime, Finding, ImageReport, LayerReport, Report, Span,
+    Attached, AttachedKind, Blob, Content, DocumentTime, Finding, ImageReport, LayerReport, NameKind, Report, Span,
 };
+use restamp::internals::shown_names;
 
 use super::context::{self, RunOptions};
 use super::output;
 
 /// Show what is in an image and when it says it was made
 ///
-/// Lists images, layers, the times in both, and what hangs on them, and names what is not reproducible: logs, caches,
+/// Lists images, layers, the times in both, and what is attached to them, and names what is not reproducible: logs, caches,
 /// random identities, unpinned packages. Every byte is verified on the way, so that with --quiet it shows by its exit
 /// status whether the image is sound. No epoch is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp inspect
   restamp inspect --json oci:build:v1 | jq '.images[].created'
+  restamp inspect --digest oci-archive:app.tar:app:1
 
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 pub struct Arguments {
@@ -33,9 +35,14 @@ pub struct Arguments {
     #[arg(default_value = "-", value_name = "SOURCE")]
     source: String,
 
-    /// Print JSON (schema 1) instead of text
+    /// Print JSON (schema 2) instead of text
     #[arg(long)]
     json: bool,
+
+    /// Print the digest to deploy SOURCE by, and nothing else: that of the index or manifest of its name, or the image ID
+    /// where an archive has no manifest. Of several names, SOURCE:REF chooses one. No layer is read
+    #[arg(long, conflicts_with = "json")]
+    digest: bool,
 
     /// Only images of this platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
@@ -54,13 +61,17 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let location = context::source(&arguments.source, "inspect")?;
     context::keep_clear_of_stdout(&location)?;
     let (context, progress) = arguments.running.start(None, None)?;
-    let mut inspect = Inspect::new().skip_layers(arguments.no_layers);
+    let mut inspect = Inspect::new().skip_layers(arguments.no_layers || arguments.digest);
     if let Some(platform) = &arguments.platform {
         inspect = inspect.platform(platform.clone());
     }
     let report = inspect.with_context(&context).run(&location)?;
     drop(progress);
-    if arguments.json {
+    if arguments.digest {
+        let names = report.names.iter().map(|name| (name.name.as_deref(), name.digest));
+        let digest = output::one_digest(names, "--digest")?;
+        output::print(|out| writeln!(out, "{digest}"))?;
+    } else if arguments.json {
         output::print_json(&report)?;
     } else if !arguments.running.quiet {
         let mut page = Page { report: &report, shown: vec![false; report.layers.len()] };
@@ -88,6 +99,11 @@ impl Page<'_> {
         let report = self.report;
         let (images, kind) = (count(report.images.len() as u64, "image"), report.source.kind.name());
         writeln!(out, "{} ({kind}): {images}, {}", report.source.name, count(report.layers.len() as u64, "layer"))?;
+        for index in report.names.iter().filter(|name| name.kind == NameKind::Index) {
+            let name = index.name.as_deref().map_or("untagged".to_owned(), safe);
+            writeln!(out, "\n{name}  index of {}", count(index.images as u64, "platform"))?;
+            writeln!(out, "  digest     {}", index.digest)?;
+        }
         for image in &report.images {
             self.image(out, image)?;
         }
@@ -110,7 +126,7 @@ impl Page<'_> {
     }
 
     fn image(&mut self, out: &mut dyn Write, image: &ImageReport) -> io::Result<()> {
-        let names: Vec<String> = image.names.iter().map(|name| safe(name)).collect();
+        let names: Vec<String> = shown_names(&image.names).into_iter().map(safe).collect();
         let names = if names.is_empty() { "untagged".to_owned() } else { names.join(", ") };
         writeln!(out, "\n{names}  {}", safe(&image.platform.to_string()))?;
         if let Some(manifest) = &image.manifest {

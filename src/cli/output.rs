@@ -8,7 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use restamp::{Location, Where};
+use restamp::error::printable;
+use restamp::{Digest, Location, Where};
 use restamp::{Spools, internals::NewFile as Output};
 
 /// `blobs/<algorithm>/<hex>` is as deep as a layout goes.
@@ -301,6 +302,20 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()>
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
+}
+
+/// The one digest of these names.
+pub fn one_digest<'n>(names: impl Iterator<Item = (Option<&'n str>, Digest)> + Clone, option: &str) -> Result<Digest> {
+    let Some((_, first)) = names.clone().next() else { bail!("{option}: there is no image in it") };
+    if names.clone().all(|(_, digest)| digest == first) {
+        return Ok(first);
+    }
+    let name = |(name, digest): (Option<&str>, Digest)| match name {
+        Some(name) => format!("\"{}\" {digest}", printable(name.as_bytes())),
+        None => format!("untagged {digest}"),
+    };
+    let all: Vec<String> = names.map(name).collect();
+    bail!("{option}: several images have digests of their own; choose one with :REF of SOURCE: {}", all.join(", "))
 }
 
 /// Prints a result as JSON, and a newline.

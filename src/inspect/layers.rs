@@ -142,9 +142,11 @@ impl<'s> Layers<'s> {
             read.map_err(|e| e.in_blob(&job.place))
         })?;
         for ((number, _), read) in jobs.into_iter().zip(read) {
-            let (Some(number), Some((content, found))) = (number, read) else { continue };
+            let (Some(number), Some((digest, content, found))) = (number, read) else { continue };
             if let Some(layer) = layers.get_mut(number) {
                 (layer.blob, layer.content) = (Blob::Read, Some(content));
+                // A file of Docker's archives before version 25 has none in its name.
+                layer.digest = layer.digest.or(Some(digest));
             }
             findings.layer(number, found);
         }
@@ -161,7 +163,7 @@ fn verify(job: &ReadTask, pool: &Pool) -> Result<()> {
     job.extent.verify(&Expected { digest, size })
 }
 
-fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, InLayer)> {
+fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Digest, Content, InLayer)> {
     let mut tally = Tally::default();
     let facts = scan(&job.extent, &job.expect, pool, &mut |event| {
         match event {
@@ -189,7 +191,7 @@ fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Content, 
         entries: tally.entries,
         mtimes: tally.mtimes.finish(),
     };
-    Ok((content, tally.found))
+    Ok((facts.digest, content, tally.found))
 }
 
 /// What is counted while a layer goes by.

@@ -24,12 +24,12 @@ use crate::document::manifest::Manifest;
 use crate::document::times::{Reading, TimeKind, TimeSite};
 use crate::error::{Error, Result};
 use crate::image::documents::DocumentKind;
-use crate::image::{self, ImageSet, Select};
+use crate::image::{self, ImageSet, Select, TopLevel};
 use crate::store::location::NamedCarrier;
 use crate::store::open::Source;
 use findings::Findings;
 use layers::Layers;
-use report::{DocumentTime, ImageLayer, ImageReport, Report, SCHEMA, Span, Time};
+use report::{DocumentTime, ImageLayer, ImageReport, NameReport, Report, SCHEMA, Span, Time};
 
 /// What is to be looked at.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +65,9 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
     for image in &mut images {
         let spans = image.layers.iter().filter_map(|layer| layers.get(layer.layer)?.content.as_ref()?.mtimes.span());
         image.files = spans.reduce(Span::joined);
+        for layer in &mut image.layers {
+            layer.digest = layer.digest.or_else(|| layers.get(layer.layer)?.digest);
+        }
         image.documents = Span::of(image.times.iter().filter_map(|time| time.time));
     }
     let attached = attached::attached(&set);
@@ -73,6 +76,7 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         schema: SCHEMA,
         source: NamedCarrier { name: source.name().to_owned(), kind: source.carrier() },
         index: source.index().map(Digest::sha256),
+        names: names(&set),
         times: index_times(&set)?,
         images,
         layers,
@@ -80,6 +84,19 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         findings: findings.finish(),
         notes: set.documents.notes.notices(|digest| set.keeps(digest)),
     })
+}
+
+/// What the top level lists.
+fn names(set: &ImageSet<'_>) -> Vec<NameReport> {
+    let all = set.top_level().into_iter();
+    all.map(|TopLevel { name, kind, digest, media_type, images, .. }| NameReport {
+        name,
+        kind,
+        media_type,
+        digest,
+        images,
+    })
+    .collect()
 }
 
 /// The images that are listed, and their layers.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! schema, source {name, kind}, index
+//! names[]     name, kind, media_type, digest, images
 //! images[]    names[], platform, manifest, config, created, documents, files,
 //!             times[]  {document, path, text, time}
 //!             layers[] {layer, digest, diff_id, created_by, created}      `layer` counts in the list below, from 0
@@ -32,6 +33,7 @@ use crate::media_type::Compression;
 use crate::notice::Notice;
 use crate::store::location::NamedCarrier;
 
+pub use crate::image::NameKind;
 pub use crate::inspect::time::{Span, Time};
 
 /// The version of the JSON form.
@@ -47,6 +49,8 @@ pub struct Report {
     pub source: NamedCarrier,
     /// The digest of `index.json`, where there is one.
     pub index: Option<Digest>,
+    /// What has a name, and the digest to deploy it by.
+    pub names: Vec<NameReport>,
     /// Every image, attestations and artifacts aside.
     pub images: Vec<ImageReport>,
     /// Every distinct layer, in the order in which the images have them.
@@ -59,6 +63,22 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Notes for the user.
     pub notes: Vec<Notice>,
+}
+
+/// A name and its digest.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct NameReport {
+    /// `REPOSITORY:TAG` as Docker shows it, or a tag alone; none for what has no name.
+    pub name: Option<String>,
+    /// What the digest is of: `index`, `manifest`, or `image-id` where the archive has no manifest.
+    pub kind: NameKind,
+    /// The media type of that; an image ID has none.
+    pub media_type: Option<String>,
+    /// The digest that a registry has it under once it is pushed as it is; an image ID is for Docker alone.
+    pub digest: Digest,
+    /// How many images are in it.
+    pub images: usize,
 }
 
 /// An image.
@@ -92,7 +112,7 @@ pub struct ImageReport {
 pub struct ImageLayer {
     /// Which one of [`Report::layers`].
     pub layer: usize,
-    /// The blob, where it has a name of its own.
+    /// The blob; none where it has no name of its own and was not read.
     pub digest: Option<Digest>,
     /// The uncompressed tar.
     pub diff_id: Digest,
@@ -106,7 +126,7 @@ pub struct ImageLayer {
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct LayerReport {
-    /// The blob, where it has a name of its own.
+    /// The blob; none where it has no name of its own and was not read.
     pub digest: Option<Digest>,
     /// The uncompressed tar.
     pub diff_id: Digest,

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use indicatif::{HumanBytes, HumanCount};
 use restamp::Digest;
 use restamp::error::{escaped, printable};
+use restamp::internals::shown_names;
 use restamp::rewrite::report::{Action, ImageChange, LayerChange, NameChange, NameKind, Report};
 
 /// Prints it to standard error; every layer too, if it is to be verbose.
@@ -83,7 +84,7 @@ impl<W: Write> Page<W> {
     }
 
     fn image(&mut self, report: &Report, image: &ImageChange) {
-        let names: Vec<&str> = image.names.iter().map(String::as_str).collect();
+        let names = shown_names(&image.names);
         let config = &image.config;
         self.line(&format!("image {} ({})", joined(&names), image.platform));
         if let Some(manifest) = image.manifest {
