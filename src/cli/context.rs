@@ -37,6 +37,11 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// Is there a directory for temporary files by request?
+    pub fn has_tmp_dir(&self) -> bool {
+        self.tmp_dir.is_some()
+    }
+
     /// Sets up a run. Temporary files are made in `folder` unless an option or `None` says otherwise; from here on a
     /// signal removes them. Progress is shown until it is dropped.
     pub fn start(&self, folder: Option<PathBuf>, cache: Option<Cache>) -> Result<(RunContext, Progress)> {

@@ -196,7 +196,7 @@ fn id_of(stream: impl AsFd) -> Option<Id> {
 }
 
 /// Does a path lead to what standard output is, a file or a pipe?
-fn is_stdout(path: &Path) -> bool {
+pub fn is_stdout(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     let Ok(metadata) = fs::metadata(path) else { return false };
     let kind = metadata.file_type();

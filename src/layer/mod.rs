@@ -21,6 +21,7 @@ mod patch;
 mod pipeline;
 mod pool;
 mod scan;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use options::{CacheUse, EncodeOptions, Encoded, Outcome};
 pub use pipeline::{Watch, encode, rewrite, unchanged};
 pub use pool::Pool;
 pub use scan::{Event, scan, verify_layer};
+pub use stream::{CompressedStream, compress_stream};
 
 use std::io::Read;
 

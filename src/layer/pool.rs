@@ -93,6 +93,12 @@ impl Pool {
         Self { cache: Some(cache), ..self }
     }
 
+    /// The same pool without it.
+    #[must_use]
+    pub fn without_cache(&self) -> Self {
+        Self { cache: None, ..self.clone() }
+    }
+
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.cache.as_deref()
     }

@@ -25,6 +25,7 @@ use crate::store::write::{self, Target};
 pub struct Rewrite {
     options: Options,
     force: bool,
+    archive_compression: Option<Compression>,
     run: RunSettings,
 }
 
@@ -42,7 +43,7 @@ pub struct Prepared {
 impl Rewrite {
     /// Rewrites with this epoch and rule.
     pub fn new(stamp: Stamp) -> Self {
-        Self { options: Options::new(stamp), force: false, run: RunSettings::default() }
+        Self { options: Options::new(stamp), force: false, archive_compression: None, run: RunSettings::default() }
     }
 
     /// Encodes rewritten layers so, instead of as they were.
@@ -103,6 +104,12 @@ impl Rewrite {
     /// Replaces a directory that holds an OCI image layout and nothing else.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
+        self
+    }
+
+    /// Compresses the archive as a whole so, whatever its name is; else `.gz`, `.tgz`, `.zst` and `.tzst` say it.
+    pub fn archive_compression(mut self, compression: Compression) -> Self {
+        self.archive_compression = Some(compression);
         self
     }
 
@@ -184,7 +191,7 @@ impl Rewrite {
                 Err(Error::refused(text))
             }
             Where::Stdio => Ok(Target::Stdout),
-            Where::Path(path) => Target::new(path, kind, self.force),
+            Where::Path(path) => Target::new(path, kind, self.force, self.archive_compression),
         }
     }
 }
@@ -213,7 +220,8 @@ impl Prepared {
     pub fn write(mut self) -> Result<Report> {
         match &self.target {
             Some(target) => {
-                let left = write::write(&self.image, target, self.stamp.epoch, &self.context.spools)?;
+                let left =
+                    write::write(&self.image, target, self.stamp.epoch, &self.context.spools, &self.context.pool)?;
                 let left = left.map(|e| format!("the directory that was replaced is left: {e}"));
                 let left = left.map(|text| Notice::new(NoticeKind::LeftBehind, text));
                 self.report.warnings.extend(left);

@@ -2,13 +2,15 @@
 //!
 //! A [`BlobStore`] gives out documents by name and blobs by digest; a directory (`directory.rs`) and an archive
 //! (`archive.rs`) are two. [`Source`](open::Source) is a store with the documents at its top, which say what carrier it is.
-//! `destination.rs` says what may be written where, `write.rs` writes it. Nothing here knows what a document means.
+//! `destination.rs` says what may be written where, `write.rs` writes a `new_image.rs` there, `tarball.rs` in an archive. Nothing here knows what a document means.
 
 pub mod archive;
 pub mod destination;
 pub mod directory;
 pub mod location;
+mod new_image;
 pub mod open;
+mod tarball;
 pub mod write;
 
 use std::fmt;

@@ -4,97 +4,39 @@
 //! that a reader knows what it is looking for when the blobs arrive; a stream that breaks off lacks blobs then,
 //! and no consumer takes it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::blob::Extent;
-use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::layer;
+use crate::layer::Pool;
 use crate::media_type::Compression;
 use crate::spool::{Owner, Spools};
 use crate::stamp::Epoch;
 use crate::store::directory;
+use crate::store::new_image::cannot_write;
+use crate::store::tarball::{folders, write_compressed, write_file};
 
 pub use crate::store::destination::Target;
-
-/// Two zero blocks end a tar (POSIX.1-2017, pax).
-const END_MARKER: [u8; 2 * crate::tar::BLOCK] = [0; 2 * crate::tar::BLOCK];
-
-/// An image that is ready to be written.
-#[derive(Debug, Default)]
-pub struct Image {
-    /// `oci-layout`, `index.json`, `manifest.json`, `repositories`: those that the kind has, in this order.
-    pub documents: Vec<(&'static str, Vec<u8>)>,
-    /// Every blob by its digest.
-    pub blobs: BTreeMap<Digest, Content>,
-    /// Is there nothing but indexes in it, so that replacing its source would only remove what that holds?
-    pub is_empty: bool,
-}
-
-/// The bytes of a blob.
-#[derive(Debug, Clone)]
-pub enum Content {
-    /// A document that was made or patched here.
-    Bytes(Vec<u8>),
-    /// Bytes of the source, which are verified while they are copied.
-    Source(Extent),
-    /// A spool that was hashed while it was written.
-    Spool(Extent),
-}
-
-impl Content {
-    /// Number of bytes.
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Source(extent) | Self::Spool(extent) => extent.len(),
-        }
-    }
-
-    /// How it is compressed, by its first bytes.
-    ///
-    /// # Errors
-    ///
-    /// If they can't be read.
-    pub fn compression(&self) -> Result<Compression> {
-        match self {
-            Self::Bytes(bytes) => Ok(Compression::sniff(bytes)),
-            Self::Source(extent) | Self::Spool(extent) => layer::compression_of(extent),
-        }
-    }
-
-    fn write(&self, digest: &Digest, out: &mut dyn Write) -> Result<()> {
-        match self {
-            Self::Bytes(bytes) => out.write_all(bytes).map_err(cannot_write),
-            Self::Source(extent) => extent.copy_verified(digest, out),
-            Self::Spool(extent) => extent.copy(out),
-        }
-    }
-
-    fn write_to_file(&self, digest: &Digest, file: &mut File, at: u64) -> Result<()> {
-        match self {
-            Self::Bytes(bytes) => file.write_all(bytes).map_err(cannot_write),
-            Self::Source(extent) => extent.copy_verified_to_file(digest, file, at),
-            Self::Spool(extent) => extent.copy_to_file(file, at),
-        }
-    }
-}
-
-fn cannot_write(error: io::Error) -> Error {
-    Error::io("cannot write", error)
-}
+pub use crate::store::new_image::{Content, Image};
 
 /// Writes an image, complete or not at all (a stream aside, which is then cut off). What is left to warn of when it is
 /// there: that the directory it has replaced could not be removed.
-pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> Result<Option<Error>> {
+pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools, pool: &Pool) -> Result<Option<Error>> {
     match target {
-        Target::File(path) => {
+        Target::File { path, compression } => {
             let mut output = spools.output_file(path)?;
-            write_file(image, epoch, output.file_mut()?).map_err(|e| e.in_file(path.display()))?;
+            let file = output.file_mut()?;
+            let written = match compression {
+                Compression::None => write_file(image, epoch, file),
+                // The same open file, which is renamed when all is in it.
+                compression => file
+                    .try_clone()
+                    .map_err(cannot_write)
+                    .and_then(|file| write_compressed(image, epoch, file, *compression, pool)),
+            };
+            written.map_err(|e| e.in_file(path.display()))?;
             output.rename_to(path)?;
         }
         Target::Folder { path, replace } => {
@@ -124,16 +66,16 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools) -> R
             // The raw descriptor: std's own buffer would copy every chunk once more.
             let stdout = io::stdout();
             let file = rustix::io::dup(&stdout).map(File::from).map_err(|e| cannot_write(e.into()))?;
-            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
-                .map_err(|e| e.in_file("standard output"))?;
+            let written = write_compressed(image, epoch, file, Compression::None, pool);
+            written.map_err(|e| e.in_file("standard output"))?;
         }
-        Target::Stream(path) => {
+        Target::Stream { path, compression } => {
             let file = fs::OpenOptions::new()
                 .write(true)
                 .open(path)
                 .map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
-            write_stream(image, epoch, BufWriter::with_capacity(crate::blob::CHUNK, file))
-                .map_err(|e| e.in_file(path.display()))?;
+            let written = write_compressed(image, epoch, file, *compression, pool);
+            written.map_err(|e| e.in_file(path.display()))?;
         }
     }
     Ok(None)
@@ -147,53 +89,6 @@ pub fn verify(image: &Image) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Directories of the layout that hold blobs, in order: `blobs`, `blobs/sha256`, …
-fn folders(image: &Image) -> BTreeSet<String> {
-    let algorithms = image.blobs.keys().map(|digest| format!("blobs/{}/", digest.algorithm().name()));
-    std::iter::once("blobs/".to_owned()).chain(algorithms).collect()
-}
-
-/// Documents and directories: all that comes before the blobs. Returns the number of bytes.
-fn write_head(image: &Image, epoch: Epoch, out: &mut impl Write) -> Result<u64> {
-    let mut written = 0;
-    for (name, bytes) in &image.documents {
-        let header = header(name, bytes.len() as u64, epoch)?;
-        out.write_all(&header).and_then(|()| out.write_all(bytes)).map_err(cannot_write)?;
-        written += (header.len() + bytes.len()) as u64 + pad(out, bytes.len() as u64)?;
-    }
-    for folder in folders(image) {
-        let header = header(&folder, 0, epoch)?;
-        out.write_all(&header).map_err(cannot_write)?;
-        written += header.len() as u64;
-    }
-    Ok(written)
-}
-
-fn write_stream(image: &Image, epoch: Epoch, mut out: impl Write) -> Result<()> {
-    write_head(image, epoch, &mut out)?;
-    for (digest, content) in &image.blobs {
-        out.write_all(&header(&digest.path(), content.len(), epoch)?).map_err(cannot_write)?;
-        content.write(digest, &mut out)?;
-        pad(&mut out, content.len())?;
-    }
-    out.write_all(&END_MARKER).and_then(|()| out.flush()).map_err(cannot_write)
-}
-
-/// The same bytes as [`write_stream`], with the blobs copied by the kernel.
-fn write_file(image: &Image, epoch: Epoch, file: &mut File) -> Result<()> {
-    let mut position = write_head(image, epoch, file)?;
-    for (digest, content) in &image.blobs {
-        let header = header(&digest.path(), content.len(), epoch)?;
-        file.write_all(&header).map_err(cannot_write)?;
-        position += header.len() as u64;
-        content.write_to_file(digest, file, position)?;
-        position += content.len();
-        file.seek(SeekFrom::Start(position)).map_err(cannot_write)?;
-        position += pad(file, content.len())?;
-    }
-    file.write_all(&END_MARKER).map_err(cannot_write)
 }
 
 /// Writes a layout. All that is in it belongs to `owner`, where that is said and possible.
@@ -238,51 +133,11 @@ fn write_folder(image: &Image, folder: &Path, owner: Option<Owner>) -> Result<()
     Ok(())
 }
 
-/// The header of an entry: everything but its name and size is constant.
-fn header(name: &str, size: u64, epoch: Epoch) -> Result<Vec<u8>> {
-    let mut blocks = Vec::with_capacity(3 * crate::tar::BLOCK);
-    let mut header = tar::Header::new_gnu();
-    if name.len() > 100 {
-        // The hexadecimal digits of a sha512 alone are more than the field takes, so GNU's long name.
-        let mut long = tar::Header::new_gnu();
-        long.set_path("././@LongLink").map_err(cannot_write)?;
-        long.set_entry_type(tar::EntryType::GNULongName);
-        long.set_size(name.len() as u64 + 1);
-        finish(&mut long, 0o644, 0);
-        blocks.extend_from_slice(long.as_bytes());
-        blocks.extend_from_slice(name.as_bytes());
-        blocks.push(0);
-        blocks.resize(blocks.len().next_multiple_of(crate::tar::BLOCK), 0);
-        header.set_path(&name[..100]).map_err(cannot_write)?;
-    } else {
-        header.set_path(name).map_err(cannot_write)?;
-    }
-    let folder = name.ends_with('/');
-    header.set_entry_type(if folder { tar::EntryType::Directory } else { tar::EntryType::Regular });
-    header.set_size(size);
-    finish(&mut header, if folder { 0o755 } else { 0o644 }, epoch.seconds());
-    blocks.extend_from_slice(header.as_bytes());
-    Ok(blocks)
-}
-
-fn finish(header: &mut tar::Header, mode: u32, mtime: u64) {
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(mtime);
-    header.set_cksum();
-}
-
-/// Zeros up to the next block; how many.
-fn pad(out: &mut impl Write, size: u64) -> Result<u64> {
-    let count = size.next_multiple_of(crate::tar::BLOCK as u64) - size;
-    out.write_all(&[0; crate::tar::BLOCK][..usize::try_from(count).unwrap_or(0)]).map_err(cannot_write)?;
-    Ok(count)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blob::Extent;
+    use crate::digest::Digest;
     use crate::store::location::Carrier;
     use std::io::Read;
 
@@ -308,11 +163,14 @@ mod tests {
     #[test]
     fn a_file_and_a_stream_get_the_same_bytes() {
         let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
-        let mut stream = Vec::new();
-        write_stream(&image(), epoch, &mut stream).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let piped = folder.path().join("pipe");
+        let file = File::create(&piped).unwrap();
+        write_compressed(&image(), epoch, file, Compression::None, &Pool::new(1).unwrap()).unwrap();
+        let stream = fs::read(&piped).unwrap();
         let path = folder.path().join("image.tar");
-        write(&image(), &Target::File(path.clone()), epoch, &Spools::new(folder.path())).unwrap();
+        let target = Target::new(&path, Carrier::OciArchive, false, None).unwrap();
+        write(&image(), &target, epoch, &Spools::new(folder.path()), &Pool::new(1).unwrap()).unwrap();
         assert!(fs::read(&path).unwrap() == stream);
         let mut names = Vec::new();
         for entry in tar::Archive::new(&stream[..]).entries().unwrap() {
@@ -327,6 +185,37 @@ mod tests {
         assert_eq!(names[2..5], ["blobs/", "blobs/sha256/", "blobs/sha512/"]);
         assert_eq!(names.len(), 8);
         assert_eq!(names[7], Digest::of(crate::digest::Algorithm::Sha512, b"five!").path());
+    }
+
+    #[test]
+    fn an_archive_is_compressed_by_its_name_always_in_the_same_way() {
+        let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let spools = Spools::new(folder.path());
+        let mut image = image();
+        let large: Vec<u8> = (0..3_000_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        image.blobs.insert(Digest::sha256(&large), Content::Bytes(large));
+        let save = |name: &str, forced: Option<Compression>, jobs| {
+            let path = folder.path().join(name);
+            let target = Target::new(&path, Carrier::OciArchive, false, forced).unwrap();
+            write(&image, &target, epoch, &spools, &Pool::new(jobs).unwrap()).unwrap();
+            fs::read(&path).unwrap()
+        };
+        let plain = save("a.tar", None, 1);
+        let gunzip = |bytes: &[u8]| {
+            let mut all = Vec::new();
+            flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut all).unwrap();
+            all
+        };
+        for name in ["a.tar.gz", "a.tgz"] {
+            let packed = save(name, None, 3);
+            assert!(packed.len() < plain.len() / 2 && gunzip(&packed) == plain, "{name}");
+            assert!(packed == save(name, None, 1), "{name}: depends on the number of jobs");
+        }
+        let packed = save("a.tar.zst", None, 2);
+        assert!(zstd::stream::decode_all(&packed[..]).unwrap() == plain);
+        assert!(save("b.tar.zst", Some(Compression::Gzip), 2) == save("a.tgz", None, 2));
+        assert!(save("c.tar.gz", Some(Compression::None), 2) == plain);
     }
 
     #[test]
@@ -348,7 +237,8 @@ mod tests {
         }
         let path = folder.path().join("layout");
         let epoch = Epoch::from_seconds(0).unwrap();
-        write(&image, &Target::Folder { path: path.clone(), replace: false }, epoch, &spools).unwrap();
+        let target = Target::Folder { path: path.clone(), replace: false };
+        write(&image, &target, epoch, &spools, &Pool::new(1).unwrap()).unwrap();
         let blobs = [&b"a whole spool"[..], b"a part"].map(|text| {
             let blob = path.join(Digest::sha256(text).path());
             assert_eq!(fs::read(&blob).unwrap(), text);
@@ -369,13 +259,15 @@ mod tests {
         let epoch = Epoch::from_seconds(0).unwrap();
         let path = folder.path().join("layout");
         let spools = Spools::new(folder.path());
-        write(&image(), &Target::new(&path, Carrier::Oci, false).unwrap(), epoch, &spools).unwrap();
-        assert!(Target::new(&path, Carrier::Oci, false).unwrap_err().to_string().contains("non-empty"));
-        write(&image(), &Target::new(&path, Carrier::Oci, true).unwrap(), epoch, &spools).unwrap();
+        let pool = Pool::new(1).unwrap();
+        let target = |force| Target::new(&path, Carrier::Oci, force, None);
+        write(&image(), &target(false).unwrap(), epoch, &spools, &pool).unwrap();
+        assert!(target(false).unwrap_err().to_string().contains("not empty"));
+        write(&image(), &target(true).unwrap(), epoch, &spools, &pool).unwrap();
         let other = folder.path().join("other");
         fs::create_dir(&other).unwrap();
         fs::write(other.join("precious"), "").unwrap();
-        assert!(Target::new(&other, Carrier::Oci, true).is_err());
+        assert!(Target::new(&other, Carrier::Oci, true, None).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
@@ -384,8 +276,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut image = image();
         image.blobs.insert(Digest::sha256(b"promised"), Content::Source(Extent::of_bytes(b"delivered".to_vec())));
-        let target = Target::File(folder.path().join("image.tar"));
-        let error = write(&image, &target, Epoch::from_seconds(0).unwrap(), &Spools::new(folder.path())).unwrap_err();
+        let path = folder.path().join("image.tar");
+        let target = Target::File { path, compression: Compression::None };
+        let (epoch, pool) = (Epoch::from_seconds(0).unwrap(), Pool::new(1).unwrap());
+        let error = write(&image, &target, epoch, &Spools::new(folder.path()), &pool).unwrap_err();
         assert!(error.to_string().contains("digest does not match"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -1,13 +1,16 @@
 //! DEST: what the arguments say of where the new image goes.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use restamp::internals::temp_parent;
-use restamp::{Location, Where};
+use restamp::{Compression, Location, Where};
+use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 
-use super::super::output::is_special;
+use super::super::output::{is_special, is_stdout};
 use super::Arguments;
 
 /// Where the new image goes.
@@ -26,10 +29,32 @@ pub(super) fn destination(arguments: &Arguments, source: &Location) -> Result<Lo
         Some(text) => text.parse()?,
         None => Location::stdio(),
     };
-    if let Some(reference) = &location.reference {
-        bail!("DEST: a reference ({reference}) can't be given, only SOURCE has one: images keep their names");
-    }
     Ok(location)
+}
+
+/// Does the new image go to standard output, so that nothing else may?
+pub(super) fn is_on_stdout(arguments: &Arguments, destination: &Location) -> bool {
+    !arguments.dry_run && destination.as_path().is_none_or(is_stdout)
+}
+
+/// How the archive is compressed as a whole, where its name does not say that.
+pub(super) fn compression(arguments: &Arguments, source: &Location) -> Result<Option<Compression>> {
+    let Some(path) = source.as_path().filter(|path| arguments.in_place && path.is_file()) else { return Ok(None) };
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut head));
+    read.with_context(|| format!("{source}: cannot read"))?;
+    Ok(Some(Compression::sniff(&head)))
+}
+
+/// An error if DEST can't be written, before anything that is made beside it fails for that reason.
+pub(super) fn check_writable(arguments: &Arguments, destination: &Location) -> Result<()> {
+    let Some(folder) = folder_beside(arguments, destination) else { return Ok(()) };
+    match rustix::fs::accessat(CWD, &folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
+            bail!("{destination}: cannot write there: {}", std::io::Error::from(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The folder that a file or directory will be written in, where it will be.

@@ -1,6 +1,7 @@
 //! `restamp rewrite`
 
 mod destination;
+mod documents;
 mod summary;
 
 use std::io::{self, IsTerminal};
@@ -13,25 +14,34 @@ use restamp::Compression;
 use restamp::Platform;
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::{Attestations, Signatures};
-use restamp::{Location, Where};
+use restamp::{Location, NewName, Where};
 
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
-use super::output::{Inputs, OutputFile, Use};
+use super::output::{Inputs, Use};
+use documents::Documents;
 
 /// Rewrite the timestamps of an image
 ///
 /// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a plain path, or `-` for standard
-/// input; DEST is the same without a REF, as images keep their names. REF is a name, or @N for the image in that place of
-/// the list, from 0. What a plain source is carried in is detected from its content (an OCI layout directory
-/// or tar, or a `docker save` tarball of any generation; an archive may be compressed as a whole with gzip or zstd);
-/// a plain destination takes the source's kind.
+/// input or output; DEST is the same. The format of a plain SOURCE is detected from its content: an OCI layout, in a
+/// directory or a tar, or what `docker save` writes, of any generation; an archive may be compressed as a whole with gzip
+/// or zstd. A plain DEST has the format of SOURCE.
+///
+/// REF of SOURCE chooses an image: a name, or @N for the image in that place of the list, from 0. REF of DEST is the name
+/// of the result, which else keeps the names that it has (see --name).
+///
+/// An archive whose name ends in .gz, .tgz, .zst or .tzst is compressed so as a whole, always in the same way; on standard
+/// output it is never compressed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp rewrite | docker load
   restamp rewrite --epoch \"$(git log -1 --pretty=%ct)\" build.oci.tar app.oci.tar
   restamp rewrite --clamp --base oci:base oci:app oci:app-stamped
+  restamp rewrite --name app:1 --digest-file digest build.oci.tar docker-archive:app.tar
+  restamp rewrite --json oci:build oci:app:1 | jq -r '.names[].digest.new'
 
+Exit status: 0 done, 2 an error; then DEST is as it was, or cut off where it is a pipe.
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 pub struct Arguments {
     /// The image to read
@@ -48,7 +58,7 @@ pub struct Arguments {
     #[command(flatten)]
     base: BaseArguments,
 
-    /// Only images of this platform (one); the rest is left out
+    /// Keep only images of this one platform, e.g. linux/arm64
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
     platform: Option<Platform>,
 
@@ -81,28 +91,43 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = restamp::FORM, help_heading = "Output")]
     form: u32,
 
-    /// Replace the source by the result, atomically
+    /// Name the result REPOSITORY:TAG instead of what it is called in SOURCE, which must have one image then, or :REF to
+    /// choose one. May be given more than once
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    name: Vec<NewName>,
+
+    /// Replace the source by the result, atomically; an archive keeps the compression that it has as a whole
     #[arg(long, help_heading = "Output")]
     in_place: bool,
 
-    /// Replace an OCI image layout directory that exists
+    /// Replace an OCI image layout directory that exists; an archive that exists is always replaced
     #[arg(long, help_heading = "Output")]
     force: bool,
 
-    /// Do all the work, look at DEST, and write nothing
+    /// Do everything but write: DEST is looked at and left as it is
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
 
-    /// Write what was done to FILE, as JSON; - is standard error
+    /// Print what was done as JSON (schema 2) to standard output, instead of the summary. DEST has to be a file or
+    /// directory
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    /// Write what was done to FILE, as JSON; - is standard output, or standard error where the image goes to the former
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
-    /// List every layer in the summary
+    /// Write the digest to deploy the result by to FILE, and nothing else. Names that have different digests are an error:
+    /// :REF of SOURCE chooses one; - is as for --report
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    digest_file: Option<PathBuf>,
+
+    /// List every image and its layers in the summary
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
 
-    /// Keep compressed chunks in DIR for the next run: of large files for any epoch, and all for the same one; the output
-    /// is the same with and without. No one but root and you may be able to write DIR
+    /// Keep compressed data in DIR, so that later runs are faster; the output is the same with and without. No one but root
+    /// and you may be able to write DIR
     #[arg(long, value_name = "DIR", help_heading = "Running")]
     cache: Option<PathBuf>,
 
@@ -148,20 +173,33 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let rewrite = rewrite(arguments)?;
     let location = context::source(&arguments.source, "rewrite")?;
     let destination = destination::destination(arguments, &location)?;
-    if destination.place == Where::Stdio && !arguments.dry_run && io::stdout().is_terminal() {
+    let is_on_stdout = destination::is_on_stdout(arguments, &destination);
+    if destination.place == Where::Stdio && is_on_stdout && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give DEST, or pipe the image on (restamp rewrite | docker load)");
     }
+    let documents = Documents::of(arguments, is_on_stdout)?;
     let inputs = inputs(arguments, &location, &destination)?;
+    if documents.are_printed() {
+        inputs.keep_clear_of_stdout()?;
+    }
+    destination::check_writable(arguments, &destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
     let (context, progress) = arguments.running.start(destination::folder_beside(arguments, &destination), cache)?;
     // Asked now: later it would be named as if a layer were the reason.
     if context.spools.folder().is_dir() {
-        drop(context.spools.file().context("--tmp-dir DIR makes temporary files elsewhere")?);
+        drop(context.spools.file().context(if arguments.running.has_tmp_dir() {
+            "--tmp-dir"
+        } else {
+            "no room for temporary files, which --tmp-dir DIR makes elsewhere"
+        })?);
     }
     let rewrite = rewrite.base(arguments.base.resolve(&context)?).with_context(&context);
-    let open_report = |path| OutputFile::open("--report", path, &inputs, &context.spools);
-    let report_file = arguments.report.as_deref().map(open_report).transpose()?;
+    let rewrite = match destination::compression(arguments, &location)? {
+        Some(compression) => rewrite.archive_compression(compression),
+        None => rewrite,
+    };
+    let files = documents.open(&inputs, &context.spools)?;
     // A dry run may go without a destination. One that there is is looked at all the same.
     let is_nowhere = arguments.dry_run && arguments.destination.is_none() && !arguments.in_place;
     let mut prepared = rewrite.prepare(&location, Some(&destination).filter(|_| !is_nowhere))?;
@@ -171,14 +209,13 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = prepared.report_mut();
     report.destination.name = destination.to_string();
     report.dry_run = arguments.dry_run;
-    // NewLayer before the image is there and named after: either both are, or neither.
-    let report_file = report_file
-        .map(|file| file.write(&|out| out.write_all(&restamp::internals::json_writer::to_vec(prepared.report())?)))
-        .transpose()?;
+    // Written before the image is there and named after: either both are, or neither.
+    let files = files.write(prepared.report())?;
     let report = if arguments.dry_run { prepared.verify()? } else { prepared.write()? };
     drop(progress);
-    report_file.map_or(Ok(()), OutputFile::publish)?;
-    if !arguments.running.quiet {
+    files.publish()?;
+    documents.print(&report)?;
+    if !arguments.running.quiet && !arguments.json {
         summary::print(&report, arguments.verbose);
     }
     Ok(super::DONE)
@@ -252,6 +289,9 @@ fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
     }
     if let Some(level) = arguments.compression_level {
         rewrite = rewrite.compression_level(level);
+    }
+    for name in &arguments.name {
+        rewrite = rewrite.name(name.clone());
     }
     if let Some(platform) = &arguments.platform {
         rewrite = rewrite.platform(platform.clone());
