@@ -224,5 +224,5 @@ fn explained(source: &Source, signs: &ImageSigns, error: Error) -> Error {
 /// What stays as it was.
 fn unchanged(facts: &LayerInfo) -> Encoded {
     let LayerInfo { digest, size, diff_id, uncompressed_size, .. } = *facts;
-    Encoded { digest, size, diff_id, uncompressed_size }
+    Encoded { digest, size, diff_id, uncompressed_size, cache: None }
 }

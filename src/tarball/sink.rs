@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::context::RunContext;
 use crate::error::{Error, Result};
+use crate::media_type::Compression;
 use crate::spool;
 use crate::store::destination::Target;
 use crate::store::location::{Carrier, Where};
@@ -34,8 +35,8 @@ impl Sink {
             Where::Path(path) => (path.display().to_string(), target(path)?),
         };
         let kind = match target {
-            Target::File(path) => SinkKind::File { output: context.spools.output_file(&path)?, path },
-            Target::Stream(path) => {
+            Target::File { path, .. } => SinkKind::File { output: context.spools.output_file(&path)?, path },
+            Target::Stream { path, .. } => {
                 let opened = OpenOptions::new().write(true).open(&path);
                 let file = opened.map_err(|e| Error::io("cannot open", e).in_file(&name))?;
                 SinkKind::Pipe { file, held: Vec::new() }
@@ -93,7 +94,8 @@ fn target(path: &Path) -> Result<Target> {
         let text = "it is a directory: name a file in it";
         return Err(Error::refused(text).in_file(path.display()));
     }
-    Target::new(path, Carrier::OciArchive, false)
+    // The tar is compressed before it comes here.
+    Target::new(path, Carrier::OciArchive, false, Some(Compression::None))
 }
 
 fn cannot_write(error: io::Error) -> Error {
