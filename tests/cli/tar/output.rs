@@ -140,3 +140,23 @@ fn the_library_has_the_verb() {
     drop(new);
     assert_eq!(names(dir.path()), ["in.tar"]);
 }
+
+#[test]
+fn a_run_that_is_ended_by_a_signal_leaves_nothing() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::Write;
+    let dir = scratch();
+    let bytes = pack(&layer::zoo(&Build::FIRST), Packing::Gzip, &Build::FIRST);
+    let mut command = restamp();
+    command.current_dir(dir.path()).args(["tar", "--epoch", "1", "-", "out.tar"]).stdin(Stdio::piped());
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(&bytes[..bytes.len() / 2]).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while names(dir.path()).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it makes no temporary file beside the output");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(names(dir.path()), [""; 0]);
+}
