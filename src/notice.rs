@@ -52,6 +52,8 @@ pub enum NoticeKind {
     NotATime,
     /// Something that described the old bytes of a blob and was removed.
     OldBytes,
+    /// Something that older programs can't read.
+    Compatibility,
     /// Something that names a digest which nothing has any more.
     StaleDigest,
     /// Several things that are one now.

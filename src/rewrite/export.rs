@@ -150,6 +150,22 @@ pub fn archive_documents(documents: &mut NewDocuments<'_>, is_renamed: bool) -> 
     Ok(exported)
 }
 
+/// Warns of layers that older versions of Docker can't load.
+pub fn zstd_layers(documents: &NewDocuments<'_>, entries: &[Entry]) -> Result<Option<Notice>> {
+    let mut layers: BTreeSet<Digest> = entries.iter().flat_map(|entry| entry.made.layers.iter().copied()).collect();
+    for (_, manifest) in listed(documents.set) {
+        layers.extend(&documents.made(&manifest)?.layers);
+    }
+    let mut count = 0_usize;
+    for content in layers.iter().filter_map(|digest| documents.blobs.get(digest)) {
+        count += usize::from(content.compression()? == Compression::Zstd);
+    }
+    let layers = if count == 1 { "1 layer is" } else { &format!("{count} layers are") };
+    let text =
+        format!("{layers} compressed with zstd, which Docker before 23 can't load; every one takes --compression gzip");
+    Ok((count > 0).then(|| Notice::new(NoticeKind::Compatibility, text)))
+}
+
 /// An archive of `docker save` has all layers of an image, and says of none what it is: each is taken for a tar.
 fn loadable(documents: &NewDocuments<'_>, found: &Image, layers: &[Digest]) -> Result<()> {
     for (number, ((id, _), new)) in found.layers.iter().zip(layers).enumerate() {

@@ -104,6 +104,7 @@ pub fn finish(
         let exported = exported.documents;
         let exported = if names.is_empty() { exported } else { docker::renamed(exported, names, old.is_none())? };
         finished.documents.extend(exported);
+        finished.warnings.extend(export::zstd_layers(documents, &entries)?);
     }
     if !names.is_empty() {
         finished.names = names::renamed(finished.names, names);

@@ -87,7 +87,7 @@ impl Target {
                 if !spool::can_be_renamed(&path) {
                     return wrong(
                         "it can't be replaced in one step, as it is a mount point, or in a directory that can't be \
-                         written: write to a new directory, in it or elsewhere",
+                         written: write to a new one, in it or elsewhere",
                     );
                 }
                 Ok(Self::Folder { path, replace: true })

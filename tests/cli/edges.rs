@@ -242,9 +242,12 @@ fn a_summary_says_if_there_was_nothing_to_stamp() {
         &Build::FIRST,
         &[],
     );
-    for (image, layers) in [(image(), "2 layers"), (Layout::of(&one, &Build::FIRST).tar(&Build::FIRST), "1 layer")] {
+    let one = Layout::of(&one, &Build::FIRST).tar(&Build::FIRST);
+    for (image, layers, done) in
+        [(image(), "2 layers", "rewritten"), (one, "1 layer", "encoded again (no time in it changed)")]
+    {
         let first = pipe(["rewrite", "--epoch", "1700000000"], &image).expect(0);
-        assert!(first.stderr.contains(&format!("{layers} rewritten, 0 kept; ")), "{}", first.stderr);
+        assert!(first.stderr.contains(&format!("{layers} {done}; ")), "{}", first.stderr);
         let again = pipe(["rewrite", "--epoch", "1700000000"], &first.stdout).expect(0);
         let said = format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were\n");
         assert!(again.stderr.ends_with(&said) && !again.stderr.contains("rewritten"), "{}", again.stderr);
@@ -256,10 +259,16 @@ fn a_folder_without_room_for_temporary_files_is_told_before_the_work() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", &image());
     // A folder that nobody can write into, root included.
-    for arguments in [&["--tmp-dir", "/proc"][..], &["/proc/out.tar"]] {
-        let outcome = run(["rewrite", "--epoch", "1", text(&source)].iter().chain(arguments));
+    for (arguments, place) in [
+        (&["--tmp-dir", "/proc"][..], "--tmp-dir: "),
+        (&["/proc/out.tar"], "/proc/out.tar: cannot write there: "),
+        (&["-"], "--tmp-dir DIR makes temporary files elsewhere: "),
+    ] {
+        let mut command = restamp();
+        let outcome = command.env("TMPDIR", "/proc").args(["rewrite", "--epoch", "1", text(&source)]).args(arguments);
+        let outcome = support::finish(outcome, None);
         assert!(!outcome.stderr.contains("sha256:"), "{}", outcome.stderr);
-        outcome.expect_error(&["/proc: cannot make a temporary file", "--tmp-dir DIR"]);
+        outcome.expect_error(&[&format!("{place}/proc: cannot make a temporary file")]);
     }
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = restamp();

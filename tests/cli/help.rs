@@ -25,6 +25,9 @@ fn help_and_version() {
         "--signatures",
         "--jobs",
         "--report",
+        "--json",
+        "--digest-file",
+        "--name",
         "--progress",
         "--dry-run",
         "--in-place",
@@ -69,7 +72,9 @@ fn the_help_of_check_promises_to_change_nothing() {
 #[test]
 fn defaults_and_verdicts_are_in_the_help() {
     let rewrite = run(["rewrite", "--help"]).expect(0).text().replace('\n', " ");
-    for part in ["goes [default: -]", "TMPDIR", "- is standard error", "DEST is the same without a REF"] {
+    for part in
+        ["goes [default: -]", "TMPDIR", "- is standard output", "REF of DEST is the name", "Exit status: 0 done"]
+    {
         assert!(rewrite.contains(part), "{part}: {rewrite}");
     }
     let diff = run(["diff", "--help"]).expect(0).text();

@@ -76,7 +76,7 @@ fn the_page_for_people() {
     let expected = format!(
         r##"standard input (oci-archive): 1 image, 2 layers
 
-docker.io/library/hello:1, 1, docker.io/library/hello:latest, latest  linux/amd64/v1
+hello:1, hello:latest  linux/amd64/v1
   manifest   {manifest}
   config     {config}
   created    2025-10-09T08:54:55Z

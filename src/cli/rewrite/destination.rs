@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use restamp::internals::temp_parent;
@@ -47,8 +47,8 @@ pub(super) fn compression(arguments: &Arguments, source: &Location) -> Result<Op
 }
 
 /// An error if DEST can't be written, before anything that is made beside it fails for that reason.
-pub(super) fn check_writable(arguments: &Arguments, destination: &Location) -> Result<()> {
-    let Some(folder) = folder_beside(arguments, destination) else { return Ok(()) };
+pub(super) fn check_writable(destination: &Location) -> Result<()> {
+    let Some(folder) = destination.as_path().filter(|path| !is_special(path)).map(folder_of) else { return Ok(()) };
     match rustix::fs::accessat(CWD, &folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
         Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
             bail!("{destination}: cannot write there: {}", std::io::Error::from(error))
@@ -59,7 +59,10 @@ pub(super) fn check_writable(arguments: &Arguments, destination: &Location) -> R
 
 /// The folder that a file or directory will be written in, where it will be.
 pub(super) fn folder_beside(arguments: &Arguments, destination: &Location) -> Option<PathBuf> {
-    let path = destination.as_path().filter(|path| !arguments.dry_run && !is_special(path))?;
+    destination.as_path().filter(|path| !arguments.dry_run && !is_special(path)).map(folder_of)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
     // Through a link, the file is written where the link points to.
-    Some(temp_parent(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned())
+    temp_parent(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned()
 }

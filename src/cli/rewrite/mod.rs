@@ -18,7 +18,7 @@ use restamp::{Location, NewName, Where};
 
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
-use super::output::{Inputs, Use};
+use super::output::{Inputs, Use, is_special};
 use documents::Documents;
 
 /// Rewrite the timestamps of an image
@@ -42,6 +42,7 @@ use documents::Documents;
   restamp rewrite --json oci:build oci:app:1 | jq -r '.names[].digest.new'
 
 Exit status: 0 done, 2 an error; then DEST is as it was, or cut off where it is a pipe.
+
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 pub struct Arguments {
     /// The image to read
@@ -182,17 +183,18 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if documents.are_printed() {
         inputs.keep_clear_of_stdout()?;
     }
-    destination::check_writable(arguments, &destination)?;
+    destination::check_writable(&destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
     let (context, progress) = arguments.running.start(destination::folder_beside(arguments, &destination), cache)?;
     // Asked now: later it would be named as if a layer were the reason.
     if context.spools.folder().is_dir() {
-        drop(context.spools.file().context(if arguments.running.has_tmp_dir() {
-            "--tmp-dir"
-        } else {
-            "no room for temporary files, which --tmp-dir DIR makes elsewhere"
-        })?);
+        let place = match destination.as_path() {
+            _ if arguments.running.has_tmp_dir() => "--tmp-dir".to_owned(),
+            Some(path) if !arguments.dry_run && !is_special(path) => format!("{destination}: cannot write there"),
+            _ => "--tmp-dir DIR makes temporary files elsewhere".to_owned(),
+        };
+        drop(context.spools.file().context(place)?);
     }
     let rewrite = rewrite.base(arguments.base.resolve(&context)?).with_context(&context);
     let rewrite = match destination::compression(arguments, &location)? {

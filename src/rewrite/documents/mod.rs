@@ -157,7 +157,7 @@ impl<'a> NewDocuments<'a> {
         if count > 0 {
             let what = if count == 1 { "1 attestation describes" } else { &format!("{count} attestations describe") };
             let text = format!(
-                "{what} one build, so the digest of the index is not reproducible, though those of the images are; \
+                "{what} one build, so the digest of the index differs from build to build (those of the images don't); \
                  --attestations drop leaves attestations out"
             );
             self.warnings.push(Notice::new(NoticeKind::Attestation, text));

@@ -97,7 +97,7 @@ fn a_layer_without_a_media_type_is_a_tar_for_all_verbs() {
         let bytes = layout.tar(&BUILD);
         let found = checked(&bytes, &["-v"], 1);
         let (said, new) = rewritten(&bytes, &[]);
-        assert!(said.contains("2 layers rewritten, 0 kept"), "{said}");
+        assert!(said.contains("2 layers rewritten; "), "{said}");
         checked(&new, &[], 0);
         let (blob, fields) = seen(&layout, &other);
         assert_eq!(blob, "read");

@@ -283,9 +283,9 @@ fn an_image_that_gets_no_name_is_named() {
     layout.manifests = vec![named];
     let (said, archive) = rewritten(&layout.tar(&BUILD), "", "docker-archive", &[]);
     assert_eq!(loadable(&archive, &[])[0].0, Value::Null);
-    assert!(said.contains("v1: no repository and tag"), "{said}");
+    assert!(said.contains("the name \"v1\" is not REPOSITORY:TAG") && said.contains("--name APP:TAG"), "{said}");
     let (said, _) = rewritten(&Layout::of(&hello(), &BUILD).tar(&BUILD), "", "docker-archive", &[]);
-    assert!(!said.contains("no repository"), "{said}");
+    assert!(!said.contains("REPOSITORY"), "{said}");
 }
 
 #[test]

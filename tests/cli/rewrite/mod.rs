@@ -3,6 +3,9 @@
 
 mod base;
 mod form;
+mod names;
+mod report;
+mod whole;
 use crate::support;
 
 use crate::support::layer::{Family, Layer, Packing, app, base, gzip};
