@@ -8,9 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use restamp::Spools;
 use restamp::error::printable;
+use restamp::internals::{NewFile as Output, folder_of};
 use restamp::{Digest, Location, Where};
-use restamp::{Spools, internals::NewFile as Output};
+use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 
 /// `blobs/<algorithm>/<hex>` is as deep as a layout goes.
 const DEPTH: u32 = 3;
@@ -221,6 +224,14 @@ fn real(path: &Path) -> PathBuf {
     absolute
 }
 
+/// Why no file can be made in a directory, as far as is known before.
+pub fn refusal(folder: &Path) -> Option<io::Error> {
+    match rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Some(error.into()),
+        _ => None,
+    }
+}
+
 /// A device or FIFO, beside which nothing should be made.
 pub fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
@@ -263,6 +274,10 @@ impl OutputFile {
         inputs.keep_clear(option, path, Use::Replaced)?;
         // A link stays a link: what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(error) = refusal(folder_of(&path)) {
+            // Before the temporary file, whose name means nothing to the user.
+            bail!("{}: {error}", cannot_write(option, &path));
+        }
         let output = spools.output_file(&path).with_context(|| cannot_write(option, &path))?;
         Ok(Self { option, path, output: Some(output) })
     }

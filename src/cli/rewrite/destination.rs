@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use restamp::internals::temp_parent;
 use restamp::{Compression, Location, Where};
-use rustix::fs::{Access, AtFlags, CWD};
-use rustix::io::Errno;
 
-use super::super::output::{is_special, is_stdout};
+use super::super::output::{is_special, is_stdout, refusal};
 use super::Arguments;
 
 /// Where the new image goes.
@@ -49,11 +47,9 @@ pub(super) fn compression(arguments: &Arguments, source: &Location) -> Result<Op
 /// An error if DEST can't be written, before anything that is made beside it fails for that reason.
 pub(super) fn check_writable(destination: &Location) -> Result<()> {
     let Some(folder) = destination.as_path().filter(|path| !is_special(path)).map(folder_of) else { return Ok(()) };
-    match rustix::fs::accessat(CWD, &folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
-            bail!("{destination}: cannot write there: {}", std::io::Error::from(error))
-        }
-        _ => Ok(()),
+    match refusal(&folder) {
+        Some(error) => bail!("{destination}: cannot write there: {error}"),
+        None => Ok(()),
     }
 }
 
