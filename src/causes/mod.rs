@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use globset::{GlobBuilder, GlobSet};
 
+pub mod by_content;
 mod table;
 
 pub use table::{CAUSES, GZIP_FILE};

@@ -194,6 +194,8 @@ pub(crate) enum Role {
     Content,
     /// An entry of a layer or a member of an archive that only one side has.
     Entry,
+    /// The content of a file that is data, unless something runs it.
+    Data,
     /// The time in the header of a gzip file.
     GzipMtime,
     /// Any other field.

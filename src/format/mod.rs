@@ -3,5 +3,9 @@
 //! It is pure: bytes in, places and values out. What is done with a time is decided above.
 
 pub mod ar;
+pub mod cpio;
+pub mod date;
+pub mod elf;
+pub mod jks;
 pub mod stargz;
 pub mod zip;

@@ -45,6 +45,13 @@ pub struct Member<'a> {
     local: Range<usize>,
 }
 
+impl Member<'_> {
+    /// Do the attributes say, as Unix has them, that it is a program? They are the upper half of the external ones (4.4.15).
+    pub fn is_executable(&self) -> bool {
+        self.fields.get(4..6).is_some_and(|mode| short(mode, 0).is_some_and(|mode| mode & 0o111 != 0))
+    }
+}
+
 impl<'a> Zip<'a> {
     /// Finds the archive; `None` where there is none, or one whose parts contradict each other.
     pub fn open(bytes: &'a [u8]) -> Option<Self> {

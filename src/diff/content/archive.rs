@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use crate::causes::Class;
-use crate::diff::content::{ContentDiff, InnerDifference, NotOpened, inner_path};
+use crate::diff::content::{ContentDiff, InnerDifference, Level, NotOpened, inner_path};
 use crate::diff::model::{Role, Value};
 use crate::format::ar;
 use crate::format::zip::{self, Zip};
@@ -17,28 +17,30 @@ const INFLATED: usize = 32 << 10;
 
 /// A member of an archive.
 #[derive(Debug, Default, PartialEq)]
-struct Member<'a> {
+pub(super) struct Member<'a> {
     /// Its time, as the format writes it.
-    time: Cow<'a, [u8]>,
+    pub(super) time: Cow<'a, [u8]>,
     /// The other fields that have a meaning.
-    fields: Vec<u8>,
-    content: Cow<'a, [u8]>,
-    /// What is stored after the end of the compressed data, which no reader looks at.
-    tail: &'a [u8],
+    pub(super) fields: Vec<u8>,
+    pub(super) content: Cow<'a, [u8]>,
+    /// Does its mode say that it is a program?
+    pub(super) runs: bool,
+    /// What is stored after the end of the compressed data, or after the name, which no reader looks at.
+    pub(super) tail: Cow<'a, [u8]>,
     /// How it is stored, hashed.
-    stored: Option<[u8; 32]>,
-    number: usize,
+    pub(super) stored: Option<[u8; 32]>,
+    pub(super) number: usize,
 }
 
 /// Members by name; of several with one name, the others also by their number.
-type Members<'a> = BTreeMap<(Vec<u8>, usize), Member<'a>>;
+pub(super) type Members<'a> = BTreeMap<(Vec<u8>, usize), Member<'a>>;
 
 impl ContentDiff {
-    pub(crate) fn zip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+    pub(crate) fn zip(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
         let (x, y) = (Zip::open(a).ok_or(NotOpened::Unreadable)?, Zip::open(b).ok_or(NotOpened::Unreadable)?);
         let (left, right) = (self.read_zip(&x)?, self.read_zip(&y)?);
         let before = self.found.len();
-        self.members_of(path, &left, &right, depth, dos_time);
+        self.members_of(path, &left, &right, level, dos_time);
         // Where a member is missing it is content already.
         let is_same_list = left.len() == right.len() && left.keys().all(|key| right.contains_key(key));
         let is_open = is_same_list && self.found.len() > before;
@@ -48,13 +50,20 @@ impl ContentDiff {
         Ok(())
     }
 
-    pub(crate) fn ar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+    pub(crate) fn ar(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
         let (left, right) = (self.read_ar(a)?, self.read_ar(b)?);
-        self.members_of(path, &left, &right, depth, decimal_time);
+        self.members_of(path, &left, &right, level, decimal_time);
         Ok(())
     }
 
-    fn members_of(&mut self, path: &[u8], a: &Members<'_>, b: &Members<'_>, depth: usize, time: fn(&[u8]) -> Value) {
+    pub(super) fn members_of(
+        &mut self,
+        path: &[u8],
+        a: &Members<'_>,
+        b: &Members<'_>,
+        level: Level,
+        time: fn(&[u8]) -> Value,
+    ) {
         for (key, x) in a {
             let path = inner_path(path, &key.0);
             let Some(y) = b.get(key) else {
@@ -68,11 +77,15 @@ impl ContentDiff {
                 self.push(&path, Class::Content, "attributes of the member", [None, None]);
             }
             if x.tail != y.tail {
-                let field = "bytes after the compressed data of the member";
-                self.push(&path, Class::Content, field, [x, y].map(|member| Some(size(member.tail))));
+                let field = if x.stored.is_some() {
+                    "bytes after the compressed data of the member"
+                } else {
+                    "bytes beside the name and content of the member"
+                };
+                self.push(&path, Class::Content, field, [x, y].map(|member| Some(size(&member.tail))));
             }
             if x.content != y.content {
-                self.compare(&path, &x.content, &y.content, depth + 1);
+                self.compare(&path, &x.content, &y.content, level.member(x.runs || y.runs));
             } else if x.stored != y.stored && x.tail == y.tail {
                 self.push(&path, Class::Compression, "compression of the member", [None, None]);
             }
@@ -94,7 +107,12 @@ impl ContentDiff {
         self.report(InnerDifference::new(path, Class::Content, "member", values).role(Role::Entry));
     }
 
-    fn add<'a>(&mut self, members: &mut Members<'a>, name: &[u8], mut member: Member<'a>) -> Result<(), NotOpened> {
+    pub(super) fn add<'a>(
+        &mut self,
+        members: &mut Members<'a>,
+        name: &[u8],
+        mut member: Member<'a>,
+    ) -> Result<(), NotOpened> {
         self.count_member()?;
         member.number = members.len();
         let mut number = 0;
@@ -120,7 +138,9 @@ impl ContentDiff {
             let mut stored = blake3::Hasher::new();
             stored.update(&entry.method.to_le_bytes()).update(entry.data);
             let stored = Some(*stored.finalize().as_bytes());
-            let member = Member { time: entry.times.into(), fields: entry.fields, content, tail, stored, number: 0 };
+            let runs = entry.is_executable();
+            let (time, tail) = (entry.times.into(), tail.into());
+            let member = Member { time, fields: entry.fields, content, runs, tail, stored, number: 0 };
             self.add(&mut members, entry.name, member)?;
         }
         Ok(members)
@@ -242,7 +262,7 @@ mod tests {
     }
 
     fn found(a: &[u8], b: &[u8]) -> Vec<(Class, String)> {
-        let all = compare_content(b"f", a, b, &mut { usize::MAX });
+        let all = compare_content(b"f", a, b, false, &mut { usize::MAX });
         all.into_iter().map(|InnerDifference { class, field, .. }| (class, field.into_owned())).collect()
     }
 

@@ -2,13 +2,16 @@
 
 use std::io::{Cursor, Read};
 
-use super::{ContentDiff, InnerDifference, NotOpened};
+use super::{ContentDiff, InnerDifference, Level, NotOpened};
 use crate::causes::Class;
 use crate::diff::model::{Role, Value};
 use crate::stamp::Instant;
 
 /// A skippable frame of zstd has one of sixteen magic numbers (RFC 8878, 3.1.2).
 const SKIPPABLE: u32 = 0x184d_2a50;
+
+/// xz with a larger window than 16 MiB is not unpacked, in KiB; the decoder takes some more.
+const XZ_WINDOW_MAX: u32 = (16 << 10) + 512;
 
 /// A gzip file (RFC 1952), which may have several members.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ struct Gzip {
 }
 
 impl ContentDiff {
-    pub(super) fn gzip(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+    pub(super) fn gzip(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
         let (x, y) = (self.gunzip(a)?, self.gunzip(b)?);
         let mtime = |bytes: &[u8]| bytes.get(4..8).and_then(|field| Some(u32::from_le_bytes(field.try_into().ok()?)));
         let times = [mtime(a), mtime(b)];
@@ -46,11 +49,11 @@ impl ContentDiff {
         if x.content == y.content && is_explained {
             return Ok(());
         }
-        self.compressed(path, &x.content, &y.content, depth, "gzip");
+        self.compressed(path, &x.content, &y.content, level, "gzip");
         Ok(())
     }
 
-    pub(super) fn zstd(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+    pub(super) fn zstd(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
         let unpack = |bytes| {
             let mut decoder = zstd::stream::Decoder::new(Cursor::new(bytes)).ok()?;
             decoder.window_log_max(24).ok()?;
@@ -65,19 +68,26 @@ impl ContentDiff {
                 return Ok(());
             }
         }
-        self.compressed(path, &x, &y, depth, "zstd");
+        self.compressed(path, &x, &y, level, "zstd");
+        Ok(())
+    }
+
+    pub(super) fn xz(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
+        let unpack = |bytes| Some(lzma_rust2::XzReader::new_mem_limit(Cursor::new(bytes), true, XZ_WINDOW_MAX));
+        let (x, y) = (self.unpack(unpack(a))?, self.unpack(unpack(b))?);
+        self.compressed(path, &x, &y, level, "xz");
         Ok(())
     }
 
     /// What was in a compressed file.
-    fn compressed(&mut self, path: &[u8], x: &[u8], y: &[u8], depth: usize, name: &str) {
+    fn compressed(&mut self, path: &[u8], x: &[u8], y: &[u8], level: Level, name: &str) {
         if x == y {
             self.report(InnerDifference {
                 note: Some(format!("the same content, compressed by {name} in another way")),
                 ..InnerDifference::new(path, Class::Compression, "compression", [None, None])
             });
         } else {
-            self.compare(path, x, y, depth + 1);
+            self.compare(path, x, y, level.deeper());
         }
     }
 
@@ -135,7 +145,7 @@ mod tests {
     use crate::diff::content::compare_content;
 
     fn found(a: &[u8], b: &[u8]) -> Vec<(Class, String)> {
-        let all = compare_content(b"f", a, b, &mut { usize::MAX });
+        let all = compare_content(b"f", a, b, false, &mut { usize::MAX });
         all.into_iter().map(|InnerDifference { class, field, .. }| (class, field.into_owned())).collect()
     }
 

@@ -8,7 +8,7 @@ use crate::blob::Extent;
 use crate::causes::{self, Class};
 use crate::diff::content::{self, InnerDifference};
 use crate::diff::layer::entries::Wanted;
-use crate::diff::model::{Findings, Role};
+use crate::diff::model::{Findings, Rank, Role};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::layer::{self, Event, LayerExpected, Pool};
@@ -144,7 +144,9 @@ impl ContentComparison<'_> {
                 [Some(a), Some(b)] if *is_opened => {
                     let place = self.findings.differences.get(task.difference).map_or(0, |d| d.place);
                     self.findings.databases.read(place, path, [&a, &b]);
-                    let found = content::compare_content(path, &a, &b, &mut self.state.reportable);
+                    let rank = self.findings.differences.get(task.difference).map_or(Rank::Other, |d| d.rank);
+                    let runs = rank != Rank::Other;
+                    let found = content::compare_content(path, &a, &b, runs, &mut self.state.reportable);
                     put(self.findings, task.difference, found, saved_as);
                 }
                 _ => self.not_opened(task, path, saved_as),
@@ -208,6 +210,13 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         difference.class = match inner.class {
             // Of what is in an archive only contents are what the cause speaks of, never modes, owners or links.
             Class::Content if matches!(inner.role, Role::Content | Role::Entry) => template.class,
+            // Of a record, a log or a cache the path says more than that it holds dates.
+            _ if inner.role == Role::Data
+                && inner.cause.is_none_or(|named| !named.is_over_path)
+                && matches!(template.class, Class::PackageDb | Class::LogOrCache) =>
+            {
+                template.class
+            }
             class => class,
         };
         if *inner.path != *template.path || inner.role != Role::Content {
@@ -225,6 +234,9 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         difference.role = inner.role;
         if inner.role == Role::GzipMtime {
             difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));
+        }
+        if let Some(named) = inner.cause {
+            difference.cause = difference.cause.filter(|_| !named.is_over_path).or(Some(named.cause));
         }
         difference.restamps = false;
         if inner.is_unopened {

@@ -1,25 +1,33 @@
 //! Two contents of one path: do only timestamps inside differ, and what in an archive differs?
 //!
 //! `fetch.rs` reads the files that differ a second time and hands their contents to [`compare_content`]. Compressed files
-//! are opened in `compressed.rs`, tars in `tar.rs`, zip and ar in `archive.rs`; `plain.rs` knows files that are no archives and have a
-//! timestamp in a known place; `preview.rs` shows what differs in anything else.
+//! are opened in `compressed.rs`, tars in `tar.rs`, zip and ar in `archive.rs`, an initramfs in `cpio.rs`. Of anything else
+//! `explain.rs` says what is known of it: a timestamp in a known place (`plain.rs`), only dates of a text
+//! (`text_dates.rs`), the same in another order (`order.rs`), a part that a linker or a signature makes up (`binary.rs`).
+//! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs.
 //!
 //! Archives are opened to any depth within [`DEPTH_MAX`], [`EXPANDED_MAX`] and [`MEMBERS_MAX`]. What is beyond a limit
 //! is compared as bytes, and the note of the difference says so. Formats are recognised by their content, never by a name,
 //! apart from those that have no magic number.
 
 mod archive;
+mod binary;
 mod compressed;
+mod cpio;
+mod explain;
 pub(crate) mod fetch;
+mod order;
 mod plain;
 pub(crate) mod preview;
+mod runnable;
 mod tar;
+mod text_dates;
 
 use std::borrow::Cow;
 
-use crate::causes::Class;
+use crate::causes::{Cause, Class};
 use crate::diff::model::{Role, Value};
-use crate::format::ar;
+use crate::format::{ar, cpio as newc};
 
 /// Archives in archives are opened this deep.
 pub const DEPTH_MAX: usize = 8;
@@ -33,6 +41,9 @@ pub const MEMBERS_MAX: usize = 20_000;
 pub const REPORTED_MAX: usize = 2 << 20;
 /// See [`REPORTED_MAX`].
 pub const REPORTED_TOTAL_MAX: usize = 12 << 20;
+/// What a file in the xz format begins with.
+const XZ: &[u8] = b"\xfd7zXZ\0";
+
 /// What one difference takes besides its path and preview.
 const REPORTED_EACH: usize = 256;
 
@@ -46,9 +57,50 @@ pub(crate) struct InnerDifference {
     pub(crate) role: Role,
     pub(crate) values: [Option<Value>; 2],
     pub(crate) note: Option<String>,
+    /// The cause that the content shows.
+    pub(crate) cause: Option<Named>,
     /// Was a limit the reason for not looking into it? The note says which.
     pub(crate) is_unopened: bool,
     pub(crate) preview: Option<String>,
+}
+
+/// A cause that the content shows, and whether it says more than one that the path shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named {
+    pub(crate) cause: &'static Cause,
+    pub(crate) is_over_path: bool,
+}
+
+impl Named {
+    /// One that says more than the path.
+    fn by_content(cause: &'static Cause) -> Self {
+        Self { cause, is_over_path: true }
+    }
+
+    /// One that counts where the path says nothing.
+    fn below_path(cause: &'static Cause) -> Self {
+        Self { cause, is_over_path: false }
+    }
+}
+
+/// How deep in archives something is, and what is known of it from outside.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    depth: usize,
+    /// Does its mode say that it runs?
+    runs: bool,
+}
+
+impl Level {
+    /// What is in a compressed file: that is the file itself.
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    /// A member of an archive.
+    fn member(self, runs: bool) -> Self {
+        Self { depth: self.depth + 1, runs }
+    }
 }
 
 impl InnerDifference {
@@ -60,6 +112,7 @@ impl InnerDifference {
             role: Role::Other,
             values,
             note: None,
+            cause: None,
             is_unopened: false,
             preview: None,
         }
@@ -70,13 +123,19 @@ impl InnerDifference {
     }
 }
 
-/// Compares two contents. As they are not equal, something is always found. `reportable` is what may still be reported
-/// of all files.
-pub(crate) fn compare_content(path: &[u8], a: &[u8], b: &[u8], reportable: &mut usize) -> Vec<InnerDifference> {
+/// Compares two contents. As they are not equal, something is always found. `runs` says that the file is a program by its
+/// mode; `reportable` is what may still be reported of all files.
+pub(crate) fn compare_content(
+    path: &[u8],
+    a: &[u8],
+    b: &[u8],
+    runs: bool,
+    reportable: &mut usize,
+) -> Vec<InnerDifference> {
     let limit = REPORTED_MAX.min(*reportable);
     let mut diff =
         ContentDiff { found: Vec::new(), reportable: Some(limit), expanded: EXPANDED_MAX, members: MEMBERS_MAX };
-    diff.compare(path, a, b, 0);
+    diff.compare(path, a, b, Level { depth: 0, runs });
     match diff.reportable {
         Some(left) => *reportable = reportable.saturating_sub(limit - left),
         None => {
@@ -110,13 +169,13 @@ enum NotOpened {
 }
 
 impl ContentDiff {
-    fn compare(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) {
+    fn compare(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) {
         if a == b || self.reportable.is_none() {
             return;
         }
         let before = self.found.len();
-        let opened = if depth < DEPTH_MAX {
-            self.open(path, a, b, depth)
+        let opened = if level.depth < DEPTH_MAX {
+            self.open(path, a, b, level)
         } else if is_archive(a) && is_archive(b) {
             Err(NotOpened::Limit(format!("archives nested deeper than {DEPTH_MAX} levels")))
         } else {
@@ -128,7 +187,7 @@ impl ContentDiff {
                 self.found.truncate(before);
                 self.whole(path, a, b, Some(limit));
             }
-            Ok(()) | Err(NotOpened::Unreadable) => match plain::timestamps(path, a, b) {
+            Ok(()) | Err(NotOpened::Unreadable) => match explain::explain(path, a, b, level.runs) {
                 Some(inner) => self.report(inner),
                 None => self.whole(path, a, b, None),
             },
@@ -137,17 +196,11 @@ impl ContentDiff {
 
     /// A file that differs, as a whole.
     fn whole(&mut self, path: &[u8], a: &[u8], b: &[u8], why: Option<NotOpened>) {
-        let values = [a, b].map(|bytes| Some(Value::text(format!("{} bytes", bytes.len()))));
         let note = why.and_then(|why| match why {
             NotOpened::Limit(text) => Some(format!("not looked inside: {text}")),
             NotOpened::Unreadable => None,
         });
-        self.report(InnerDifference {
-            is_unopened: note.is_some(),
-            note,
-            preview: preview::of(a, b),
-            ..InnerDifference::new(path, Class::Content, "content", values).role(Role::Content)
-        });
+        self.report(InnerDifference { is_unopened: note.is_some(), note, ..explain::whole(path, a, b) });
     }
 
     /// Takes what was found, within what may be reported.
@@ -164,13 +217,15 @@ impl ContentDiff {
         }
     }
 
-    fn open(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+    fn open(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
         match (a, b) {
-            ([0x1f, 0x8b, ..], [0x1f, 0x8b, ..]) => self.gzip(path, a, b, depth),
-            ([0x28, 0xb5, 0x2f, 0xfd, ..], [0x28, 0xb5, 0x2f, 0xfd, ..]) => self.zstd(path, a, b, depth),
-            _ if is_tar(a) && is_tar(b) => self.tar(path, a, b, depth),
-            _ if a.starts_with(ar::MAGIC) && b.starts_with(ar::MAGIC) => self.ar(path, a, b, depth),
-            _ if archive::is_zip(a) && archive::is_zip(b) => self.zip(path, a, b, depth),
+            ([0x1f, 0x8b, ..], [0x1f, 0x8b, ..]) => self.gzip(path, a, b, level),
+            ([0x28, 0xb5, 0x2f, 0xfd, ..], [0x28, 0xb5, 0x2f, 0xfd, ..]) => self.zstd(path, a, b, level),
+            _ if a.starts_with(XZ) && b.starts_with(XZ) => self.xz(path, a, b, level),
+            _ if newc::is_cpio(a) && newc::is_cpio(b) => self.cpio(path, a, b, level),
+            _ if is_tar(a) && is_tar(b) => self.tar(path, a, b, level),
+            _ if a.starts_with(ar::MAGIC) && b.starts_with(ar::MAGIC) => self.ar(path, a, b, level),
+            _ if archive::is_zip(a) && archive::is_zip(b) => self.zip(path, a, b, level),
             _ => Err(NotOpened::Unreadable),
         }
     }
@@ -211,6 +266,8 @@ fn is_tar(bytes: &[u8]) -> bool {
 
 fn is_archive(bytes: &[u8]) -> bool {
     matches!(bytes, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
+        || bytes.starts_with(XZ)
+        || newc::is_cpio(bytes)
         || is_tar(bytes)
         || archive::is_zip(bytes)
         || bytes.starts_with(ar::MAGIC)

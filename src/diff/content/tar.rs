@@ -1,17 +1,17 @@
 //! Tars in files: their entries are compared as those of a layer.
 
 use crate::causes::Class;
-use crate::diff::content::{ContentDiff, InnerDifference, MEMBERS_MAX, NotOpened, inner_path};
+use crate::diff::content::{ContentDiff, InnerDifference, Level, MEMBERS_MAX, NotOpened, inner_path};
 use crate::diff::layer::entries::{Depth, compare};
 use crate::diff::layer::reader::Reader;
 use crate::diff::layer::record::Records;
-use crate::diff::model::{Difference, Findings};
+use crate::diff::model::{Difference, Findings, Rank};
 use crate::error::Result;
 use crate::layer::Event;
 use crate::tar::{Entry, Part, Step, Visitor, Walker};
 
 impl ContentDiff {
-    pub(super) fn tar(&mut self, path: &[u8], a: &[u8], b: &[u8], depth: usize) -> Result<(), NotOpened> {
+    pub(super) fn tar(&mut self, path: &[u8], a: &[u8], b: &[u8], level: Level) -> Result<(), NotOpened> {
         let (left, right) = (self.read_tar(a)?, self.read_tar(b)?);
         let mut findings = Findings::default();
         let open = compare(&mut findings, 0, [&left.0, &right.0], Depth::Archive);
@@ -21,7 +21,8 @@ impl ContentDiff {
                 Some(next) => {
                     let contents = [(&left.1, next.numbers[0]), (&right.1, next.numbers[1])];
                     let [x, y] = contents.map(|(all, number)| all.get(number as usize).map_or(&[][..], Vec::as_slice));
-                    self.compare(&inner_path(path, &difference.path), x, y, depth + 1);
+                    let level = level.member(difference.rank != Rank::Other);
+                    self.compare(&inner_path(path, &difference.path), x, y, level);
                 }
                 None => self.report(embedded(path, difference)),
             }

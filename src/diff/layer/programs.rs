@@ -133,6 +133,8 @@ pub(crate) struct Reached {
     bases: HashSet<Vec<u8>>,
     /// Files, and folders with all that is in them.
     paths: BTreeSet<Vec<u8>>,
+    /// Files that a config names by their whole path, wherever they are.
+    named: HashSet<Vec<u8>>,
     /// Links lead to more than can be followed: anything may run.
     is_everything: bool,
 }
@@ -146,6 +148,11 @@ impl Reached {
         }
         reached.follow(links);
         Ok(reached)
+    }
+
+    /// Does a config name this file by its whole path?
+    pub(crate) fn names(&self, path: &[u8]) -> bool {
+        self.named.contains(path)
     }
 
     /// May it run, wherever it lies?
@@ -218,6 +225,7 @@ impl Reached {
     /// A file, or a folder with all that is in it, be it all of `/tmp`. One above such places says nothing about those.
     fn path(&mut self, name: &[u8]) {
         let path = normal(name);
+        self.named.insert(path.clone().into_owned());
         if is_idle_place(&path) || is_idle_place(&[&path, &b"/x"[..]].concat()) {
             self.paths.insert(path.into_owned());
         }

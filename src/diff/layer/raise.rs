@@ -8,7 +8,7 @@ use crate::diff::layer::compare::Comparison;
 use crate::diff::layer::path::normal;
 use crate::diff::layer::plan::expected;
 use crate::diff::layer::programs::{LinksIn, Reached};
-use crate::diff::model::{Difference, Rank};
+use crate::diff::model::{Difference, Rank, Role};
 use crate::diff::view::{Image, Layer};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -44,7 +44,9 @@ impl Comparison<'_> {
         let reached = Reached::new(images.map(|image| image.config.bytes.as_slice()), links)?;
         for number in places.iter().filter_map(|place| self.idle.get(place)).flatten() {
             let Some(difference) = self.findings.differences.get_mut(*number) else { continue };
-            if is_idle(difference) && reached.has(difference.outer_path()) {
+            let is_reached = reached.has(difference.outer_path())
+                || difference.role == Role::Data && reached.names(difference.outer_path());
+            if is_idle(difference) && is_reached {
                 difference.class = Class::Content;
                 difference.rank = difference.rank.min(Rank::Program);
             }
@@ -84,5 +86,12 @@ impl Comparison<'_> {
 }
 
 fn is_idle(difference: &Difference) -> bool {
-    matches!(difference.class, Class::PackageDb | Class::LogOrCache) && !difference.path.is_empty()
+    match difference.class {
+        Class::PackageDb | Class::LogOrCache => !difference.path.is_empty(),
+        // A text without a mode or a name that says so may be run by an interpreter all the same.
+        Class::EmbeddedTime | Class::Order | Class::Format => {
+            difference.role == Role::Data && difference.archives.is_empty()
+        }
+        _ => false,
+    }
 }

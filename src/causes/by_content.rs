@@ -1,0 +1,60 @@
+//! Causes that are known by the content of a file, wherever it lies.
+
+use super::{Cause, Class};
+
+const fn cause(id: &'static str, class: Class, what: &'static str, advice: &'static str) -> Cause {
+    Cause { id, class, paths: &[], commands: &[], what, advice }
+}
+
+/// A text in which only dates differ.
+pub static TEXT_DATES: Cause = cause(
+    "text-dates",
+    Class::EmbeddedTime,
+    "the time of the build, written into the file as text",
+    "set SOURCE_DATE_EPOCH for the step that writes the file, or write a fixed date \
+     (Maven: -Dproject.build.outputTimestamp, Gradle: leave buildInfo's time out)",
+);
+
+/// The same lines, paragraphs, certificates or members of a JSON object in another order.
+pub static LINE_ORDER: Cause = cause(
+    "line-order",
+    Class::Order,
+    "the program that writes the file lists a directory, a set or finished jobs without sorting them",
+    "sort it in the RUN that writes it: LC_ALL=C sort -o FILE FILE",
+);
+
+/// An ELF file in which only the build id differs that the linker computed.
+pub static ELF_BUILD_ID: Cause = cause(
+    "elf-build-id",
+    Class::Content,
+    "the linker's build id, a hash of what was linked, debug information and the paths in it included",
+    "build in one fixed folder or with -ffile-prefix-map=\"$PWD\"=., or link with -Wl,--build-id=none",
+);
+
+/// An ELF file in which only the build id differs that Go wrote.
+pub static GO_BUILD_ID: Cause = cause(
+    "go-build-id",
+    Class::Content,
+    "Go's build id, a hash of what went into the build, the folder and the commit included",
+    "go build -trimpath -buildvcs=false -ldflags=-buildid=",
+);
+
+/// A kernel module in which only the signature differs.
+pub static MODULE_SIGNATURE: Cause = cause(
+    "module-signature",
+    Class::Content,
+    "the signature of a kernel module, by a key that each kernel build makes up",
+    "take both kernels from one build, or sign with a fixed key (CONFIG_MODULE_SIG_KEY)",
+);
+
+/// A class data sharing archive of Java's virtual machine.
+pub static CDS_ARCHIVE: Cause = cause(
+    "java-cds-archive",
+    Class::Content,
+    "a class data sharing archive, a dump of the heap of the Java virtual machine that wrote it",
+    "java -Xshare:dump of JDK 19 and later, or copy a fixed file",
+);
+
+/// All of them.
+pub static BY_CONTENT: [&Cause; 6] =
+    [&TEXT_DATES, &LINE_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE, &CDS_ARCHIVE];

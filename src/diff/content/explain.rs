@@ -1,0 +1,63 @@
+//! A file that differs as a whole: what of it is known by its content.
+
+use crate::causes::Class;
+use crate::causes::by_content::{LINE_ORDER, TEXT_DATES};
+use crate::diff::content::order::{self, Same};
+use crate::diff::content::{InnerDifference, Named, binary, plain, preview, runnable, text_dates};
+use crate::diff::model::{Role, Value};
+
+/// What two contents differ in, if that is known; `runs` where a mode or what leads to them says so already.
+pub(super) fn explain(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<InnerDifference> {
+    if let Some(inner) = plain::timestamps(path, a, b).or_else(|| binary::key_store(path, a, b)) {
+        return Some(inner);
+    }
+    if let Some((cause, note)) = binary::program(a, b) {
+        return Some(InnerDifference { note, cause: Some(Named::by_content(cause)), ..whole(path, a, b) });
+    }
+    // An empty file is the same as nothing but for nothing.
+    if a.is_empty() || b.is_empty() {
+        return None;
+    }
+    let is_text = !a.contains(&0) && !b.contains(&0);
+    let runs = runs || !is_text || runnable::runs(path, a) || runnable::runs(path, b);
+    if let Some(dates) = text_dates::only(path, a, b) {
+        let cause = Some(Named::below_path(&TEXT_DATES));
+        let note = Some(dates.note());
+        if runs {
+            return Some(InnerDifference { note, cause, ..whole(path, a, b) });
+        }
+        let values = dates.first.map(|date| Some(Value::bytes(date.as_bytes())));
+        let inner = InnerDifference::new(path, Class::EmbeddedTime, "date", values).role(Role::Data);
+        return Some(InnerDifference { note, cause, preview: preview::of(a, b), ..inner });
+    }
+    let same = order::compare(path, a, b)?;
+    let (class, field, note, cause) = match same {
+        Same::List(note) => (Class::Order, "order", note, Some(Named::by_content(&LINE_ORDER))),
+        Same::Members => {
+            let note = "the same JSON, the members of its objects in another order".to_owned();
+            (Class::Order, "order of members", note, Some(Named::below_path(&LINE_ORDER)))
+        }
+        Same::Spelling => {
+            let note = "the same JSON, written with other spaces or line ends".to_owned();
+            (Class::Format, "spelling", note, None)
+        }
+        Same::Lines(note) => {
+            let cause = Some(Named::below_path(&LINE_ORDER));
+            return Some(InnerDifference { note: Some(note), cause, ..whole(path, a, b) });
+        }
+    };
+    if runs {
+        return Some(InnerDifference { note: Some(note), cause, ..whole(path, a, b) });
+    }
+    let inner = InnerDifference::new(path, class, field, [None, None]).role(Role::Data);
+    Some(InnerDifference { note: Some(note), cause, preview: preview::of(a, b), ..inner })
+}
+
+/// A file that differs, as a whole.
+pub(super) fn whole(path: &[u8], a: &[u8], b: &[u8]) -> InnerDifference {
+    let values = [a, b].map(|bytes| Some(Value::text(format!("{} bytes", bytes.len()))));
+    InnerDifference {
+        preview: preview::of(a, b),
+        ..InnerDifference::new(path, Class::Content, "content", values).role(Role::Content)
+    }
+}
