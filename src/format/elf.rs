@@ -143,13 +143,17 @@ const SIGNATURE: usize = 12;
 
 /// A module of the kernel and the signature that is appended to it; `None` where there is none.
 pub fn signed_module(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let module = bytes.len().checked_sub(signature_length(bytes)?)?;
+    bytes.split_at_checked(module).filter(|(module, _)| module.starts_with(MAGIC))
+}
+
+/// How much of the end of a file is a signature of a module; the start of the file need not be there.
+pub fn signature_length(bytes: &[u8]) -> Option<usize> {
     let before = bytes.strip_suffix(SIGNED)?;
-    let (rest, fields) = before.split_at_checked(before.len().checked_sub(SIGNATURE)?)?;
-    let length = u32::from_be_bytes(fields.last_chunk().copied()?);
+    let fields = before.get(before.len().checked_sub(SIGNATURE)?..)?;
+    let length = usize::try_from(u32::from_be_bytes(fields.last_chunk().copied()?)).ok()?;
     let others = usize::from(*fields.get(3)?) + usize::from(*fields.get(4)?);
-    let length = usize::try_from(length).ok()?.checked_add(others)?;
-    let module = rest.get(..rest.len().checked_sub(length)?).filter(|module| module.starts_with(MAGIC))?;
-    bytes.split_at_checked(module.len())
+    length.checked_add(others + SIGNATURE + SIGNED.len()).filter(|length| *length <= bytes.len())
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ const CDS_MAGICS: [[u8; 4]; 4] = [
     0xf00b_aba8_u32.to_le_bytes(),
 ];
 
+const SIGNATURE_DIFFERS: &str = "kernel module: only the signature differs";
+
 /// The cause of a difference in a program, and what to say of it.
 pub(super) fn program(a: &[u8], b: &[u8]) -> Option<(&'static Cause, Option<String>)> {
     let signed = [elf::signed_module(a), elf::signed_module(b)];
@@ -27,18 +29,40 @@ pub(super) fn program(a: &[u8], b: &[u8]) -> Option<(&'static Cause, Option<Stri
     let is_signed = signed.iter().any(Option::is_some);
     if is_signed && x == y {
         let text = match signed {
-            [Some(_), Some(_)] => "kernel module: only the signature differs",
+            [Some(_), Some(_)] => SIGNATURE_DIFFERS,
             _ => "kernel module: the same, but only one side has a signature",
         };
         return Some((&MODULE_SIGNATURE, Some(text.to_owned())));
     }
     if let Some((cause, names)) = made_up(x, y) {
-        let signature =
-            if is_signed && signed[0].map(|s| s.1) != signed[1].map(|s| s.1) { " and the signature" } else { "" };
-        return Some((cause, Some(format!("ELF: only the notes {names}{signature} differ"))));
+        let is_signature = is_signed && signed[0].map(|s| s.1) != signed[1].map(|s| s.1);
+        return Some((cause, Some(differing(&names, is_signature))));
     }
     let is_archive = |bytes: &[u8]| CDS_MAGICS.iter().any(|magic| bytes.starts_with(magic));
     (is_archive(a) && is_archive(b)).then_some((&CDS_ARCHIVE, None))
+}
+
+/// As [`program`], for what is too large to be held: the start of both files and their end, where all between is the same.
+pub(super) fn large_program(heads: [&[u8]; 2], tails: [&[u8]; 2]) -> Option<(&'static Cause, String)> {
+    let [x, y] = heads;
+    let modules = tails.map(|tail| {
+        let signature = elf::signature_length(tail).filter(|_| x.starts_with(elf::MAGIC));
+        tail.get(..tail.len().saturating_sub(signature.unwrap_or(0))).unwrap_or_default()
+    });
+    if modules[0] != modules[1] {
+        return None;
+    }
+    let is_signature = tails[0] != tails[1];
+    if is_signature && x == y {
+        return Some((&MODULE_SIGNATURE, SIGNATURE_DIFFERS.to_owned()));
+    }
+    let (cause, names) = made_up(x, y)?;
+    Some((cause, differing(&names, is_signature)))
+}
+
+fn differing(names: &str, is_signature: bool) -> String {
+    let signature = if is_signature { " and the signature" } else { "" };
+    format!("ELF: only the notes {names}{signature} differ")
 }
 
 /// The cause, and the sections in which two ELF files differ, if the linker made up what is in all of them.

@@ -14,22 +14,40 @@ pub(super) fn explain(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<Inn
     if let Some((cause, note)) = binary::program(a, b) {
         return Some(InnerDifference { note, cause: Some(Named::by_content(cause)), ..whole(path, a, b) });
     }
-    // An empty file is the same as nothing but for nothing.
     if a.is_empty() || b.is_empty() {
         return None;
     }
-    let is_text = !a.contains(&0) && !b.contains(&0);
-    let runs = runs || !is_text || runnable::runs(path, a) || runnable::runs(path, b);
-    if let Some(dates) = text_dates::only(path, a, b) {
-        let cause = Some(Named::below_path(&TEXT_DATES));
-        let note = Some(dates.note());
-        if runs {
-            return Some(InnerDifference { note, cause, ..whole(path, a, b) });
-        }
-        let values = dates.first.map(|date| Some(Value::bytes(date.as_bytes())));
-        let inner = InnerDifference::new(path, Class::EmbeddedTime, "date", values).role(Role::Data);
-        return Some(InnerDifference { note, cause, preview: preview::of(a, b), ..inner });
+    let left = dates(path, a, b, runs);
+    if left.as_ref().is_some_and(|inner| inner.cause.is_some()) {
+        return left;
     }
+    order_of(path, a, b, runs).or(left)
+}
+
+/// May it run, or is it no text?
+fn may_run(path: &[u8], a: &[u8], b: &[u8]) -> bool {
+    a.contains(&0) || b.contains(&0) || runnable::runs(path, a) || runnable::runs(path, b)
+}
+
+/// Two texts that differ in dates. Without a cause it is something else that differs as well, and the note says so.
+pub(super) fn dates(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<InnerDifference> {
+    let dates = text_dates::compare(path, a, b)?;
+    let note = Some(dates.note());
+    if dates.other.is_some() {
+        return Some(InnerDifference { note, ..whole(path, a, b) });
+    }
+    let cause = Some(Named::below_path(&TEXT_DATES));
+    if runs || may_run(path, a, b) {
+        return Some(InnerDifference { note, cause, ..whole(path, a, b) });
+    }
+    let values = dates.first.each_ref().map(|date| Some(Value::bytes(date.as_bytes())));
+    let field = if dates.key.is_empty() { "date".to_owned() } else { format!("date of {}", dates.key) };
+    let inner = InnerDifference::new(path, Class::EmbeddedTime, field, values).role(Role::Data);
+    Some(InnerDifference { note, cause, preview: preview::of(a, b), ..inner })
+}
+
+/// The same in another order.
+fn order_of(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<InnerDifference> {
     let same = order::compare(path, a, b)?;
     let (class, field, note, cause) = match same {
         Same::List(note) => (Class::Order, "order", note, Some(Named::by_content(&LINE_ORDER))),
@@ -46,7 +64,7 @@ pub(super) fn explain(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<Inn
             return Some(InnerDifference { note: Some(note), cause, ..whole(path, a, b) });
         }
     };
-    if runs {
+    if runs || may_run(path, a, b) {
         return Some(InnerDifference { note: Some(note), cause, ..whole(path, a, b) });
     }
     let inner = InnerDifference::new(path, class, field, [None, None]).role(Role::Data);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::blob::Extent;
 use crate::causes::{self, Class};
+use crate::diff::content::large::{self, Edges};
 use crate::diff::content::{self, InnerDifference};
 use crate::diff::layer::entries::Wanted;
 use crate::diff::model::{Findings, Rank, Role};
@@ -55,6 +56,11 @@ impl FetchTask {
     fn is_small(&self) -> bool {
         self.sizes.iter().all(|size| *size <= FILE_MAX)
     }
+
+    /// Is it too large to be held, and may it be the same but at its start and end?
+    fn is_measured(&self) -> bool {
+        !self.is_small() && self.sizes[0] == self.sizes[1]
+    }
 }
 
 /// A layer to read again, and what it has to be.
@@ -96,9 +102,15 @@ pub(crate) struct ContentComparison<'c> {
 /// Tasks of one reading, and whether the files of each are to be opened.
 type Batch = [(FetchTask, bool)];
 
+/// What is held of a file.
+enum Fetched {
+    Whole(Vec<u8>),
+    Edges(Box<Edges>),
+}
+
 /// What one file becomes when it is fetched.
 struct Target {
-    bytes: Option<Vec<u8>>,
+    bytes: Option<Fetched>,
     file: Option<Box<dyn Write + Send>>,
 }
 
@@ -111,8 +123,8 @@ impl ContentComparison<'_> {
             let mut batch = Vec::new();
             let mut held = 0u64;
             while let Some(task) = pending.peek() {
-                let size = task.sizes[0].max(task.sizes[1]);
-                let is_opened = task.is_small() && readings < READINGS_MAX;
+                let size = if task.is_small() { task.sizes[0].max(task.sizes[1]) } else { large::HELD };
+                let is_opened = (task.is_small() || task.is_measured()) && readings < READINGS_MAX;
                 if is_opened && held > 0 && held.saturating_add(size) > HELD_MAX {
                     break;
                 }
@@ -138,22 +150,32 @@ impl ContentComparison<'_> {
             Ok::<_, Error>([left?, right?])
         })?;
         let [mut left, mut right] = fetched;
-        for (number, ((task, is_opened), path)) in batch.iter().zip(&paths).enumerate() {
+        for (number, ((task, _), path)) in batch.iter().zip(&paths).enumerate() {
             let saved_as = self.sink.and_then(|_| first.checked_add(u32::try_from(number).ok()?));
             match [left.remove(&number), right.remove(&number)] {
-                [Some(a), Some(b)] if *is_opened => {
+                [Some(Fetched::Whole(a)), Some(Fetched::Whole(b))] => {
                     let place = self.findings.differences.get(task.difference).map_or(0, |d| d.place);
                     self.findings.databases.read(place, path, [&a, &b]);
-                    let rank = self.findings.differences.get(task.difference).map_or(Rank::Other, |d| d.rank);
-                    let runs = rank != Rank::Other;
+                    let runs = self.runs(task);
                     let found = content::compare_content(path, &a, &b, runs, &mut self.state.reportable);
                     put(self.findings, task.difference, found, saved_as);
+                }
+                [Some(Fetched::Edges(a)), Some(Fetched::Edges(b))] => {
+                    match large::compare(path, &a, &b, self.runs(task)) {
+                        Some(inner) => put(self.findings, task.difference, vec![inner], saved_as),
+                        None => self.not_opened(task, path, saved_as),
+                    }
                 }
                 _ => self.not_opened(task, path, saved_as),
             }
         }
         self.state.saved = first.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         Ok(())
+    }
+
+    /// Is the file a program by its mode or its first bytes?
+    fn runs(&self, task: &FetchTask) -> bool {
+        self.findings.differences.get(task.difference).is_some_and(|difference| difference.rank != Rank::Other)
     }
 
     /// Notes why a file was not opened.
@@ -170,7 +192,7 @@ impl ContentComparison<'_> {
     }
 
     /// Reads the layers of one side that have something wanted; contents by the number of their task.
-    fn fetch(&self, side: usize, batch: &Batch, paths: &[Arc<[u8]>]) -> Result<BTreeMap<usize, Vec<u8>>> {
+    fn fetch(&self, side: usize, batch: &Batch, paths: &[Arc<[u8]>]) -> Result<BTreeMap<usize, Fetched>> {
         let mut by_layer: BTreeMap<usize, BTreeMap<u32, usize>> = BTreeMap::new();
         for (number, (task, is_opened)) in batch.iter().enumerate() {
             if (*is_opened || self.sink.is_some())
@@ -190,8 +212,12 @@ impl ContentComparison<'_> {
                     }
                     _ => None,
                 };
-                let is_opened = batch.get(number).is_some_and(|(_, is_opened)| *is_opened);
-                Ok(Target { bytes: is_opened.then(Vec::new), file })
+                let held = batch.get(number).filter(|(_, is_opened)| *is_opened);
+                let bytes = held.map(|(task, _)| match task.is_small() {
+                    true => Fetched::Whole(Vec::new()),
+                    false => Fetched::Edges(Box::default()),
+                });
+                Ok(Target { bytes, file })
             };
             fetch_layer(blob, &wanted, self.pool, &mut open, &mut all)?;
         }
@@ -204,19 +230,19 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
     let Some(whole) = findings.differences.get_mut(at) else { return };
     whole.saved_as = saved_as;
     let template = whole.clone();
-    for (number, inner) in found.into_iter().enumerate() {
+    for (number, mut inner) in found.into_iter().enumerate() {
         let mut difference = template.clone();
+        // Of a record, a log or a cache the path says more than that it holds dates.
+        if inner.role == Role::Data
+            && inner.cause.is_none_or(|named| !named.is_over_path)
+            && matches!(template.class, Class::PackageDb | Class::LogOrCache)
+        {
+            (inner.class, inner.role, inner.field) = (Class::Content, Role::Content, "content".into());
+        }
         // A class that says more than "content" holds unless it is known to be only time.
         difference.class = match inner.class {
             // Of what is in an archive only contents are what the cause speaks of, never modes, owners or links.
             Class::Content if matches!(inner.role, Role::Content | Role::Entry) => template.class,
-            // Of a record, a log or a cache the path says more than that it holds dates.
-            _ if inner.role == Role::Data
-                && inner.cause.is_none_or(|named| !named.is_over_path)
-                && matches!(template.class, Class::PackageDb | Class::LogOrCache) =>
-            {
-                template.class
-            }
             class => class,
         };
         if *inner.path != *template.path || inner.role != Role::Content {
@@ -261,7 +287,7 @@ fn fetch_layer(
     wanted: &BTreeMap<u32, usize>,
     pool: &Pool,
     open: &mut dyn FnMut(usize) -> Result<Target>,
-    all: &mut BTreeMap<usize, Vec<u8>>,
+    all: &mut BTreeMap<usize, Fetched>,
 ) -> Result<()> {
     let mut number = 0u32;
     let mut current: Option<(usize, Target)> = None;
@@ -293,8 +319,10 @@ fn fetch_layer(
 impl Target {
     fn add(&mut self, piece: &[u8]) -> Result<()> {
         // A layer that has changed since may have a larger file there: it fails at its end.
-        if let Some(bytes) = self.bytes.as_mut().filter(|bytes| bytes.len() as u64 <= FILE_MAX) {
-            bytes.extend_from_slice(piece);
+        match &mut self.bytes {
+            Some(Fetched::Whole(bytes)) if bytes.len() as u64 <= FILE_MAX => bytes.extend_from_slice(piece),
+            Some(Fetched::Edges(edges)) => edges.add(piece),
+            _ => {}
         }
         if let Some(file) = &mut self.file {
             file.write_all(piece).map_err(|e| Error::io("cannot write", e))?;
@@ -304,10 +332,13 @@ impl Target {
 }
 
 /// Ends a file that was fetched.
-fn end(fetched: Option<(usize, Target)>, all: &mut BTreeMap<usize, Vec<u8>>) -> Result<()> {
+fn end(fetched: Option<(usize, Target)>, all: &mut BTreeMap<usize, Fetched>) -> Result<()> {
     if let Some((task, mut target)) = fetched {
         if let Some(file) = &mut target.file {
             file.flush().map_err(|e| Error::io("cannot write", e))?;
+        }
+        if let Some(Fetched::Edges(edges)) = &mut target.bytes {
+            edges.end();
         }
         all.extend(target.bytes.map(|bytes| (task, bytes)));
     }

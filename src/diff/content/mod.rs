@@ -4,7 +4,8 @@
 //! are opened in `compressed.rs`, tars in `tar.rs`, zip and ar in `archive.rs`, an initramfs in `cpio.rs`. Of anything else
 //! `explain.rs` says what is known of it: a timestamp in a known place (`plain.rs`), only dates of a text
 //! (`text_dates.rs`), the same in another order (`order.rs`), a part that a linker or a signature makes up (`binary.rs`).
-//! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs.
+//! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs. Of files that are too
+//! large to be held `large.rs` compares the first and last bytes, where all between is the same.
 //!
 //! Archives are opened to any depth within [`DEPTH_MAX`], [`EXPANDED_MAX`] and [`MEMBERS_MAX`]. What is beyond a limit
 //! is compared as bytes, and the note of the difference says so. Formats are recognised by their content, never by a name,
@@ -16,6 +17,7 @@ mod compressed;
 mod cpio;
 mod explain;
 pub(crate) mod fetch;
+mod large;
 mod order;
 mod plain;
 pub(crate) mod preview;

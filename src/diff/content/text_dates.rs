@@ -87,7 +87,7 @@ const AMOUNTS: [&str; 16] = [
 /// Words of a key for the part of a time that is less than a second.
 const FRACTIONS: [&str; 6] = ["nanos", "nsec", "nsecs", "nanoseconds", "nanosecond", "nano"];
 
-/// How two texts differ in dates alone.
+/// How two texts differ in dates.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Dates {
     /// How many differ.
@@ -98,20 +98,26 @@ pub(super) struct Dates {
     pub(super) key: String,
     /// The first on both sides.
     pub(super) first: [String; 2],
+    /// Line and key of the first other difference, where there is one.
+    pub(super) other: Option<(usize, String)>,
 }
 
 impl Dates {
     /// In one line.
     pub(super) fn note(&self) -> String {
         let [a, b] = &self.first;
+        if let Some((line, key)) = &self.other {
+            let key = if key.is_empty() { String::new() } else { format!(" ({key})") };
+            return format!("not only dates differ: line {line}{key} does as well");
+        }
         let key = if self.key.is_empty() { String::new() } else { format!(" ({})", self.key) };
         let more = if self.count > 1 { format!("; {} dates in all", self.count) } else { String::new() };
         format!("only dates differ, in line {}{key}: {a} and {b}{more}", self.line)
     }
 }
 
-/// The dates that differ, if nothing else does.
-pub(super) fn only(path: &[u8], a: &[u8], b: &[u8]) -> Option<Dates> {
+/// The dates that differ, up to the first other difference; `None` where that comes first.
+pub(super) fn compare(path: &[u8], a: &[u8], b: &[u8]) -> Option<Dates> {
     let is_data = is_data(path, a);
     let mut found: Option<Dates> = None;
     let mut at = [0, 0];
@@ -127,7 +133,10 @@ pub(super) fn only(path: &[u8], a: &[u8], b: &[u8]) -> Option<Dates> {
             let lengths = token([a, b], start, is_data, near)?;
             lengths.iter().all(|length| *length >= back).then_some((start, lengths))
         });
-        let (start, lengths) = place?;
+        let Some((start, lengths)) = place else {
+            let before = a.get(..at[0] + same)?;
+            return found.map(|dates| Dates { other: Some((line_after(before), key(before))), ..dates });
+        };
         let text = |bytes: &[u8], side: usize| {
             let range = start.get(side).copied()?..start.get(side)?.checked_add(*lengths.get(side)?)?;
             Some(String::from_utf8_lossy(bytes.get(range)?).replace('\\', ""))
@@ -136,12 +145,17 @@ pub(super) fn only(path: &[u8], a: &[u8], b: &[u8]) -> Option<Dates> {
             Some(dates) => dates.count += 1,
             None => {
                 let before = a.get(..start[0])?;
-                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                found = Some(Dates { count: 1, line, key: key(before), first: [text(a, 0)?, text(b, 1)?] });
+                let (line, key) = (line_after(before), key(before));
+                found = Some(Dates { count: 1, line, key, first: [text(a, 0)?, text(b, 1)?], other: None });
             }
         }
         at = [start[0] + lengths[0], start[1] + lengths[1]];
     }
+}
+
+/// The number of the line that goes on after this.
+fn line_after(before: &[u8]) -> usize {
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The lengths of the dates of one form that are in these places.
@@ -254,6 +268,10 @@ mod tests {
         only(path.as_bytes(), a.as_bytes(), b.as_bytes()).map(|dates| dates.note())
     }
 
+    fn only(path: &[u8], a: &[u8], b: &[u8]) -> Option<Dates> {
+        compare(path, a, b).filter(|dates| dates.other.is_none())
+    }
+
     #[test]
     fn only_dates_differ() {
         assert_eq!(
@@ -302,6 +320,17 @@ mod tests {
         ] {
             assert!(of(path, a, b).is_some(), "{path}: {a} / {b}");
         }
+    }
+
+    #[test]
+    fn what_differs_beside_dates_is_named() {
+        let text =
+            |day: &str, id: &str| format!("{{\n\"created\": \"{day}\",\n\"documentNamespace\": \"urn:{id}\"\n}}\n");
+        let (a, b) = (text("2023-11-14", "a1"), text("2023-11-15", "b2"));
+        let dates = compare(b"x.spdx.json", a.as_bytes(), b.as_bytes()).unwrap();
+        assert_eq!(dates.note(), "not only dates differ: line 3 (documentNamespace) does as well");
+        let (a, b) = (text("2023-11-14", "a1"), text("2023-11-14", "b2"));
+        assert_eq!(compare(b"x.spdx.json", a.as_bytes(), b.as_bytes()), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `restamp diff`: pairs of images that differ in one thing each, and what is said of them.
 
+mod by_content;
 mod documents;
 mod entries;
 pub mod formats;
