@@ -1,26 +1,29 @@
 //! Why builds of one source differ: the known causes, as data.
 //!
 //! `diff` names the cause of a difference, `inspect` warns of the same in one image. The table is [`CAUSES`]; a new
-//! cause is a new row. What is in a file is never looked at here: a row says by which path or command one knows it.
+//! cause is a new row in a file of `table/`. What is in a file is never looked at here: a row says by which path or
+//! command one knows it, and `places.rs` where else the same path is found.
 
-use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::LazyLock;
 
-use globset::{GlobBuilder, GlobSet};
+use globs::Globs;
 
 pub mod by_content;
+mod globs;
+mod places;
+#[cfg(test)]
+mod probe;
 mod table;
 
-pub use table::{CAUSES, GZIP_FILE};
+pub use table::{CAUSES, GZIP_FILE, PRIVATE_KEY};
 
 /// Folders that every system has: programs miss them where they are not there.
 const STANDING: [&str; 8] =
     ["tmp", "var/tmp", "var/log", "run/log", "var/cache", "var/backups", "var/lib/dpkg", "var/lib/rpm"];
 
 /// How globs begin whose rest stands for random characters.
-const MADE_UP: &str = "**/tmp";
+const MADE_UP: [&str; 2] = ["**/tmp.?", "**/tmp["];
 
 /// What kind of difference it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -93,7 +96,7 @@ impl fmt::Display for Class {
 }
 
 /// A known cause.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cause {
     /// Its name: stable, for reports and policies.
@@ -101,7 +104,8 @@ pub struct Cause {
     /// The class of a file whose content differs for this cause, where a path shows it. A command leaves it open
     /// which files are its own: there it is only what one image is warned of.
     pub class: Class,
-    /// Files it is found in: globs of paths without a leading slash; `*` stays within a directory, `**` does not.
+    /// Files it is found in: globs of paths without a leading slash; `*` stays within a directory, `**` does not, and
+    /// `~/` is any home directory.
     pub paths: &'static [&'static str],
     /// Commands that bring it about: the beginnings of words in one command of a history entry, in this
     /// order; a trailing space means that the word ends there.
@@ -110,6 +114,12 @@ pub struct Cause {
     pub what: &'static str,
     /// How a Dockerfile avoids it.
     pub advice: &'static str,
+    /// Which option of restamp mends it in an image that is built already, if there is one: `rewrite`, or
+    /// `rewrite --OPTION`.
+    pub mends: Option<&'static str>,
+    /// Does a file of it, in one image alone, say that the next build will differ? Not if it only follows from other
+    /// files, such as a list of them: then it differs where those do.
+    pub in_one_image: bool,
 }
 
 impl Cause {
@@ -119,15 +129,28 @@ impl Cause {
     }
 }
 
-/// The cause that a path shows, if it is a known one. The path may begin with `/` or `./`.
+/// The cause that a path shows, if it is a known one. The path may begin with `/` or `./`, and may lie below one of the
+/// other roots that images are known to hold, such as ostree's.
 pub fn find(path: &[u8]) -> Option<&'static Cause> {
-    static TABLE: LazyLock<(GlobSet, Vec<(&'static str, &'static Cause)>)> = LazyLock::new(table);
     let path = relative(path);
+    look_up(path).or_else(|| {
+        // A deployment of ostree has a `usr/etc` in it.
+        let outer = places::below_root(path)?;
+        look_up(&outer).or_else(|| look_up(&places::below_root(&outer)?))
+    })
+}
+
+/// The first row that fits a path below `/`.
+fn look_up(path: &[u8]) -> Option<&'static Cause> {
+    static TABLE: LazyLock<(Globs, Vec<(&'static str, &'static Cause)>)> = LazyLock::new(table);
     let (globs, rows) = &*TABLE;
-    let mut fitting = globs.matches(OsStr::from_bytes(path));
-    fitting.sort_unstable();
-    let mut fitting = fitting.into_iter().filter_map(|at| rows.get(at));
-    fitting.find(|(glob, _)| !glob.starts_with(MADE_UP) || has_made_up_name(path)).map(|(_, cause)| *cause)
+    let first = |path: &[u8]| {
+        let is_made_up = |glob: &str| MADE_UP.iter().any(|start| glob.starts_with(start));
+        globs.first(path, |at| rows.get(at).is_some_and(|(glob, _)| !is_made_up(glob) || has_made_up_name(path)))
+    };
+    let in_home = places::below_home(path).and_then(|path| first(&path));
+    let at = first(path).into_iter().chain(in_home).min()?;
+    rows.get(at).map(|(_, cause)| *cause)
 }
 
 /// The cause of a folder that only one of two images has: that of whatever would be in it.
@@ -142,7 +165,8 @@ pub fn find_folder(path: &[u8]) -> Option<&'static Cause> {
 /// Is it one of the folders of logs, caches and temporary files that every system has?
 pub fn is_standing(path: &[u8]) -> bool {
     let path = relative(path);
-    STANDING.iter().any(|folder| folder.as_bytes() == path)
+    let is_one = |path: &[u8]| STANDING.iter().any(|folder| folder.as_bytes() == path);
+    is_one(path) || places::below_root(path).is_some_and(|path| is_one(&path))
 }
 
 /// The causes that a command in a history entry shows.
@@ -189,24 +213,23 @@ fn relative(mut path: &[u8]) -> &[u8] {
 }
 
 /// All globs in the order of the table, and the row of each.
-fn table() -> (GlobSet, Vec<(&'static str, &'static Cause)>) {
-    let mut globs = GlobSet::builder();
+fn table() -> (Globs, Vec<(&'static str, &'static Cause)>) {
+    let mut globs = Globs::default();
     let mut rows = Vec::new();
     for cause in CAUSES {
         for path in cause.paths {
-            // That every glob of the table is one is tested below.
-            if let Ok(glob) = GlobBuilder::new(path).literal_separator(true).build() {
-                globs.add(glob);
-                rows.push((*path, cause));
-            }
+            globs.push(path);
+            rows.push((*path, cause));
         }
     }
-    (globs.build().unwrap_or_default(), rows)
+    (globs, rows)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use globset::GlobBuilder;
 
     use super::*;
 
@@ -216,9 +239,10 @@ mod tests {
 
     #[test]
     fn every_row_is_sound() {
-        let (globs, rows) = table();
-        let all: usize = CAUSES.iter().map(|cause| cause.paths.len()).sum();
-        assert_eq!((globs.len(), rows.len()), (all, all));
+        for (glob, cause) in table().1 {
+            assert!(GlobBuilder::new(glob).literal_separator(true).build().is_ok(), "{}: {glob}", cause.id);
+            assert!(!glob.contains(['{', '\\']) && !glob.contains("**/**"), "{}: {glob}", cause.id);
+        }
         let ids: BTreeSet<_> = CAUSES.iter().map(|cause| cause.id).collect();
         assert_eq!(ids.len(), CAUSES.len(), "an id is used twice");
         for cause in CAUSES {
