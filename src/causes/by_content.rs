@@ -3,7 +3,7 @@
 use super::{Cause, Class};
 
 const fn cause(id: &'static str, class: Class, what: &'static str, advice: &'static str) -> Cause {
-    Cause { id, class, paths: &[], commands: &[], what, advice }
+    Cause { id, class, paths: &[], commands: &[], what, advice, mends: None, in_one_image: true }
 }
 
 /// A text in which only dates differ.
@@ -49,10 +49,10 @@ pub static MODULE_SIGNATURE: Cause = cause(
 
 /// A class data sharing archive of Java's virtual machine.
 pub static CDS_ARCHIVE: Cause = cause(
-    "java-cds-archive",
+    "java-cds",
     Class::Content,
-    "a class data sharing archive, a dump of the heap of the Java virtual machine that wrote it",
-    "java -Xshare:dump of JDK 19 and later, or copy a fixed file",
+    "Java's class data sharing archive: a dump of memory with addresses and times of one run",
+    "java -Xshare:dump of JDK 19 and later, or copy a fixed one",
 );
 
 /// All of them.

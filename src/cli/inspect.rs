@@ -20,8 +20,8 @@ use super::output;
 
 /// Show what is in an image and when it says it was made
 ///
-/// Lists images, layers, the times in both, and what is attached to them, and names what is not reproducible: logs, caches,
-/// random identities, unpinned packages. Every byte is verified on the way, so that with --quiet it shows by its exit
+/// Lists images, layers, the times in both, and what is attached to them, and names what is likely to differ between builds:
+/// logs, caches, random identities, private keys, unpinned packages. Every byte is verified on the way, so that with --quiet it shows by its exit
 /// status whether the image is sound. No epoch is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -116,7 +116,7 @@ impl Page<'_> {
             report.attached.iter().try_for_each(|attached| attachment(out, attached))?;
         }
         if !report.findings.is_empty() {
-            writeln!(out, "\nNot reproducible")?;
+            writeln!(out, "\nLikely to differ between builds")?;
             report.findings.iter().try_for_each(|finding| self::finding(out, finding))?;
         }
         for note in &report.notes {

@@ -1,4 +1,4 @@
-//! What will differ in the next build of an image, as far as one image alone shows it.
+//! What is likely to differ in the next build of an image, as far as one image alone shows it.
 //!
 //! Files and build steps are looked up in the table of [`crate::causes`]; what can be said of the image as a whole
 //! is added here.
@@ -12,8 +12,8 @@ use crate::inspect::report::{Attached, AttachedKind, Example, Finding, ImageRepo
 
 /// Places that are named of each cause.
 const EXAMPLES: usize = 3;
-/// The cause of Python's bytecode.
-const PYC: &str = "pyc";
+/// What mends times and compression.
+const REWRITE: &str = "rewrite";
 
 /// What was found of one cause.
 #[derive(Debug)]
@@ -41,31 +41,14 @@ pub(super) struct InLayer {
 }
 
 impl InLayer {
-    /// A file, and the first bytes of its content.
-    pub(super) fn file(&mut self, name: &[u8], start: &[u8]) {
-        let stamped = matches!(start, [0x1f, 0x8b, 8, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
-        let Some(cause) = causes::find(name).or(stamped.then_some(&causes::GZIP_FILE)) else { return };
-        if cause.id == PYC && is_pyc_without_time(start) {
-            return;
-        }
+    /// A file of this cause.
+    pub(super) fn add(&mut self, cause: &'static Cause, name: &[u8]) {
         let (_, count, examples) = self.found.entry(cause.id).or_insert((cause, 0, Vec::new()));
         *count += 1;
         if examples.len() < EXAMPLES {
             examples.push(printable(name));
         }
     }
-}
-
-/// The magic numbers of the versions of Python whose bytecode has flags (PEP 552): from 3.7 on. Those of Python 2 are
-/// larger, those of 3.0 to 3.6 smaller.
-const WITH_FLAGS: std::ops::Range<u16> = 3392..20_000;
-
-/// Does bytecode hold a hash of its source and no time? Its flags say so, where it has any; where it has none, the time
-/// is in their place.
-fn is_pyc_without_time(start: &[u8]) -> bool {
-    let [m, n, _, _, flags @ ..] = start else { return false };
-    let has_flags = WITH_FLAGS.contains(&u16::from_le_bytes([*m, *n]));
-    has_flags && flags.first_chunk::<4>().is_some_and(|flags| *flags != [0; 4])
 }
 
 /// What was found.
@@ -107,7 +90,14 @@ impl Findings {
         if let Some(span) = spans.reduce(Span::joined).filter(|span| span.first != span.last) {
             let what = format!("times from {} to {}", span.first, span.last);
             let count = images.len() as u64;
-            self.add("times", Class::Time, what, "restamp rewrite makes them one", count, Vec::new());
+            self.add(
+                "times",
+                Class::Time,
+                what,
+                ("restamp rewrite sets all of them to one time", REWRITE),
+                count,
+                Vec::new(),
+            );
         }
         let place = |(number, layer): (usize, &LayerReport)| Example {
             layer: Some(number),
@@ -117,18 +107,19 @@ impl Findings {
         let other: Vec<_> = contents().filter(|(_, c)| c.form == Form::Other).map(|(pair, _)| place(pair)).collect();
         let what = "layers compressed by another program: their bytes follow its version, and perhaps the CPU";
         let advice = "restamp rewrite encodes them in a form that stays the same";
-        self.add("compressor", Class::Compression, what.to_owned(), advice, other.len() as u64, other);
+        self.add("compressor", Class::Compression, what.to_owned(), (advice, REWRITE), other.len() as u64, other);
         let clocks = contents().filter(|(_, content)| content.gzip_mtime.is_some());
         let clocks: Vec<_> = clocks.map(|(pair, _)| place(pair)).collect();
         let what = "layers with the time of the build in their gzip header";
         let advice = "restamp rewrite leaves the time out";
-        self.add("gzip-layer", Class::Compression, what.to_owned(), advice, clocks.len() as u64, clocks);
+        self.add("gzip-layer", Class::Compression, what.to_owned(), (advice, REWRITE), clocks.len() as u64, clocks);
         let of_kind = |kind| attached.iter().filter(move |attached| attached.kind == kind);
         let places = of_kind(AttachedKind::Attestation).map(|a| Example { layer: None, place: a.digest.to_string() });
         let places: Vec<_> = places.collect();
         let what = "attestations, which hold the times and the circumstances of one build, and move the index digest";
         let advice = "compare the digests of the images, or restamp rewrite --attestations drop";
-        self.add("attestation", Class::Content, what.to_owned(), advice, places.len() as u64, places);
+        let how = (advice, "rewrite --attestations drop");
+        self.add("attestation", Class::Content, what.to_owned(), how, places.len() as u64, places);
     }
 
     fn add(
@@ -136,13 +127,14 @@ impl Findings {
         cause: &'static str,
         class: Class,
         what: String,
-        advice: &str,
+        (advice, mends): (&str, &'static str),
         count: u64,
         mut examples: Vec<Example>,
     ) {
         if count > 0 {
             examples.truncate(EXAMPLES);
-            self.whole.push(Finding { cause, class, what, advice: advice.to_owned(), count, examples });
+            let advice = advice.to_owned();
+            self.whole.push(Finding { cause, class, what, advice, mends: Some(mends), count, examples });
         }
     }
 
@@ -153,33 +145,12 @@ impl Findings {
             class: found.cause.class,
             what: found.cause.what.to_owned(),
             advice: found.cause.advice.to_owned(),
+            mends: found.cause.mends,
             count: found.count,
             examples: found.examples,
         });
         let mut all: Vec<Finding> = found.chain(self.whole).collect();
         all.sort_by_key(|finding| (finding.class, std::cmp::Reverse(finding.count)));
         all
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytecode_is_named_only_where_it_holds_a_time() {
-        let of = |flags: u8| {
-            let mut layer = InLayer::default();
-            layer.file(b"usr/lib/m.pyc", &[0xcb, 13, 13, 10, flags, 0, 0, 0, 1, 2, 3, 4]);
-            layer.found.len()
-        };
-        assert_eq!((of(0), of(1), of(3)), (1, 0, 0));
-        // Python 2.7 and 3.6 have the time where later versions have flags.
-        for magic in [62_211_u16, 3379] {
-            let [m, n] = magic.to_le_bytes();
-            let mut layer = InLayer::default();
-            layer.file(b"usr/lib/m.pyc", &[m, n, 13, 10, 0x40, 0xf1, 0x6e, 0x65, 1, 2, 3, 4]);
-            assert_eq!(layer.found.len(), 1, "{magic}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::image::ImageSet;
 use crate::image::documents::extent_of;
 use crate::image::layers::LayerId;
+use crate::inspect::files::Files;
 use crate::inspect::findings::{Findings, InLayer};
 use crate::inspect::form::{Form, form};
 use crate::inspect::histogram::Counter;
@@ -168,7 +169,8 @@ fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Digest, C
     let facts = scan(&job.extent, &job.expect, pool, &mut |event| {
         match event {
             Event::Entry(entry) if !entry.is_behind_end() => tally.entry(entry),
-            Event::Content(bytes) => tally.content(bytes),
+            Event::Entry(_) => tally.files.close(),
+            Event::Content(bytes) => tally.files.content(bytes),
             _ => {}
         }
         Ok(())
@@ -191,7 +193,7 @@ fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Digest, C
         entries: tally.entries,
         mtimes: tally.mtimes.finish(),
     };
-    Ok((facts.digest, content, tally.found))
+    Ok((facts.digest, content, tally.files.finish()))
 }
 
 /// What is counted while a layer goes by.
@@ -201,9 +203,7 @@ struct Tally {
     mtimes: Counter,
     other_times: u64,
     fractions: u64,
-    found: InLayer,
-    /// The file whose first bytes come next.
-    opened: Option<Vec<u8>>,
+    files: Files,
 }
 
 impl Tally {
@@ -230,14 +230,10 @@ impl Tally {
             b'1' => &mut entries.hard_links,
             _ => &mut entries.others,
         } += 1;
-        // A file without content is what the advice for logs and identities leaves behind.
-        let is_candidate = is_file && entry.size() > 0 && !base.starts_with(b".wh.");
-        self.opened = is_candidate.then(|| name.into_owned());
-    }
-
-    fn content(&mut self, bytes: &[u8]) {
-        if let Some(name) = self.opened.take() {
-            self.found.file(&name, bytes);
+        if is_file && !base.starts_with(b".wh.") {
+            if entry.size() > 0 { self.files.open(&name) } else { self.files.empty(&name) }
+        } else {
+            self.files.close();
         }
     }
 }

@@ -1,15 +1,19 @@
 //! The verb: what is in an image, when it says it was made, and what will differ in the next build.
 //!
 //! It knows no epoch and writes nothing. [`report`] is what comes out, `layers.rs` reads the layers, `attached.rs`
-//! lists what hangs on the images, `findings.rs` names what is not reproducible by the table of [`crate::causes`].
+//! lists what hangs on the images, `findings.rs` names what is likely to differ by the table of [`crate::causes`]: what
+//! files there are says `files.rs`, which of them hold what differs `signs.rs`, and where private keys are `keys.rs`.
 
 mod attached;
+mod files;
 mod findings;
 pub mod form;
 pub mod histogram;
+mod keys;
 mod layers;
 pub mod report;
 mod run;
+mod signs;
 mod time;
 
 pub use run::Inspect;

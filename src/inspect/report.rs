@@ -16,7 +16,7 @@
 //!                       mtimes  {unit, buckets[] {label, count, first, last}}}
 //! times[]     of the indexes; as in images[]
 //! attached[]  kind, digest, about, artifact_type, tag, predicates[]
-//! findings[]  cause, class, what, advice, count, examples[] {layer, place}
+//! findings[]  cause, class, what, advice, mends, count, examples[] {layer, place}
 //! notes[]     kind, message
 //! ```
 //!
@@ -59,7 +59,7 @@ pub struct Report {
     pub times: Vec<DocumentTime>,
     /// What hangs on the images.
     pub attached: Vec<Attached>,
-    /// What makes the next build come out otherwise; what matters most comes first.
+    /// What is likely to differ in the next build; what matters most comes first.
     pub findings: Vec<Finding>,
     /// Notes for the user.
     pub notes: Vec<Notice>,
@@ -248,7 +248,7 @@ pub enum AttachedKind {
     Referrer,
 }
 
-/// Something that makes the next build come out otherwise.
+/// Something that is likely to differ in the next build.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
@@ -260,6 +260,8 @@ pub struct Finding {
     pub what: String,
     /// How it is avoided.
     pub advice: String,
+    /// Which option of restamp mends it, if there is one.
+    pub mends: Option<&'static str>,
     /// In how many places.
     pub count: u64,
     /// The first few of them.

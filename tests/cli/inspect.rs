@@ -1,4 +1,4 @@
-//! `restamp inspect`: what is in an image, when it says it was made, and what is not reproducible about it.
+//! `restamp inspect`: what is in an image, when it says it was made, and what is likely to differ between builds.
 
 use crate::support;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const BUILD: Build = Build::FIRST;
 
 /// The report on an image, which is read from a pipe.
-fn report(bytes: &[u8], options: &[&str]) -> Value {
+pub fn report(bytes: &[u8], options: &[&str]) -> Value {
     let outcome = pipe(["inspect", "--json"].iter().chain(options), bytes).expect(0);
     assert_eq!(outcome.stderr, "");
     serde_json::from_slice(&outcome.stdout).unwrap()
@@ -22,16 +22,16 @@ fn text_of(bytes: &[u8]) -> String {
 }
 
 /// An image of one layer.
-fn single(tar: Vec<u8>, packing: Packing) -> Image {
+pub fn single(tar: Vec<u8>, packing: Packing) -> Image {
     Image::new(vec![Layer::new(tar, packing, Family::Oci, &BUILD)], Family::Oci, &BUILD, &["one:1"])
 }
 
-fn findings(report: &Value) -> Vec<(&str, u64)> {
+pub fn findings(report: &Value) -> Vec<(&str, u64)> {
     let list = report["findings"].as_array().unwrap();
     list.iter().map(|finding| (finding["cause"].as_str().unwrap(), finding["count"].as_u64().unwrap())).collect()
 }
 
-fn finding<'v>(report: &'v Value, cause: &str) -> &'v Value {
+pub fn finding<'v>(report: &'v Value, cause: &str) -> &'v Value {
     report["findings"].as_array().unwrap().iter().find(|finding| finding["cause"] == cause).unwrap()
 }
 
@@ -105,7 +105,7 @@ Indexes
   index.json: manifests[0].annotations["org.opencontainers.image.created"] = 2025-10-09T08:54:59.123456789Z
   index.json: manifests[1].annotations["org.opencontainers.image.created"] = 2025-10-09T08:54:59.123456789Z
 
-Not reproducible
+Likely to differ between builds
   compressor (compression): layers compressed by another program: their bytes follow its version, and perhaps the CPU
     {base}, {app}
     -> restamp rewrite encodes them in a form that stays the same
@@ -113,7 +113,7 @@ Not reproducible
     {base}, {app}
     -> restamp rewrite leaves the time out
   times (time): times from 2001-02-03T04:05:06Z to 2036-01-01T00:00:00Z
-    -> restamp rewrite makes them one
+    -> restamp rewrite sets all of them to one time
 "##,
         manifest = support::sha256(&image.manifest(&BUILD)),
         config = image.id(),

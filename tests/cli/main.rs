@@ -15,6 +15,7 @@ mod growth;
 mod help;
 mod hostile;
 mod inspect;
+mod inspect_findings;
 mod library;
 mod limits;
 mod make_testdata;
