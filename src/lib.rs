@@ -38,6 +38,7 @@
 //! | 4 | `repair` | which entries have times in their content, and what replaces them there |
 //! | 4 | `decode` | decompression, within a budget for windows |
 //! | 3 | `document` | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
+//! | 3 | `clock` | where the epoch comes from, and which times take which |
 //! | 3 | `tar` | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | `format` | pure: where files of well-known formats keep times |
@@ -62,7 +63,8 @@
 //! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind::of`, the one rule that `image/layers.rs` and the verbs ask |
 //! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::plan` |
 //! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
-//! | Which labels and annotations hold a time? | `document/times.rs`: `TIME_KEYS` |
+//! | Which labels and annotations hold a time? | `document/keys.rs`: `TIME_KEYS`, [`TimeKeys`] |
+//! | Which times stay, and are said to? | `document/unlisted.rs` |
 //! | What names a cause of a difference, and how is it avoided? | `causes/table.rs` |
 //! | How much may an image make a run hold? | `limits.rs`: [`Limits`] |
 //!
@@ -84,6 +86,7 @@
 mod blob;
 pub mod causes;
 pub mod check;
+mod clock;
 mod context;
 mod decode;
 pub mod diff;
@@ -112,9 +115,11 @@ pub mod tarball;
 
 pub use blob::Extent;
 pub use check::Check;
+pub use clock::{Clock, Created, DocumentTime, EpochSource};
 pub use context::{Progress, RunContext};
 pub use diff::Diff;
 pub use digest::Digest;
+pub use document::TimeKeys;
 pub use error::{Error, Kind as ErrorKind, Place, Result};
 pub use image::base::{Base, BaseImage};
 pub use inspect::Inspect;

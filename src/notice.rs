@@ -50,6 +50,12 @@ pub enum NoticeKind {
     OpaqueLayer,
     /// A label or annotation that should hold a time and does not.
     NotATime,
+    /// A value that reads as a time later than the epoch, under a key that is not known as one of a time; it stays.
+    UnlistedTime,
+    /// The times of documents stay, by request.
+    KeptTimes,
+    /// The history of an image does not say which steps are its base's.
+    History,
     /// Something that described the old bytes of a blob and was removed.
     OldBytes,
     /// Something that older programs can't read.

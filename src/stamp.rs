@@ -200,6 +200,21 @@ impl Stamp {
     }
 }
 
+/// What the times of an image become: those of files, and those of documents, which may be of another epoch or stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamps {
+    /// Of the files in layers, and of the archive.
+    pub files: Stamp,
+    /// Of configs, history, labels and annotations; `None` if they stay.
+    pub documents: Option<Stamp>,
+}
+
+impl From<Stamp> for Stamps {
+    fn from(stamp: Stamp) -> Self {
+        Self { files: stamp, documents: Some(stamp) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,7 +19,7 @@ impl Checker<'_> {
         if self.set.source.carrier() == Carrier::Oci {
             return Ok(());
         }
-        let (stamp, level) = (self.options.stamp, self.archive_times);
+        let (stamp, level) = (self.stamps.files, self.archive_times);
         let place = self.findings.place(What::Archive, NAME, "");
         if let Some(mtime) = self.set.source.listing().gzip_mtime() {
             let mtime = Instant::from_seconds(i64::from(mtime));

@@ -77,6 +77,7 @@ impl Checker<'_> {
             let name = printable(image.entry.config.trim_start_matches("./").as_bytes());
             let place = self.findings.place(What::Config, &name, &of);
             self.config(&place, &image.id, &image.config, image.entry.layers.len(), prefix.history)?;
+            self.short_history(&place, prefix);
         }
         let by_path: BTreeMap<&str, &LayerFile> = image.files.iter().rev().map(|l| (l.path.as_str(), l)).collect();
         let by = format!("in {}, {}", place.name, member_path(&entry_of(image), "Layers"));
@@ -115,9 +116,11 @@ impl Checker<'_> {
     fn source_times(&mut self, place: &Arc<Place>, manifest: &[u8]) -> Result<()> {
         let archive =
             Archive::parse_within(manifest, self.set.source.limits()).map_err(|e| e.in_blob("manifest.json"))?;
+        let archive = archive.with_time_keys(&self.options.time_keys);
         let is_wanted = |number: usize| self.set.selection.entries_kept().get(number) != Some(&false);
         let times = archive.times(&is_wanted);
-        self.findings.times(place, times, self.options.stamp);
+        self.findings.times(place, times, self.stamps);
+        self.unlisted.add(&place.name, archive.unlisted(self.stamps, &is_wanted));
         Ok(())
     }
 
@@ -173,7 +176,7 @@ impl Checker<'_> {
             let place = self.findings.place(What::File, &name, "");
             let Some(bytes) = self.set.source.document(&name)? else { continue };
             let v1 = match V1::parse(&bytes) {
-                Ok(v1) => v1,
+                Ok(v1) => v1.with_time_keys(&self.options.time_keys),
                 Err(error) => {
                     self.findings.error(&error.in_blob(&name));
                     continue;
@@ -181,7 +184,7 @@ impl Checker<'_> {
             };
             let layer = format!("{id}/layer.tar");
             if !base_files.contains(&self.set.source.listing().resolved(&layer)) {
-                self.findings.times_as(self.archive_times, &place, v1.times(), self.options.stamp);
+                self.findings.times_as(self.archive_times, &place, v1.times(), self.stamps);
             }
             if let Some(own) = v1.id().filter(|own| own != id) {
                 self.findings.fault(&place, Kind::Repositories, "id", format!("expected {id}, found {own:?}"));

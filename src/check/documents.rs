@@ -17,7 +17,7 @@ use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Result, printable, quoted};
-use crate::image::base;
+use crate::image::base::{self, BasePrefix};
 use crate::image::documents::{DocumentKind, IndexDocument, ManifestDocument, extent_of};
 use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
 use crate::name::familiar;
@@ -97,9 +97,10 @@ impl Checker<'_> {
         of: &str,
         keeps: &dyn Fn(usize) -> bool,
     ) -> Result<()> {
-        let parsed = Index::parse(&index.bytes)?;
+        let parsed = Index::parse(&index.bytes)?.with_time_keys(&self.options.time_keys);
         // A descriptor that is left out takes its times with it.
-        self.findings.times(place, parsed.times_of(keeps), self.options.stamp);
+        self.findings.times(place, parsed.times_of(keeps), self.stamps);
+        self.unlisted.add(&place.name, parsed.unlisted(self.stamps, keeps));
         self.schema_version(place, &index.bytes);
         if let Some(subject) = &index.subject {
             self.subject(place, subject)?;
@@ -172,8 +173,9 @@ impl Checker<'_> {
             }
             _ => Default::default(),
         };
-        let parsed = Manifest::parse(&manifest.bytes)?;
-        self.findings.times(place, parsed.times(), self.options.stamp);
+        let parsed = Manifest::parse(&manifest.bytes)?.with_time_keys(&self.options.time_keys);
+        self.findings.times(place, parsed.times(), self.stamps);
+        self.unlisted.add(&place.name, parsed.unlisted(self.stamps));
         // The artifact manifests that OCI once had are of no version, and have no config.
         let is_artifact = parsed.media_type().as_deref() == Some(OCI_ARTIFACT);
         if !is_artifact {
@@ -183,7 +185,7 @@ impl Checker<'_> {
             self.subject(place, subject)?;
         }
         match &manifest.config {
-            Some(config) => self.config_of(place, manifest, config, prefix.history, of)?,
+            Some(config) => self.config_of(place, manifest, config, prefix, of)?,
             None if is_artifact => {}
             None => self.findings.fault(place, Kind::Missing, "config", "is missing"),
         }
@@ -201,17 +203,19 @@ impl Checker<'_> {
         place: &Arc<Place>,
         manifest: &ManifestDocument,
         config: &Descriptor,
-        base_history: usize,
+        base: BasePrefix,
         of: &str,
     ) -> Result<()> {
         self.data(place, config);
         let own = self.findings.place(What::Config, &config.digest.to_string(), of);
         if let Some(image) = &manifest.image {
             if self.seen.insert(config.digest) {
-                self.config(&own, &config.digest, image, manifest.layers.len(), base_history)?;
+                self.config(&own, &config.digest, image, manifest.layers.len(), base.history)?;
+                self.short_history(&own, base);
             }
             return Ok(());
         }
+        self.artifact_config(&own, config)?;
         // One of an image was verified when it was read, as far as it is there.
         if classify(&config.media_type) == Class::Config {
             return Ok(());

@@ -7,7 +7,7 @@ use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place, Total, What};
 use crate::digest::Digest;
 use crate::document::times::{Reading, TimeSite};
 use crate::error::Error;
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 
 /// A list of findings that stops to grow when it is full, and goes on to count.
 #[derive(Debug, Default)]
@@ -114,15 +114,15 @@ impl Findings {
     }
 
     /// The times of a document that are not what they should be.
-    pub fn times(&mut self, place: &Arc<Place>, sites: Vec<TimeSite>, stamp: Stamp) {
-        self.times_as(Level::Finding, place, sites, stamp);
+    pub fn times(&mut self, place: &Arc<Place>, sites: Vec<TimeSite>, stamps: Stamps) {
+        self.times_as(Level::Finding, place, sites, stamps);
     }
 
     /// As [`Self::times`], for times that matter as much as `level` says; what is no time at all always is a fault.
-    pub fn times_as(&mut self, level: Level, place: &Arc<Place>, sites: Vec<TimeSite>, stamp: Stamp) {
+    pub fn times_as(&mut self, level: Level, place: &Arc<Place>, sites: Vec<TimeSite>, stamps: Stamps) {
         for site in sites {
-            if site.accepted_by(stamp) {
-                if site.is_left_by(stamp) {
+            if site.accepted_by(stamps) {
+                if site.is_left_by(stamps) {
                     let text = format!("{:?} is not a recognised date; it was not compared with the epoch", site.text);
                     self.note(place, Kind::NotATime, &site.path, text);
                 }

@@ -21,21 +21,26 @@ mod run;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod unlisted;
 
 pub use run::Check;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::clock::{Clock, DocumentTime};
 use crate::context::RunContext;
 use crate::digest::Digest;
+use crate::document::TimeKeys;
 use crate::document::config::BaseHistory;
 use crate::document::descriptor::Descriptor;
+use crate::document::unlisted::UnlistedTimes;
 use crate::error::{Error, Result};
 use crate::image::base::{Base, BasePrefix};
 use crate::image::documents::ImageConfig;
+use crate::image::epoch;
 use crate::image::{ImageSet, Select};
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 use crate::store::open::Source;
 use findings::Findings;
 use layers::Layers;
@@ -45,7 +50,12 @@ use statements::Statements;
 /// What is checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    pub stamp: Stamp,
+    /// The epoch or where it comes from, and the rule.
+    pub clock: Clock,
+    /// What the times of documents have to be.
+    pub created: DocumentTime,
+    /// Which labels and annotations hold times, besides those that are known.
+    pub time_keys: TimeKeys,
     pub select: Select,
     /// Whose times are left out.
     pub base: Base,
@@ -56,12 +66,17 @@ pub(crate) struct Options {
 /// Checks an image. An error is what keeps it from being looked at at all.
 pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) -> Result<Report> {
     let in_file = |e: Error| e.in_file(source.name());
-    let mut set = ImageSet::load(source)?;
+    epoch::is_stable(&options.clock, options.created, &options.time_keys)?;
+    let files = epoch::stamp(source, &options.select, &options.base, &options.clock)?;
+    let stamps = Stamps { files, documents: options.created.stamp(files) };
+    let mut set = ImageSet::load_with(source, &options.time_keys)?;
     set.select(&options.select).map_err(in_file)?;
     let set = set;
     let mut checker = Checker {
         set: &set,
         options,
+        stamps,
+        unlisted: UnlistedTimes::default(),
         archive_times: match options.archive_times {
             ArchiveTimes::Notes => Level::Note,
             ArchiveTimes::Findings => Level::Finding,
@@ -85,21 +100,23 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
     checker.docker().map_err(in_file)?;
     checker.archive().map_err(in_file)?;
     checker.no_image();
+    checker.note_unlisted();
     for error in set.documents.problems.list.iter().chain(&set.problems.list) {
         checker.findings.error(error);
     }
     checker.findings.count_more(set.documents.problems.more + set.problems.more);
     context.progress.set_total(checker.layers.total());
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
-    layers.run(options.stamp, &context.pool, &mut findings).map_err(in_file)?;
+    layers.run(stamps.files, &context.pool, &mut findings).map_err(in_file)?;
     docker::layer_sources(&set, &layers, &mut findings)?;
     (checked.blobs, checked.entries) = (layers.len(), layers.entries);
     let (findings, total) = findings.finish();
     Ok(Report {
         schema: SCHEMA,
         source: report::Source { name: source.name().to_owned(), kind: source.carrier() },
-        epoch: options.stamp.epoch.seconds(),
-        rule: options.stamp.rule.name(),
+        epoch: files.epoch.seconds(),
+        created: stamps.documents.into(),
+        rule: files.rule.name(),
         checked,
         total,
         findings,
@@ -111,6 +128,10 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
 struct Checker<'a> {
     set: &'a ImageSet<'a>,
     options: &'a Options,
+    /// What times have to be.
+    stamps: Stamps,
+    /// What reads as a time later than the epoch, and is not compared with it.
+    unlisted: UnlistedTimes,
     /// How much times matter that no digest holds.
     archive_times: Level,
     findings: Findings,
@@ -160,7 +181,8 @@ impl Checker<'_> {
         base_history: usize,
     ) -> Result<()> {
         let config = self.set.documents.config_of(digest, &image.bytes).map_err(|e| e.in_blob(&place.name))?;
-        self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.options.stamp);
+        self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.stamps);
+        self.unlisted.add(&place.name, config.unlisted(self.stamps));
         let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
         if config.history().is_empty() || filled == layers {
             return Ok(());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
+use crate::clock::Created;
 use crate::error::{self, Error, Property};
 use crate::store::location::Carrier;
 
@@ -27,6 +28,8 @@ pub struct Report {
     pub source: Source,
     /// Seconds since 1970.
     pub epoch: u64,
+    /// What times in documents have to be: seconds since 1970, or `keep` if they were not compared.
+    pub created: Created,
     /// `set` or `clamp`
     pub rule: &'static str,
     /// What was looked at, in numbers.
@@ -148,6 +151,8 @@ pub enum Kind {
     Layout,
     /// A place for a time holds something else.
     NotATime,
+    /// A value reads as a time later than the epoch, under a key that is not known as one of a time.
+    UnlistedTime,
     /// A timestamp is not the epoch, or with `--clamp` later than it.
     Time,
 }

@@ -3,12 +3,13 @@
 use crate::check::Options;
 use crate::check::check;
 use crate::check::report::{ArchiveTimes, Report};
+use crate::clock::{Clock, DocumentTime};
 use crate::context::{RunContext, RunSettings, run_setters};
+use crate::document::TimeKeys;
 use crate::error::Result;
 use crate::image::Select;
 use crate::image::base::Base;
 use crate::platform::Platform;
-use crate::stamp::Stamp;
 use crate::store::location::Location;
 use crate::store::open::Source;
 
@@ -21,10 +22,25 @@ pub struct Check {
 }
 
 impl Check {
-    /// Checks against this epoch and rule.
-    pub fn new(stamp: Stamp) -> Self {
+    /// Checks against this epoch and rule: a [`Stamp`](crate::Stamp), or a [`Clock`] whose epoch comes from the image.
+    pub fn new(clock: impl Into<Clock>) -> Self {
+        let (clock, created, time_keys) = (clock.into(), DocumentTime::Epoch, TimeKeys::default());
         let (select, base, archive_times) = (Select::default(), Base::None, ArchiveTimes::Findings);
-        Self { options: Options { stamp, select, base, archive_times }, run: RunSettings::default() }
+        let options = Options { clock, created, time_keys, select, base, archive_times };
+        Self { options, run: RunSettings::default() }
+    }
+
+    /// What the times of documents have to be: of configs, their history, labels and annotations. By default, what those
+    /// of files have to be.
+    pub fn created(mut self, created: DocumentTime) -> Self {
+        self.options.created = created;
+        self
+    }
+
+    /// Compares the labels and annotations of these keys, too, and the members of configs of artifacts.
+    pub fn time_keys(mut self, keys: TimeKeys) -> Self {
+        self.options.time_keys = keys;
+        self
     }
 
     /// Leaves out the times of the base image.

@@ -29,8 +29,20 @@ Examples:
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 // What these mean to a rewrite is not what they mean here: nothing is written.
 #[command(
-    mut_arg("epoch", |arg| arg.help("What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as \
-        2023-11-14T22:13:20Z [default: the environment variable SOURCE_DATE_EPOCH]")),
+    mut_arg("epoch", |arg| {
+        let text = "What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z \
+            [default: the environment variable SOURCE_DATE_EPOCH]";
+        arg.help(text).long_help(format!("{text}\n\nOr where in the image it is: label:KEY (the time in a label), created \
+            (its own), or base (the newest time of --base, or of the history of --base-layers)"))
+    }),
+    mut_arg("created", |arg| {
+        let text = "What the times of documents have to be (created, history, labels, annotations): seconds, an RFC 3339 \
+            time, keep, or epoch";
+        arg.help(text).long_help(format!("{text}\n\nWith keep, they are not compared"))
+    }),
+    mut_arg("time_keys", |arg| arg.long_help("A label or annotation that holds a time, besides those that are known; can \
+        be given more than once\n\nA key as it is written, or a pattern of keys (*, ?, [ab], {a,b}). What is no time is \
+        not compared")),
     mut_arg("clamp", |arg| arg.help("Find only what is later than the epoch; what is earlier is right as well")),
     mut_arg("base", |arg| arg.help("Leave out the times of this base image: of its layers and history entries")),
     mut_arg("base_layers", |arg| arg.help("Leave out the times of the first N layers, and of the history up to them")),
@@ -69,12 +81,13 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let stamp = arguments.epoch.stamp()?;
+    let (clock, created, keys) = (arguments.epoch.clock()?, arguments.epoch.created()?, arguments.epoch.keys()?);
     let location = context::source(&arguments.source, "check")?;
     context::keep_clear_of_stdout(&location)?;
     let (context, progress) = arguments.running.start(None, None)?;
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
-    let mut check = Check::new(stamp).base(arguments.base.resolve(&context)?).archive_times(archive_times);
+    let mut check = Check::new(clock).created(created).time_keys(keys);
+    check = check.base(arguments.base.resolve(&context)?).archive_times(archive_times);
     if let Some(platform) = &arguments.platform {
         check = check.platform(platform.clone());
     }
@@ -83,7 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.json {
         output::print_json(&report)?;
     } else if !arguments.running.quiet {
-        output::print(|out| list::print(&report, stamp, arguments.verbose, out))?;
+        output::print(|out| list::print(&report, arguments.verbose, out))?;
     }
     Ok(if report.is_clean() { super::DONE } else { super::FOUND })
 }

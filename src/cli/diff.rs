@@ -16,6 +16,7 @@ use restamp::{
 };
 
 use super::context::{self, RunOptions};
+use super::epoch::TimeKeyArguments;
 use super::output::{self, Inputs, OutputFile, Use, WriteAll, all_to};
 
 /// Show what differs between two images, and why
@@ -60,6 +61,9 @@ pub struct Arguments {
     /// Exit with 0 unless something differs that is of the class content
     #[arg(long, help_heading = "What counts")]
     semantic: bool,
+
+    #[command(flatten)]
+    keys: TimeKeyArguments,
 
     /// Leave out differences of these classes
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',', help_heading = "What counts")]
@@ -114,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         arguments.report_dir.as_deref().map(|path| Folder::make(path, &inputs, &context.spools)).transpose()?;
     let page = arguments.html.as_deref().filter(|_| !page_is_printed);
     let page = page.map(|path| Page::open(path, folder.as_ref(), &inputs, &context.spools)).transpose()?;
-    let mut diff = Diff::new().rootfs(arguments.rootfs).filter(filter);
+    let mut diff = Diff::new().rootfs(arguments.rootfs).filter(filter).time_keys(arguments.keys.keys()?);
     if let Some(platform) = &arguments.platform {
         diff = diff.platform(platform.clone());
     }

@@ -1,7 +1,7 @@
-//! The epoch and the rule, as all commands take them.
+//! The epoch and the rule, as all commands take them, and which labels and annotations hold times.
 
 use anyhow::{Context, Result, bail};
-use restamp::{Epoch, Rule, Stamp};
+use restamp::{Clock, DocumentTime, Epoch, EpochSource, Rule, Stamp, TimeKeys};
 
 /// The environment variable (<https://reproducible-builds.org/specs/source-date-epoch/>).
 const VARIABLE: &str = "SOURCE_DATE_EPOCH";
@@ -12,6 +12,32 @@ const VARIABLE: &str = "SOURCE_DATE_EPOCH";
 pub struct EpochArguments {
     /// What every timestamp becomes: seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z
     /// [default: the environment variable SOURCE_DATE_EPOCH]
+    ///
+    /// Or where in the image it is: label:KEY (the time in a label), created (its own), or base (the newest time of --base,
+    /// or of the history of --base-layers). Two builds come out equal only if they say the same there.
+    #[arg(long, value_name = "SECONDS|RFC3339|label:KEY|created|base", allow_hyphen_values = true)]
+    epoch: Option<String>,
+
+    /// What the times of documents become (created, history, labels, annotations): seconds, an RFC 3339 time, keep, or epoch
+    ///
+    /// Files in layers become what --epoch says. With keep, documents keep their times, so that two builds differ in them.
+    #[arg(long, value_name = "SECONDS|RFC3339|keep|epoch", default_value = "epoch", allow_hyphen_values = true)]
+    created: String,
+
+    /// Lower only what is later than the epoch, and leave what is earlier as it is (BuildKit's rule)
+    #[arg(long)]
+    clamp: bool,
+
+    #[command(flatten)]
+    keys: TimeKeyArguments,
+}
+
+/// `--epoch` and `--clamp` of a tar, which has no documents.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Timestamps")]
+pub struct StampArguments {
+    /// What every timestamp becomes: seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z
+    /// [default: the environment variable SOURCE_DATE_EPOCH]
     #[arg(long, value_name = "SECONDS|RFC3339", allow_hyphen_values = true)]
     epoch: Option<String>,
 
@@ -20,23 +46,70 @@ pub struct EpochArguments {
     clamp: bool,
 }
 
-impl EpochArguments {
+impl StampArguments {
     /// The epoch and the rule; without an epoch an error that says how to give one.
     pub fn stamp(&self) -> Result<Stamp> {
         let epoch = match &self.epoch {
-            Some(text) => text.parse::<Epoch>().context("--epoch")?,
-            None => match std::env::var_os(VARIABLE) {
-                Some(value) => {
-                    let text = value
-                        .to_str()
-                        .with_context(|| format!("{VARIABLE}: {} is not text", value.to_string_lossy()))?;
-                    Epoch::from_seconds_text(text).context(VARIABLE)?
-                }
-                None => bail!(
-                    "no epoch given: use --epoch SECONDS or set {VARIABLE}, e.g. {VARIABLE}=$(git log -1 --pretty=%ct)"
-                ),
-            },
+            Some(text) => text.parse().context("--epoch")?,
+            None => of_environment()?,
         };
-        Ok(Stamp { epoch, rule: if self.clamp { Rule::Clamp } else { Rule::Set } })
+        Ok(Stamp { epoch, rule: rule(self.clamp) })
     }
+}
+
+/// `--time-key`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Timestamps")]
+pub struct TimeKeyArguments {
+    /// A label or annotation that holds a time, besides those that are known; can be given more than once
+    ///
+    /// A key as it is written, or a pattern of keys (*, ?, [ab], {a,b}). Its times keep the form that they have: a date
+    /// stays a date. What is no time is left as it is.
+    #[arg(long = "time-key", value_name = "KEY", value_parser = key)]
+    time_keys: Vec<String>,
+}
+
+impl TimeKeyArguments {
+    /// The keys.
+    pub fn keys(&self) -> Result<TimeKeys> {
+        TimeKeys::new(&self.time_keys).context("--time-key")
+    }
+}
+
+/// Each key on its own, so that a message names the one that is wrong.
+fn key(text: &str) -> Result<String, restamp::Error> {
+    TimeKeys::new([text]).map(|_| text.to_owned())
+}
+
+impl EpochArguments {
+    /// The epoch and the rule; without an epoch an error that says how to give one.
+    pub fn clock(&self) -> Result<Clock> {
+        let epoch = match &self.epoch {
+            Some(text) => text.parse::<EpochSource>().context("--epoch")?,
+            None => EpochSource::At(of_environment()?),
+        };
+        Ok(Clock { epoch, rule: rule(self.clamp) })
+    }
+
+    /// What the times of documents become.
+    pub fn created(&self) -> Result<DocumentTime> {
+        self.created.parse().context("--created")
+    }
+
+    /// Which labels and annotations hold times, besides those that are known.
+    pub fn keys(&self) -> Result<TimeKeys> {
+        self.keys.keys()
+    }
+}
+
+fn of_environment() -> Result<Epoch> {
+    let Some(value) = std::env::var_os(VARIABLE) else {
+        bail!("no epoch given: use --epoch SECONDS or set {VARIABLE}, e.g. {VARIABLE}=$(git log -1 --pretty=%ct)");
+    };
+    let text = value.to_str().with_context(|| format!("{VARIABLE}: {} is not text", value.to_string_lossy()))?;
+    Epoch::from_seconds_text(text).context(VARIABLE)
+}
+
+fn rule(is_clamped: bool) -> Rule {
+    if is_clamped { Rule::Clamp } else { Rule::Set }
 }

@@ -12,7 +12,7 @@ use restamp::tarball::report::Report;
 use restamp::{Compression, Location, Tarball, Where};
 
 use super::context::RunOptions;
-use super::epoch::EpochArguments;
+use super::epoch::StampArguments;
 use super::output::{Inputs, OutputFile, Use, is_special};
 
 /// Rewrite the timestamps of a bare tar
@@ -37,7 +37,7 @@ pub struct Arguments {
     output: Option<String>,
 
     #[command(flatten)]
-    epoch: EpochArguments,
+    epoch: StampArguments,
 
     /// Remove the names of owners and groups, and leave their numbers: names differ by builder
     #[arg(long, help_heading = "What is rewritten")]

@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::causes::Class;
 use crate::context::RunContext;
 use crate::digest::Digest;
+use crate::document::TimeKeys;
 use crate::error::{Error, Result, printable};
 use crate::image::Select;
 use crate::name::familiar;
@@ -60,6 +61,8 @@ pub struct Options<'o> {
     pub platform: Option<Platform>,
     /// Only the image of this name, of each source.
     pub references: [Option<String>; 2],
+    /// Which labels and annotations hold times, besides those that are known.
+    pub time_keys: TimeKeys,
     /// What is accepted.
     pub filter: Filter,
     /// Takes the files that differ.
@@ -80,7 +83,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
     let [a, b] = sources;
     let load = |source, side: usize| {
         let reference = options.references.get(side).cloned().flatten();
-        View::load(source, &Select { reference, platform: options.platform.clone() })
+        View::load(source, &Select { reference, platform: options.platform.clone() }, &options.time_keys)
     };
     let views = [&load(a, 0)?, &load(b, 1)?];
     let pairs = pair_images(&views[0].images, &views[1].images);
@@ -93,7 +96,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         views,
         options,
         pool: &context.pool,
-        findings: Findings::default(),
+        findings: Findings { time_keys: options.time_keys.clone(), ..Findings::default() },
         same: HashSet::new(),
         subjects: HashMap::new(),
         done: HashMap::new(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::causes::{Cause, Class};
 use crate::diff::packages::Databases;
 use crate::digest::Digest;
+use crate::document::TimeKeys;
 use crate::error::printable_whole;
 use crate::stamp::Instant;
 
@@ -309,6 +310,8 @@ pub(crate) struct Findings {
     pub(crate) places: Vec<Place>,
     pub(crate) differences: Vec<Difference>,
     pub(crate) notes: Vec<String>,
+    /// Which labels and annotations hold times, besides those that are known.
+    pub(crate) time_keys: TimeKeys,
     /// Pairs of indexes that were compared; `None` is `index.json`.
     pub(crate) indexes: HashSet<[Option<Digest>; 2]>,
     /// What the databases of packages say.

@@ -3,6 +3,7 @@
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::diff::filter::Filter;
 use crate::diff::{FileSink, Options, Report, diff};
+use crate::document::TimeKeys;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::store::location::Location;
@@ -31,6 +32,12 @@ impl<'o> Diff<'o> {
     /// Compares only images of this platform.
     pub fn platform(mut self, platform: Platform) -> Self {
         self.options.platform = Some(platform);
+        self
+    }
+
+    /// Takes the labels and annotations of these keys for times as well: a rewrite that is given them sets those.
+    pub fn time_keys(mut self, keys: TimeKeys) -> Self {
+        self.options.time_keys = keys;
         self
     }
 

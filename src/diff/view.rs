@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::blob::Extent;
 use crate::digest::Digest;
+use crate::document::TimeKeys;
 use crate::document::commands::Commands;
 use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
@@ -78,8 +79,8 @@ pub(crate) struct View<'s> {
 
 impl<'s> View<'s> {
     /// Reads all documents of a source, and lists its images: all, or those of a name and platform.
-    pub(crate) fn load(source: &'s Source, select: &Select) -> Result<Self> {
-        let mut set = ImageSet::load(source)?.sound()?;
+    pub(crate) fn load(source: &'s Source, select: &Select, keys: &TimeKeys) -> Result<Self> {
+        let mut set = ImageSet::load_with(source, keys)?.sound()?;
         let mut names: HashMap<Digest, Vec<String>> = HashMap::new();
         for image in &set.archive {
             names.entry(image.id).or_default().extend(image.entry.repo_tags.iter().cloned());

@@ -77,12 +77,12 @@ impl Statement<'_> {
     ///
     /// Those of `out`, and if two changes would be made in the same place.
     pub fn patch_to(&self, moves: &DigestMap, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Patched> {
-        let Patch { edits, times, command_times, warnings } = self.with_new_subjects(moves);
+        let Patch { edits, times, command_times, warnings, unlisted } = self.with_new_subjects(moves);
         let changed = !edits.is_empty();
         if changed {
             edits.apply_to(out)?;
         }
-        Ok(Patched { bytes: Vec::new(), changed, times, command_times, warnings })
+        Ok(Patched { bytes: Vec::new(), changed, times, command_times, warnings, unlisted })
     }
 
     fn with_new_subjects(&self, moves: &DigestMap) -> Patch<'_> {

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDateTime};
-
+use super::forms;
 use super::json::{Value, element_path, member_path};
-use super::times::{Reading, Site, Spot, TIME_KEYS, TimeKind};
+use super::keys::TIME_KEYS;
+use super::times::{Reading, Site, Spot, TimeKeys, TimeKind};
 
 /// A shorter text is too common to be recognised as a time wherever it occurs.
 const SHORTEST: usize = 8;
@@ -28,8 +28,8 @@ pub struct OldTimes {
 
 impl OldTimes {
     /// Adds the value of a label or annotation, if its key is one of a time and the value is known for one anywhere.
-    pub fn add(&mut self, key: &str, text: &str) {
-        let Some(kind) = TimeKind::of_key(key) else { return };
+    pub fn add(&mut self, keys: &TimeKeys, key: &str, text: &str) {
+        let Some(kind) = keys.kind_of(key, text) else { return };
         if (SHORTEST..=LONGEST).contains(&text.len()) && text.trim() == text && reads_as_time(kind, text) {
             self.texts.entry(text.to_owned()).or_insert(kind);
         }
@@ -54,6 +54,8 @@ pub struct Commands {
     lengths: BTreeSet<usize>,
     /// The labels themselves, but for long texts: after its key, any value that is stamped is known.
     labels: Vec<(String, String)>,
+    /// The keys of those among them that a user has named.
+    named: BTreeSet<String>,
 }
 
 /// A time in a command.
@@ -66,23 +68,24 @@ pub(super) struct Found {
 
 impl Commands {
     /// What is looked for in a config or v1 file with this root, about which there are these annotations.
-    pub(super) fn of(root: Value<'_>, annotations: &OldTimes) -> Self {
+    pub(super) fn of(root: Value<'_>, keys: &TimeKeys, annotations: &OldTimes) -> Self {
         let mut old = annotations.clone();
-        let mut labels = Vec::new();
+        let (mut labels, mut named) = (Vec::new(), BTreeSet::new());
         for holder in ["config", "container_config"] {
             let map = root.get(holder).and_then(|holder| holder.get("Labels"));
             for member in map.into_iter().flat_map(Value::members) {
-                let Some(text) = member.value.as_str().filter(|_| TimeKind::of_key(&member.key).is_some()) else {
-                    continue;
-                };
-                old.add(&member.key, &text);
-                if text.len() <= LONGEST {
+                let Some(text) = member.value.as_str() else { continue };
+                let Some(kind) = keys.kind_of(&member.key, &text) else { continue };
+                old.add(keys, &member.key, &text);
+                if kind == TimeKind::Named {
+                    named.insert(member.key.into_owned());
+                } else if text.len() <= LONGEST {
                     labels.push((member.key.into_owned(), text.into_owned()));
                 }
             }
         }
         let lengths = old.texts.keys().map(String::len).collect();
-        Self { old, lengths, labels }
+        Self { old, lengths, labels, named }
     }
 
     /// The text with the same sign in the place of each time: what two builds have in common.
@@ -91,7 +94,13 @@ impl Commands {
         let mut done = 0;
         for Found { range, kind } in self.find(text) {
             masked.push_str(text.get(done..range.start).unwrap_or_default());
-            masked.push_str(if kind == TimeKind::Seconds { "\0seconds\0" } else { "\0date\0" });
+            let time = text.get(range.clone()).unwrap_or_default();
+            match kind {
+                TimeKind::Seconds => masked.push_str("\0seconds\0"),
+                // Each form is written as it was.
+                TimeKind::Named => masked.push_str(&format!("\0{:?}\0", forms::read(time).map(|(_, form)| form))),
+                TimeKind::Created | TimeKind::Date => masked.push_str("\0date\0"),
+            }
             done = range.end;
         }
         masked.push_str(text.get(done..).unwrap_or_default());
@@ -108,6 +117,11 @@ impl Commands {
                 }
             }
         }
+        for (at, key) in self.named_in(text) {
+            if let Some(range) = self.behind_key(text, at, key, TimeKind::Named) {
+                found.entry(range.start).or_insert((range.end, TimeKind::Named));
+            }
+        }
         for (range, kind) in self.verbatim(text) {
             let before = found.range(..range.end).next_back();
             if before.is_none_or(|(_, (end, _))| *end <= range.start) {
@@ -122,6 +136,20 @@ impl Commands {
             is_apart
         });
         found.map(|(start, (end, kind))| Found { range: start..end, kind }).collect()
+    }
+
+    /// Where the keys of labels are that a user has named.
+    fn named_in<'t>(&self, text: &'t str) -> Vec<(usize, &'t str)> {
+        if self.named.is_empty() {
+            return Vec::new();
+        }
+        // The characters between words are of any length.
+        let words = text.split_inclusive(|c: char| !(c.is_alphanumeric() || "._-/".contains(c)));
+        let words = words.scan(0, |at, word| {
+            let start = std::mem::replace(at, *at + word.len());
+            Some((start, word.trim_end_matches(|c: char| !(c.is_alphanumeric() || "._-/".contains(c)))))
+        });
+        words.filter(|(_, word)| self.named.contains(*word)).collect()
     }
 
     /// Old values, each where nothing beside it belongs to it.
@@ -213,23 +241,7 @@ fn is_whole(text: &str, range: &Range<usize>, value: &str) -> bool {
 
 /// Is this a time, as labels have it or as `date` prints it?
 fn reads_as_time(kind: TimeKind, text: &str) -> bool {
-    matches!(kind.read(text), Reading::Time { .. }) || kind == TimeKind::Date && is_output_of_date(text)
-}
-
-/// `Tue Jan  2 03:04:05 UTC 2024`, with AM or PM or without, and RFC 5322's form.
-fn is_output_of_date(text: &str) -> bool {
-    if DateTime::parse_from_rfc2822(text).is_ok() {
-        return true;
-    }
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [weekday, month, day, clock, rest @ .., year] = words.as_slice() else { return false };
-    let is_zone = |zone: &&str| zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-:".contains(&b));
-    let (clock, format, zone) = match rest {
-        [half @ ("AM" | "PM"), zone @ ..] => (format!("{clock} {half}"), "%a %b %d %I:%M:%S %p %Y", zone),
-        zone => ((*clock).to_owned(), "%a %b %d %H:%M:%S %Y", zone),
-    };
-    let plain = format!("{weekday} {month} {day} {clock} {year}");
-    zone.len() <= 1 && zone.iter().all(is_zone) && NaiveDateTime::parse_from_str(&plain, format).is_ok()
+    matches!(kind.read(text), Reading::Time { .. }) || kind == TimeKind::Date && forms::is_output_of_date(text)
 }
 
 /// Collects the times in the commands of a config, without those of its base, or of a v1 file.

@@ -7,11 +7,12 @@ use std::ops::Range;
 use super::commands::{Commands, OldTimes, command_sites};
 use super::descriptor::{Platform, read_digest, text};
 use super::json::{Json, Kind, Value, element_path, member_path};
-use super::times::{Site, TimeSite, created_sites, label_sites};
+use super::times::{Site, TimeKeys, TimeSite, created_sites, label_sites};
+use super::unlisted::{Late, UnlistedTime};
 use super::{Patch, Patched};
 use crate::digest::Digest;
 use crate::error::{Error, Property, Result};
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 
 /// A parsed image config.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Config<'a> {
     is_image: bool,
     /// What is looked for in commands; nothing where they stay as they are.
     commands: Option<Commands>,
+    keys: TimeKeys,
 }
 
 /// An entry of `history`.
@@ -63,15 +65,18 @@ impl<'a> Config<'a> {
         let diff_ids = diff_id_values(root)?.map(read_digest).collect::<Result<_>>()?;
         let history = history_values(root)?.map(read_history).collect::<Result<_>>()?;
         let is_image = root.get_some("rootfs").is_some();
-        let commands = Some(Commands::of(root, &OldTimes::default()));
-        Ok(Self { json, diff_ids, history, is_image, commands })
+        let keys = TimeKeys::default();
+        let commands = Some(Commands::of(root, &keys, &OldTimes::default()));
+        Ok(Self { json, diff_ids, history, is_image, commands, keys })
     }
 
-    /// The old values of annotations about the image are times in its commands as well.
+    /// The labels of these keys hold times as well; the old values of annotations about the image are times in its commands,
+    /// as those of labels are.
     #[must_use]
-    pub fn with_annotations(mut self, annotations: &OldTimes) -> Self {
-        if self.commands.is_some() && !annotations.is_empty() {
-            self.commands = Some(Commands::of(self.json.root(), annotations));
+    pub fn with_times(mut self, keys: &TimeKeys, annotations: &OldTimes) -> Self {
+        if !(annotations.is_empty() && keys.is_empty()) {
+            self.commands = Some(Commands::of(self.json.root(), keys, annotations));
+            self.keys = keys.clone();
         }
         self
     }
@@ -145,7 +150,7 @@ impl<'a> Config<'a> {
 
     fn sites(&self, base: BaseHistory) -> Vec<Site<'_>> {
         let root = self.json.root();
-        let mut sites = image_sites(root);
+        let mut sites = image_sites(root, &self.keys);
         for (number, entry) in root.get("history").into_iter().flat_map(Value::elements).enumerate().skip(base.entries)
         {
             created_sites(entry, &element_path("history", number), &mut sites);
@@ -156,17 +161,31 @@ impl<'a> Config<'a> {
         sites
     }
 
+    /// What reads as a time later than the epoch, and stays.
+    pub fn unlisted(&self, stamps: impl Into<Stamps>) -> Vec<UnlistedTime> {
+        let mut late = Late::new(&self.keys, stamps.into());
+        let root = self.json.root();
+        for holder in ["config", "container_config"] {
+            let labels = root.get(holder).and_then(|holder| holder.get("Labels"));
+            late.map(labels, &member_path(holder, "Labels"));
+        }
+        late.variables(root.get("config").and_then(|holder| holder.get("Env")), "config.Env");
+        late.found()
+    }
+
     /// The config with new times and diff_ids.
     ///
     /// # Errors
     ///
     /// The number of diff_ids is not that of the layers.
-    pub fn patch(&self, stamp: Stamp, base: BaseHistory, diff_ids: &[Digest]) -> Result<Patched> {
+    pub fn patch(&self, stamps: impl Into<Stamps>, base: BaseHistory, diff_ids: &[Digest]) -> Result<Patched> {
+        let stamps = stamps.into();
         if diff_ids.len() != self.diff_ids.len() {
             return Err(Error::mismatch(Property::LayerCount, self.diff_ids.len(), diff_ids.len()));
         }
         let mut patch = Patch::new(&self.json);
-        patch.stamp(&self.sites(base), stamp)?;
+        patch.stamp(&self.sites(base), stamps)?;
+        patch.unlisted = self.unlisted(stamps);
         for (value, new) in diff_id_values(self.json.root())?.zip(diff_ids) {
             patch.edits.string(value, &new.to_string());
         }
@@ -175,12 +194,12 @@ impl<'a> Config<'a> {
 }
 
 /// The times of an image besides its history: what a config and a v1 file have in common.
-pub(super) fn image_sites(root: Value<'_>) -> Vec<Site<'_>> {
+pub(super) fn image_sites<'j>(root: Value<'j>, keys: &TimeKeys) -> Vec<Site<'j>> {
     let mut sites = Vec::new();
     created_sites(root, "", &mut sites);
     for holder in ["config", "container_config"] {
         let labels = root.get(holder).and_then(|holder| holder.get("Labels"));
-        label_sites(labels, &member_path(holder, "Labels"), &mut sites);
+        label_sites(labels, &member_path(holder, "Labels"), keys, &mut sites);
     }
     sites
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::json::{Kind, Value, element_path, member_path};
-use super::times::{Site, label_sites};
+use super::times::{Site, TimeKeys, label_sites};
 use super::{DigestMap, Patch, WarningKind, new_digest};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
@@ -229,8 +229,8 @@ pub(super) fn read_annotations(holder: Value<'_>) -> Vec<(String, String)> {
 }
 
 /// The times in the `annotations` of a document or descriptor.
-pub(super) fn annotation_sites<'j>(holder: Value<'j>, path: &str, sites: &mut Vec<Site<'j>>) {
-    label_sites(holder.get("annotations"), &member_path(path, "annotations"), sites);
+pub(super) fn annotation_sites<'j>(holder: Value<'j>, path: &str, keys: &TimeKeys, sites: &mut Vec<Site<'j>>) {
+    label_sites(holder.get("annotations"), &member_path(path, "annotations"), keys, sites);
 }
 
 /// What a descriptor's blob became.

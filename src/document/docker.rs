@@ -6,18 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, text, texts};
 use super::json::{Json, Kind, Value, element_path, member_path};
-use super::times::{Site, TimeSite};
+use super::times::{Site, TimeKeys, TimeSite};
+use super::unlisted::{Late, UnlistedTime};
 use super::{DigestMap, Patch, Patched, WarningKind, new_digest};
 use crate::digest::Digest;
 use crate::error::{Error, Property, Result};
 use crate::limits::Limits;
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 
 /// A parsed `manifest.json`.
 #[derive(Debug)]
 pub struct Archive<'a> {
     json: Json<'a>,
     entries: Vec<ArchiveEntry>,
+    keys: TimeKeys,
 }
 
 /// One image of an archive.
@@ -83,7 +85,14 @@ impl<'a> Archive<'a> {
         count(json.root(), limits)?;
         let entries = json.root().elements().enumerate().map(|(number, entry)| read_entry(entry, number));
         let entries = entries.collect::<Result<_>>()?;
-        Ok(Self { json, entries })
+        Ok(Self { json, entries, keys: TimeKeys::default() })
+    }
+
+    /// The annotations of these keys hold times as well.
+    #[must_use]
+    pub fn with_time_keys(mut self, keys: &TimeKeys) -> Self {
+        self.keys = keys.clone();
+        self
     }
 
     /// The images in their order.
@@ -94,13 +103,25 @@ impl<'a> Archive<'a> {
     /// Every place that holds a time, in the images of these numbers.
     pub fn times(&self, is_wanted: &dyn Fn(usize) -> bool) -> Vec<TimeSite> {
         let mut sites = Vec::new();
+        self.sources(is_wanted, |holder, path| annotation_sites(holder, path, &self.keys, &mut sites));
+        sites.iter().map(Site::public).collect()
+    }
+
+    /// What reads as a time later than the epoch, and stays, in the images of these numbers.
+    pub fn unlisted(&self, stamps: impl Into<Stamps>, is_wanted: &dyn Fn(usize) -> bool) -> Vec<UnlistedTime> {
+        let mut late = Late::new(&self.keys, stamps.into());
+        self.sources(is_wanted, |holder, path| late.annotations(holder, path));
+        late.found()
+    }
+
+    /// The descriptors of `LayerSources`, with their paths.
+    fn sources<'s>(&'s self, is_wanted: &dyn Fn(usize) -> bool, mut visit: impl FnMut(Value<'s>, &str)) {
         for (number, entry) in self.json.root().elements().enumerate().filter(|(number, _)| is_wanted(*number)) {
             let path = member_path(&element_path("", number), "LayerSources");
             for member in entry.get_some("LayerSources").into_iter().flat_map(Value::members) {
-                annotation_sites(member.value, &member_path(&path, &member.key), &mut sites);
+                visit(member.value, &member_path(&path, &member.key));
             }
         }
-        sites.iter().map(Site::public).collect()
     }
 
     /// The document with new times, names, paths, diff_ids and image IDs.
@@ -108,8 +129,8 @@ impl<'a> Archive<'a> {
     /// # Errors
     ///
     /// Two changes would be made in the same place, or there are not as many edits as images.
-    pub fn patch(&self, stamp: Stamp, edit: &ArchiveEdit<'_>) -> Result<Patched> {
-        let root = self.json.root();
+    pub fn patch(&self, stamps: impl Into<Stamps>, edit: &ArchiveEdit<'_>) -> Result<Patched> {
+        let (root, stamps) = (self.json.root(), stamps.into());
         if edit.entries.len() != self.entries.len() {
             return Err(Error::mismatch(Property::ImageCount, self.entries.len(), edit.entries.len()));
         }
@@ -144,10 +165,11 @@ impl<'a> Archive<'a> {
             }
             if let Some(sources) = entry.get_some("LayerSources") {
                 let path = member_path(&element_path("", number), "LayerSources");
-                patch.layer_sources(sources, &path, edit, stamp)?;
+                patch.layer_sources(sources, &path, edit, (stamps, &self.keys))?;
             }
         }
         let keep: Vec<bool> = entries.iter().map(Option::is_some).collect();
+        patch.unlisted = self.unlisted(stamps, &|number| keep.get(number) != Some(&false));
         patch.edits.retain_elements(root, &keep);
         patch.finish()
     }
@@ -159,7 +181,7 @@ impl Patch<'_> {
         sources: Value<'_>,
         path: &str,
         edit: &ArchiveEntryEdit<'_>,
-        stamp: Stamp,
+        (stamps, keys): (Stamps, &TimeKeys),
     ) -> Result<()> {
         let new_key = |key: &str| key.parse().ok().and_then(|old: Digest| edit.sources.get(&old)).map(|(new, _)| *new);
         // Layers that differed in nothing but time are one layer now, and a key must not occur twice.
@@ -178,8 +200,8 @@ impl Patch<'_> {
             let Ok(old) = member.key.parse::<Digest>() else { continue };
             let own_path = member_path(path, &member.key);
             let mut sites = Vec::new();
-            annotation_sites(member.value, &own_path, &mut sites);
-            self.stamp(&sites, stamp)?;
+            annotation_sites(member.value, &own_path, keys, &mut sites);
+            self.stamp(&sites, stamps)?;
             let Some((new, change)) = edit.sources.get(&old) else { continue };
             self.edits.key(&member, &new.to_string());
             self.descriptor(member.value, &own_path, change);

@@ -5,11 +5,12 @@ use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
 use super::manifest::not_both;
-use super::times::{Site, TimeSite};
+use super::times::{Site, TimeKeys, TimeSite};
+use super::unlisted::{Late, UnlistedTime};
 use super::write::{self, NewDescriptor};
 use super::{DescriptorCount, DigestMap, Patch, Patched};
 use crate::error::Result;
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 
 /// A parsed index.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Index<'a> {
     json: Json<'a>,
     manifests: Vec<Descriptor>,
     subject: Option<Descriptor>,
+    keys: TimeKeys,
 }
 
 /// What becomes of one of an index's manifests.
@@ -71,7 +73,7 @@ impl<'a> Index<'a> {
             .get_some("subject")
             .map(|value| Descriptor::read(value, DescriptorPath::Field("subject")))
             .transpose()?;
-        Ok(Self { json, manifests, subject })
+        Ok(Self { json, manifests, subject, keys: TimeKeys::default() })
     }
 
     /// An index to be patched, whose descriptors were read before: none is made of them.
@@ -80,7 +82,14 @@ impl<'a> Index<'a> {
     ///
     /// It is no JSON.
     pub fn known(bytes: &'a [u8]) -> Result<Self> {
-        Ok(Self { json: Json::parse(bytes)?, manifests: Vec::new(), subject: None })
+        Ok(Self { json: Json::parse(bytes)?, manifests: Vec::new(), subject: None, keys: TimeKeys::default() })
+    }
+
+    /// The annotations of these keys hold times as well.
+    #[must_use]
+    pub fn with_time_keys(mut self, keys: &TimeKeys) -> Self {
+        self.keys = keys.clone();
+        self
     }
 
     /// The manifests and the subject, to be kept.
@@ -126,17 +135,29 @@ impl<'a> Index<'a> {
         self.sites(|number| !keeps(number)).iter().map(Site::public).collect()
     }
 
+    /// What reads as a time later than the epoch, and stays; without manifests that are left out.
+    pub fn unlisted(&self, stamps: impl Into<Stamps>, keeps: &dyn Fn(usize) -> bool) -> Vec<UnlistedTime> {
+        let mut late = Late::new(&self.keys, stamps.into());
+        self.annotated(|number| !keeps(number), |holder, path| late.annotations(holder, path));
+        late.found()
+    }
+
     fn sites(&self, removed: impl Fn(usize) -> bool) -> Vec<Site<'_>> {
-        let root = self.json.root();
         let mut sites = Vec::new();
-        annotation_sites(root, "", &mut sites);
+        self.annotated(removed, |holder, path| annotation_sites(holder, path, &self.keys, &mut sites));
+        sites
+    }
+
+    /// The document and all descriptors in it, with their paths.
+    fn annotated<'s>(&'s self, removed: impl Fn(usize) -> bool, mut visit: impl FnMut(Value<'s>, &str)) {
+        let root = self.json.root();
+        visit(root, "");
         if let Some(subject) = root.get("subject") {
-            annotation_sites(subject, "subject", &mut sites);
+            visit(subject, "subject");
         }
         for (number, child) in child_values(root).filter(|(number, _)| !removed(*number)) {
-            annotation_sites(child, &element_path("manifests", number), &mut sites);
+            visit(child, &element_path("manifests", number));
         }
-        sites
     }
 
     /// The index with some more manifests at its end.
@@ -157,11 +178,12 @@ impl<'a> Index<'a> {
     /// # Errors
     ///
     /// Two changes would be made in the same place.
-    pub fn patch(&self, stamp: Stamp, edit: &IndexEdit<'_>) -> Result<Patched> {
-        let root = self.json.root();
+    pub fn patch(&self, stamps: impl Into<Stamps>, edit: &IndexEdit<'_>) -> Result<Patched> {
+        let (root, stamps) = (self.json.root(), stamps.into());
         let mut patch = Patch::new(&self.json);
         let removed = |number: usize| matches!(edit.manifests.get(number), Some(ChildEdit::Removed));
-        patch.stamp(&self.sites(removed), stamp)?;
+        patch.stamp(&self.sites(removed), stamps)?;
+        patch.unlisted = self.unlisted(stamps, &|number| !removed(number));
         let none = DigestMap::new();
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);

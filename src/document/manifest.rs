@@ -4,11 +4,12 @@ use super::commands::OldTimes;
 use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
-use super::times::{Site, TimeSite};
+use super::times::{Site, TimeKeys, TimeSite};
+use super::unlisted::{Late, UnlistedTime};
 use super::{DescriptorCount, DigestMap, Patch, Patched};
 use crate::error::{Error, Result};
 use crate::media_type::OCI_ARTIFACT;
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 
 /// A parsed manifest.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Manifest<'a> {
     config: Option<Descriptor>,
     layers: Vec<Descriptor>,
     subject: Option<Descriptor>,
+    keys: TimeKeys,
 }
 
 /// What becomes of a layer's descriptor.
@@ -78,7 +80,15 @@ impl<'a> Manifest<'a> {
             .enumerate()
             .map(|(number, layer)| Descriptor::read(layer, DescriptorPath::Element(key, number)))
             .collect::<Result<_>>()?;
-        Ok(Self { json, config, layers, subject })
+        let keys = TimeKeys::default();
+        Ok(Self { json, config, layers, subject, keys })
+    }
+
+    /// The annotations of these keys hold times as well.
+    #[must_use]
+    pub fn with_time_keys(mut self, keys: &TimeKeys) -> Self {
+        self.keys = keys.clone();
+        self
     }
 
     /// Config, layers and subject, to be kept.
@@ -132,25 +142,37 @@ impl<'a> Manifest<'a> {
     pub fn annotation_times(&self) -> OldTimes {
         let mut times = OldTimes::default();
         for descriptor in self.config.iter().chain(&self.layers).chain(&self.subject) {
-            descriptor.annotations.iter().for_each(|(key, text)| times.add(key, text));
+            descriptor.annotations.iter().for_each(|(key, text)| times.add(&self.keys, key, text));
         }
-        self.annotations().iter().for_each(|(key, text)| times.add(key, text));
+        self.annotations().iter().for_each(|(key, text)| times.add(&self.keys, key, text));
         times
     }
 
+    /// What reads as a time later than the epoch, and stays.
+    pub fn unlisted(&self, stamps: impl Into<Stamps>) -> Vec<UnlistedTime> {
+        let mut late = Late::new(&self.keys, stamps.into());
+        self.annotated(|holder, path| late.annotations(holder, path));
+        late.found()
+    }
+
     fn sites(&self) -> Vec<Site<'_>> {
-        let root = self.json.root();
         let mut sites = Vec::new();
-        annotation_sites(root, "", &mut sites);
+        self.annotated(|holder, path| annotation_sites(holder, path, &self.keys, &mut sites));
+        sites
+    }
+
+    /// The document and all descriptors in it, with their paths.
+    fn annotated<'s>(&'s self, mut visit: impl FnMut(Value<'s>, &str)) {
+        let root = self.json.root();
+        visit(root, "");
         for key in ["config", "subject"] {
             if let Some(part) = root.get(key) {
-                annotation_sites(part, key, &mut sites);
+                visit(part, key);
             }
         }
         for (number, layer) in layer_values(root) {
-            annotation_sites(layer, &element_path(layers_key(root), number), &mut sites);
+            visit(layer, &element_path(layers_key(root), number));
         }
-        sites
     }
 
     /// The manifest with new times and descriptors.
@@ -158,10 +180,11 @@ impl<'a> Manifest<'a> {
     /// # Errors
     ///
     /// Two changes would be made in the same place.
-    pub fn patch(&self, stamp: Stamp, edit: &ManifestEdit<'_>) -> Result<Patched> {
-        let root = self.json.root();
+    pub fn patch(&self, stamps: impl Into<Stamps>, edit: &ManifestEdit<'_>) -> Result<Patched> {
+        let (root, stamps) = (self.json.root(), stamps.into());
         let mut patch = Patch::new(&self.json);
-        patch.stamp(&self.sites(), stamp)?;
+        patch.stamp(&self.sites(), stamps)?;
+        patch.unlisted = self.unlisted(stamps);
         let none = DigestMap::new();
         let moves = edit.moves.unwrap_or(&none);
         patch.moved_annotations(root, "", moves);

@@ -8,20 +8,25 @@
 //! What never enters: files, blobs, layers, the order in which documents are visited. Each function knows one
 //! document; the caller passes the map of changed digests.
 
+pub mod artifact;
 pub mod attestation;
 pub mod commands;
 pub mod config;
 pub mod convert;
 mod count;
+mod dates;
 pub mod descriptor;
 pub mod docker;
 pub mod edit;
+mod forms;
 pub mod index;
 pub mod json;
+mod keys;
 pub mod manifest;
 pub mod rename;
 pub mod times;
 pub mod unknown;
+pub mod unlisted;
 pub mod v1;
 pub mod write;
 
@@ -29,6 +34,7 @@ pub mod write;
 mod tests;
 
 pub use count::DescriptorCount;
+pub use keys::TimeKeys;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,10 +42,11 @@ use std::fmt;
 use crate::digest::Digest;
 use crate::error::{Result, printable, quoted};
 use crate::notice::{Notice, NoticeKind};
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 use edit::Edits;
 use json::Json;
 use times::Site;
+use unlisted::UnlistedTime;
 
 /// What became of blobs and images that have another name now: old digest to new.
 ///
@@ -65,6 +72,8 @@ pub struct Patched {
     pub command_times: usize,
     /// What the user should know.
     pub warnings: Vec<Warning>,
+    /// What reads as a time later than the epoch, and stays.
+    pub unlisted: Vec<UnlistedTime>,
 }
 
 /// Something in a document that the user should know of.
@@ -163,16 +172,18 @@ struct Patch<'a> {
     times: usize,
     command_times: usize,
     warnings: Vec<Warning>,
+    unlisted: Vec<UnlistedTime>,
 }
 
 impl<'a> Patch<'a> {
     fn new(json: &Json<'a>) -> Self {
-        Self { edits: Edits::new(json), times: 0, command_times: 0, warnings: Vec::new() }
+        let (warnings, unlisted) = (Vec::new(), Vec::new());
+        Self { edits: Edits::new(json), times: 0, command_times: 0, warnings, unlisted }
     }
 
-    fn stamp(&mut self, sites: &[Site<'_>], stamp: Stamp) -> Result<()> {
+    fn stamp(&mut self, sites: &[Site<'_>], stamps: Stamps) -> Result<()> {
         for site in sites {
-            let count = usize::from(site.stamp(stamp, &mut self.edits, &mut self.warnings)?);
+            let count = usize::from(site.stamp(stamps, &mut self.edits, &mut self.warnings)?);
             *if site.spot.is_some() { &mut self.command_times } else { &mut self.times } += count;
         }
         Ok(())
@@ -184,7 +195,7 @@ impl<'a> Patch<'a> {
 
     fn finish(self) -> Result<Patched> {
         let changed = !self.edits.is_empty();
-        let Self { edits, times, command_times, warnings } = self;
-        Ok(Patched { bytes: edits.apply()?, changed, times, command_times, warnings })
+        let Self { edits, times, command_times, warnings, unlisted } = self;
+        Ok(Patched { bytes: edits.apply()?, changed, times, command_times, warnings, unlisted })
     }
 }

@@ -6,13 +6,14 @@ use super::commands::{Commands, OldTimes, command_sites};
 use super::config::image_sites;
 use super::descriptor::text;
 use super::json::Json;
-use super::times::{Site, TimeSite};
+use super::times::{Site, TimeKeys, TimeSite};
 use crate::error::Result;
 
 /// A parsed v1 file.
 #[derive(Debug)]
 pub struct V1<'a> {
     json: Json<'a>,
+    keys: TimeKeys,
 }
 
 impl<'a> V1<'a> {
@@ -24,7 +25,14 @@ impl<'a> V1<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let json = Json::parse(bytes)?;
         json.root_object("v1 image")?;
-        Ok(Self { json })
+        Ok(Self { json, keys: TimeKeys::default() })
+    }
+
+    /// The labels of these keys hold times as well.
+    #[must_use]
+    pub fn with_time_keys(mut self, keys: &TimeKeys) -> Self {
+        self.keys = keys.clone();
+        self
     }
 
     /// Its ID, which is the name of its folder.
@@ -44,8 +52,8 @@ impl<'a> V1<'a> {
 
     fn sites(&self) -> Vec<Site<'_>> {
         let root = self.json.root();
-        let mut sites = image_sites(root);
-        command_sites(root, &Commands::of(root, &OldTimes::default()), 0, &mut sites);
+        let mut sites = image_sites(root, &self.keys);
+        command_sites(root, &Commands::of(root, &self.keys, &OldTimes::default()), 0, &mut sites);
         sites
     }
 }

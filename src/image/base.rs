@@ -30,6 +30,8 @@ pub struct BaseImage {
     platform: Platform,
     /// Its layers, uncompressed.
     diff_ids: Vec<Digest>,
+    /// When it was made, as it is written.
+    created: Option<String>,
     /// Its history: as far as an image's begins like that, it is the base's.
     history: Vec<History>,
 }
@@ -50,8 +52,10 @@ impl Base {
         let mut images: Vec<_> = set.images.iter().collect();
         images.sort_by_key(|image| (image.manifest.is_none(), image.manifest));
         for image in images {
-            let history = Config::parse(&image.config.bytes).map_err(in_file)?.history().to_vec();
-            found.push(BaseImage { platform: image.platform(), diff_ids: image.config.diff_ids.clone(), history });
+            let config = Config::parse(&image.config.bytes).map_err(in_file)?;
+            let (created, history) = (config.created(), config.history().to_vec());
+            let (platform, diff_ids) = (image.platform(), image.config.diff_ids.clone());
+            found.push(BaseImage { platform, diff_ids, created, history });
         }
         if found.is_empty() {
             return Err(in_file(Error::missing("image")));
@@ -60,6 +64,17 @@ impl Base {
     }
 }
 
+impl BaseImage {
+    /// When it and the steps of its build were made, as they are written.
+    pub(super) fn times(&self) -> impl Iterator<Item = &str> {
+        self.created.iter().chain(self.history.iter().filter_map(|entry| entry.created.as_ref())).map(String::as_str)
+    }
+}
+
+/// What a [`BasePrefix`] of a short history means.
+pub const HISTORY_SHORT: &str = "it has fewer entries with a layer than the base has layers, so that it does not say which \
+                                 are the base's: all are taken for the image's own";
+
 /// How much of an image is the base's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BasePrefix {
@@ -67,6 +82,8 @@ pub struct BasePrefix {
     pub layers: usize,
     /// How many of its history entries, from the first.
     pub history: usize,
+    /// Has the history too few entries with a layer to say which are those of the first layers, so that none is the base's?
+    pub is_history_short: bool,
 }
 
 /// How much of an image is the base's.
@@ -82,23 +99,38 @@ pub fn prefix(base: &Base, image: &ImageConfig) -> Result<BasePrefix> {
                 let expected = format!("at most {}, the number of layers", image.diff_ids.len());
                 return Err(Error::malformed("--base-layers", expected, count));
             }
-            Ok(BasePrefix { layers: *count, history: entries_through(image, *count)? })
+            let config = Config::parse(&image.bytes)?;
+            let history = entries_through(&config, *count);
+            let is_history_short = history.is_none() && !config.history().is_empty();
+            Ok(BasePrefix { layers: *count, history: history.unwrap_or(0), is_history_short })
         }
-        Base::Images(bases) => {
-            let platform = image.platform();
-            let fits = |base: &&BaseImage| base.platform.matches(&platform);
-            let mut candidates: Vec<&BaseImage> = bases.iter().filter(fits).collect();
-            if candidates.is_empty() {
-                let all: Vec<String> = bases.iter().map(|base| base.platform.to_string()).collect();
-                return Err(Error::malformed("base image", format!("one for {platform}"), all.join(", ")));
-            }
-            // Of several tags the one that reaches furthest.
-            candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
-            if let Some(base) = candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
-                return Ok(BasePrefix { layers: base.diff_ids.len(), history: shared_entries(base, image)? });
-            }
-            Err(mismatch(candidates[0], image))
+        Base::Images(_) => {
+            let Some(base) = found(base, image)? else { return Ok(BasePrefix::default()) };
+            let (layers, history) = (base.diff_ids.len(), shared_entries(base, image)?);
+            Ok(BasePrefix { layers, history, is_history_short: false })
         }
+    }
+}
+
+/// The base image of an image; `None` where the base is not given by images.
+///
+/// # Errors
+///
+/// If the image is not built on one of them.
+pub(super) fn found<'b>(base: &'b Base, image: &ImageConfig) -> Result<Option<&'b BaseImage>> {
+    let Base::Images(bases) = base else { return Ok(None) };
+    let platform = image.platform();
+    let fits = |base: &&BaseImage| base.platform.matches(&platform);
+    let mut candidates: Vec<&BaseImage> = bases.iter().filter(fits).collect();
+    if candidates.is_empty() {
+        let all: Vec<String> = bases.iter().map(|base| base.platform.to_string()).collect();
+        return Err(Error::malformed("base image", format!("one for {platform}"), all.join(", ")));
+    }
+    // Of several tags the one that reaches furthest.
+    candidates.sort_by_key(|base| std::cmp::Reverse(base.diff_ids.len()));
+    match candidates.iter().find(|base| image.diff_ids.starts_with(&base.diff_ids)) {
+        Some(base) => Ok(Some(base)),
+        None => Err(mismatch(candidates[0], image)),
     }
 }
 
@@ -113,28 +145,27 @@ fn mismatch(base: &BaseImage, image: &ImageConfig) -> Error {
     Error::mismatch(Property::BaseLayer(same), expected, found)
 }
 
-/// History entries up to that of the base's last layer.
+/// History entries up to that of the base's last layer; `None` if the history has fewer entries with a layer.
 ///
 /// Those without a layer that come right after it may be the base's or the image's own: no field of an image says which.
 /// They are taken for its own, since an own time that stays would make two builds differ.
-fn entries_through(image: &ImageConfig, layers: usize) -> Result<usize> {
-    let config = Config::parse(&image.bytes)?;
+fn entries_through(config: &Config<'_>, layers: usize) -> Option<usize> {
     let mut filled = config.history().iter().enumerate().filter(|(_, entry)| !entry.empty_layer);
-    Ok(match layers {
-        0 => 0,
-        _ => filled.nth(layers - 1).map_or(config.history().len(), |(number, _)| number + 1),
-    })
+    match layers {
+        0 => Some(0),
+        _ => filled.nth(layers - 1).map(|(number, _)| number + 1),
+    }
 }
 
 /// History entries that are the base's: those up to its last layer, and what follows them in both.
 ///
 /// A base may have gained history since the image was built on it, and tools that serialise it again space it in another
-/// way, so the steps after the last layer are compared one by one, by their values. The step of an own layer is never the
-/// base's.
+/// way, so the steps after the last layer are compared one by one, by their values; all of them, where the history does not
+/// say which layer a step has made. The step of an own layer is never the base's.
 fn shared_entries(base: &BaseImage, image: &ImageConfig) -> Result<usize> {
     let layers = base.diff_ids.len();
     let config = Config::parse(&image.bytes)?;
-    let (sure, most) = (entries_through(image, layers)?, config.entries_of_layers(layers));
+    let (sure, most) = (entries_through(&config, layers).unwrap_or(0), config.entries_of_layers(layers));
     let between = config.history().iter().zip(&base.history).take(most).skip(sure);
     Ok(sure + between.take_while(|(own, base)| own.is_same_step(base)).count())
 }

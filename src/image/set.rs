@@ -12,6 +12,7 @@ use super::select::Select;
 use super::selection::Selection;
 use super::{Image, ImageSet};
 use crate::digest::Digest;
+use crate::document::TimeKeys;
 use crate::error::Result;
 use crate::store::open::Source;
 
@@ -28,6 +29,17 @@ impl<'s> ImageSet<'s> {
         let archive = ArchiveImage::collect(source, &documents, &mut problems)?;
         let (layers, images, selection) = (Vec::new(), Vec::new(), Selection::default());
         Ok(Self { source, documents, archive, layers, images, selection, problems })
+    }
+
+    /// The same, of an image in which the labels and annotations of these keys hold times as well.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_with(source: &'s Source, keys: &TimeKeys) -> Result<Self> {
+        let mut set = Self::load(source)?;
+        set.documents.know_time_keys(keys).map_err(|e| e.in_file(source.name()))?;
+        Ok(set)
     }
 
     /// The set, if nothing is wrong with it.

@@ -43,7 +43,7 @@ pub fn documents(
     let set = documents.set;
     let mut exported = Exported::default();
     let bytes = old.manifest.as_deref().unwrap_or_default();
-    let archive = Archive::parse(bytes).map_err(|e| e.in_blob("manifest.json"))?;
+    let archive = Archive::parse(bytes).map_err(|e| e.in_blob("manifest.json"))?.with_time_keys(documents.time_keys());
     let mut kept = set.archive.iter().zip(entries).zip(plans);
     let mut edits = Vec::new();
     for keep in set.selection.entries_kept() {
@@ -51,8 +51,9 @@ pub fn documents(
         edits.push(next.map(|((image, entry), plan)| entry_edit(documents, image, entry, plan)).transpose()?);
     }
     let edit = ArchiveEdit { entries: edits, images: &documents.moves, gone: set.selection.image_ids_gone() };
-    let patched = archive.patch(documents.stamp(), &edit).map_err(|e| e.in_blob("manifest.json"))?;
+    let patched = archive.patch(documents.stamps()?, &edit).map_err(|e| e.in_blob("manifest.json"))?;
     documents.times += patched.times as u64;
+    documents.note_unlisted("manifest.json", &patched);
     exported.warnings.extend(patched.warnings.iter().map(|warning| warning.notice("manifest.json")));
     exported.documents.push(("manifest.json", patched.bytes));
     if let Some(bytes) = &old.repositories {

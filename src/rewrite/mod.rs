@@ -50,9 +50,10 @@ pub(crate) fn rewrite(
     speculative: SpeculativeLayers,
 ) -> Result<(write::Image, Report)> {
     options.check_level()?;
+    let stamps = options.stamps()?;
     let in_file = |e: Error| e.in_file(source.name());
     source.known_layout().map_err(in_file)?;
-    let mut set = ImageSet::load(source)?.sound().map_err(in_file)?;
+    let mut set = ImageSet::load_with(source, &options.time_keys)?.sound().map_err(in_file)?;
     // What a deselected image is made of is left out with that, and no stray file.
     let used: BTreeSet<String> = used_paths(&set.archive).into_iter().map(str::to_owned).collect();
     set.select_and(&options.select, |set| keep::leave_out(set, options)).map_err(in_file)?;
@@ -73,13 +74,16 @@ pub(crate) fn rewrite(
     warnings.extend(of_layers);
     warnings.append(&mut documents.warnings);
     warnings.extend(finished.warnings);
+    warnings.extend(plans.warnings);
+    warnings.append(&mut documents.notices_of_times());
     let mut dropped = set.selection.names.clone();
     dropped.append(&mut documents.dropped);
     dropped.extend(output::unreferenced(&set, &used)?);
     let report = Report {
         schema: SCHEMA,
-        epoch: options.stamp.epoch.seconds(),
-        rule: options.stamp.rule.name(),
+        epoch: stamps.files.epoch.seconds(),
+        created: stamps.documents.into(),
+        rule: stamps.files.rule.name(),
         form: form(options)?,
         source: NamedCarrier { name: source.name().to_owned(), kind: source.carrier() },
         destination: NamedCarrier { name: String::new(), kind: carrier },

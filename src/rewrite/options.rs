@@ -1,18 +1,24 @@
 //! What a rewrite is to do: plain data, from the command line or from a program that uses the library.
 
+use crate::clock::{Clock, DocumentTime};
+use crate::document::TimeKeys;
 use crate::error::{Error, Result};
 use crate::image::Select;
 use crate::image::base::Base;
 use crate::layer::Output;
 use crate::media_type::Compression;
 use crate::name::NewName;
-use crate::stamp::Stamp;
+use crate::stamp::{Stamp, Stamps};
 
 /// Everything that the bytes of the output depend on, besides the input.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// The epoch, and whether it is set or clamped.
-    pub stamp: Stamp,
+    /// The epoch or where it comes from, and whether it is set or clamped.
+    pub clock: Clock,
+    /// What the times of documents become.
+    pub created: DocumentTime,
+    /// Which labels and annotations hold times, besides those that are known.
+    pub time_keys: TimeKeys,
     /// The names of owners and groups are removed from layers.
     pub numeric_owner: bool,
     /// Which images.
@@ -53,9 +59,11 @@ pub enum Signatures {
 
 impl Options {
     /// The defaults: nothing is a base, compression is kept, attestations follow, signatures are refused.
-    pub fn new(stamp: Stamp) -> Self {
+    pub fn new(clock: Clock) -> Self {
         Self {
-            stamp,
+            clock,
+            created: DocumentTime::Epoch,
+            time_keys: TimeKeys::default(),
             numeric_owner: false,
             select: Select::default(),
             base: Base::None,
@@ -66,6 +74,25 @@ impl Options {
             attestations: Attestations::Update,
             signatures: Signatures::Refuse,
         }
+    }
+
+    /// What the times of files become.
+    ///
+    /// # Errors
+    ///
+    /// The epoch comes from the image, which was not asked yet.
+    pub fn stamp(&self) -> Result<Stamp> {
+        self.clock.stamp().ok_or_else(|| Error::missing(format!("the epoch that {} names", self.clock.epoch)))
+    }
+
+    /// What the times of files and of documents become.
+    ///
+    /// # Errors
+    ///
+    /// As for [`stamp`](Self::stamp).
+    pub fn stamps(&self) -> Result<Stamps> {
+        let files = self.stamp()?;
+        Ok(Stamps { files, documents: self.created.stamp(files) })
     }
 
     /// How a layer is encoded that is to have this compression.

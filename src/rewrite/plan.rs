@@ -1,6 +1,6 @@
 //! What is to be done with every image and its layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::config::Config;
@@ -9,6 +9,7 @@ use crate::image::base::{self, BasePrefix};
 use crate::image::documents::ImageConfig;
 use crate::image::layers::LayerId;
 use crate::image::{Image, ImageSet};
+use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::documents::ImagePlan;
 use crate::rewrite::layers::Layers;
 use crate::rewrite::options::Options;
@@ -20,6 +21,8 @@ pub struct Plans {
     pub manifests: BTreeMap<Digest, ImagePlan>,
     /// In the order of `manifest.json`.
     pub entries: Vec<ImagePlan>,
+    /// Warnings for the user.
+    pub warnings: BTreeSet<Notice>,
 }
 
 impl Plans {
@@ -36,7 +39,8 @@ impl Plans {
 /// Plans all images and their layers.
 pub fn plan(set: &ImageSet<'_>, options: &Options, layers: &mut Layers) -> Result<Plans> {
     let mut plans = Plans::default();
-    let mut planner = Planner { set, options, layers, prefixes: BTreeMap::new() };
+    let (prefixes, warnings) = (BTreeMap::new(), BTreeSet::new());
+    let mut planner = Planner { set, options, layers, prefixes, warnings };
     for image in &set.images {
         let Some(digest) = image.manifest else { continue };
         let planned = planner.image(image.config_digest, &image.config, &image.layers);
@@ -46,6 +50,7 @@ pub fn plan(set: &ImageSet<'_>, options: &Options, layers: &mut Layers) -> Resul
         let planned = planner.image(image.id, &image.config, &image.layers);
         plans.entries.push(planned.map_err(|e| e.in_blob(image.id))?);
     }
+    plans.warnings = planner.warnings;
     Ok(plans)
 }
 
@@ -56,6 +61,8 @@ struct Planner<'p, 's> {
     layers: &'p mut Layers,
     /// How much is the base's, by the digest of a config.
     prefixes: BTreeMap<Digest, BasePrefix>,
+    /// Warnings for the user, each once.
+    warnings: BTreeSet<Notice>,
 }
 
 impl Planner<'_, '_> {
@@ -68,6 +75,10 @@ impl Planner<'_, '_> {
             }
         };
         self.prefixes.insert(id, base);
+        if base.is_history_short {
+            let text = format!("{id}: history: {}", base::HISTORY_SHORT);
+            self.warnings.insert(Notice::new(NoticeKind::History, text));
+        }
         let mut keys = Vec::with_capacity(layers.len());
         for (number, (layer, diff_id)) in layers.iter().enumerate() {
             keys.push(self.layers.plan(self.set, self.options, *layer, *diff_id, number < base.layers)?);

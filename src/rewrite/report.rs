@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::clock::Created;
 use crate::digest::Digest;
 use crate::layer::CacheUse;
 use crate::media_type::Compression;
@@ -24,6 +25,8 @@ pub struct Report {
     pub schema: u32,
     /// Seconds since 1970.
     pub epoch: u64,
+    /// What times in documents became: seconds since 1970, or `keep`.
+    pub created: Created,
     /// `set` or `clamp`
     pub rule: &'static str,
     /// The canonical form and its parameters, of the layers that were encoded.

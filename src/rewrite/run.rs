@@ -1,8 +1,11 @@
 //! The verb as a library has it: from one location to another.
 
+use crate::clock::{Clock, DocumentTime};
 use crate::context::{RunContext, RunSettings, run_setters};
+use crate::document::TimeKeys;
 use crate::error::{Error, Result};
 use crate::image::base::Base;
+use crate::image::epoch;
 use crate::media_type::Compression;
 use crate::name::NewName;
 use crate::notice::{Notice, NoticeKind};
@@ -41,9 +44,27 @@ pub struct Prepared {
 }
 
 impl Rewrite {
-    /// Rewrites with this epoch and rule.
-    pub fn new(stamp: Stamp) -> Self {
-        Self { options: Options::new(stamp), force: false, archive_compression: None, run: RunSettings::default() }
+    /// Rewrites with this epoch and rule: a [`Stamp`], or a [`Clock`] whose epoch comes from the image.
+    pub fn new(clock: impl Into<Clock>) -> Self {
+        Self {
+            options: Options::new(clock.into()),
+            force: false,
+            archive_compression: None,
+            run: RunSettings::default(),
+        }
+    }
+
+    /// What the times of documents become: of configs, their history, labels and annotations. By default, what those of
+    /// files do.
+    pub fn created(mut self, created: DocumentTime) -> Self {
+        self.options.created = created;
+        self
+    }
+
+    /// Stamps the labels and annotations of these keys, too, and the members of configs of artifacts.
+    pub fn time_keys(mut self, keys: TimeKeys) -> Self {
+        self.options.time_keys = keys;
+        self
     }
 
     /// Encodes rewritten layers so, instead of as they were.
@@ -179,9 +200,12 @@ impl Rewrite {
         }
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
+        epoch::is_stable(&options.clock, options.created, &options.time_keys)?;
+        let stamp = epoch::stamp(&source, &options.select, &options.base, &options.clock)?;
+        options.clock = stamp.into();
         let (image, mut report) = rewrite(&source, &options, kind, &context, speculative)?;
         report.destination.name = destination.map(ToString::to_string).unwrap_or_default();
-        Ok(Prepared { image, report, source, target, context, stamp: options.stamp })
+        Ok(Prepared { image, report, source, target, context, stamp })
     }
 
     fn target(&self, destination: &Location, kind: Carrier) -> Result<Target> {

@@ -36,7 +36,8 @@ pub fn open(location: &Location, options: &Options, context: &RunContext) -> Res
     // only at the end.
     let is_all =
         matches!(options.base, Base::None) && options.select.reference.is_none() && options.select.platform.is_none();
-    let is_useful = location.place == Where::Stdio && is_all;
+    // The same goes for an epoch that the image names.
+    let is_useful = location.place == Where::Stdio && is_all && options.clock.stamp().is_some();
     if !is_useful {
         return Ok((Source::open(location, context)?, SpeculativeLayers::default()));
     }
@@ -104,11 +105,12 @@ fn try_layer(
 
 /// How a layer is to be encoded.
 pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algorithm) -> Result<EncodeOptions> {
+    let stamp = options.stamp()?;
     Ok(EncodeOptions {
-        stamp: options.stamp,
+        stamp,
         numeric_owner: options.numeric_owner,
         output: options.output(compression)?,
-        keep_unchanged: options.stamp.rule == Rule::Clamp,
+        keep_unchanged: stamp.rule == Rule::Clamp,
         digest_algorithm: algorithm,
         diff_id_algorithm: Algorithm::Sha256,
     })

@@ -16,8 +16,8 @@ use restamp::ErrorKind;
 use restamp::check::report::ArchiveTimes;
 use restamp::diff::{FileSink, Verdict};
 use restamp::{
-    BlobRef, BlobStore, Carrier, Check, Compression, Diff, Epoch, Extent, Inspect, Limits, Listing, Location, Progress,
-    Rewrite, Rule, RunContext, Source, Stamp,
+    BlobRef, BlobStore, Carrier, Check, Clock, Compression, Created, Diff, DocumentTime, Epoch, EpochSource, Extent,
+    Inspect, Limits, Listing, Location, Progress, Rewrite, Rule, RunContext, Source, Stamp, TimeKeys,
 };
 
 fn stamp() -> Stamp {
@@ -26,6 +26,30 @@ fn stamp() -> Stamp {
 
 fn archive(build: Build) -> Vec<u8> {
     Layout::of(&hello(&build, Packing::Gzip), &build).tar(&build)
+}
+
+#[test]
+fn two_clocks_and_keys_of_ones_own() {
+    let dir = scratch();
+    let source = Location::path(write(dir.path(), "in.tar", &archive(Build::FIRST)));
+    let out = Location::path(dir.path().join("out.tar"));
+    let clock = Clock { epoch: EpochSource::Created, rule: Rule::Set };
+    let keys = TimeKeys::new(["BUILD_DATE", "com.example.*"]).unwrap();
+    let rewrite = Rewrite::new(clock.clone()).created(DocumentTime::Keep).time_keys(keys.clone());
+    let report = rewrite.run(&source, &out).unwrap();
+    let seconds = u64::try_from(Build::FIRST.seconds).unwrap() + 95;
+    assert_eq!((report.epoch, report.created), (seconds, Created::Keep));
+    let check = Check::new(clock).created(DocumentTime::Keep).time_keys(keys.clone()).run(&out).unwrap();
+    assert!(check.is_clean() && check.epoch == seconds && check.created == Created::Keep);
+    let own = DocumentTime::At(Epoch::from_seconds(5).unwrap());
+    let report = Rewrite::new(stamp()).created(own).run(&source, &out).unwrap();
+    assert_eq!((report.epoch, report.created), (1_700_000_000, Created::Seconds(5)));
+    assert!(Check::new(stamp()).created(own).run(&out).unwrap().is_clean());
+    assert!(!Check::new(stamp()).run(&out).unwrap().is_clean());
+    assert_eq!(Diff::new().time_keys(keys).run(&out, &out).unwrap().verdict(), Verdict::Identical);
+    let clock = Clock { epoch: EpochSource::Label("nope".to_owned()), rule: Rule::Clamp };
+    let error = Rewrite::new(clock).run(&source, &out).unwrap_err().to_string();
+    assert!(error.contains("no label \"nope\""), "{error}");
 }
 
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod check;
+mod clocks;
 mod destination;
 mod diff;
 mod edges;
@@ -27,3 +28,4 @@ mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod tar;
+mod time_keys;

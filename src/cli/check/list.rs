@@ -5,13 +5,13 @@ use std::io::{self, Write};
 
 use restamp::check::report::{Finding, Kind, Level, Report, What};
 use restamp::error::escaped;
-use restamp::{Digest, Epoch, Instant, Rule, Stamp};
+use restamp::{Created, Digest, Epoch, Instant};
 
 /// So many faults of a kind are listed in one layer or document.
 const FOLD: usize = 30;
 
 /// Prints all of it, or with `verbose` every timestamp and fault on a line of its own.
-pub(super) fn print(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     let (outside, inside): (Vec<&Finding>, Vec<&Finding>) =
         report.findings.iter().partition(|finding| finding.is_archive_time());
     let mut is_folded = false;
@@ -29,8 +29,8 @@ pub(super) fn print(report: &Report, stamp: Stamp, verbose: bool, out: &mut dyn 
         writeln!(out, "Of the archive alone, which no digest holds ({counted}):")?;
         is_folded |= lines(&outside, verbose, out)?;
     }
-    sum(report, stamp.epoch, out)?;
-    advise(report, stamp.rule, is_folded, out)?;
+    sum(report, out)?;
+    advise(report, is_folded, out)?;
     out.flush()
 }
 
@@ -130,16 +130,16 @@ fn is_noted(report: &Report) -> bool {
 }
 
 /// What there is to do about it.
-fn advise(report: &Report, rule: Rule, is_folded: bool, out: &mut dyn Write) -> io::Result<()> {
+fn advise(report: &Report, is_folded: bool, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total;
     let mut advice = Vec::new();
     if total.findings > total.times {
         advice.push("a fault stays when the image is rewritten: build, pull or save it again");
     }
     if total.times > 0 {
-        advice.push(match rule {
-            Rule::Set => "`restamp rewrite` sets the timestamps",
-            Rule::Clamp => "`restamp rewrite --clamp` lowers the timestamps",
+        advice.push(match report.rule {
+            "clamp" => "`restamp rewrite --clamp` lowers the timestamps",
+            _ => "`restamp rewrite` sets the timestamps",
         });
     }
     if total.findings > 0 && total.findings == total.archive_times && !is_noted(report) {
@@ -151,7 +151,19 @@ fn advise(report: &Report, rule: Rule, is_folded: bool, out: &mut dyn Write) -> 
     if advice.is_empty() { Ok(()) } else { writeln!(out, "{}", advice.join("; ")) }
 }
 
-fn sum(report: &Report, epoch: Epoch, out: &mut dyn Write) -> io::Result<()> {
+/// What times have to be, of files and of documents.
+fn wanted(report: &Report) -> String {
+    let at_most = if report.rule == "clamp" { "at most " } else { "" };
+    let date = |seconds| Epoch::from_seconds(seconds).map_or_else(|_| format!("@{seconds}"), Epoch::rfc3339);
+    let files = format!("{at_most}{}", date(report.epoch));
+    match report.created {
+        Created::Seconds(seconds) if seconds == report.epoch => files,
+        Created::Seconds(seconds) => format!("{files} (in documents {at_most}{})", date(seconds)),
+        _ => format!("{files} (those of documents are kept, and were not compared)"),
+    }
+}
+
+fn sum(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total;
     let number = |count: u64, one: &str| format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" });
     let checked = report.checked;
@@ -161,7 +173,7 @@ fn sum(report: &Report, epoch: Epoch, out: &mut dyn Write) -> io::Result<()> {
         number(checked.blobs, "blob"),
         number(checked.entries, "layer entry").replace("entrys", "entries")
     );
-    let wanted = format!("{}{}", if report.rule == "clamp" { "at most " } else { "" }, epoch.rfc3339());
+    let wanted = wanted(report);
     let mut found = Vec::new();
     if total.findings > total.times {
         found.push(number(total.findings - total.times, "fault"));

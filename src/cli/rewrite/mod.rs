@@ -268,7 +268,9 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 /// What the arguments ask for, but for the base.
 fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
-    let mut rewrite = Rewrite::new(arguments.epoch.stamp()?)
+    let mut rewrite = Rewrite::new(arguments.epoch.clock()?)
+        .created(arguments.epoch.created()?)
+        .time_keys(arguments.epoch.keys()?)
         .numeric_owner(arguments.numeric_owner)
         .keep_commands(arguments.keep_commands)
         .attestations(match arguments.attestations {

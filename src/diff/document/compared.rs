@@ -28,7 +28,7 @@ pub(crate) struct ComparedDocument<'f> {
 impl ComparedDocument<'_> {
     /// A change: of the class time if its place is one of times, else of this class.
     pub(crate) fn push(&mut self, change: &Change<'_>, class: impl Fn(&Change<'_>) -> Class) {
-        let (class, restamps) = match restamps(self.document, change) {
+        let (class, restamps) = match restamps(self.document, change, &self.findings.time_keys) {
             Some(restamps) => (Class::Time, restamps),
             None if self.is_time_in_command(change) => (Class::EmbeddedTime, true),
             None => (class(change), false),

@@ -3,7 +3,7 @@
 use crate::diff::document::path::{JsonPath, Step};
 use crate::diff::document::value::Change;
 use crate::document::json::Value;
-use crate::document::times::{Reading, TimeKind};
+use crate::document::times::{Reading, TimeKeys, TimeKind};
 
 /// The document that a path leads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,9 @@ pub(crate) enum Document {
 ///
 /// Rewriting sets the times that it can read and adds none: one that is absent, or a label without a time in it, stays.
 /// A value in such a place that is no time may mean anything.
-pub(crate) fn restamps(document: Document, change: &Change<'_>) -> Option<bool> {
-    let kind = kind(document, &change.path)?;
+pub(crate) fn restamps(document: Document, change: &Change<'_>, keys: &TimeKeys) -> Option<bool> {
+    let mut texts = change.values.iter().flatten().filter_map(|value| value.as_str());
+    let kind = texts.find_map(|text| kind(document, &change.path, keys, &text))?;
     let mut has_time = false;
     let mut is_set = true;
     for value in &change.values {
@@ -34,15 +35,19 @@ pub(crate) fn restamps(document: Document, change: &Change<'_>) -> Option<bool> 
             Reading::Nothing | Reading::Malformed => return None,
         }
     }
-    has_time.then_some(is_set)
+    let become_equal = match change.values.map(|value| value.and_then(Value::as_str)) {
+        [Some(a), Some(b)] => kind.become_equal(&a, &b),
+        _ => true,
+    };
+    has_time.then_some(is_set && become_equal)
 }
 
 /// The places that rewriting knows as those of times.
-fn kind(document: Document, path: &JsonPath) -> Option<TimeKind> {
+fn kind(document: Document, path: &JsonPath, keys: &TimeKeys, text: &str) -> Option<TimeKind> {
     use Step::{Index, Key};
     match (document, path.steps().as_slice()) {
         (Document::Config, [Key("config" | "container_config"), Key("Labels"), Key(key)])
-        | (Document::Manifest, [.., Key("annotations"), Key(key)]) => TimeKind::of_key(key),
+        | (Document::Manifest, [.., Key("annotations"), Key(key)]) => keys.kind_of(key, text),
         (Document::Config, [Key("created")] | [Key("history"), Index(_), Key("created")]) => Some(TimeKind::Created),
         _ => None,
     }
@@ -61,7 +66,8 @@ mod tests {
             Step::Key(key) => path.key(key),
             Step::Index(number) => path.index(*number),
         });
-        restamps(document, &Change { path, values })
+        let keys = TimeKeys::new(["BUILD_DATE", "app.*"]).unwrap();
+        restamps(document, &Change { path, values }, &keys)
     }
 
     #[test]
@@ -72,6 +78,9 @@ mod tests {
         const DAY: &str = "\"2024-01-02\"";
         let created = &[Key("created")][..];
         let label = &[Key("config"), Key("Labels"), Key("build-date")][..];
+        let named = &[Key("config"), Key("Labels"), Key("BUILD_DATE")][..];
+        let matched = &[Key("manifests"), Index(0), Key("annotations"), Key("app.date")][..];
+        let unknown = &[Key("config"), Key("Labels"), Key("OTHER_DATE")][..];
         let annotation = &[Key("annotations"), Key("org.opencontainers.image.created")][..];
         let rewritten = &[Key("layers"), Index(0), Key("annotations"), Key("buildkit/rewritten-timestamp")][..];
         for (document, path, values, expected) in [
@@ -91,6 +100,14 @@ mod tests {
             (Document::Manifest, annotation, [DATE, DAY], Some(true)),
             (Document::Manifest, rewritten, ["", "\"1700000000\""], Some(false)),
             (Document::Manifest, created, [DATE, LATER], None),
+            (Document::Config, named, [DATE, LATER], Some(true)),
+            (Document::Config, named, [DATE, DAY], Some(false)),
+            (Document::Config, named, [DATE, "\"1700000000\""], Some(false)),
+            (Document::Config, named, ["\"1760000000\"", "\"1700000000\""], Some(true)),
+            (Document::Config, named, [DATE, "\"v1\""], None),
+            (Document::Manifest, matched, [DAY, "\"2025-01-01\""], Some(true)),
+            (Document::Manifest, matched, ["\"v1\"", "\"v2\""], None),
+            (Document::Config, unknown, [DATE, LATER], None),
         ] {
             assert_eq!(of(document, path, values), expected, "{path:?} {values:?}");
         }

@@ -10,7 +10,7 @@ fn marked(labels: &[(&str, &str)], command: &str) -> String {
     let labels: BTreeMap<&str, &str> = labels.iter().copied().collect();
     let config = serde_json::json!({"config": {"Labels": labels}}).to_string();
     let json = Json::parse(config.as_bytes()).unwrap();
-    let commands = Commands::of(json.root(), &OldTimes::default());
+    let commands = Commands::of(json.root(), &TimeKeys::default(), &OldTimes::default());
     let mut text = command.to_owned();
     for found in commands.find(command).into_iter().rev() {
         text.insert(found.range.end, '>');
@@ -84,9 +84,9 @@ fn behind_its_key_any_value_of_the_label_is_known() {
 fn a_long_command_of_many_times_takes_no_longer_than_it_is() {
     let mut old = OldTimes::default();
     for day in 0..20_000 {
-        old.add("build-date", &format!("2024-01-02T03:04:05.{day:05}Z"));
+        old.add(&TimeKeys::default(), "build-date", &format!("2024-01-02T03:04:05.{day:05}Z"));
     }
-    let commands = Commands { lengths: [26].into(), old, labels: Vec::new() };
+    let commands = Commands { lengths: [26].into(), old, labels: Vec::new(), named: BTreeSet::new() };
     let text = "build-date=1 2024-01-02T03:04:05.00007Z ".repeat(50_000);
     let start = std::time::Instant::now();
     assert_eq!(commands.find(&text).len(), 50_000);

@@ -2,7 +2,8 @@
 
 use super::{CLAMP, SET, stamp};
 use crate::document::config::{BaseHistory, Config};
-use crate::document::times::{Reading, read_created, read_date};
+use crate::document::dates::{read_created, read_date};
+use crate::document::times::Reading;
 use crate::stamp::Instant;
 
 /// First and last second, and nanoseconds of the first.

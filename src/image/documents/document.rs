@@ -125,6 +125,15 @@ impl ImageConfig {
         Ok(Some(Self { diff_ids, platform, bytes }))
     }
 
+    /// A config without a `rootfs` that says what it runs on and when it was made; `None` if it is another one.
+    pub fn without_rootfs(bytes: Vec<u8>) -> Option<Self> {
+        let config = Config::parse(&bytes).ok()?;
+        let platform = config.platform();
+        let is_made = config.created().is_some() || !config.history().is_empty();
+        let is_image = !config.is_image() && platform.os.is_some() && platform.architecture.is_some() && is_made;
+        is_image.then_some(Self { diff_ids: Vec::new(), platform, bytes })
+    }
+
     /// What it runs on, as `--platform` has it.
     pub fn platform(&self) -> platform::Platform {
         let platform = self.platform.clone();

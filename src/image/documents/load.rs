@@ -72,7 +72,7 @@ impl Documents {
             }
             documents.held.within(limits).map_err(|e| e.in_file(source.name()))?;
         }
-        documents.old_times = annotated::old_times(documents.root.as_ref(), &documents.nodes);
+        documents.old_times = annotated::old_times(documents.root.as_ref(), &documents.nodes, &documents.time_keys);
         Ok(documents)
     }
 
@@ -194,6 +194,9 @@ impl Documents {
                 self.problem(error, &link.digest, source);
                 None
             }
+            Some(Ok(None)) if layers.is_empty() => {
+                config.as_ref().and_then(|config| self.without_rootfs(source, config))
+            }
             Some(Ok(image)) => image,
             None => None,
         };
@@ -211,6 +214,20 @@ impl Documents {
             self.problem(error, &link.digest, source);
         }
         Ok(node)
+    }
+
+    /// The config of an image that has no layers, and no `rootfs` either: Docker makes such of `FROM scratch` alone.
+    fn without_rootfs(&mut self, source: &Source, link: &Descriptor) -> Option<Arc<ImageConfig>> {
+        if media_type::classify(&link.media_type) != Class::Config {
+            return None;
+        }
+        // What can't be read was reported.
+        let extent = extent_of(source, link).ok().flatten()?;
+        let bytes = extent.bytes(source.limits().document_bytes).ok()?;
+        verify(&bytes, &link.digest).ok()?;
+        let image = ImageConfig::without_rootfs(bytes)?;
+        self.held.bytes += image.bytes.len() as u64;
+        Some(Arc::new(image))
     }
 
     fn config(&mut self, source: &Source, link: &Descriptor) -> Result<Option<Arc<ImageConfig>>> {

@@ -14,13 +14,14 @@ mod unknown;
 
 pub use capped::{Capped, Note};
 pub use document::{Document, DocumentKind, ImageConfig, IndexDocument, ManifestDocument};
-pub use unknown::UnknownDocument;
+pub use unknown::{UnknownDocument, may_be_artifact_config};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::blob::{Expected, Extent, ExtentId};
 use crate::digest::Digest;
+use crate::document::TimeKeys;
 use crate::document::commands::OldTimes;
 use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
@@ -42,6 +43,8 @@ pub struct Documents {
     pub notes: Capped<Note>,
     /// The times in annotations that are about a config, by its digest.
     old_times: BTreeMap<Digest, OldTimes>,
+    /// Which keys of labels and annotations hold times, besides those that are known.
+    time_keys: TimeKeys,
     /// Does the archive list images in `manifest.json` as well?
     is_docker: bool,
     /// Configs of images that were read and are what their digests say, each once.
@@ -63,6 +66,7 @@ impl Documents {
             problems: Capped::new(limits.problems),
             notes: Capped::new(limits.problems),
             old_times: BTreeMap::new(),
+            time_keys: TimeKeys::default(),
             is_docker: source.docker().is_some(),
             configs: BTreeMap::new(),
             other_configs: BTreeSet::new(),
@@ -74,11 +78,9 @@ impl Documents {
 
     /// A config, which knows the times in the annotations about it.
     pub fn config_of<'b>(&self, digest: &Digest, bytes: &'b [u8]) -> Result<Config<'b>> {
-        let config = Config::parse(bytes)?;
-        Ok(match self.old_times.get(digest) {
-            Some(times) => config.with_annotations(times),
-            None => config,
-        })
+        let none = OldTimes::default();
+        let times = self.old_times.get(digest).unwrap_or(&none);
+        Ok(Config::parse(bytes)?.with_times(&self.time_keys, times))
     }
 
     /// Succeeds if nothing is wrong with them.

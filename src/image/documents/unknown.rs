@@ -61,6 +61,14 @@ pub(super) fn may_be_document(extent: &Extent, limits: &Limits) -> Result<bool> 
     Ok(matches!(head.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[')))
 }
 
+/// A larger config of an artifact is not looked at: registries take manifests of that size, which name it.
+const ARTIFACT_CONFIG_MAX: u64 = 4 << 20;
+
+/// May this be the config of an artifact in JSON, of a size that is looked at?
+pub fn may_be_artifact_config(extent: &Extent) -> Result<bool> {
+    Ok(extent.len() <= ARTIFACT_CONFIG_MAX && may_be_document(extent, &Limits::DEFAULT)?)
+}
+
 impl Documents {
     /// All blobs that documents of unknown types name, and what those name in turn: which of it they need is not known.
     pub fn named_by_unknown(

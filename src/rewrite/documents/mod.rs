@@ -4,6 +4,7 @@
 
 mod new;
 mod parts;
+mod times;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,8 @@ use crate::document::convert;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
-use crate::document::{DigestMap, Patched, new_digest};
+use crate::document::unlisted::UnlistedTimes;
+use crate::document::{DigestMap, Patched, TimeKeys, new_digest};
 use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::base::BasePrefix;
@@ -25,7 +27,7 @@ use crate::rewrite::layers::{Key, LayerResult, Layers};
 use crate::rewrite::options::{Options, Signatures};
 use crate::rewrite::order;
 use crate::spool::Spools;
-use crate::stamp::Stamp;
+use crate::stamp::Stamps;
 use crate::store::write::Content;
 use new::NewDocument;
 use parts::Part;
@@ -93,6 +95,10 @@ pub struct NewDocuments<'a> {
     /// Statements that were read, and their sizes.
     statements: BTreeMap<Digest, u64>,
     configs: BTreeMap<ConfigKey, NewConfig>,
+    /// Configs of artifacts that were looked at, and what became of those that are others now.
+    artifact_configs: BTreeMap<Digest, Option<NewConfig>>,
+    /// What reads as a time later than the epoch, and stays.
+    unlisted: UnlistedTimes,
     made: BTreeMap<Digest, NewImageRefs>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
@@ -125,6 +131,8 @@ impl<'a> NewDocuments<'a> {
             held: 0,
             statements: BTreeMap::new(),
             configs: BTreeMap::new(),
+            artifact_configs: BTreeMap::new(),
+            unlisted: UnlistedTimes::default(),
             made: BTreeMap::new(),
             visiting: BTreeSet::new(),
             to_oci: false,
@@ -165,8 +173,13 @@ impl<'a> NewDocuments<'a> {
     }
 
     /// What becomes of its times.
-    pub fn stamp(&self) -> Stamp {
-        self.options.stamp
+    pub fn stamps(&self) -> Result<Stamps> {
+        self.options.stamps()
+    }
+
+    /// Which keys hold times, besides those that are known.
+    pub fn time_keys(&self) -> &TimeKeys {
+        &self.options.time_keys
     }
 
     /// Its layers.
@@ -188,6 +201,7 @@ impl<'a> NewDocuments<'a> {
     fn note(&mut self, place: &str, patched: &Patched) {
         self.times += patched.times as u64;
         self.command_times += patched.command_times as u64;
+        self.note_unlisted(place, patched);
         self.warnings.extend(patched.warnings.iter().map(|warning| warning.notice(place)));
     }
 
@@ -287,7 +301,8 @@ impl<'a> NewDocuments<'a> {
             subject: index.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
             moves: Some(&self.moves),
         };
-        let patched = Index::known(&index.bytes)?.patch(self.options.stamp, &edit)?;
+        let parsed = Index::known(&index.bytes)?.with_time_keys(self.time_keys());
+        let patched = parsed.patch(self.stamps()?, &edit)?;
         self.note(place, &patched);
         Ok(patched.bytes)
     }
@@ -305,10 +320,7 @@ impl<'a> NewDocuments<'a> {
                 };
                 Some(self.config(descriptor.digest, image, diff_ids, plan.base.history)?)
             }
-            (Some(descriptor), None) => {
-                self.pass(descriptor, "config")?;
-                None
-            }
+            (Some(descriptor), None) => self.artifact_config(descriptor)?,
             (None, _) => None,
         };
         let edit = ManifestEdit {
@@ -323,7 +335,8 @@ impl<'a> NewDocuments<'a> {
             // With the other rule, a signed manifest has stopped the run.
             unsigned: self.options.signatures == Signatures::Drop,
         };
-        let patched = Manifest::parse(&manifest.bytes)?.patch(self.options.stamp, &edit)?;
+        let parsed = Manifest::parse(&manifest.bytes)?.with_time_keys(self.time_keys());
+        let patched = parsed.patch(self.stamps()?, &edit)?;
         self.note(&digest.to_string(), &patched);
         if let Some(config) = config {
             let now = |(part, old): (&Part, &Descriptor)| part.digest().unwrap_or(old.digest);
@@ -346,10 +359,10 @@ impl<'a> NewDocuments<'a> {
             return Ok(config.clone());
         }
         let history = BaseHistory { entries: base_history };
-        let keeps_commands = self.options.keep_commands;
+        let (keeps_commands, stamps) = (self.options.keep_commands, self.stamps()?);
         let patched = (self.set.documents.config_of(&old, &image.bytes))
             .map(|config| if keeps_commands { config.keep_commands() } else { config })
-            .and_then(|config| config.patch(self.options.stamp, history, &key.1))
+            .and_then(|config| config.patch(stamps, history, &key.1))
             .map_err(|e| e.in_blob(old))?;
         self.note(&old.to_string(), &patched);
         let digest = Digest::of(old.algorithm(), &patched.bytes);

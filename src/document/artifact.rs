@@ -1,0 +1,115 @@
+//! The config of an artifact: of a Wasm module, a Helm chart or anything else that is no image. What its members mean is
+//! not known here, so that only times are changed in it whose keys a user names.
+
+use super::json::{Json, Kind, Value, element_path, member_path};
+use super::times::{Site, TimeKeys, TimeKind, TimeSite, text_of};
+use super::unlisted::{Late, UnlistedTime};
+use super::{Patch, Patched};
+use crate::error::Result;
+use crate::stamp::Stamps;
+
+/// The config of an artifact: a JSON document of any type but an image's.
+#[derive(Debug)]
+pub struct ArtifactConfig<'a> {
+    json: Json<'a>,
+    keys: TimeKeys,
+}
+
+impl<'a> ArtifactConfig<'a> {
+    /// Reads one; `None` if it is no JSON object.
+    pub fn parse(bytes: &'a [u8], keys: &TimeKeys) -> Option<Self> {
+        let json = Json::parse_map(bytes).ok()?;
+        (json.root().kind() == Kind::Object).then(|| Self { json, keys: keys.clone() })
+    }
+
+    /// Every member, at any depth, with the path of what holds it.
+    fn members<'s>(&'s self, mut visit: impl FnMut(&str, Value<'s>, &str)) {
+        let mut pending = vec![(self.json.root(), String::new())];
+        while let Some((value, path)) = pending.pop() {
+            for member in value.members() {
+                match member.value.kind() {
+                    Kind::Object | Kind::Array => pending.push((member.value, member_path(&path, &member.key))),
+                    _ => visit(&member.key, member.value, &path),
+                }
+            }
+            let elements = value.elements().enumerate().filter(|(_, element)| element.kind() == Kind::Object);
+            pending.extend(elements.map(|(number, element)| (element, element_path(&path, number))));
+        }
+    }
+
+    /// The times under keys that a user has named: those that are known are known of labels and annotations alone.
+    pub fn times(&self) -> Vec<TimeSite> {
+        self.sites().iter().map(Site::public).collect()
+    }
+
+    fn sites(&self) -> Vec<Site<'_>> {
+        let mut sites = Vec::new();
+        self.members(|key, value, path| {
+            if !value.is_null() && self.keys.names(key, &text_of(value)) {
+                sites.push(Site { path: member_path(path, key), kind: TimeKind::Named, value, spot: None });
+            }
+        });
+        sites
+    }
+
+    /// What reads as a time later than the epoch, and stays.
+    pub fn unlisted(&self, stamps: Stamps) -> Vec<UnlistedTime> {
+        let none = TimeKeys::default();
+        let late = Late::of_any_key(&none, stamps);
+        let mut found = Vec::new();
+        self.members(|key, value, path| {
+            if !self.keys.names(key, &text_of(value)) {
+                found.extend(late.of_member(key, value, path));
+            }
+        });
+        found
+    }
+
+    /// The config with new times.
+    ///
+    /// # Errors
+    ///
+    /// Two changes would be made in the same place.
+    pub fn patch(&self, stamps: impl Into<Stamps>) -> Result<Patched> {
+        let stamps = stamps.into();
+        let mut patch = Patch::new(&self.json);
+        patch.stamp(&self.sites(), stamps)?;
+        patch.unlisted = self.unlisted(stamps);
+        patch.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::{Epoch, Stamp};
+
+    const WASM: &str = r#"{ "created":"2025-10-09T08:53:20.1Z","author":"x", "component":{"exports":["a"],"built":1760000000},
+ "list":[{"date":"2025-10-09"},7],"none":null,"layerDigests":["sha256:0"] }"#;
+
+    fn unlisted(config: &ArtifactConfig<'_>, stamp: Stamp) -> Vec<String> {
+        let mut paths: Vec<String> = config.unlisted(stamp.into()).into_iter().map(|time| time.path).collect();
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn only_what_is_named_changes_in_the_config_of_an_artifact() {
+        let stamp = Stamp::set(Epoch::from_seconds(1_700_000_000).unwrap());
+        let none = TimeKeys::default();
+        let config = ArtifactConfig::parse(WASM.as_bytes(), &none).unwrap();
+        assert_eq!(unlisted(&config, stamp), ["component.built", "created", "list[0].date"]);
+        assert!(!config.patch(stamp).unwrap().changed && config.times().is_empty());
+        let keys = TimeKeys::new(["created", "built", "none", "date"]).unwrap();
+        let patched = ArtifactConfig::parse(WASM.as_bytes(), &keys).unwrap().patch(stamp).unwrap();
+        let expected = WASM
+            .replace("2025-10-09T08:53:20.1Z", "2023-11-14T22:13:20Z")
+            .replace("1760000000", "1700000000")
+            .replace("2025-10-09", "2023-11-14");
+        assert_eq!(String::from_utf8(patched.bytes.clone()).unwrap(), expected);
+        assert_eq!((patched.times, patched.unlisted.len()), (3, 0));
+        let again = ArtifactConfig::parse(&patched.bytes, &keys).unwrap();
+        assert!(!again.patch(stamp).unwrap().changed && again.times().iter().all(|site| site.accepted_by(stamp)));
+        assert!(ArtifactConfig::parse(b"[]", &none).is_none() && ArtifactConfig::parse(b"x", &none).is_none());
+    }
+}

@@ -1,0 +1,74 @@
+//! Times that no list knows: in configs of artifacts, and under keys of labels and annotations. What stays is said.
+
+use super::{NewConfig, NewDocuments};
+use crate::clock::DocumentTime;
+use crate::digest::Digest;
+use crate::document::Patched;
+use crate::document::artifact::ArtifactConfig;
+use crate::document::descriptor::Descriptor;
+use crate::error::Result;
+use crate::image::documents::{extent_of, may_be_artifact_config};
+use crate::notice::{Notice, NoticeKind};
+
+impl NewDocuments<'_> {
+    /// The config of an artifact: what it says of time under keys that are named is set, and the rest stays. Nothing, where
+    /// it stays as it is.
+    pub(super) fn artifact_config(&mut self, descriptor: &Descriptor) -> Result<Option<NewConfig>> {
+        if let Some(known) = self.artifact_configs.get(&descriptor.digest) {
+            return Ok(known.clone());
+        }
+        let new = match extent_of(self.set.source, descriptor)? {
+            Some(extent) if may_be_artifact_config(&extent)? => {
+                let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), extent.len())?;
+                self.patched_config(descriptor.digest, &bytes)?
+            }
+            _ => None,
+        };
+        if new.is_none() {
+            self.pass(descriptor, "config")?;
+        }
+        self.artifact_configs.insert(descriptor.digest, new.clone());
+        Ok(new)
+    }
+
+    fn patched_config(&mut self, old: Digest, bytes: &[u8]) -> Result<Option<NewConfig>> {
+        let stamps = self.options.stamps()?;
+        let Some(config) = ArtifactConfig::parse(bytes, &self.options.time_keys) else { return Ok(None) };
+        let patched = config.patch(stamps).map_err(|e| e.in_blob(old))?;
+        self.note(&old.to_string(), &patched);
+        if !patched.changed {
+            return Ok(None);
+        }
+        let (digest, image_id) = (Digest::of(old.algorithm(), &patched.bytes), Digest::sha256(&patched.bytes));
+        let size = patched.bytes.len() as u64;
+        let content = self.content(patched.bytes)?;
+        self.blobs.insert(digest, content);
+        self.moves.entry(old).or_insert(digest);
+        Ok(Some(NewConfig { digest, image_id, size }))
+    }
+
+    /// Counts what reads as a time later than the epoch and stays.
+    pub fn note_unlisted(&mut self, place: &str, patched: &Patched) {
+        self.unlisted.add(place, patched.unlisted.clone());
+    }
+
+    /// What is to be said of times that stay.
+    pub fn notices_of_times(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        if self.options.created == DocumentTime::Keep {
+            let text = "the times of documents (created, history, labels, annotations) stay, by --created keep: two builds \
+                        differ in them";
+            notices.push(Notice::new(NoticeKind::KeptTimes, text));
+        }
+        for seen in self.unlisted.seen() {
+            let text = format!("{}: {}: {}", seen.place, seen.first.path, seen.message());
+            notices.push(Notice::new(NoticeKind::UnlistedTime, text));
+        }
+        if self.unlisted.more() > 0 {
+            let text =
+                format!("{} more values under other keys read as times later than the epoch", self.unlisted.more());
+            notices.push(Notice::new(NoticeKind::More, text));
+        }
+        notices
+    }
+}
