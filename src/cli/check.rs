@@ -16,6 +16,9 @@ use super::output;
 /// Every digest, size, diff_id and other link is verified, and every timestamp that `restamp rewrite` sets and that is not
 /// the epoch (or, with --clamp, is later than it) is listed. SOURCE is named as for `restamp rewrite`.
 ///
+/// What reads as a time later than the epoch in another label, annotation or environment variable, or in the config of an
+/// artifact, is a note; `--time-key` takes its key for one of a time.
+///
 /// Times that no digest holds (of an archive's own entries, and of the v1 files beside a manifest.json) say nothing about
 /// the image, and docker and skopeo set them again: with --digests-only they are notes.
 #[derive(Debug, clap::Args)]
@@ -24,6 +27,7 @@ use super::output;
 Examples:
   restamp check --epoch 1700000000 app.oci.tar
   docker save app | restamp check --digests-only
+  restamp check --epoch 1700000000 --created keep --time-key 'com.example.*' app.oci.tar
   restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'
 
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]

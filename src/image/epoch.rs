@@ -40,6 +40,8 @@ pub fn stamp(source: &Source, select: &Select, base: &Base, clock: &Clock) -> Re
     match (epochs.next(), epochs.next()) {
         (Some(epoch), None) => Ok(Stamp { epoch: *epoch, rule: clock.rule }),
         (None, _) => {
+            // What is wrong with it may be why.
+            set.sound().map_err(in_file)?;
             let text = format!("--epoch {}: there is no image to read it from; give --epoch in seconds", clock.epoch);
             Err(in_file(Error::refused(text)))
         }

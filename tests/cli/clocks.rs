@@ -55,8 +55,11 @@ fn every_option_is_checked_as_it_was_rewritten_and_changes_nothing_twice() {
                     _ => json!(1_600_000_000),
                 };
                 assert_eq!((&report["epoch"], &report["created"]), (&json!(1_700_000_000), &expected), "{place}");
-                let is_same = rewritten(&second.bytes, &options) == out;
-                assert_eq!(is_same, created != "keep", "{place}: two builds");
+                // Clamping leaves what else differs between two builds where there is nothing to lower.
+                if rule.is_empty() {
+                    let is_same = rewritten(&second.bytes, &options) == out;
+                    assert_eq!(is_same, created != "keep", "{place}: two builds");
+                }
                 let config = &judge::walk(&read_tar(&out)).configs[0];
                 let [made, step] = match created {
                     "keep" => [BUILD.date(95), BUILD.date(1)],
@@ -91,7 +94,7 @@ fn each_time_is_compared_with_its_own_clock() {
         kinds
     };
     assert_eq!(kinds(&EPOCH, 1), ["index", "manifest", "config"]);
-    assert_eq!(kinds(&["--epoch", OWN], 1), ["archive", "layer"]);
+    assert_eq!(kinds(&["--epoch", OWN], 1), ["layer", "archive"]);
     assert!(kinds(&["--epoch", "1700000000", "--created", "keep"], 0).is_empty());
     let said = pipe(["check", "--epoch", "1700000000", "--created", OWN], &out).expect(0).text();
     let end = format!("every timestamp that restamp sets is {EPOCH_DATE} (in documents {OWN_DATE})\n");

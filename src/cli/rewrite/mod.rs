@@ -40,6 +40,8 @@ use documents::Documents;
   restamp rewrite --clamp --base oci:base oci:app oci:app-stamped
   restamp rewrite --name app:1 --digest-file digest build.oci.tar docker-archive:app.tar
   restamp rewrite --json oci:build oci:app:1 | jq -r '.names[].digest.new'
+  restamp rewrite --epoch label:org.opencontainers.image.created legacy.tar stamped.tar
+  restamp rewrite --epoch 0 --created \"$(git log -1 --pretty=%ct)\" --time-key BUILD_DATE build.tar app.tar
 
 Exit status: 0 done, 2 an error; then DEST is as it was, or cut off where it is a pipe.
 
