@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 /// `os/architecture[/variant]`
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -31,19 +31,42 @@ impl Platform {
     }
 }
 
+/// Architectures that are known alone, as in `--platform arm64` (containerd/platforms, `isKnownArch`).
+const ARCHITECTURES: [&str; 13] = [
+    "386", "amd64", "arm", "arm64", "loong64", "mips64", "mips64le", "mips", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x",
+];
+
+/// Another name of an architecture, as `uname` has them (containerd/platforms, `normalizeArch`), and its variant.
+fn architecture(name: &str) -> (&str, Option<&str>) {
+    match name {
+        "i386" => ("386", None),
+        "x86_64" | "x86-64" => ("amd64", None),
+        "aarch64" => ("arm64", None),
+        "armhf" => ("arm", Some("v7")),
+        "armel" => ("arm", Some("v6")),
+        name => (name, None),
+    }
+}
+
+/// As containerd parses it: an architecture alone is that of Linux.
 impl FromStr for Platform {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.split('/').collect();
-        match parts[..] {
-            [os, architecture] | [os, architecture, _] if !os.is_empty() && !architecture.is_empty() => Ok(Self {
-                os: os.to_owned(),
-                architecture: architecture.to_owned(),
-                variant: parts.get(2).filter(|variant| !variant.is_empty()).map(|variant| (*variant).to_owned()),
-            }),
-            _ => Err(Error::malformed("platform", "os/architecture or os/architecture/variant", format!("{text:?}"))),
-        }
+        let (os, name, variant) = match parts[..] {
+            [name] if ARCHITECTURES.contains(&architecture(name).0) => ("linux", name, None),
+            [os, name] if !os.is_empty() && !name.is_empty() => (os, name, None),
+            [os, name, variant] if !os.is_empty() && !name.is_empty() => (os, name, Some(variant)),
+            _ => {
+                let expected = "os/architecture or os/architecture/variant, e.g. linux/arm64";
+                return Err(Error::malformed("platform", expected, quoted(text)));
+            }
+        };
+        let (architecture, implied) = architecture(name);
+        let variant = variant.filter(|variant| !variant.is_empty()).or(implied).map(str::to_owned);
+        Ok(Self { os: os.to_owned(), architecture: architecture.to_owned(), variant })
     }
 }
 
@@ -80,6 +103,18 @@ mod tests {
             assert!(plain.matches(&first) && first.matches(&plain) && plain.matches(&other));
             assert!(!other.matches(&plain) && !other.matches(&first) && !first.matches(&other));
         }
+        for (text, full) in [
+            ("arm64", "linux/arm64"),
+            ("x86_64", "linux/amd64"),
+            ("armhf", "linux/arm/v7"),
+            ("linux/aarch64/v8", "linux/arm64/v8"),
+            ("windows/amd64", "windows/amd64"),
+        ] {
+            assert_eq!(text.parse::<Platform>().unwrap().to_string(), full);
+        }
+        let error = "linux".parse::<Platform>().unwrap_err().to_string();
+        let expected = "os/architecture or os/architecture/variant, e.g. linux/arm64";
+        assert_eq!(error, format!("platform: expected {expected}, found \"linux\""));
         for bad in ["linux", "/amd64", "linux/", "a/b/c/d", ""] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }

@@ -198,7 +198,7 @@ fn a_store_of_ones_own_is_read_like_any_other() {
     let verdict = Diff::new().run_on([&first, &second], [None, None]).unwrap().verdict();
     assert_eq!(verdict, Verdict::SameAfterRestamping);
     let error = Inspect::new().run_on(&first, Some("nosuch")).unwrap_err().to_string();
-    assert!(error.starts_with("memory: no image is called nosuch"), "{error}");
+    assert!(error.starts_with("memory: no image is called \"nosuch\""), "{error}");
     // What comes out is what comes out of the same image in a file.
     let outputs = ["memory.tar", "file.tar"].map(|name| Location::path(dir.path().join(name)));
     Rewrite::new(stamp()).prepare_from(first, None, Some(&outputs[0])).unwrap().write().unwrap();

@@ -34,7 +34,7 @@ fn every_tag_of_an_index_is_found() {
         assert!(shown.contains(" a content in layer 0"), "{tag}: {shown}");
     }
     let none = format!("oci-archive:{}:t20", text(&pair.a));
-    run(["diff", &none, &none]).expect_error(&["no image is called t20", "app:t0"]);
+    run(["diff", &none, &none]).expect_error(&["no image is called \"t20\"", "app:t0"]);
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn a_reference_may_lack_the_tag_latest_or_be_a_place_in_the_list() {
         run(["diff", "-q", &name("@0"), &name("app")]).expect(0);
         run(["diff", "-q", &name("@0"), &name("@1")]).expect(1);
         run(["inspect", &name("@2")]).expect_error(&["no image @2", "2 are listed"]);
-        run(["inspect", &name("ap")]).expect_error(&["no image is called ap", "app:latest"]);
+        run(["inspect", &name("ap")]).expect_error(&["no image is called \"ap\"", "app:latest"]);
     }
     // In a layout it is the place in index.json, and a name is taken as it stands first.
     let dir = scratch();
