@@ -9,6 +9,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
+mod text;
+
+pub(crate) use text::steers;
+pub use text::{escaped, printable, printable_whole, quoted};
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,6 +40,8 @@ enum Origin {
     HeaderBlock,
     /// The end of a stream that should go on.
     CutShort,
+    /// Something that is no image.
+    NoImage,
 }
 
 /// Where in an image something is.
@@ -65,8 +72,6 @@ pub enum Property {
     LayerCount,
     /// How many images an archive has.
     ImageCount,
-    /// A layer that should be that of a base image, by its number from 0.
-    BaseLayer(usize),
 }
 
 impl fmt::Display for Property {
@@ -77,9 +82,6 @@ impl fmt::Display for Property {
             Self::DiffId => f.write_str("diff_id"),
             Self::LayerCount => f.write_str("number of layers"),
             Self::ImageCount => f.write_str("number of images"),
-            Self::BaseLayer(number) => {
-                write!(f, "layer {number} of the base image (the {number} below it are the same)")
-            }
         }
     }
 }
@@ -158,6 +160,11 @@ impl Error {
     /// Bytes in the place of a header block of a tar stream that are none.
     pub(crate) fn no_header_block(expected: impl Into<Cow<'static, str>>, found: impl fmt::Display) -> Self {
         Self::malformed("header block", expected, found).with_origin(Origin::HeaderBlock)
+    }
+
+    /// Something that holds no image, with what it is in its text.
+    pub(crate) fn no_image(text: impl Into<String>) -> Self {
+        Self::refused(text).with_origin(Origin::NoImage)
     }
 
     fn with_origin(mut self, origin: Origin) -> Self {
@@ -248,6 +255,19 @@ impl Error {
         self.inner.origin == Origin::HeaderBlock && *offset == Some(0) && entry.is_none()
     }
 
+    /// Is it said of something that holds no image?
+    pub(crate) fn is_no_image(&self) -> bool {
+        self.inner.origin == Origin::NoImage
+    }
+
+    /// Another reason at the same place.
+    #[must_use]
+    pub(crate) fn because(self, text: impl Into<String>) -> Self {
+        let mut error = Self::refused(text);
+        error.inner.place = self.inner.place;
+        error
+    }
+
     /// Is this the read or write end of a pipe that the other side has closed?
     pub fn is_broken_pipe(&self) -> bool {
         matches!(&self.inner.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
@@ -308,61 +328,6 @@ impl fmt::Debug for Error {
 // The cause is part of the message already; as a `source` it would be printed twice.
 impl std::error::Error for Error {}
 
-/// Bytes of a name or field made fit for a message: UTF-8 where it is, escapes where it is not, cut when long.
-pub fn printable(bytes: &[u8]) -> String {
-    const LONGEST: usize = 200;
-    let cut = &bytes[..bytes.len().min(LONGEST)];
-    let mut text = printable_whole(cut);
-    if cut.len() < bytes.len() {
-        text.push('…');
-    }
-    text
-}
-
-/// [`printable`] text in quotation marks. What it escapes is not escaped once more, as `{:?}` would.
-pub fn quoted(text: impl AsRef<[u8]>) -> String {
-    format!("\"{}\"", printable(text.as_ref()))
-}
-
-/// As [`printable`], however long it is: for what is distinguished by its text.
-pub fn printable_whole(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&escaped(chunk.valid()));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
-
-/// Would this character steer a terminal, be invisible, or look like the end of a line?
-pub(crate) fn steers(c: char) -> bool {
-    c.is_control() || is_invisible(c)
-}
-
-/// A line of any length made fit for a terminal: what would steer it, or look like a line of its own, is escaped.
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut line = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if steers(c) {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    Cow::Owned(line)
-}
-
-/// Characters that show nothing, end a line or turn the direction of writing (Unicode's format characters that occur
-/// outside of any script): two names that differ must not look the same.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,15 +346,5 @@ mod tests {
     fn an_error_survives_a_trip_through_io_error() {
         let error = Error::io("cannot read", io::Error::from(Error::missing("blob").in_blob("x")));
         assert_eq!(error.to_string(), "x: blob is missing");
-    }
-
-    #[test]
-    fn printable_hides_no_control_character() {
-        assert_eq!(printable(b"a\nb\x1b[31m\xff"), "a\\nb\\u{1b}[31m\\xff");
-        for c in ['\u{202e}', '\u{200b}', '\u{2028}', '\u{feff}'] {
-            assert_eq!(printable(format!("x{c}y").as_bytes()), format!("x\\u{{{:x}}}y", u32::from(c)));
-        }
-        assert_eq!(escaped("a\nb\u{9b}"), "a\\nb\\u{9b}");
-        assert_eq!(escaped(&"a".repeat(300)), "a".repeat(300));
     }
 }

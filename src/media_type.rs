@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use oci_spec::image::MediaType as Spec;
 
+use crate::error::Error;
+
 /// Docker's attestation manifests carry this `artifactType` where BuildKit writes them as OCI artifacts.
 pub const DOCKER_ATTESTATION: &str = "application/vnd.docker.attestation.manifest.v1+json";
 /// An in-toto statement (<https://github.com/in-toto/attestation>).
@@ -93,6 +95,32 @@ impl Compression {
             _ => Self::None,
         }
     }
+}
+
+/// Compressions that other programs unpack and restamp does not: by the first bytes of a blob (10 where it has them).
+pub fn sniff_unread(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => Some("bzip2"),
+        _ => None,
+    }
+}
+
+/// The same by the media type of a layer.
+pub fn unread_layer(media_type: &str) -> Option<&'static str> {
+    let suffix = media_type.strip_prefix(LayerType::OCI).or_else(|| media_type.strip_prefix(LayerType::DOCKER))?;
+    match suffix {
+        "+xz" | ".xz" => Some("xz"),
+        "+bzip2" | "+bz2" | ".bzip2" | ".bz2" => Some("bzip2"),
+        _ => None,
+    }
+}
+
+/// What is said of a layer that is compressed like that.
+pub fn unread_layer_error(by: &str) -> Error {
+    Error::refused(format!(
+        "compressed with {by}, which is not read (gzip and zstd are): podman pull SOURCE, then podman save NAME, unpacks it"
+    ))
 }
 
 /// A layer media type, taken apart.

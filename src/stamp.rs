@@ -142,6 +142,15 @@ impl fmt::Display for Instant {
     }
 }
 
+/// Go's zero time, 0001-01-01T00:00:00Z, as the 32 bits of a gzip header hold it: 2042-07-14T01:04:00Z. The writers of
+/// podman, buildah and skopeo leave it there where no time is set.
+const GO_ZERO: u32 = 2_288_912_640;
+
+/// Does this MTIME of a gzip header stand for no time?
+pub fn is_no_time(mtime: u32) -> bool {
+    matches!(mtime, 0 | GO_ZERO)
+}
+
 /// What a timestamp becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Rule {
@@ -261,6 +270,14 @@ mod tests {
         // The name of a field is not escaped once here and once more where it is printed.
         let error = Epoch::from_seconds_text("1700000000\n").unwrap_err().to_string();
         assert!(error.ends_with(r#"found "1700000000\n""#), "{error}");
+    }
+
+    #[test]
+    fn the_zero_time_of_go_is_no_time() {
+        let zero = Instant::from_rfc3339("0001-01-01T00:00:00Z").unwrap().seconds;
+        assert_eq!(i64::from(GO_ZERO), zero.rem_euclid(1 << 32));
+        assert_eq!(Instant::from_seconds(GO_ZERO.into()).to_string(), "2042-07-14T01:04:00Z");
+        assert!(is_no_time(0) && is_no_time(GO_ZERO) && !is_no_time(1));
     }
 
     #[test]

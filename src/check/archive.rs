@@ -8,7 +8,7 @@ use crate::store::location::Carrier;
 use crate::tar::{Field, TimeSite};
 
 use super::Checker;
-use super::report::{Finding, Kind, What};
+use super::report::{Finding, Kind, Level, What};
 
 /// The archive as a place.
 const NAME: &str = "the archive";
@@ -21,12 +21,12 @@ impl Checker<'_> {
         }
         let (stamp, level) = (self.stamps.files, self.archive_times);
         let place = self.findings.place(What::Archive, NAME, "");
-        if let Some(mtime) = self.set.source.listing().gzip_mtime() {
-            let mtime = Instant::from_seconds(i64::from(mtime));
-            if !is_right(stamp, mtime) {
-                let finding = Finding { level, ..Finding::new(&place, Kind::Time, mtime.to_string()) };
-                self.findings.push(finding.field("MTIME of the gzip header"));
-            }
+        if let Some(mtime) = self.set.source.listing().gzip_mtime()
+            && !is_right(stamp, Instant::from_seconds(i64::from(mtime)))
+        {
+            let finding = Finding::gzip_mtime(&place, mtime);
+            let level = if finding.is_no_time() { Level::Note } else { level };
+            self.findings.push(Finding { level, ..finding });
         }
         let (source, findings) = (self.set.source, &mut self.findings);
         source.listing().entries(&mut |entry| {

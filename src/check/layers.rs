@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::annotations::{self, Part, PartDigests};
 use super::claim::{Claim, Content};
 use super::findings::{Findings, List};
-use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place};
+use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place, What};
 use crate::blob::{Expected, Extent};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{self, Result, printable};
@@ -85,6 +85,11 @@ impl Layers {
 
     pub fn len(&self) -> u64 {
         self.jobs.len() as u64
+    }
+
+    /// How many of them are layers.
+    pub fn layer_count(&self) -> u64 {
+        self.jobs.iter().filter(|job| job.place.what == What::Layer).count() as u64
     }
 
     /// Bytes that are to be read.
@@ -237,10 +242,11 @@ fn scan_layer(job: &ScanTask, stamp: Stamp, pool: &Pool, limit: usize, list: &mu
         }
         Ok(())
     })?;
-    let own = i64::from(facts.gzip_mtime.unwrap_or(0));
-    if job.checks_times && own != 0 && !stamp.accepts(Instant::from_seconds(own)) {
-        let finding = Finding::new(&job.place, Kind::Time, Instant::from_seconds(own).to_string());
-        let finding = finding.field("MTIME of the gzip header");
+    if let Some(mtime) = facts.gzip_mtime
+        && job.checks_times
+        && !stamp.accepts(Instant::from_seconds(i64::from(mtime)))
+    {
+        let finding = Finding::gzip_mtime(&job.place, mtime);
         // A layer in which nothing else is late keeps its blob, and so its digest.
         list.push(if stamp.rule == Rule::Clamp { finding.note() } else { finding });
     }

@@ -109,7 +109,7 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
     layers.run(stamps.files, &context.pool, &mut findings).map_err(in_file)?;
     docker::layer_sources(&set, &layers, &mut findings)?;
-    (checked.blobs, checked.entries) = (layers.len(), layers.entries);
+    (checked.blobs, checked.layers, checked.entries) = (layers.len(), layers.layer_count(), layers.entries);
     let (findings, total) = findings.finish();
     Ok(Report {
         schema: SCHEMA,

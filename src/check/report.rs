@@ -10,6 +10,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use crate::clock::Created;
 use crate::error::{self, Error, Property};
+use crate::stamp::{Instant, is_no_time};
 use crate::store::location::Carrier;
 
 /// The version of the JSON form.
@@ -65,6 +66,8 @@ pub struct Checked {
     pub images: u64,
     /// Distinct layers, statements and other blobs.
     pub blobs: u64,
+    /// How many of them are layers.
+    pub layers: u64,
     /// Entries of those layers.
     pub entries: u64,
 }
@@ -205,6 +208,9 @@ pub struct Place {
     pub of: String,
 }
 
+/// The field of a gzip header that holds a time.
+const GZIP_MTIME: &str = "MTIME of the gzip header";
+
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -231,6 +237,21 @@ impl Finding {
         self.kind == Kind::Time && matches!(self.place.what, What::Archive | What::File)
     }
 
+    /// Is it a note on a gzip header that holds what podman and skopeo write for "no time"?
+    pub fn is_no_time(&self) -> bool {
+        self.level == Level::Note && self.kind == Kind::NotATime && self.field.as_deref() == Some(GZIP_MTIME)
+    }
+
+    /// A time in a gzip header that is not the one that it should be.
+    pub(super) fn gzip_mtime(place: &Arc<Place>, seconds: u32) -> Self {
+        let mtime = Instant::from_seconds(i64::from(seconds));
+        if is_no_time(seconds) {
+            let text = format!("{mtime} is the constant that podman and skopeo write for \"no time\"");
+            return Self::new(place, Kind::NotATime, text).field(GZIP_MTIME).note();
+        }
+        Self::new(place, Kind::Time, mtime.to_string()).field(GZIP_MTIME)
+    }
+
     /// The finding that an error is.
     pub(super) fn from_error(place: &Arc<Place>, error: &Error) -> Self {
         let kind = match error.kind() {
@@ -239,7 +260,7 @@ impl Finding {
                 Property::Size => Kind::Size,
                 Property::DiffId => Kind::DiffId,
                 Property::LayerCount => Kind::LayerCount,
-                Property::ImageCount | Property::BaseLayer(_) => Kind::Malformed,
+                Property::ImageCount => Kind::Malformed,
             },
             error::Kind::Missing { .. } => Kind::Missing,
             _ => Kind::Malformed,

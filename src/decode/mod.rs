@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use crate::blob::Expected;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Kind, Result, printable};
-use crate::media_type::Compression;
+use crate::media_type::{Compression, sniff_unread, unread_layer_error};
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
@@ -45,7 +45,8 @@ impl LayerExpected {
 }
 
 enum Codec {
-    None,
+    /// Not compressed, or in a way that is not read, by its name.
+    None(Option<&'static str>),
     Gzip(Gunzip),
     Zstd(Unzstd),
 }
@@ -69,8 +70,9 @@ impl Decoder {
     /// The blob can't be read, or is another one than expected.
     pub fn new(source: Box<dyn Read + Send>, expect: &LayerExpected, window: Window) -> Result<Self> {
         let mut input = Input::new(source, expect.blob());
-        let codec = match Compression::sniff(input.at_least(4)?) {
-            Compression::None => Codec::None,
+        let head = input.at_least(10)?;
+        let codec = match Compression::sniff(head) {
+            Compression::None => Codec::None(sniff_unread(head)),
             Compression::Gzip => Codec::Gzip(Gunzip::default()),
             Compression::Zstd => Codec::Zstd(Unzstd::new(window)?),
         };
@@ -80,7 +82,7 @@ impl Decoder {
     /// What the blob turned out to be.
     pub fn compression(&self) -> Compression {
         match self.codec {
-            Codec::None => Compression::None,
+            Codec::None(_) => Compression::None,
             Codec::Gzip(_) => Compression::Gzip,
             Codec::Zstd(_) => Compression::Zstd,
         }
@@ -125,7 +127,7 @@ impl Decoder {
     /// The blob can't be read or decompressed, or is another one than expected.
     pub fn fill(&mut self, out: &mut [u8]) -> Result<usize> {
         let result = match &mut self.codec {
-            Codec::None => fill_plain(&mut self.input, out),
+            Codec::None(_) => fill_plain(&mut self.input, out),
             Codec::Gzip(gunzip) => gunzip.fill(&mut self.input, out),
             Codec::Zstd(unzstd) => unzstd.fill(&mut self.input, out),
         };
@@ -148,7 +150,10 @@ impl Decoder {
         {
             return cause;
         }
-        error
+        match self.codec {
+            Codec::None(Some(by)) if error.is_no_archive() => unread_layer_error(by),
+            _ => error,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::document::config::{Config, History};
-use crate::error::{Error, Property, Result};
+use crate::error::{Error, Result};
 use crate::image::documents::ImageConfig;
 use crate::image::{ImageSet, Select};
 use crate::platform::Platform;
@@ -137,12 +137,14 @@ pub(super) fn found<'b>(base: &'b Base, image: &ImageConfig) -> Result<Option<&'
 /// The first layer in which an image differs from a base image.
 fn mismatch(base: &BaseImage, image: &ImageConfig) -> Error {
     let same = base.diff_ids.iter().zip(&image.diff_ids).take_while(|(a, b)| a == b).count();
-    let expected = base.diff_ids.get(same).map(ToString::to_string).unwrap_or_default();
-    let found = match image.diff_ids.get(same) {
-        Some(diff_id) => diff_id.to_string(),
-        None => format!("no more than {} layers", image.diff_ids.len()),
+    let in_base = base.diff_ids.get(same).map(ToString::to_string).unwrap_or_default();
+    let here = match image.diff_ids.get(same) {
+        Some(diff_id) => format!("{diff_id} here"),
+        None => "missing here".to_owned(),
     };
-    Error::mismatch(Property::BaseLayer(same), expected, found)
+    Error::refused(format!(
+        "not built on this base: layer {same} is {in_base} in the base and {here} (was the base updated in between?)"
+    ))
 }
 
 /// History entries up to that of the base's last layer; `None` if the history has fewer entries with a layer.

@@ -9,6 +9,7 @@ use crate::causes::{self, Cause, Class};
 use crate::error::printable;
 use crate::inspect::form::Form;
 use crate::inspect::report::{Attached, AttachedKind, Example, Finding, ImageReport, LayerReport, Span};
+use crate::stamp::is_no_time;
 
 /// Places that are named of each cause.
 const EXAMPLES: usize = 3;
@@ -108,7 +109,7 @@ impl Findings {
         let what = "layers compressed by another program: their bytes follow its version, and perhaps the CPU";
         let advice = "restamp rewrite encodes them in a form that stays the same";
         self.add("compressor", Class::Compression, what.to_owned(), (advice, REWRITE), other.len() as u64, other);
-        let clocks = contents().filter(|(_, content)| content.gzip_mtime.is_some());
+        let clocks = contents().filter(|(_, content)| content.gzip_mtime.is_some_and(|mtime| !is_no_time(mtime)));
         let clocks: Vec<_> = clocks.map(|(pair, _)| place(pair)).collect();
         let what = "layers with the time of the build in their gzip header";
         let advice = "restamp rewrite leaves the time out";

@@ -8,7 +8,7 @@ use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
-use crate::media_type::{Compression, LayerKind};
+use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error};
 use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::options::Options;
 use crate::rewrite::report::{self, Action, Change};
@@ -136,6 +136,9 @@ impl Layers {
     ) -> Result<Key> {
         let layer = set.layer(id);
         let extent = set.extent(layer)?;
+        if let Some(by) = layer.media_type.as_deref().and_then(unread_layer).filter(|_| !is_base) {
+            return Err(unread_layer_error(by).in_blob(layer.name()));
+        }
         let action = match (layer.kind, &extent) {
             (LayerKind::Foreign, _) => Some(Action::Foreign),
             (LayerKind::Tar(_), _) if is_base => Some(Action::Base),

@@ -8,10 +8,11 @@ mod place;
 mod removal;
 
 pub use owner::Owner;
-pub use place::{can_be_renamed, may_write, temp_parent};
+pub use place::{can_be_renamed, temp_parent, write_fault};
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -78,14 +79,12 @@ impl Spools {
     #[doc(hidden)]
     pub fn output_file(&self, target: &Path) -> Result<Output> {
         let folder = folder_of(target);
-        let failed = |e| Error::io("cannot make an output file", e).in_file(folder.display());
+        let failed = |e| cannot_write(target, e);
         self.named(|| {
-            // As `open` would create it: the process's umask applies.
-            let file = tempfile::Builder::new()
-                .prefix(PREFIX)
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(folder)
-                .map_err(failed)?;
+            // As `open` would create it: the process's umask applies. Not by `tempfile_in`, whose errors show the temporary
+            // name, which no one has given.
+            let create = |path: &Path| File::options().read(true).write(true).create_new(true).mode(0o666).open(path);
+            let file = tempfile::Builder::new().prefix(PREFIX).make_in(folder, create).map_err(failed)?;
             if let Ok(old) = fs::metadata(target) {
                 // Who may read or write what is replaced may do so with what replaces it. The owner first: a change of
                 // that takes permissions away.
@@ -107,12 +106,11 @@ impl Spools {
     pub fn output_folder(&self, target: &Path) -> Result<Output> {
         let folder = temp_parent(target);
         self.named(|| {
-            let made = tempfile::Builder::new()
-                .prefix(PREFIX)
-                .permissions(Permissions::from_mode(0o777))
-                .tempdir_in(folder)
-                .map_err(|e| Error::io("cannot make an output directory", e).in_file(folder.display()))?;
-            Ok((made.keep(), None))
+            let failed = |e| cannot_write(target, e);
+            let made =
+                tempfile::Builder::new().prefix(PREFIX).make_in(folder, |path| fs::create_dir(path)).map_err(failed)?;
+            let ((), path) = made.keep().map_err(|e| failed(e.error))?;
+            Ok((path, None))
         })
     }
 
@@ -228,6 +226,11 @@ impl Drop for Output {
             let _ = remove(&self.path);
         }
     }
+}
+
+/// An output can't be made.
+fn cannot_write(target: &Path, error: io::Error) -> Error {
+    Error::io("cannot write there", error).in_file(target.display())
 }
 
 /// The directory that a path is in.

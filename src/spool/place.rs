@@ -35,12 +35,17 @@ pub fn can_be_renamed(folder: &Path) -> bool {
 
 /// May entries be made in this directory, as far as is known before?
 pub fn may_write(folder: &Path) -> bool {
-    use rustix::io::Errno;
-    let access = rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-    !matches!(access, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+    write_fault(folder).is_none()
 }
 
-/// DigestMap all that is in `from` to the directory that it is in, and nothing if that is not empty otherwise. `index.json`
+/// Why no entries can be made in this directory, as far as is known before.
+pub fn write_fault(folder: &Path) -> Option<io::Error> {
+    use rustix::io::Errno;
+    let access = rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    access.err().filter(|error| matches!(*error, Errno::ACCESS | Errno::PERM | Errno::ROFS)).map(io::Error::from)
+}
+
+/// Moves all that is in `from` to the directory that it is in, and nothing if that is not empty otherwise. `index.json`
 /// comes last: until it is there, there is no image.
 pub(super) fn fill(from: &Path) -> io::Result<()> {
     let target = folder_of(from);

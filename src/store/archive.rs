@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::blob::{Extent, read_full};
-use crate::error::{Error, Result, printable, quoted};
+use crate::error::{Error, Kind, Result, printable, quoted};
 use crate::limits::Limits;
+use crate::store::recognize::{self, Names};
 use crate::store::{BlobRef, BlobStore, Listing};
 use crate::tar::{BLOCK, Entry, Part, Step, Visitor, Walker, Want};
 
@@ -100,18 +101,39 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// If it is no tar that holds plain files, or is larger than the limits allow.
+    /// If it is no tar that holds plain files and an image, or is larger than the limits allow.
     pub fn index(name: &str, extent: &Extent, limits: &Limits, on_entry: &mut OnEntry<'_>) -> Result<Self> {
         let name = name.to_owned();
         let mut archive = Self { name, members: BTreeMap::new(), names: 0, extent: extent.clone(), gzip_mtime: None };
-        walk(extent, &mut |step, entry| match step {
-            Step::Entry => archive.add(entry, extent, limits, on_entry).map_err(|e| {
-                let name = printable(&entry.name());
-                e.at_entry(name).at_offset(entry.offset())
-            }),
-            _ => Ok(()),
-        })?;
-        archive.checked()
+        let (mut names, mut fault) = (Names::default(), None);
+        let walked = walk(extent, &mut |step, entry| {
+            if step != Step::Entry {
+                return Ok(());
+            }
+            let raw = String::from_utf8_lossy(&entry.name()).into_owned();
+            if let Some(name) = normal(None, &raw).filter(|name| !name.is_empty()) {
+                names.add(&name, matches!(entry.kind(), b'0' | 0 | b'7') && !raw.ends_with('/'));
+            }
+            if fault.is_none()
+                && let Err(error) = archive.add(entry, extent, limits, on_entry)
+            {
+                fault = Some(error.at_entry(printable(&entry.name())).at_offset(entry.offset()));
+            }
+            // What is wrong with an entry matters where there is an image, which may be seen later.
+            let is_limit = |fault: &mut Error| matches!(fault.kind(), Kind::Limit { .. });
+            match fault.take_if(|fault| names.has_document() || names.is_root() || is_limit(fault)) {
+                Some(error) => Err(error),
+                None => Ok(()),
+            }
+        });
+        match (walked, fault) {
+            (Err(error), _) if names.is_root() && !matches!(error.kind(), Kind::Io { .. }) => Err(names.no_image()),
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(error)) if names.has_document() => Err(error),
+            (Ok(()), None) if names.has_document() => Ok(archive),
+            (Ok(()), None) if archive.members.is_empty() => Err(recognize::empty()),
+            (Ok(()), _) => Err(names.no_image()),
+        }
     }
 
     /// The same archive, which was compressed as a whole with this MTIME, in seconds.
@@ -119,13 +141,6 @@ impl Archive {
     pub fn with_gzip_mtime(mut self, mtime: Option<u32>) -> Self {
         self.gzip_mtime = mtime;
         self
-    }
-
-    fn checked(self) -> Result<Self> {
-        if self.members.is_empty() {
-            return Err(Error::malformed("image archive", "a tar with an image in it", "no entry at all"));
-        }
-        Ok(self)
     }
 
     fn add(&mut self, entry: &Entry, extent: &Extent, limits: &Limits, on_entry: &mut OnEntry<'_>) -> Result<()> {
@@ -140,7 +155,7 @@ impl Archive {
             return Err(Error::limit("size of all names in bytes", limits.names, "more"));
         }
         let text = String::from_utf8_lossy(&raw).into_owned();
-        let name = normal("", &text).ok_or_else(|| {
+        let name = normal(None, &text).ok_or_else(|| {
             Error::malformed("name of an archive entry", "a relative path without `..`", quoted(&raw))
         })?;
         if self.members.len() >= limits.archive_entries {
@@ -151,7 +166,7 @@ impl Archive {
                 let link = entry.link_name();
                 let target = String::from_utf8_lossy(link).into_owned();
                 // A hard link names an entry from the root, a symlink a path from its own directory.
-                let base = if entry.kind() == b'2' { name.rsplit_once('/').map_or("", |(base, _)| base) } else { "" };
+                let base = (entry.kind() == b'2').then(|| name.rsplit_once('/').map_or("", |(base, _)| base));
                 let target = normal(base, &target).ok_or_else(|| {
                     let found = quoted(link);
                     Error::malformed("link target", "a path that stays inside of the archive", found)
@@ -187,7 +202,7 @@ impl Archive {
 
     /// The file of that name, links resolved; `None` if there is none.
     fn file(&self, name: &str) -> Result<Option<Extent>> {
-        let Some(mut name) = normal("", name) else { return Ok(None) };
+        let Some(mut name) = normal(None, name) else { return Ok(None) };
         let first = name.clone();
         for _ in 0..MAX_LINKS {
             match self.members.get(&name) {
@@ -261,7 +276,7 @@ fn walk(extent: &Extent, seen: &mut Seen<'_>) -> Result<()> {
     // Consumers do without the end marker; but a pipe whose writer died between two entries looks just like that.
     if !headers.is_ended {
         let error = Error::malformed("end of the archive", "an end marker, two blocks of zeros", "the end of the data");
-        return Err(error.at_offset(walker.offset()));
+        return Err(error.cut_short().at_offset(walker.offset()));
     }
     Ok(())
 }
@@ -274,110 +289,26 @@ fn end_of(extent: &Extent, position: u64) -> Result<u64> {
     Ok(position + count)
 }
 
-/// `base/path` without `.` and with `..` resolved; `None` if it is absolute, leaves the root, or — where there is
-/// no base, as in the name of an entry — has a `..` at all.
-fn normal(base: &str, path: &str) -> Option<String> {
-    if path.starts_with('/') {
+/// `base/path` without `.` and with `..` resolved; `None` if it leaves the root, or — where there is no base, as in the
+/// name of an entry — has a `..` at all. Without a base it loses the slashes that it begins with, as in GNU tar and in
+/// `docker load`; with one, as a symbolic link has it, it must not be absolute.
+fn normal(base: Option<&str>, path: &str) -> Option<String> {
+    if base.is_some() && path.starts_with('/') {
         return None;
     }
-    let mut parts: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = base.unwrap_or_default().split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." => {
+                base?;
                 parts.pop()?;
             }
             part => parts.push(part),
         }
     }
-    if base.is_empty() && path.split('/').any(|part| part == "..") {
-        return None;
-    }
     Some(parts.join("/"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn archive(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Extent {
-        let mut builder = tar::Builder::new(Vec::new());
-        build(&mut builder);
-        Extent::of_bytes(builder.into_inner().unwrap())
-    }
-
-    fn file(builder: &mut tar::Builder<Vec<u8>>, name: &str, data: &[u8]) {
-        // By hand: `append_data` would refuse the names that are tested here.
-        let mut header = tar::Header::new_gnu();
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_size(data.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        builder.append(&header, data).unwrap();
-    }
-
-    fn link(builder: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, name: &str, target: &str) {
-        let mut header = tar::Header::new_gnu();
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
-        header.set_entry_type(kind);
-        header.set_size(0);
-        header.set_cksum();
-        builder.append(&header, &[][..]).unwrap();
-    }
-
-    fn error(extent: &Extent) -> String {
-        Archive::index("a", extent, &Limits::DEFAULT, &mut |_, _| {}).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn links_are_resolved_inside_of_the_archive() {
-        let extent = archive(|b| {
-            file(b, "./layer.tar", b"data");
-            link(b, tar::EntryType::Symlink, "id/layer.tar", "../layer.tar");
-            link(b, tar::EntryType::Link, "id/hard", "layer.tar");
-            link(b, tar::EntryType::Symlink, "loop", "loop2");
-            link(b, tar::EntryType::Symlink, "loop2", "loop");
-            link(b, tar::EntryType::Symlink, "dangling", "nothing");
-        });
-        let archive = Archive::index("a", &extent, &Limits::DEFAULT, &mut |_, _| {}).unwrap();
-        for name in ["layer.tar", "./layer.tar", "id/layer.tar", "id/hard"] {
-            assert_eq!(archive.file(name).unwrap().unwrap().bytes(10).unwrap(), b"data", "{name}");
-        }
-        assert!(archive.file("loop").unwrap_err().to_string().contains("without end"));
-        assert!(archive.file("dangling").unwrap_err().to_string().contains("missing"));
-        assert!(archive.file("none").unwrap().is_none());
-        assert!(archive.file("../layer.tar").unwrap().is_none());
-        assert_eq!(archive.files().unwrap(), ["layer.tar"]);
-    }
-
-    #[test]
-    fn names_that_lead_out_of_the_archive_are_refused() {
-        for name in ["../evil", "/etc/passwd", "a/../../evil", "a/../b"] {
-            let text = error(&archive(|b| file(b, name, b"x")));
-            assert!(text.contains("offset 0") && text.contains("relative path"), "{text}");
-        }
-        for target in ["/etc/passwd", "../../x"] {
-            let text = error(&archive(|b| link(b, tar::EntryType::Symlink, "a/b", target)));
-            assert!(text.contains("inside of the archive"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_second_entry_of_a_name_is_refused() {
-        let text = error(&archive(|b| {
-            file(b, "manifest.json", b"[]");
-            file(b, "./manifest.json", b"{}");
-        }));
-        assert!(text.starts_with("./manifest.json: offset 1024") && text.contains("second"), "{text}");
-    }
-
-    #[test]
-    fn an_archive_that_was_cut_is_refused_with_its_entry() {
-        let whole = archive(|b| file(b, "blob", &[7; 2000])).bytes(1 << 20).unwrap();
-        for cut in (1..512).step_by(100).chain((513..2512).step_by(100)) {
-            let text = error(&Extent::of_bytes(whole[..cut].to_vec()));
-            assert!(text.contains("offset"), "{cut}: {text}");
-        }
-    }
-}
+mod tests;

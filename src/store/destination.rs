@@ -40,37 +40,36 @@ pub enum Target {
 }
 
 impl Target {
-    /// What a path of this kind is written as; an error where it is in the way. An archive is compressed as asked for, or
-    /// else as its name says.
+    /// What a path of this kind is written as; an error where it is in the way. A link to a file or to a directory is
+    /// followed, and stays; one that leads nowhere is an error. An archive is compressed as asked for, or else as its name
+    /// says.
     pub fn new(path: &Path, kind: Carrier, force: bool, compression: Option<Compression>) -> Result<Self> {
         let compression = compression.unwrap_or_else(|| compression_by_name(path));
+        let folder = spool::folder_of(path);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory && folder.exists() && !folder.is_dir() => {
+                let text = format!("{} is not a directory", folder.display());
+                return Err(Error::refused(text).in_file(path.display()));
+            }
             Err(error) => return Err(Error::io("cannot look at the destination", error).in_file(path.display())),
         };
-        let folder = spool::folder_of(path);
         if metadata.is_none() && !folder.is_dir() {
-            let text = format!("cannot write there: the directory {} does not exist", folder.display());
+            let text = format!("the directory {} doesn't exist", folder.display());
             return Err(Error::refused(text).in_file(path.display()));
         }
-        let wrong = |text: &str| Err(Error::refused(text).in_file(path.display()));
-        let typed = path;
+        let given = path.display().to_string();
         let resolved = || fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e).in_file(path.display()));
-        let made_in = |path: &Path| match spool::temp_parent(path) {
-            folder if spool::may_write(folder) => Ok(()),
-            folder => {
-                let text = format!("cannot write there: no file can be made in the directory {}", folder.display());
-                Err(Error::refused(text).in_file(typed.display()))
-            }
+        let made_in = |made: &Path| match spool::write_fault(spool::temp_parent(made)) {
+            None => Ok(()),
+            Some(error) => Err(Error::io("cannot write there", error).in_file(path.display())),
         };
         match (kind, metadata) {
-            (Carrier::Oci, None) if fs::symlink_metadata(path).is_ok() => {
-                wrong("it is a link that leads nowhere: remove it, or give a new or empty directory")
-            }
-            // As cp has it; the link would be replaced, and not what it names.
+            // What it leads to may be on a disk that is not mounted now.
             (_, None) if fs::symlink_metadata(path).is_ok() => {
-                wrong("it is a link that leads nowhere: remove it, or give another file")
+                let text = "this is a link that leads nowhere: remove it, or name what it should lead to";
+                Err(Error::refused(text).in_file(path.display()))
             }
             (Carrier::Oci, None) => made_in(path).map(|()| Self::Folder { path: path.to_owned(), replace: false }),
             (Carrier::Oci, Some(metadata)) if metadata.is_dir() => {
@@ -81,25 +80,28 @@ impl Target {
                     return made_in(&path).map(|()| Self::Folder { path, replace: false });
                 }
                 if !force {
-                    return wrong("the directory is not empty; --force replaces an OCI image layout");
+                    let text = "the directory is not empty: --force replaces an OCI image layout";
+                    return Err(Error::refused(text).in_file(given));
                 }
-                directory::nothing_but_layout(typed)?;
+                directory::nothing_but_layout(&path, &given)?;
                 if !spool::can_be_renamed(&path) {
-                    return wrong(
-                        "it can't be replaced in one step, as it is a mount point, or in a directory that can't be \
-                         written: write to a new one, in it or elsewhere",
-                    );
+                    let text = "it can't be replaced in one step, as it is a mount point or in a directory that can't be \
+                                written: write to a new one, in it or elsewhere";
+                    return Err(Error::refused(text).in_file(given));
                 }
                 Ok(Self::Folder { path, replace: true })
             }
             (Carrier::Oci, Some(_)) => {
-                wrong("it is a file, and oci: writes a directory; use oci-archive: for an archive")
+                let text = format!("oci: writes a directory, but this is a file: write oci-archive:{given}");
+                Err(Error::refused(text).in_file(given))
             }
             (_, Some(metadata)) if metadata.is_dir() => {
-                wrong("it is a directory, and an archive is a file; use oci: for a layout in a directory")
+                let text = format!("an archive is a file, but this is a directory: write oci:{given}");
+                Err(Error::refused(text).in_file(given))
             }
             (_, None) if path.as_os_str().as_bytes().ends_with(b"/") => {
-                wrong("it ends in a slash, so it names a directory, and an archive is a file")
+                let text = format!("{given} ends in a slash, so it names a directory, but an archive is a file");
+                Err(Error::refused(text))
             }
             (_, Some(metadata)) if !metadata.is_file() => Ok(Self::Stream { path: path.to_owned(), compression }),
             // A link stays a link: what it points to is replaced.

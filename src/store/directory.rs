@@ -82,12 +82,13 @@ fn files(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// An error unless a directory is an OCI image layout and nothing else: it can be replaced by another one then, and
-/// nothing is lost that the image does not name.
-pub fn nothing_but_layout(folder: &Path) -> Result<()> {
-    let expected = "a directory with an OCI image layout and nothing else, which alone may be replaced";
-    let wrong = |found: String| Err(Error::malformed("destination", expected, found).in_file(folder.display()));
+/// nothing is lost that the image does not name. Messages call it `name`.
+pub fn nothing_but_layout(folder: &Path, name: &str) -> Result<()> {
+    let wrong = |text: String| Err(Error::refused(text).in_file(name));
     if !is_layout(folder)? {
-        return wrong("a directory of something else".to_owned());
+        let text =
+            "it holds something else than an OCI image layout, which alone may be replaced: write to another directory";
+        return wrong(text.to_owned());
     }
     let (mut listed, mut count) = (Vec::new(), 0_usize);
     list(folder, "", DEPTH, &mut |name, is_folder, _| {
@@ -104,7 +105,10 @@ pub fn nothing_but_layout(folder: &Path) -> Result<()> {
     }
     let more = if count > listed.len() { format!(" and more, {count} in all") } else { String::new() };
     let listed: Vec<String> = listed.iter().map(|name| printable(name.as_bytes())).collect();
-    wrong(format!("{}{more} beside it: move that away, or write to another directory", listed.join(", ")))
+    wrong(format!(
+        "only an OCI image layout may be replaced, but {}{more} is beside it: move that away, or write to another directory",
+        listed.join(", ")
+    ))
 }
 
 /// Does `index.json` list manifests, or else `oci-layout` name a version? A file of the first name alone says little:
@@ -119,10 +123,13 @@ fn is_layout(folder: &Path) -> Result<bool> {
     Ok(member("index.json", "manifests", Kind::Array)? || member("oci-layout", "imageLayoutVersion", Kind::String)?)
 }
 
-/// Is this name one that a layout has? Those of blobs that nothing refers to are: a rewrite names them.
+/// Is this name one that a layout has? Those of blobs that nothing refers to are: a rewrite names them. So are directories
+/// in `ingest`, in which containerd's content store keeps what has not arrived whole yet; as long as they are empty, as
+/// buildctl leaves them, nothing is lost. A new layout has none.
 fn is_own(name: &str, is_folder: bool) -> bool {
     if is_folder {
-        return matches!(name, "blobs" | "blobs/sha256" | "blobs/sha512");
+        let is_ingest = name.strip_prefix("ingest/").map_or(name == "ingest", |name| !name.contains('/'));
+        return is_ingest || matches!(name, "blobs" | "blobs/sha256" | "blobs/sha512");
     }
     matches!(name, "oci-layout" | "index.json") || Digest::from_path(name).is_some_and(|digest| digest.path() == name)
 }
@@ -160,17 +167,17 @@ mod tests {
     #[test]
     fn only_a_layout_and_nothing_else_may_be_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let text = |path: &Path| nothing_but_layout(path).unwrap_err().to_string();
+        let text = |path: &Path| nothing_but_layout(path, "d").unwrap_err().to_string();
         let save = |name: &str, bytes: &str| {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         };
         save("index.json", "{}");
-        assert!(text(folder.path()).contains("something else"));
+        assert!(text(folder.path()).starts_with("d: it holds something else"));
         save("index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
         save(&crate::Digest::sha256(b"").path(), "");
-        nothing_but_layout(folder.path()).unwrap();
+        nothing_but_layout(folder.path(), "d").unwrap();
         for name in ["precious", "manifest.json", "blobs/x", "blobs/sha256/x", "blobs/sha256/y/z", ".git/objects/a/b"] {
             save(name, "");
             let top = name.split('/').next().filter(|top| *top != "blobs").unwrap_or(name);
@@ -181,6 +188,27 @@ mod tests {
                 let _ = fs::remove_dir(parent);
             }
         }
-        nothing_but_layout(folder.path()).unwrap();
+        nothing_but_layout(folder.path(), "d").unwrap();
+    }
+
+    #[test]
+    fn an_empty_ingest_of_a_content_store_is_in_no_ones_way() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+        let refused = || nothing_but_layout(folder.path(), "d").map_err(|error| error.to_string());
+        fs::create_dir_all(folder.path().join("ingest/0123")).unwrap();
+        refused().unwrap();
+        fs::write(folder.path().join("ingest/0123/data"), "").unwrap();
+        assert_eq!(
+            refused().unwrap_err(),
+            "d: only an OCI image layout may be replaced, but ingest/0123/data is beside it: move that away, or write to \
+             another directory"
+        );
+        fs::remove_file(folder.path().join("ingest/0123/data")).unwrap();
+        fs::create_dir_all(folder.path().join("ingest/0123/deep/er")).unwrap();
+        assert!(refused().unwrap_err().contains("but ingest/0123/deep is beside it"));
+        fs::remove_dir_all(folder.path().join("ingest")).unwrap();
+        fs::write(folder.path().join("ingest"), "").unwrap();
+        assert!(refused().unwrap_err().contains("but ingest is beside it"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::store::transport::{self, Side};
 
 /// What an image is carried in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -25,6 +26,15 @@ impl Carrier {
             Self::Oci => "oci",
             Self::OciArchive => "oci-archive",
             Self::DockerArchive => "docker-archive",
+        }
+    }
+
+    /// What it is, in a sentence.
+    pub(crate) fn described(self) -> &'static str {
+        match self {
+            Self::Oci => "an OCI image layout in a directory",
+            Self::OciArchive => "an OCI archive",
+            Self::DockerArchive => "an archive of docker save",
         }
     }
 }
@@ -79,26 +89,28 @@ impl Location {
     }
 }
 
-/// The other transports of containers-transports(5), with what to do instead.
-const OTHERS: [(&str, &str); 8] = [
-    ("docker://", "copy it to or from an oci-archive: with skopeo copy --all --preserve-digests"),
-    ("docker-daemon:", "use a pipe: docker save NAME | restamp rewrite | docker load"),
-    ("containers-storage:", "use a pipe: podman save NAME | restamp rewrite | podman load"),
-    ("dir:", "copy it to or from an oci: directory with skopeo copy --all --preserve-digests"),
-    ("ostree:", "copy it to or from an oci: directory with skopeo copy"),
-    ("sif:", "copy it to an oci: directory with skopeo copy"),
-    ("tarball:", "make an image of it with skopeo copy tarball:… oci:…"),
-    ("docker:", "copy it to or from an oci-archive: with skopeo copy --all --preserve-digests docker://…"),
-];
-
 impl FromStr for Location {
     type Err = Error;
 
+    /// As a source.
     fn from_str(text: &str) -> Result<Self> {
-        if let Some((prefix, advice)) = OTHERS.iter().find(|(prefix, _)| text.starts_with(prefix)) {
-            let text =
-                format!("{text}: {prefix} is not a transport of restamp's: {advice}; a file of that name is ./{text}");
-            return Err(Error::refused(text));
+        Self::parse(text, Side::Source)
+    }
+}
+
+impl Location {
+    /// As [`FromStr`] parses a source: what is wrong is answered with what to do where something is to be written.
+    ///
+    /// # Errors
+    ///
+    /// It is of no transport that is written.
+    pub fn destination(text: &str) -> Result<Self> {
+        Self::parse(text, Side::Destination)
+    }
+
+    fn parse(text: &str, side: Side) -> Result<Self> {
+        if let Some(error) = transport::refused(text, side) {
+            return Err(error);
         }
         let kinds = [Carrier::OciArchive, Carrier::DockerArchive, Carrier::Oci];
         let forced = kinds.into_iter().find_map(|kind| {
@@ -123,7 +135,8 @@ impl FromStr for Location {
         }
         let place = if path == "-" { Where::Stdio } else { Where::Path(path.into()) };
         if kind == Carrier::Oci && place == Where::Stdio {
-            return Err(Error::malformed("image", "a directory behind oci:", "-, which can only be an archive"));
+            let text = "oci:-: oci: is a directory; for standard input or output write oci-archive:-";
+            return Err(Error::refused(text));
         }
         Ok(Self { kind: Some(kind), place, reference: reference.map(str::to_owned) })
     }
@@ -170,19 +183,11 @@ mod tests {
 
     #[test]
     fn other_transports_are_no_file_names() {
-        for (text, advice) in [
-            ("docker://registry.example/app:1", "skopeo copy --all --preserve-digests"),
-            ("docker-daemon:app:1", "docker save NAME | restamp rewrite | docker load"),
-            ("containers-storage:app:1", "podman save"),
-            ("dir:folder", "oci: directory"),
-            ("ostree:app", "skopeo"),
-            ("sif:app.sif", "skopeo"),
-            ("tarball:root.tar", "skopeo"),
-        ] {
-            let error = text.parse::<Location>().unwrap_err().to_string();
-            assert!(error.contains(advice) && error.contains(&format!("./{text}")), "{error}");
+        for text in ["docker://registry.example/app:1", "docker-daemon:app:1", "dir:folder", "oci://x", "sif:app.sif"] {
+            assert!(text.parse::<Location>().is_err() && Location::destination(text).is_err(), "{text}");
             assert_eq!(format!("./{text}").parse::<Location>().unwrap(), Location::path(format!("./{text}")));
         }
         assert_eq!("directory/dir:x".parse::<Location>().unwrap().kind, None);
+        assert_eq!("oci:///x".parse::<Location>().unwrap().as_path(), Some(Path::new("///x")));
     }
 }

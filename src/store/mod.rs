@@ -2,7 +2,9 @@
 //!
 //! A [`BlobStore`] gives out documents by name and blobs by digest; a directory (`directory.rs`) and an archive
 //! (`archive.rs`) are two. [`Source`](open::Source) is a store with the documents at its top, which say what carrier it is.
-//! `destination.rs` says what may be written where, `write.rs` writes a `new_image.rs` there, `tarball.rs` in an archive. Nothing here knows what a document means.
+//! `recognize.rs` says what something is that is no image, `transport.rs` what a name means that is none of a location's.
+//! `destination.rs` says what may be written where, `write.rs` writes a `new_image.rs` there, `tarball.rs` in an archive.
+//! Nothing here knows what a document means.
 
 pub mod archive;
 pub mod destination;
@@ -10,7 +12,9 @@ pub mod directory;
 pub mod location;
 mod new_image;
 pub mod open;
+mod recognize;
 mod tarball;
+mod transport;
 pub mod write;
 
 use std::fmt;

@@ -12,10 +12,11 @@ use crate::document::json::Json;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::media_type::Compression;
-use crate::name::tag_of;
 use crate::store::archive::{Archive, OnEntry};
 use crate::store::directory::Directory;
 use crate::store::location::{Carrier, Location, Where};
+use crate::store::recognize::{self, HEAD};
+use crate::store::transport;
 use crate::store::{BlobRef, BlobStore, Listing};
 use crate::sync::start;
 
@@ -59,14 +60,15 @@ impl Source {
         let opened: Result<Box<dyn BlobStore>> = match &location.place {
             Where::Path(path) if path.is_dir() => Ok(Box::new(Directory::new(path, &name))),
             Where::Path(path) => File::open(path)
-                .map_err(|e| cannot_open(&name, e))
-                .and_then(|file| Ok(Box::new(archive(&name, file, context, on_entry)?) as Box<dyn BlobStore>)),
+                .map_err(|e| cannot_open(location, &name, e))
+                .and_then(|file| Ok(Box::new(archive(&name, file, context, on_entry)?) as Box<dyn BlobStore>))
+                .map_err(|e| recognize::layout_around(path).filter(|_| e.is_no_image()).unwrap_or(e)),
             Where::Stdio => rustix::io::dup(io::stdin())
                 .map_err(|e| Error::io("cannot read", e.into()))
                 .and_then(|fd| Ok(Box::new(archive(&name, File::from(fd), context, on_entry)?) as Box<dyn BlobStore>)),
         };
-        let detected = opened.and_then(|store| Self::detect(store, location.kind, context.limits.clone()));
-        detected.map_err(|e| e.in_file(name))
+        let detected = opened.and_then(|store| Self::detect(store, Some(location), context.limits.clone()));
+        detected.map_err(|e| if e.is_cut_short() { e.because(cut(&location.place)) } else { e }).map_err(|e| e.in_file(name))
     }
 
     /// Takes a store of any other kind for an image.
@@ -79,7 +81,8 @@ impl Source {
         Self::detect(store, None, limits).map_err(|e| e.in_file(name))
     }
 
-    fn detect(store: Box<dyn BlobStore>, forced: Option<Carrier>, limits: Limits) -> Result<Self> {
+    /// `location` is where it was opened, which may say what carrier it has to be.
+    fn detect(store: Box<dyn BlobStore>, location: Option<&Location>, limits: Limits) -> Result<Self> {
         let document = |name: &str| store.document(name, limits.document_bytes);
         let is_archive = store.listing().is_archive();
         let index = document("index.json")?;
@@ -87,6 +90,9 @@ impl Source {
         let mut docker = None;
         if is_archive {
             let (manifest, repositories) = (document("manifest.json")?, document("repositories")?);
+            if !is_layout && document("version")?.is_some_and(|version| recognize::is_dir_version(&version)) {
+                return Err(recognize::dir_archive());
+            }
             if manifest.is_some() || (!is_layout && repositories.is_some()) {
                 docker = Some(Docker { manifest, repositories });
             }
@@ -96,20 +102,22 @@ impl Source {
             (true, Some(_)) => Carrier::DockerArchive,
             (true, None) if is_layout => Carrier::OciArchive,
             _ => {
-                let expected = if is_archive { "index.json, manifest.json or repositories" } else { "index.json" };
-                return Err(Error::missing(format!("{expected} (this is not a container image)")));
+                let folder = location.and_then(Location::as_path).filter(|_| !is_archive);
+                let directory = folder.map(|folder| recognize::directory(folder, store.name()));
+                return Err(directory.unwrap_or_else(|| recognize::no_documents(is_archive)));
             }
         };
-        let carrier = match (forced, found) {
-            (None, found) => found,
-            (Some(forced), found) if forced == found => found,
+        let carrier = match location.and_then(|location| Some((location, location.kind?))) {
+            None => found,
+            Some((_, forced)) if forced == found => found,
             // Docker's archives since version 25 are layouts as well.
-            (Some(Carrier::OciArchive), Carrier::DockerArchive) if is_layout => {
+            Some((_, Carrier::OciArchive)) if found == Carrier::DockerArchive && is_layout => {
                 docker = None;
                 Carrier::OciArchive
             }
-            (Some(forced), found) => {
-                return Err(Error::malformed("kind of image", forced.name(), found.name()));
+            Some((location, _)) => {
+                let right = Location { kind: Some(found), ..location.clone() };
+                return Err(Error::refused(format!("this is {}: write {right}", found.described())));
             }
         };
         Ok(Self { store, carrier, limits, index, docker, layout: OnceLock::new() })
@@ -211,21 +219,31 @@ fn archive(name: &str, mut file: File, context: &RunContext, on_entry: &mut OnEn
     if metadata.is_file() {
         use std::os::unix::fs::FileExt;
         let count = file.read_at(&mut head, 0).map_err(|e| Error::io("cannot read", e))?;
-        may_be_archive(&head[..count])?;
+        recognize::by_head(&head[..count]).map_or(Ok(()), Err)?;
         if Compression::sniff(&head[..count]) == Compression::None {
+            let mut magic = [0; recognize::ISO.len()];
+            if file.read_at(&mut magic, recognize::ISO_AT).is_ok() && magic == *recognize::ISO {
+                return Err(recognize::iso());
+            }
             let extent = Extent::of_file(file, metadata.len());
             return Archive::index(name, &extent, &context.limits, on_entry).map_err(no_image);
         }
     }
     let count = read_full(&mut file, &mut head).map_err(|e| Error::io("cannot read", e))?;
-    may_be_archive(&head[..count])?;
+    recognize::by_head(&head[..count]).map_or(Ok(()), Err)?;
     let mut plain = io::Cursor::new(head[..count].to_vec()).chain(file);
     match Compression::sniff(&head[..count]) {
         Compression::None => spooled(name, &mut plain, context, on_entry),
         Compression::Gzip | Compression::Zstd => {
             let decoder = Decoder::new(Box::new(plain), &LayerExpected::default(), Window::any())?;
             let mut limited = Limited { reader: decoder, read: 0, limit: context.limits.spooled_bytes };
-            let archive = spooled(name, &mut limited, context, on_entry)?;
+            let count = read_full(&mut limited, &mut head).map_err(|e| Error::io("cannot read", e))?;
+            recognize::by_head(&head[..count]).map_or(Ok(()), Err)?;
+            if Compression::sniff(&head[..count]) != Compression::None {
+                return Err(recognize::twice_compressed());
+            }
+            let mut whole = io::Cursor::new(head[..count].to_vec()).chain(&mut limited);
+            let archive = spooled(name, &mut whole, context, on_entry)?;
             Ok(archive.with_gzip_mtime(limited.reader.gzip_mtime()))
         }
     }
@@ -273,32 +291,18 @@ fn spooled(
     })
 }
 
-/// Most who have no file of that name mean an image of a daemon.
-fn cannot_open(name: &str, error: io::Error) -> Error {
-    let is_image_name = tag_of(name).is_some() && !name.starts_with(['.', '/']);
-    if error.kind() == io::ErrorKind::NotFound && is_image_name {
-        return Error::refused(
-            "there is no such file; to read from a Docker daemon, pipe the image: docker save NAME | restamp …",
-        );
-    }
-    Error::io("cannot open", error)
+/// Most who have no file of that name mean an image of a daemon, or one of several images.
+fn cannot_open(location: &Location, name: &str, error: io::Error) -> Error {
+    let is_missing = error.kind() == io::ErrorKind::NotFound && location.kind.is_none();
+    let meant = if is_missing { transport::meant_by(name) } else { None };
+    meant.map_or_else(|| Error::io("cannot open", error), Error::refused)
 }
 
-/// Bytes by which compressed files are recognised.
-const HEAD: usize = 10;
-
-/// Says what it is, where the first bytes of a file show that it can't be an archive that is read here.
-fn may_be_archive(head: &[u8]) -> Result<()> {
-    let compressed = |by: &str, command: &str| {
-        let text =
-            format!("compressed with {by}, which is not read (gzip and zstd are): decompress it with {command} first");
-        Err(Error::refused(text))
-    };
-    match head {
-        [] => Err(Error::refused("it is empty, so there is no image in it: did the command that writes it fail?")),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => compressed("xz", "xz -dc"),
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] => compressed("bzip2", "bzip2 -dc"),
-        _ => Ok(()),
+/// Why bytes may end where more have to follow.
+fn cut(place: &Where) -> &'static str {
+    match place {
+        Where::Path(path) if path.is_file() => "the file ends in the middle: it was not downloaded or saved whole",
+        _ => "the data ends in the middle: did the command that writes it fail?",
     }
 }
 
@@ -309,5 +313,5 @@ fn no_image(error: Error) -> Error {
     }
     let text = "this is no container image, neither an OCI image layout nor what docker save writes (as a plain tar, or \
                 compressed with gzip or zstd)";
-    Error::refused(text)
+    Error::no_image(text)
 }

@@ -57,7 +57,7 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools, pool
             mode.map_or(Ok(()), set_mode)?;
             if *replace {
                 // Once more: it was a while ago.
-                directory::nothing_but_layout(path)?;
+                directory::nothing_but_layout(path, &path.display().to_string())?;
                 return output.exchange_with(path);
             }
             output.rename_to(path)?;
@@ -262,7 +262,7 @@ mod tests {
         let pool = Pool::new(1).unwrap();
         let target = |force| Target::new(&path, Carrier::Oci, force, None);
         write(&image(), &target(false).unwrap(), epoch, &spools, &pool).unwrap();
-        assert!(target(false).unwrap_err().to_string().contains("not empty"));
+        assert!(target(false).unwrap_err().to_string().contains("the directory is not empty: --force replaces an OCI image layout"));
         write(&image(), &target(true).unwrap(), epoch, &spools, &pool).unwrap();
         let other = folder.path().join("other");
         fs::create_dir(&other).unwrap();

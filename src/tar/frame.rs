@@ -200,14 +200,15 @@ impl Framer {
 
     /// The stream ended within a header or what belongs to it.
     fn cut(&self, what: &'static str, expected: usize, found: usize, at: u64) -> Error {
-        self.cut_in(|expected, found| Error::malformed(what, expected, found).cut_short(), expected, found, at)
+        self.cut_in(|expected, found| Error::malformed(what, expected, found), expected, found, at)
     }
 
     fn cut_in(&self, error: impl FnOnce(String, String) -> Error, expected: usize, found: usize, at: u64) -> Error {
         let error = error(format!("{expected} bytes"), format!("{found} before the stream ends"));
         let name = self.entry.name();
         let error = if name.is_empty() { error } else { error.at_entry(printable(&name)) };
-        error.at_offset(at)
+        // At the start it is no archive at all.
+        if at == 0 { error.at_offset(at) } else { error.cut_short().at_offset(at) }
     }
 
     /// Do extension headers wait for their entry?

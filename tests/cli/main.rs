@@ -7,6 +7,7 @@ mod check;
 mod clocks;
 mod destination;
 mod diff;
+mod door;
 mod edges;
 mod failures;
 mod faults;

@@ -39,8 +39,12 @@ fn a_directory_with_foreign_files_is_not_replaced() {
         let before = read(&at);
         let to = format!("oci:{}", text(&at));
         let top = foreign.split('/').next().unwrap();
-        rewrite(&["--in-place", &to]).expect_error(&["nothing else", top, "move that away"]);
-        rewrite(&["--force", text(&source), &to]).expect_error(&["nothing else", top]);
+        rewrite(&["--in-place", &to]).expect_error(&[
+            "only an OCI image layout may be replaced",
+            top,
+            "move that away",
+        ]);
+        rewrite(&["--force", text(&source), &to]).expect_error(&["only an OCI image layout may be replaced", top]);
         assert!(read(&at) == before && at.join(foreign).exists(), "{foreign}");
         fs::remove_dir_all(at).unwrap();
     }

@@ -135,3 +135,16 @@ fn clamp_leaves_an_image_that_is_old_enough_alone() {
     let layout = Layout::of(&Image::new(layers, Family::Oci, &build, &["hello:1"]), &build);
     assert_eq!(read_tar(&filter(&layout.tar(&build), &["--clamp"])), layout.all());
 }
+
+#[test]
+fn a_base_that_is_another_one_is_called_so() {
+    let dir = scratch();
+    let (image, _) = on_base(dir.path());
+    let other = Image::new(vec![image.layers[1].clone()], Family::Oci, &Build::FIRST, &["other:1"]);
+    let path = write(dir.path(), "other.tar", &Layout::of(&other, &Build::FIRST).tar(&Build::FIRST));
+    let base = format!("oci:{}", text(&dir.path().join("base")));
+    let [below, own] = [image.layers[0].diff_id(), other.layers[0].diff_id()];
+    run(["rewrite", "--epoch", "1", "--base", &base, text(&path)]).expect_error(&[&format!(
+        "not built on this base: layer 0 is {below} in the base and {own} here (was the base updated in between?)\n"
+    )]);
+}

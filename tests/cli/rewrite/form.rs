@@ -123,5 +123,6 @@ fn a_prefix_forces_the_kind() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", bytes);
     let forced = format!("docker-archive:{}", text(&source));
-    run(["rewrite", "--epoch", "1700000000", &forced, "-"]).expect_error(&["docker-archive", "in.tar"]);
+    run(["rewrite", "--epoch", "1700000000", &forced, "-"])
+        .expect_error(&["this is an OCI archive: write oci-archive:", "in.tar"]);
 }
