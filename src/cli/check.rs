@@ -32,26 +32,7 @@ Examples:
 
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
 // What these mean to a rewrite is not what they mean here: nothing is written.
-#[command(
-    mut_arg("epoch", |arg| {
-        let text = "What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z \
-            [default: the environment variable SOURCE_DATE_EPOCH]";
-        arg.help(text).long_help(format!("{text}\n\nOr where in the image it is: label:KEY (the time in a label), created \
-            (its own), or base (the newest time of --base, or of the history of --base-layers)"))
-    }),
-    mut_arg("created", |arg| {
-        let text = "What the times of documents have to be (created, history, labels, annotations): seconds, an RFC 3339 \
-            time, keep, or epoch";
-        arg.help(text).long_help(format!("{text}\n\nWith keep, they are not compared"))
-    }),
-    mut_arg("time_keys", |arg| arg.long_help("A label or annotation that holds a time, besides those that are known; can \
-        be given more than once\n\nA key as it is written, or a pattern of keys (*, ?, [ab], {a,b}). What is no time is \
-        not compared")),
-    mut_arg("clamp", |arg| arg.help("Find only what is later than the epoch; what is earlier is right as well")),
-    mut_arg("base", |arg| arg.help("Leave out the times of this base image: of its layers and history entries")),
-    mut_arg("base_layers", |arg| arg.help("Leave out the times of the first N layers, and of the history up to them")),
-    mut_arg("tmp_dir", |arg| arg.help("Where a piped or compressed image is spooled [default: TMPDIR or /tmp]")),
-)]
+#[command(mut_args(helped))]
 pub struct Arguments {
     /// The image to look at
     #[arg(default_value = "-", value_name = "SOURCE")]
@@ -63,7 +44,7 @@ pub struct Arguments {
     #[command(flatten)]
     base: BaseArguments,
 
-    /// Only images of this platform
+    /// Check only images of this one platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
 
@@ -81,6 +62,34 @@ pub struct Arguments {
 
     #[command(flatten)]
     running: RunOptions,
+}
+
+/// The help of an option that other verbs have as well, as it is meant here. (`mut_arg` would put it last.)
+fn helped(arg: clap::Arg) -> clap::Arg {
+    match arg.get_id().as_str() {
+        "epoch" => {
+            let text = "What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as \
+                        2023-11-14T22:13:20Z [default: the environment variable SOURCE_DATE_EPOCH]";
+            arg.help(text).long_help(format!(
+                "{text}\n\nOr where in the image it is: label:KEY (the time in a label), created (its own), or base (the \
+                 newest time of --base, or of the history of --base-layers)"
+            ))
+        }
+        "created" => {
+            let text = "What the times of documents have to be (created, history, labels, annotations): seconds, an RFC \
+                        3339 time, keep, or epoch";
+            arg.help(text).long_help(format!("{text}\n\nWith keep, they are not compared"))
+        }
+        "time_keys" => arg.long_help(
+            "A label or annotation that holds a time, besides those that are known; can be given more than once\n\nA key \
+             as it is written, or a pattern of keys (*, ?, [ab], {a,b}). What is no time is not compared",
+        ),
+        "clamp" => arg.help("Find only what is later than the epoch; what is earlier is right as well"),
+        "base" => arg.help("Leave out the times of this base image: of its layers and history entries"),
+        "base_layers" => arg.help("Leave out the times of the first N layers, and of the history up to them"),
+        "tmp_dir" => arg.help(context::SPOOLED),
+        _ => arg,
+    }
 }
 
 /// Runs the command.

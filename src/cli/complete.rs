@@ -12,6 +12,7 @@ use super::output;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 done, 2 an error.")]
 pub struct Completions {
     /// The shell it is for
     shell: Shell,
@@ -19,6 +20,7 @@ pub struct Completions {
 
 /// Print the manual page, or write one page per command
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 done, 2 an error.")]
 pub struct Man {
     /// Write restamp.1, restamp-rewrite.1 and so on into this directory
     #[arg(long, value_name = "DIR")]

@@ -1,12 +1,13 @@
 //! How a command runs, and what it reads: the options that the verbs share.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use restamp::Base;
+use restamp::ErrorKind;
 use restamp::RunContext;
 use restamp::Spools;
 use restamp::{Cache, Pool};
@@ -14,6 +15,9 @@ use restamp::{Location, Where};
 
 use super::output::Inputs;
 use super::progress::{Progress, Style};
+
+/// The help of `--tmp-dir` where nothing is written.
+pub const SPOOLED: &str = "Where a piped or compressed image is spooled [default: TMPDIR or /tmp]";
 
 /// `--jobs`, `--tmp-dir`, `--progress`, `--quiet`.
 #[derive(Debug, clap::Args)]
@@ -37,11 +41,6 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Is there a directory for temporary files by request?
-    pub fn has_tmp_dir(&self) -> bool {
-        self.tmp_dir.is_some()
-    }
-
     /// Sets up a run. Temporary files are made in `folder` unless an option or `None` says otherwise; from here on a
     /// signal removes them. Progress is shown until it is dropped.
     pub fn start(&self, folder: Option<PathBuf>, cache: Option<Cache>) -> Result<(RunContext, Progress)> {
@@ -58,6 +57,31 @@ impl RunOptions {
         let progress = Progress::start(if self.quiet { Style::None } else { self.progress }, &pool);
         let context = RunContext::of(pool, spools).with_progress(progress.total());
         Ok((context, progress))
+    }
+}
+
+impl RunOptions {
+    /// An error if no temporary file can be made, before the work: later it would be said as if a layer were the reason.
+    /// `beside` is the output that they are beside, if they are.
+    pub fn try_temporary_files(&self, context: &RunContext, beside: Option<&Path>) -> Result<()> {
+        let folder = context.spools.folder();
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let Err(error) = context.spools.file() else { return Ok(()) };
+        let ErrorKind::Io { source, .. } = error.kind() else { return Err(error.into()) };
+        let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        match (&self.tmp_dir, beside) {
+            (Some(folder), _) => bail!("--tmp-dir {}: no temporary file can be made there: {source}", folder.display()),
+            (None, Some(path)) => {
+                let advice = if is_full { "; --tmp-dir DIR makes temporary files elsewhere" } else { "" };
+                bail!("{}: cannot write there: {source}{advice}", path.display())
+            }
+            (None, None) => bail!(
+                "no temporary file can be made in {}: {source}; --tmp-dir DIR makes them elsewhere",
+                folder.display()
+            ),
+        }
     }
 }
 

@@ -37,10 +37,12 @@ A policy is TOML, with one table for each accepted difference:
   path = \"opt/app/build-info\"   # a glob; or class = \"...\", or field = \"...\"
   reason = \"holds the build number\"
 
-Exit status: 0 identical, or identical but for what is accepted (with --semantic, same after restamping and explainable
-as well), 1 any other verdict, 2 an error.
+Exit status: 0 identical, or identical but for what is accepted,
+             with --semantic also same after restamping, or explainable;
+             1 any other verdict; 2 an error.
 
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
+#[command(mut_args(|arg| if arg.get_id() == "tmp_dir" { arg.help(context::SPOOLED) } else { arg }))]
 pub struct Arguments {
     /// The first image
     #[arg(value_name = "A")]

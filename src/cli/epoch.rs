@@ -3,6 +3,8 @@
 use anyhow::{Context, Result, bail};
 use restamp::{Clock, DocumentTime, Epoch, EpochSource, Rule, Stamp, TimeKeys};
 
+use super::epoch_hint::{Spelling, wrong};
+
 /// The environment variable (<https://reproducible-builds.org/specs/source-date-epoch/>).
 const VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
@@ -50,7 +52,7 @@ impl StampArguments {
     /// The epoch and the rule; without an epoch an error that says how to give one.
     pub fn stamp(&self) -> Result<Stamp> {
         let epoch = match &self.epoch {
-            Some(text) => text.parse().context("--epoch")?,
+            Some(text) => text.trim().parse().map_err(|e| wrong("--epoch", text, Spelling::Any, &e))?,
             None => of_environment()?,
         };
         Ok(Stamp { epoch, rule: rule(self.clamp) })
@@ -85,7 +87,7 @@ impl EpochArguments {
     /// The epoch and the rule; without an epoch an error that says how to give one.
     pub fn clock(&self) -> Result<Clock> {
         let epoch = match &self.epoch {
-            Some(text) => text.parse::<EpochSource>().context("--epoch")?,
+            Some(text) => text.trim().parse::<EpochSource>().map_err(|e| wrong("--epoch", text, Spelling::Any, &e))?,
             None => EpochSource::At(of_environment()?),
         };
         Ok(Clock { epoch, rule: rule(self.clamp) })
@@ -107,7 +109,7 @@ fn of_environment() -> Result<Epoch> {
         bail!("no epoch given: use --epoch SECONDS or set {VARIABLE}, e.g. {VARIABLE}=$(git log -1 --pretty=%ct)");
     };
     let text = value.to_str().with_context(|| format!("{VARIABLE}: {} is not text", value.to_string_lossy()))?;
-    Epoch::from_seconds_text(text).context(VARIABLE)
+    Epoch::from_seconds_text(text).map_err(|e| wrong(VARIABLE, text, Spelling::Seconds, &e))
 }
 
 fn rule(is_clamped: bool) -> Rule {

@@ -29,7 +29,10 @@ use super::output;
   restamp inspect --json oci:build:v1 | jq '.images[].created'
   restamp inspect --digest oci-archive:app.tar:app:1
 
+Exit status: 0 done, 2 the image can't be read, or is not sound.
+
 How large documents, statements and lists of descriptors may be: docs/limits.md.")]
+#[command(mut_args(|arg| if arg.get_id() == "tmp_dir" { arg.help(context::SPOOLED) } else { arg }))]
 pub struct Arguments {
     /// The image to look at: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a path, or `-`
     #[arg(default_value = "-", value_name = "SOURCE")]

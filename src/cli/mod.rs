@@ -5,6 +5,7 @@ mod complete;
 mod context;
 mod diff;
 mod epoch;
+mod epoch_hint;
 mod inspect;
 mod output;
 mod panics;
@@ -12,6 +13,7 @@ mod process;
 mod progress;
 mod rewrite;
 mod tar;
+mod usage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -55,8 +57,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap's status for a wrong argument is 2 as well.
+            if error.use_stderr() {
+                usage::print(error);
+                return ExitCode::from(FAILED);
+            }
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { FAILED } else { DONE });
+            return ExitCode::from(DONE);
         }
     };
     process::raise_limits();

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use restamp::Spools;
 use restamp::error::printable;
-use restamp::internals::{NewFile as Output, folder_of};
+use restamp::internals::NewFile as Output;
 use restamp::{Digest, Location, Where};
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
@@ -75,22 +75,20 @@ impl Inputs {
                 "OUT" => "the new tar".to_owned(),
                 _ => format!("{kind} which is only read"),
             };
-            let advice = match (option, relation) {
-                ("DEST" | "OUT", Relation::Same) if matches!(*argument, "SOURCE" | "IN") => {
-                    "; --in-place replaces it by the result"
-                }
-                _ => "",
-            };
-            let path = path.display();
+            let shown = path.display();
             match relation {
+                Relation::Same
+                    if matches!((option, *argument), ("DEST", "SOURCE") | ("OUT", "IN")) && input.path().is_some() =>
+                {
+                    let kind = if path.is_dir() { "directory" } else { "file" };
+                    bail!("{shown}: {option} is the same {kind} as {argument}: use --in-place to replace it")
+                }
                 // What is added to a directory is in it.
-                Relation::Same if used == Use::Replaced => {
-                    bail!("{option} {path}: that is {argument} {name}, {what}{advice}")
-                }
+                Relation::Same if used == Use::Replaced => bail!("{option} {shown}: that is {argument} {name}, {what}"),
                 Relation::Same | Relation::Inside => {
-                    bail!("{option} {path}: that is inside of {argument} {name}, {what}")
+                    bail!("{option} {shown}: that is inside of {argument} {name}, {what}")
                 }
-                Relation::Over => bail!("{option} {path}: {argument} {name}, {what}, is in it"),
+                Relation::Over => bail!("{option} {shown}: {argument} {name}, {what}, is in it"),
             }
         }
         Ok(())
@@ -224,14 +222,6 @@ fn real(path: &Path) -> PathBuf {
     absolute
 }
 
-/// Why no file can be made in a directory, as far as is known before.
-pub fn refusal(folder: &Path) -> Option<io::Error> {
-    match rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Some(error.into()),
-        _ => None,
-    }
-}
-
 /// A device or FIFO, beside which nothing should be made.
 pub fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
@@ -272,13 +262,12 @@ impl OutputFile {
             bail!("{option} {}: it is a directory", path.display());
         }
         inputs.keep_clear(option, path, Use::Replaced)?;
+        if path.is_symlink() && !path.exists() {
+            bail!("{option} {}: this is a link that leads nowhere", path.display());
+        }
         // A link stays a link: what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if let Some(error) = refusal(folder_of(&path)) {
-            // Before the temporary file, whose name means nothing to the user.
-            bail!("{}: {error}", cannot_write(option, &path));
-        }
-        let output = spools.output_file(&path).with_context(|| cannot_write(option, &path))?;
+        let output = spools.output_file(&path).context(option)?;
         Ok(Self { option, path, output: Some(output) })
     }
 
@@ -336,4 +325,17 @@ pub fn one_digest<'n>(names: impl Iterator<Item = (Option<&'n str>, Digest)> + C
 /// Prints a result as JSON, and a newline.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(|out| restamp::internals::json_writer::write(value, out))
+}
+
+/// `13,998`
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -68,7 +68,9 @@ impl Source {
                 .and_then(|fd| Ok(Box::new(archive(&name, File::from(fd), context, on_entry)?) as Box<dyn BlobStore>)),
         };
         let detected = opened.and_then(|store| Self::detect(store, Some(location), context.limits.clone()));
-        detected.map_err(|e| if e.is_cut_short() { e.because(cut(&location.place)) } else { e }).map_err(|e| e.in_file(name))
+        detected
+            .map_err(|e| if e.is_cut_short() { e.because(cut(&location.place)) } else { e })
+            .map_err(|e| e.in_file(name))
     }
 
     /// Takes a store of any other kind for an image.

@@ -262,7 +262,12 @@ mod tests {
         let pool = Pool::new(1).unwrap();
         let target = |force| Target::new(&path, Carrier::Oci, force, None);
         write(&image(), &target(false).unwrap(), epoch, &spools, &pool).unwrap();
-        assert!(target(false).unwrap_err().to_string().contains("the directory is not empty: --force replaces an OCI image layout"));
+        assert!(
+            target(false)
+                .unwrap_err()
+                .to_string()
+                .contains("the directory is not empty: --force replaces an OCI image layout")
+        );
         write(&image(), &target(true).unwrap(), epoch, &spools, &pool).unwrap();
         let other = folder.path().join("other");
         fs::create_dir(&other).unwrap();

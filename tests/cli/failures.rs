@@ -88,6 +88,75 @@ fn a_destination_that_cannot_be_written() {
 }
 
 #[test]
+fn a_destination_that_cannot_be_written_is_not_blamed_on_temporary_files() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &large());
+    let Some(_mount) = support::Mount::new(&dir.path().join("ro"), "ro") else { return };
+    let said = |arguments: &[&str]| {
+        let mut command = restamp();
+        command.current_dir(dir.path()).args(["rewrite", "--epoch", "1700000000", text(&source)]).args(arguments);
+        finish(&mut command, None).expect(2).stderr
+    };
+    let fault = "Read-only file system (os error 30)\n";
+    for options in [&[][..], &["--dry-run"], &["--tmp-dir", "."]] {
+        let error = said(&[options, &["ro/out.tar"]].concat());
+        assert_eq!(error, format!("restamp: error: ro/out.tar: cannot write there: {fault}"));
+        let error = said(&[options, &["oci:ro/out"]].concat());
+        assert_eq!(error, format!("restamp: error: ro/out: cannot write there: {fault}"));
+    }
+    assert_eq!(
+        said(&["--tmp-dir", "ro", "out.tar"]),
+        format!("restamp: error: --tmp-dir ro: no temporary file can be made there: {fault}")
+    );
+    // Nor is a name shown that was not given.
+    assert_eq!(
+        said(&["--report", "ro/r.json", "out.tar"]),
+        format!("restamp: error: --report: ro/r.json: cannot write there: {fault}")
+    );
+    assert_eq!(names(dir.path()), ["in.tar", "ro"]);
+}
+
+#[test]
+fn a_destination_that_names_no_file_is_told_why() {
+    let dir = scratch();
+    write(dir.path(), "in.tar", &large());
+    Layout::of(&hello(&BUILD, Packing::Gzip), &BUILD).write(&dir.path().join("layout"));
+    std::fs::create_dir(dir.path().join("foreign")).unwrap();
+    write(&dir.path().join("foreign"), "precious", b"");
+    std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+    let before = names(dir.path());
+    for (to, expected) in [
+        ("nodir/out.tar", "nodir/out.tar: the directory nodir doesn't exist"),
+        ("in.tar/out.tar", "in.tar/out.tar: in.tar is not a directory"),
+        ("out.d/", "out.d/ ends in a slash, so it names a directory, but an archive is a file"),
+        ("layout", "layout: an archive is a file, but this is a directory: write oci:layout"),
+        ("oci:in.tar", "in.tar: oci: writes a directory, but this is a file: write oci-archive:in.tar"),
+        ("oci:layout", "layout: the directory is not empty: --force replaces an OCI image layout"),
+        ("link", "link: this is a link that leads nowhere: remove it, or name what it should lead to"),
+        ("oci:link", "link: this is a link that leads nowhere: remove it, or name what it should lead to"),
+    ] {
+        let mut command = restamp();
+        // Not what is read.
+        std::fs::copy(dir.path().join("in.tar"), dir.path().join("source.tar")).unwrap();
+        command.current_dir(dir.path()).args(["rewrite", "--epoch", "1", "source.tar", to]);
+        let error = finish(&mut command, None).expect(2).stderr;
+        assert_eq!(error, format!("restamp: error: {expected}\n"));
+        std::fs::remove_file(dir.path().join("source.tar")).unwrap();
+        assert_eq!(names(dir.path()), before);
+    }
+    let mut command = restamp();
+    command.current_dir(dir.path()).args(["rewrite", "--epoch", "1", "--force", "in.tar", "oci:foreign"]);
+    assert_eq!(
+        finish(&mut command, None).expect(2).stderr,
+        "restamp: error: foreign: it holds something else than an OCI image layout, which alone may be replaced: write to \
+         another directory\n"
+    );
+    let mut command = restamp();
+    command.current_dir(dir.path()).args(["rewrite", "--epoch", "1", "--report", "link", "in.tar", "out.tar"]);
+    finish(&mut command, None).expect_error(&["--report link: this is a link that leads nowhere"]);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_leaves_no_image() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", &large());

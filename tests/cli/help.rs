@@ -82,3 +82,25 @@ fn defaults_and_verdicts_are_in_the_help() {
         assert!(diff.contains(part), "{part}: {diff}");
     }
 }
+
+#[test]
+fn every_help_says_what_the_exit_status_means_and_what_fits_its_verb() {
+    for verb in ["", "rewrite", "check", "inspect", "diff", "completions", "man"] {
+        let help = run([verb, "--help"].iter().filter(|word| !word.is_empty())).expect(0).text();
+        assert!(help.lines().any(|line| line.starts_with("Exit status: 0 ")), "{verb}: {help}");
+    }
+    // The same headings in the same order.
+    for (verb, expected) in [
+        ("rewrite", &["Timestamps:", "Base image:", "What is rewritten:", "Output:", "Running:"][..]),
+        ("check", &["Timestamps:", "Base image:", "What is checked:", "Output:", "Running:"]),
+        ("diff", &["What is compared:", "What counts:", "Output:", "Running:"]),
+    ] {
+        let help = run([verb, "--help"]).expect(0).text();
+        let headings: Vec<&str> = help.lines().filter(|line| expected.contains(line)).collect();
+        assert_eq!(headings, expected, "{help}");
+    }
+    for verb in ["check", "inspect", "diff"] {
+        let help = run([verb, "--help"]).expect(0).text();
+        assert!(!help.contains("beside what is written") && help.contains("is spooled [default: TMPDIR"), "{help}");
+    }
+}

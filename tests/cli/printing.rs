@@ -1,7 +1,8 @@
 //! What is printed, and where: pipes that are closed early, quiet runs, output for machines.
 
-use crate::support::layer::Packing;
-use crate::support::layout::Layout;
+use crate::support::layer::{Family, Layer, Packing};
+use crate::support::layout::{Image, Layout};
+use crate::support::tarball::{Entry, tar};
 use crate::support::{Build, hello, names, pipe, restamp, run, scratch, text, write};
 use serde_json::Value;
 
@@ -94,4 +95,52 @@ fn output_for_machines_is_printed_by_a_quiet_run_as_well() {
             assert!(serde_json::from_slice::<Value>(&quiet.stdout).unwrap()["schema"].is_u64(), "{arguments:?}");
         }
     }
+}
+
+#[test]
+fn errors_of_the_arguments_begin_as_all_others_and_know_the_options_of_other_tools() {
+    let epoch = "the option is --epoch SECONDS";
+    let rewrite = "DEST has no option of its own: restamp rewrite SOURCE DEST";
+    for (arguments, first, tip) in [
+        (&["rewrite", "--timestamp", "5", "a", "b"][..], "unexpected argument '--timestamp' found", epoch),
+        (&["check", "--source-date-epoch=5"], "unexpected argument '--source-date-epoch' found", epoch),
+        (&["rewrite", "--output", "b", "a"], "unexpected argument '--output' found", rewrite),
+        (&["rewrite", "-o", "b", "a"], "unexpected argument '-o' found", rewrite),
+        (&["inspect", "-o", "b"], "unexpected argument '-o' found", "the result goes to standard output: > FILE"),
+        (&["app.tar"], "unrecognized subcommand 'app.tar'", "to rewrite an image: restamp rewrite app.tar"),
+        (&["rewrit"], "unrecognized subcommand 'rewrit'", "a similar subcommand exists: 'rewrite'"),
+    ] {
+        let outcome = run(arguments).expect(2);
+        assert!(
+            outcome.stderr.starts_with(&format!("restamp: error: {first}\n\n  tip: {tip}\n")),
+            "{}",
+            outcome.stderr
+        );
+        assert!(!outcome.stderr.contains("as a value") && outcome.stdout.is_empty(), "{}", outcome.stderr);
+    }
+    let outcome = run(["check", "--bogus"]).expect(2);
+    assert!(
+        outcome.stderr.starts_with("restamp: error: unexpected argument '--bogus' found\n\nUsage: "),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn layers_are_called_layers_and_numbers_are_written_alike() {
+    let dir = scratch();
+    let many: Vec<_> = (0..1200).map(|number| Entry::file(format!("f{number}"), "", 1)).collect();
+    let layer = |entries: &[Entry]| Layer::new(tar(entries), Packing::Gzip, Family::Oci, &Build::FIRST);
+    let layers = vec![layer(&many), layer(&many[..1])];
+    let image = Layout::of(&Image::new(layers, Family::Oci, &Build::FIRST, &["app:1"]), &Build::FIRST);
+    let source = write(dir.path(), "in.tar", &image.tar(&Build::FIRST));
+    let epoch = "--epoch=1700000000";
+    let report: Value =
+        serde_json::from_slice(&run(["check", "--json", epoch, text(&source)]).expect(1).stdout).unwrap();
+    assert_eq!(report["checked"], serde_json::json!({"images": 1, "blobs": 2, "layers": 2, "entries": 1201}));
+    assert_eq!(report["schema"], 1);
+    let rewritten = run(["rewrite", epoch, text(&source), text(&dir.path().join("out.tar"))]).expect(0);
+    assert!(rewritten.stderr.contains("1,201 entries"), "{}", rewritten.stderr);
+    let checked = run(["check", epoch, text(&dir.path().join("out.tar"))]).expect(0).text();
+    assert!(checked.starts_with("1 image, 2 layers and 1,201 entries checked: nothing found"), "{checked}");
 }

@@ -5,15 +5,20 @@ use std::io::{self, Write};
 
 use restamp::check::report::{Finding, Kind, Level, Report, What};
 use restamp::error::escaped;
-use restamp::{Created, Digest, Epoch, Instant};
+use restamp::{Created, Digest, Epoch, Instant, Rule};
+
+use crate::cli::output::thousands;
 
 /// So many faults of a kind are listed in one layer or document.
 const FOLD: usize = 30;
 
 /// Prints all of it, or with `verbose` every timestamp and fault on a line of its own.
 pub(super) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+    // What says that there is no time is of no interest to who asks which times are late.
+    let is_hidden = |finding: &Finding| report.rule == Rule::Clamp.name() && !verbose && finding.is_no_time();
     let (outside, inside): (Vec<&Finding>, Vec<&Finding>) =
-        report.findings.iter().partition(|finding| finding.is_archive_time());
+        report.findings.iter().filter(|finding| !is_hidden(finding)).partition(|finding| finding.is_archive_time());
+    let hidden = report.findings.iter().filter(|finding| is_hidden(finding)).count() as u64;
     let mut is_folded = false;
     for group in inside.chunk_by(|a, b| a.place == b.place) {
         let Some(place) = group.first().map(|first| &first.place) else { continue };
@@ -29,7 +34,7 @@ pub(super) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
         writeln!(out, "Of the archive alone, which no digest holds ({counted}):")?;
         is_folded |= lines(&outside, verbose, out)?;
     }
-    sum(report, out)?;
+    sum(report, hidden, out)?;
     advise(report, is_folded, out)?;
     out.flush()
 }
@@ -163,15 +168,20 @@ fn wanted(report: &Report) -> String {
     }
 }
 
-fn sum(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn sum(report: &Report, hidden: u64, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total;
     let number = |count: u64, one: &str| format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" });
     let checked = report.checked;
+    // Statements and other blobs are said apart, as most images have none.
+    let others = match checked.blobs.saturating_sub(checked.layers) {
+        0 => String::new(),
+        others => format!(", {}", number(others, "other blob")),
+    };
     let looked_at = format!(
-        "{}, {} and {} checked",
+        "{}, {}{others} and {} checked",
         number(checked.images, "image"),
-        number(checked.blobs, "blob"),
-        number(checked.entries, "layer entry").replace("entrys", "entries")
+        number(checked.layers, "layer"),
+        if checked.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", thousands(checked.entries)) },
     );
     let wanted = wanted(report);
     let mut found = Vec::new();
@@ -191,8 +201,9 @@ fn sum(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if found.is_empty() {
         found.push(format!("nothing found, every timestamp that restamp sets is {wanted}"));
     }
-    if total.notes > noted_outside {
-        found.push(number(total.notes - noted_outside, "note"));
+    let notes = total.notes.saturating_sub(noted_outside + hidden);
+    if notes > 0 {
+        found.push(number(notes, "note"));
     }
     if noted_outside > 0 {
         found.push(format!("{} of the archive alone", number(noted_outside, "timestamp")));
@@ -201,17 +212,4 @@ fn sum(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         found.push(format!("{} not listed", thousands(total.not_listed)));
     }
     writeln!(out, "{looked_at}: {}", found.join(", "))
-}
-
-/// `13,998`
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use restamp::internals::temp_parent;
 use restamp::{Compression, Location, Where};
 
-use super::super::output::{is_special, is_stdout, refusal};
+use super::super::output::{is_special, is_stdout};
 use super::Arguments;
 
 /// Where the new image goes.
@@ -24,7 +24,7 @@ pub(super) fn destination(arguments: &Arguments, source: &Location) -> Result<Lo
         return Ok(Location { reference: None, ..source.clone() });
     }
     let location: Location = match &arguments.destination {
-        Some(text) => text.parse()?,
+        Some(text) => Location::destination(text)?,
         None => Location::stdio(),
     };
     Ok(location)
@@ -42,15 +42,6 @@ pub(super) fn compression(arguments: &Arguments, source: &Location) -> Result<Op
     let read = fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut head));
     read.with_context(|| format!("{source}: cannot read"))?;
     Ok(Some(Compression::sniff(&head)))
-}
-
-/// An error if DEST can't be written, before anything that is made beside it fails for that reason.
-pub(super) fn check_writable(destination: &Location) -> Result<()> {
-    let Some(folder) = destination.as_path().filter(|path| !is_special(path)).map(folder_of) else { return Ok(()) };
-    match refusal(&folder) {
-        Some(error) => bail!("{destination}: cannot write there: {error}"),
-        None => Ok(()),
-    }
 }
 
 /// The folder that a file or directory will be written in, where it will be.

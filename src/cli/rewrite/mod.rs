@@ -18,7 +18,7 @@ use restamp::{Location, NewName, Where};
 
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
-use super::output::{Inputs, Use, is_special};
+use super::output::{Inputs, Use};
 use documents::Documents;
 
 /// Rewrite the timestamps of an image
@@ -185,19 +185,11 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if documents.are_printed() {
         inputs.keep_clear_of_stdout()?;
     }
-    destination::check_writable(&destination)?;
     let open_cache = |dir| Cache::open(dir, arguments.cache_max).context("--cache");
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
-    let (context, progress) = arguments.running.start(destination::folder_beside(arguments, &destination), cache)?;
-    // Asked now: later it would be named as if a layer were the reason.
-    if context.spools.folder().is_dir() {
-        let place = match destination.as_path() {
-            _ if arguments.running.has_tmp_dir() => "--tmp-dir".to_owned(),
-            Some(path) if !arguments.dry_run && !is_special(path) => format!("{destination}: cannot write there"),
-            _ => "--tmp-dir DIR makes temporary files elsewhere".to_owned(),
-        };
-        drop(context.spools.file().context(place)?);
-    }
+    let beside = destination::folder_beside(arguments, &destination);
+    let (context, progress) = arguments.running.start(beside.clone(), cache)?;
+    arguments.running.try_temporary_files(&context, beside.and(destination.as_path()))?;
     let rewrite = rewrite.base(arguments.base.resolve(&context)?).with_context(&context);
     let rewrite = match destination::compression(arguments, &location)? {
         Some(compression) => rewrite.archive_compression(compression),

@@ -4,11 +4,13 @@
 
 use std::io::{self, Write};
 
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use restamp::Digest;
 use restamp::error::{escaped, printable};
 use restamp::internals::shown_names;
 use restamp::rewrite::report::{Action, ImageChange, LayerChange, NameChange, NameKind, Report};
+
+use crate::cli::output::thousands;
 
 /// Prints it to standard error; every layer too, if it is to be verbose.
 pub(super) fn print(report: &Report, verbose: bool) {
@@ -122,7 +124,7 @@ fn described(layer: &LayerChange) -> String {
     .to_owned();
     if let (Some(stamped), Some(entries)) = (layer.stamped.filter(|stamped| *stamped > 0), layer.entries) {
         let of = if entries == 1 { "entry" } else { "entries" };
-        text += &format!(", {} of {} {of} stamped", HumanCount(stamped), HumanCount(entries));
+        text += &format!(", {} of {} {of} stamped", thousands(stamped), thousands(entries));
     }
     text += &format!(", {}", sizes(layer.size.old, layer.size.new));
     if let Some(owners) = layer.owners.filter(|owners| *owners > 0) {
@@ -187,5 +189,5 @@ fn closing(report: &Report) -> String {
 
 /// `8,832 entries`
 fn number(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", HumanCount(count), if count == 1 { one } else { many })
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check::made::Edits;
+use crate::check::made::{self, Edits};
 use crate::support::layer::{Family, Layer, Packing, app, base};
 use crate::support::layout::{Image, Layout, blob_path};
 use crate::support::{self, Build, archives, graph, hello, pipe, run, scratch, text, write, zoo};
@@ -219,4 +219,32 @@ fn times_that_no_digest_holds_need_not_fail_an_image() {
         let said = pipe(["check", "--epoch", "1700000001"], &handled).expect(1).text();
         assert!(said.find("mtime of 8 entries") < said.find("Of the archive alone"), "{said}");
     }
+}
+
+#[test]
+fn what_podman_writes_for_no_time_is_no_time() {
+    const GO_ZERO: u32 = 2_288_912_640;
+    let tar = support::tarball::tar(&[support::tarball::Entry::file("f", "", 1_700_000_000)]);
+    let mut layer = Layer::new(tar.clone(), Packing::Gzip, Family::Oci, &made::BUILD);
+    layer.blob = support::layer::gzip(&tar, 6, GO_ZERO);
+    let bytes = Edits { layers: vec![layer], ..Edits::default() }.tar();
+    // The documents get the epoch, and the layer, in which nothing is late, stays.
+    let bytes = pipe(["rewrite", "-q", "--clamp", "--epoch", "1700000000"], &bytes).expect(0).stdout;
+    let line = "  note: MTIME of the gzip header: 2042-07-14T01:04:00Z is the constant that podman and skopeo write for \
+                \"no time\"\n";
+    let sum = "1 image, 1 layer and 1 entry checked: nothing found, every timestamp that restamp sets is";
+    let plain = ["check", "--epoch", "1700000000"];
+    for (options, is_listed) in [(&[][..], true), (&["-v"], true), (&["--clamp"], false), (&["--clamp", "-v"], true)] {
+        let said = pipe(plain.iter().chain(options), &bytes).expect(0).text();
+        assert_eq!(said.contains(line), is_listed, "{options:?}: {said}");
+        assert_eq!(said.contains(", 1 note\n"), is_listed, "{options:?}: {said}");
+        assert!(said.contains(sum), "{options:?}: {said}");
+    }
+    // As is that of an archive which is compressed as a whole.
+    let said = pipe(plain, &support::layer::gzip(&bytes, 6, GO_ZERO)).expect(0).text();
+    assert_eq!(said.matches(line).count(), 2, "{said}");
+    assert!(!pipe(["inspect"], &bytes).expect(0).text().contains("gzip-layer"));
+    // A time that is one stays a finding.
+    let said = pipe(plain, &support::layer::gzip(&bytes, 6, 1_800_000_000)).expect(1).text();
+    assert!(said.contains("MTIME of the gzip header is 2027-01-15T08:00:00Z"), "{said}");
 }

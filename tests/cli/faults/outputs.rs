@@ -65,7 +65,8 @@ fn a_source_is_no_destination_whatever_it_is_called() {
     ] {
         for options in [&[][..], &["--force"], &["--dry-run"]] {
             let arguments = [options, &[source, dest]].concat();
-            rewrite(dir.path(), &arguments).expect_error(&["DEST", "that is SOURCE", "--in-place"]);
+            rewrite(dir.path(), &arguments)
+                .expect_error(&[": DEST is the same ", " as SOURCE: use --in-place to replace it\n"]);
         }
     }
     assert!(all(dir.path()) == before);

@@ -1,0 +1,78 @@
+//! What is said of an epoch that is none: what it may have been meant as.
+
+use anyhow::{Error, anyhow};
+use restamp::ErrorKind;
+
+/// Is RFC 3339 no spelling of it, as in the environment variable? Then the option is named, which takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// Seconds or RFC 3339.
+    Any,
+    /// Seconds alone.
+    Seconds,
+}
+
+/// The error for a text that was given for an epoch as `name`.
+pub fn wrong(name: &str, text: &str, spelling: Spelling, error: &restamp::Error) -> Error {
+    if text.trim().is_empty() {
+        return anyhow!("{name} is empty: did the command that computes it fail?");
+    }
+    let ErrorKind::Malformed { expected, found, .. } = error.kind() else { return anyhow!("{name}: {error}") };
+    let hint = hint(text, spelling).map(|hint| format!(": {hint}")).unwrap_or_default();
+    anyhow!("{name}: expected {expected}, found {found}{hint}")
+}
+
+fn hint(text: &str, spelling: Spelling) -> Option<String> {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let trimmed = text.trim();
+    if is_digits(trimmed) {
+        return (trimmed != text).then(|| "leave out the blanks around it".to_owned());
+    }
+    if trimmed.strip_prefix('@').is_some_and(is_digits) {
+        return Some("leave out the @".to_owned());
+    }
+    if is_digits(trimmed.trim_matches(['"', '\''])) {
+        return Some("leave out the quotation marks".to_owned());
+    }
+    if let Some(rest) = after_date(trimmed) {
+        let (date, seconds) = (trimmed.get(..DATE)?, format!("use {SECONDS}"));
+        let time = rest.strip_prefix(['T', 't', ' ']).filter(|time| is_time(time));
+        return Some(match (spelling, rest, time) {
+            (Spelling::Seconds, ..) => {
+                format!("--epoch takes such a time, this variable takes seconds alone: {seconds}")
+            }
+            (Spelling::Any, "", _) => format!("add a time and a zone: {date}T00:00:00Z"),
+            (Spelling::Any, _, Some(time)) if rest.starts_with(['T', 't']) => {
+                format!("add Z, or the zone that it is in: {date}T{time}Z")
+            }
+            (Spelling::Any, _, Some(time)) => format!("write T for the blank, and add a zone: {date}T{time}Z"),
+            _ if rest.contains(['.', ',']) => return None,
+            _ => seconds,
+        });
+    }
+    // What date(1) prints, in whatever language, has a time in it and several words.
+    let is_date = trimmed.split_whitespace().count() > 2 && trimmed.split_whitespace().any(is_time);
+    (is_date || matches!(trimmed, "now" | "today")).then(|| format!("use {SECONDS}"))
+}
+
+/// Commands that print seconds.
+const SECONDS: &str = "date +%s, or git log -1 --pretty=%ct";
+
+/// Characters of `2023-11-14`.
+const DATE: usize = 10;
+
+/// What follows a date of that form.
+fn after_date(text: &str) -> Option<&str> {
+    let (date, rest) = text.split_at_checked(DATE)?;
+    let is_form = date
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    is_form.then_some(rest)
+}
+
+/// `22:13:20`
+fn is_time(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    parts.len() == 3 && parts.iter().all(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
