@@ -12,8 +12,6 @@ use restamp::Spools;
 use restamp::error::printable;
 use restamp::internals::NewFile as Output;
 use restamp::{Digest, Location, Where};
-use rustix::fs::{Access, AtFlags, CWD};
-use rustix::io::Errno;
 
 /// `blobs/<algorithm>/<hex>` is as deep as a layout goes.
 const DEPTH: u32 = 3;
