@@ -58,3 +58,22 @@ pub static CDS_ARCHIVE: Cause = cause(
 /// All of them.
 pub static BY_CONTENT: [&Cause; 6] =
     [&TEXT_DATES, &LINE_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE, &CDS_ARCHIVE];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causes::{CAUSES, GZIP_FILE};
+
+    #[test]
+    fn every_cause_has_an_id_of_its_own_and_advice() {
+        let mut ids: Vec<&str> = CAUSES.iter().chain(BY_CONTENT).chain([&GZIP_FILE]).map(|cause| cause.id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+        for cause in BY_CONTENT {
+            assert!(cause.paths.is_empty() && !cause.what.is_empty(), "{}", cause.id);
+            assert!(!cause.advice.is_empty() && !cause.advice.ends_with('.'), "{}", cause.id);
+        }
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! `diff` names the cause of a difference, `inspect` warns of the same in one image. The table is [`CAUSES`]; a new
 //! cause is a new row in a file of `table/`. What is in a file is never looked at here: a row says by which path or
-//! command one knows it, and `places.rs` where else the same path is found.
+//! command one knows it, and `places.rs` where else the same path is found. Causes that only the content
+//! shows are in [`by_content`].
 
 use std::fmt;
 use std::sync::LazyLock;

@@ -228,7 +228,7 @@ impl Cursor<'_> {
 
 fn is_day(year: u32, month: u32, day: u32) -> bool {
     let days = match month {
-        2 if year % 4 == 0 => 29,
+        2 if year.is_multiple_of(4) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,

@@ -18,6 +18,8 @@ const NOTES_MAX: usize = 64;
 const HEADERS_MAX: usize = 1 << 16;
 /// A longer build id is none.
 const ID_MAX: usize = 512;
+/// A longer hash of GNU's linkers is none.
+const HASH_MAX: usize = 64;
 /// What the section has that names the file of debug information, and its checksum.
 const DEBUG_LINK: &[u8] = b".gnu_debuglink\0";
 /// How Go marks a copy of its build id.
@@ -111,7 +113,7 @@ fn notes(bytes: &[u8], area: Range<usize>, endian: Endianness, found: &mut Vec<(
             return;
         };
         match (name, kind) {
-            (b"GNU\0", 3) if id.len() <= ID_MAX => found.push((start..end, Made::GnuId)),
+            (b"GNU\0", 3) if id.len() <= HASH_MAX => found.push((start..end, Made::GnuId)),
             (b"Go\0\0", 4) if id.len() <= ID_MAX && is_go_id(id) => found.push((start..end, Made::GoId)),
             _ => {}
         }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, printable};
 use crate::layer::{self, Event, LayerExpected, Pool};
 use crate::sync::start;
 
-/// Larger files are not opened.
+/// Larger files are not opened; of those of one size `large.rs` compares the start and the end.
 pub const FILE_MAX: u64 = 8 << 20;
 /// Bytes of files of each side that are held at a time.
 pub const HELD_MAX: u64 = 16 << 20;
