@@ -44,8 +44,10 @@ pub(super) const ROWS: &[Cause] = &[
             "~/.cache/deno/**",
             "deno-dir/**",
             "~/.bun/install/cache/**",
+            "~/.local/share/pnpm/store/*/links/**",
+            "pnpm/store/*/links/**",
         ],
-        "modules that npx, corepack, yarn, Deno or Bun downloaded into a cache, and which run from there",
+        "modules that npx, corepack, yarn, pnpm, Deno or Bun downloaded into a cache, and which run from there",
         "pin the version (packageManager in package.json, a lock file), or install the tool by npm install -g NAME@VERSION",
     ),
     row(

@@ -118,17 +118,17 @@ pub(super) const ROWS: &[Cause] = &[
         "java -Xshare:dump of JDK 19 and later, or copy a fixed one",
     ),
     row(
+        "jvm-artifact-cache",
+        Class::Content,
+        &["~/.m2/repository/**/*.jar", "~/.gradle/caches/**/*.jar", "~/.cache/coursier/**", "~/.ivy2/**", "~/.sbt/**"],
+        "jars that Maven, Gradle, sbt, Ivy or Coursier loaded, and notes about them",
+        "build in a stage of its own and copy the result, or a cache mount",
+    ),
+    row(
         "java-cache",
         Class::LogOrCache,
         &["~/.m2/repository/**", "~/.gradle/caches/**", "~/.gradle/daemon/**", "~/.gradle/notifications/**"],
         "caches of Maven or Gradle",
-        "build in a stage of its own and copy the result, or a cache mount",
-    ),
-    row(
-        "jvm-artifact-cache",
-        Class::Content,
-        &["~/.cache/coursier/**", "~/.ivy2/**", "~/.sbt/**"],
-        "jars and notes that sbt, Ivy or Coursier loaded",
         "build in a stage of its own and copy the result, or a cache mount",
     ),
     // Go
