@@ -13,7 +13,7 @@ use super::keys::TimeKeys;
 use super::times::text_of;
 use crate::error::printable;
 use crate::limits::Limits;
-use crate::stamp::{Epoch, Stamps};
+use crate::stamp::{Epoch, Instant, Stamps};
 
 /// A longer text is no time.
 const LONGEST: usize = 64;
@@ -99,22 +99,24 @@ impl<'k> Late<'k> {
     }
 
     fn is_late(&self, key: &str, text: &str) -> bool {
-        let Some(epoch) = self.epoch.filter(|_| text.len() <= LONGEST && text != CUT_ZERO) else { return false };
-        if [REF_NAME, IMAGE_NAME].contains(&key) {
-            return false;
-        }
-        let read = if speaks_of_time(key) { forms::read(text) } else { forms::read_unmistakable(text) };
-        match read {
-            Some((Reading::Time { first, last }, _)) => {
-                let is_day = first != last;
-                first.cmp_epoch(epoch).is_gt() && !(is_day && is_of_version(key))
-            }
-            _ => false,
-        }
+        let Some(epoch) = self.epoch else { return false };
+        time_of(key, text).is_some_and(|time| time.cmp_epoch(epoch).is_gt())
     }
 
     pub(super) fn found(self) -> Vec<UnlistedTime> {
         self.found
+    }
+}
+
+/// The time that the value of a label, annotation or variable reads as, if its key does not say that it is something else.
+pub fn time_of(key: &str, text: &str) -> Option<Instant> {
+    if text.len() > LONGEST || text == CUT_ZERO || [REF_NAME, IMAGE_NAME].contains(&key) {
+        return None;
+    }
+    let read = if speaks_of_time(key) { forms::read(text) } else { forms::read_unmistakable(text) };
+    match read {
+        Some((Reading::Time { first, last }, _)) if first == last || !is_of_version(key) => Some(first),
+        _ => None,
     }
 }
 

@@ -4,8 +4,9 @@
 //! whatever it names is compared and listed itself.
 
 use crate::causes::Class;
+use crate::diff::document::builders::{Judged, label};
 use crate::diff::document::path::Step;
-use crate::diff::document::times::{Document, restamps};
+use crate::diff::document::times::{Document, restamps, unlisted_time};
 use crate::diff::document::value::{Change, Compared};
 use crate::diff::model::{Difference, Findings, Value};
 use crate::digest::Digest;
@@ -26,15 +27,20 @@ pub(crate) struct ComparedDocument<'f> {
 }
 
 impl ComparedDocument<'_> {
-    /// A change: of the class time if its place is one of times, else of this class.
-    pub(crate) fn push(&mut self, change: &Change<'_>, class: impl Fn(&Change<'_>) -> Class) {
-        let (class, restamps) = match restamps(self.document, change, &self.findings.time_keys) {
-            Some(restamps) => (Class::Time, restamps),
-            None if self.is_time_in_command(change) => (Class::EmbeddedTime, true),
-            None => (class(change), false),
+    /// A change: of the class time if its place is one of times, else what this says of it.
+    pub(crate) fn push<J: Into<Judged>>(&mut self, change: &Change<'_>, judge: impl Fn(&Change<'_>) -> J) {
+        let (judged, restamps) = match restamps(self.document, change, &self.findings.time_keys) {
+            Some(restamps) => (Judged::from(Class::Time), restamps),
+            None if self.is_time_in_command(change) => (Judged::from(Class::EmbeddedTime), true),
+            None => match unlisted_time(self.document, change) {
+                Some(note) => (Judged::with(Class::Time, note), false),
+                None => (judge(change).into(), false),
+            },
         };
         let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
-        self.findings.push(Difference::new(class, self.place, change.path.to_string(), values).restamps(restamps));
+        let mut difference = Difference::new(judged.class, self.place, change.path.to_string(), values);
+        difference.note = judged.note.map(Into::into);
+        self.findings.push(difference.restamps(restamps));
     }
 
     /// Do two commands differ in nothing but times that rewriting sets?
@@ -94,9 +100,12 @@ pub(crate) fn lists<'j>(roots: [JsonValue<'j>; 2], way: &[&str]) -> Option<[Json
 }
 
 /// The class of what differs in a manifest or index and is no time.
-pub(crate) fn manifest_class(change: &Change<'_>) -> Class {
+pub(crate) fn manifest_class(change: &Change<'_>) -> Judged {
     let is_media_type = matches!(change.path.steps().as_slice(), [.., Step::Key("mediaType")]);
-    if change.is_of_nothing() || is_media_type && is_same_role(change) { Class::Format } else { Class::Content }
+    if change.is_of_nothing() || is_media_type && is_same_role(change) {
+        return Class::Format.into();
+    }
+    label(change).unwrap_or(Class::Content.into())
 }
 
 /// Are these Docker's and OCI's names of the same thing, or is one of them left out?

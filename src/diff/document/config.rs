@@ -1,6 +1,7 @@
 //! The configs of two images.
 
 use crate::causes::Class;
+use crate::diff::document::builders::{Judged, label};
 use crate::diff::document::compared::{ComparedDocument, both_arrays, lists};
 use crate::diff::document::history::history;
 use crate::diff::document::path::{JsonPath, Step};
@@ -64,18 +65,18 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
     Ok(())
 }
 
-fn config_class(change: &Change<'_>) -> Class {
+fn config_class(change: &Change<'_>) -> Judged {
     let steps = change.path.steps();
     let first = match steps.first() {
         Some(Step::Key(key)) => key,
         _ => "",
     };
     if change.is_of_nothing() || BUILDERS.contains(&first) || change.path.is(&["config", "Image"]) {
-        Class::Format
+        Class::Format.into()
     } else if first == "moby" || first.starts_with("moby.") {
-        Class::LogOrCache
+        Class::LogOrCache.into()
     } else {
-        Class::Content
+        label(change).unwrap_or(Class::Content.into())
     }
 }
 

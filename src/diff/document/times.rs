@@ -4,6 +4,7 @@ use crate::diff::document::path::{JsonPath, Step};
 use crate::diff::document::value::Change;
 use crate::document::json::Value;
 use crate::document::times::{Reading, TimeKeys, TimeKind};
+use crate::document::unlisted::time_of;
 
 /// The document that a path leads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,29 @@ pub(crate) fn restamps(document: Document, change: &Change<'_>, keys: &TimeKeys)
     has_time.then_some(is_set && become_equal)
 }
 
+/// What to say of a label or annotation that holds a time on both sides, under a key that rewriting does not know.
+pub(crate) fn unlisted_time(document: Document, change: &Change<'_>) -> Option<String> {
+    use Step::Key;
+    let steps = change.path.steps();
+    let key = match (document, steps.as_slice()) {
+        (Document::Config, [Key("config" | "container_config"), Key("Labels"), Key(key)])
+        | (Document::Manifest, [.., Key("annotations"), Key(key)]) => *key,
+        _ => return None,
+    };
+    let is_time = |value: &Option<Value<'_>>| {
+        let text = value.and_then(Value::as_str);
+        text.is_some_and(|text| time_of(key, &text).is_some())
+    };
+    let fits = TimeKind::of_key(key).is_none() && change.values.iter().all(is_time);
+    fits.then(|| format!("rewriting leaves times under this key; to set it: restamp rewrite --time-key {}", shell(key)))
+}
+
+/// A word as a shell takes it.
+fn shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':' | '@');
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// The places that rewriting knows as those of times.
 fn kind(document: Document, path: &JsonPath, keys: &TimeKeys, text: &str) -> Option<TimeKind> {
     use Step::{Index, Key};
@@ -59,6 +83,10 @@ mod tests {
     use crate::document::json::Json;
 
     fn of(document: Document, steps: &[Step<'_>], texts: [&str; 2]) -> Option<bool> {
+        with_change(steps, texts, |change| restamps(document, change, &TimeKeys::new(["BUILD_DATE", "app.*"]).unwrap()))
+    }
+
+    fn with_change<T>(steps: &[Step<'_>], texts: [&str; 2], of: impl Fn(&Change<'_>) -> T) -> T {
         let texts = texts.map(str::as_bytes);
         let [a, b] = texts.map(|text| (!text.is_empty()).then(|| Json::parse(text).unwrap()));
         let values = [a.as_ref().map(Json::root), b.as_ref().map(Json::root)];
@@ -66,8 +94,29 @@ mod tests {
             Step::Key(key) => path.key(key),
             Step::Index(number) => path.index(*number),
         });
-        let keys = TimeKeys::new(["BUILD_DATE", "app.*"]).unwrap();
-        restamps(document, &Change { path, values }, &keys)
+        of(&Change { path, values })
+    }
+
+    #[test]
+    fn a_time_under_another_key_is_known_by_both_values() {
+        use Step::Key;
+        const DATE: &str = "\"2024-01-01T00:00:00Z\"";
+        for (key, values, expected) in [
+            ("vendor.x", [DATE, "\"2024-01-02 10:00:00\""], true),
+            ("BUILD_DATE", ["\"20240101\"", "\"2024-01-02\""], true),
+            ("io.openshift.build.commit.date", ["\"1700000000\"", "\"1700000001\""], true),
+            ("version", ["\"20240101\"", "\"20240102\""], false),
+            ("vendor.x", [DATE, "\"stable\""], false),
+            ("vendor.x", [DATE, ""], false),
+            ("build-date", [DATE, "\"2024-01-02\""], false),
+        ] {
+            let note = with_change(&[Key("config"), Key("Labels"), Key(key)], values, |change| {
+                unlisted_time(Document::Config, change)
+            });
+            assert_eq!(note.is_some(), expected, "{key} {values:?}");
+            assert!(note.is_none_or(|note| note.ends_with(key)), "{key}");
+        }
+        assert_eq!(shell("a b'c"), "'a b'\\''c'");
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn pairs() -> Vec<Made> {
         "cause-of-one-command",
         "different",
         [&copied, &installed],
-        &["content - config - history[1].created_by", "content unpinned-apk layer1 opt/x content"],
+        &["name - config - history[1].created_by", "content unpinned-apk layer1 opt/x content"],
     ));
     all
 }

@@ -67,7 +67,7 @@ pub fn pairs() -> Vec<Made> {
             "content-layer",
             DIFFERENT,
             [&two, &three],
-            &["content - layer-/1 - layer", "content - config - history[2]"],
+            &["content - layer-/1 - layer", "name - config - history[2]"],
         ),
         Made::images(
             "content-command",

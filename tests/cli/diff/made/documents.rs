@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Made, app};
+use super::{Made, app, with_command};
 use crate::diff::{BUILD, T, packed, with_config};
 use crate::support::docker;
 use crate::support::graph::{Attestation, platforms};
@@ -13,7 +13,7 @@ use crate::support::tarball::{Entry, tar};
 const EXPLAINABLE: &str = "explainable";
 
 pub fn pairs() -> Vec<Made> {
-    [configs(), manifests(), archives()].into_iter().flatten().collect()
+    [configs(), builders(), manifests(), archives()].into_iter().flatten().collect()
 }
 
 fn configs() -> Vec<Made> {
@@ -46,6 +46,38 @@ fn configs() -> Vec<Made> {
             "log-or-cache - config - [\"moby.buildkit.cache.v0\"]",
         ),
         Made::images("order-environment", EXPLAINABLE, [&ab, &ba], &["order - config - config.Env"]),
+    ]
+}
+
+/// What builders write about themselves, and how they write one step.
+fn builders() -> Vec<Made> {
+    let base = app(&[]);
+    let step = |name, [a, b]: [&str; 2], expected: &str| {
+        Made::images(name, EXPLAINABLE, [&with_command(&base, a), &with_command(&base, b)], &[expected])
+    };
+    let label = |name, key: &str, expected: &str| {
+        let [a, b] = ["1.28.2", "1.33.1"]
+            .map(|value| with_config(&base, r#""maintainer":"x""#, &format!(r#""maintainer":"x","{key}":"{value}""#)));
+        Made::images(name, EXPLAINABLE, [&a, &b], &[&format!("{expected} config.Labels[\"{key}\"]")])
+    };
+    let command = "RUN /bin/sh -c make install # buildkit";
+    let more = r#"{"created":"2025-01-01T00:00:00Z","created_by":"LABEL a=b","empty_layer":true},{"created":"#;
+    vec![
+        step("format-history", ["/bin/sh -c make  install", command], "format - config - history[1].created_by"),
+        step("name-history-command", [command, "RUN /bin/sh -c make all"], "name - config - history[1].created_by"),
+        Made::images(
+            "name-history-step",
+            EXPLAINABLE,
+            [&base, &with_config(&base, r#"{"created":"#, more)],
+            &["name - config - history[0]"],
+        ),
+        label("format-buildah-version", "io.buildah.version", "format - config -"),
+        label("name-base-name", "org.opencontainers.image.base.name", "name - config -"),
+        label("name-label-of-a-builder", "com.docker.compose.version", "name - config -"),
+        Made {
+            verdict: "different",
+            ..label("content-label-that-is-read", "com.docker.extension.icon", "content - config -")
+        },
     ]
 }
 

@@ -4,7 +4,7 @@ use super::{Made, app};
 use crate::diff::formats::{ar, gz, zip};
 use crate::diff::{BUILD, T, with_config};
 use crate::support::Build;
-use crate::support::layout::Layout;
+use crate::support::layout::{Image, Layout};
 use crate::support::tarball::{Entry, tar};
 
 const RESTAMPED: &str = "same-after-restamping";
@@ -62,6 +62,12 @@ fn stamped() -> Vec<Made> {
             ],
             &["time - config - config.Labels[\"build-date\"]"],
         ),
+        Made::images(
+            "time-unlisted-label",
+            EXPLAINABLE,
+            [T, T + 60].map(|time| unlisted(&base, time)).each_ref(),
+            &["time - config - config.Labels[\"io.openshift.build.commit.date\"]"],
+        ),
         Made::new(
             "time-annotations",
             RESTAMPED,
@@ -72,6 +78,12 @@ fn stamped() -> Vec<Made> {
             ],
         ),
     ]
+}
+
+/// An image with a time under a key that rewriting does not know.
+fn unlisted(base: &Image, time: i64) -> Image {
+    let to = format!(r#""maintainer":"x","io.openshift.build.commit.date":"{time}""#);
+    with_config(base, r#""maintainer":"x""#, &to)
 }
 
 /// A file with a time inside, as two builds make it.
