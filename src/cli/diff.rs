@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use restamp::Platform;
 use restamp::diff::filter::Filter;
-use restamp::diff::report::{Style as TextStyle, html, json, text};
+use restamp::diff::report::{PageStyle, Style as TextStyle, html, json, text};
 use restamp::diff::{Diff, FileSink, Verdict};
 use restamp::{Location, Where};
 use restamp::{
@@ -87,7 +87,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     html: Option<PathBuf>,
 
-    /// Write the differing files of both sides into this directory, for other tools
+    /// Write the files that differ, and those that only one side has, into this directory, for other tools
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     report_dir: Option<PathBuf>,
 
@@ -132,14 +132,16 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     drop(progress);
     let names = |number: u32| [0, 1].map(|side| Folder::name(number, side));
     let as_json = |out: &mut dyn Write| json(out, &report, &names);
+    let command = command_line();
+    let page_style = PageStyle::default().command(&command);
     // Both are written before one of them gets its name.
-    let page = page.map(|page| page.write(&|out| html(out, &report))).transpose()?.flatten();
+    let page = page.map(|page| page.write(&|out| html(out, &report, page_style))).transpose()?.flatten();
     folder.map_or(Ok(()), |folder| folder.publish(&as_json))?;
     page.map_or(Ok(()), OutputFile::publish)?;
     if arguments.json {
         output::print(as_json)?;
     } else if page_is_printed {
-        output::print(|out| html(out, &report))?;
+        output::print(|out| html(out, &report, page_style))?;
     } else if !arguments.running.quiet {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
@@ -149,6 +151,16 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Accepted };
     Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })
+}
+
+/// The command line as it can be typed again, for whoever finds the page.
+fn command_line() -> String {
+    let quoted = |word: String| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    };
+    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    std::iter::once("restamp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 fn filter(arguments: &Arguments) -> Result<Filter> {

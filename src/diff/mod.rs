@@ -7,8 +7,9 @@
 //! indexes and statements value by value. `layer/` makes one compact record of every entry of layers that are not the same,
 //! compares them field by field, and puts layers on top of each other for whiteouts and `--rootfs`. `content/` reads contents
 //! that differ a second time and looks into them. `packages.rs` knows the databases of package managers; `commands.rs` names
-//! causes by the command of a layer, where these have nothing against it; `filter.rs` takes out what is accepted. [`report`]
-//! makes text, JSON and HTML of it.
+//! causes by the command of a layer, where these have nothing against it; `filter.rs` takes out what is accepted. `explain/`
+//! says what explains many differences at once, by them and by what `overview.rs` keeps of whole images. [`report`] makes
+//! text, JSON and HTML of it.
 //!
 //! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
 //! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
@@ -16,9 +17,11 @@
 mod commands;
 mod content;
 mod document;
+mod explain;
 pub mod filter;
 mod layer;
 pub mod model;
+mod overview;
 mod packages;
 mod pair;
 pub mod report;
@@ -38,13 +41,14 @@ use crate::image::Select;
 use crate::name::familiar;
 use crate::platform::Platform;
 use crate::store::open::Source;
+use content::saved::LoneFile;
 use filter::Filter;
 use layer::compare::Comparison;
 use layer::entries::Depth;
 use layer::pax::Strings;
 use layer::programs::LinksIn;
 use layer::tree::Tree;
-use model::{Difference, Findings, Part, Place, Value};
+use model::{Compared, Difference, Findings, Part, Place, Role, Value};
 use pair::images::pair_images;
 use view::{Image, View};
 
@@ -102,14 +106,19 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         done: HashMap::new(),
         paired: HashMap::new(),
         idle: HashMap::new(),
+        configs: HashMap::new(),
         whiteouts: Default::default(),
         links: HashMap::new(),
         strings: Strings::default(),
         content: content::fetch::ContentState::default(),
     };
     comparison.note_counterparts(&pairs);
+    comparison.note_images(&pairs)?;
+    let mut images = top(&pairs);
     for pair in &pairs {
         let label = label(pair.iter().flatten().next().copied());
+        let digests = pair.map(|image| image.map(|image| image.manifest.unwrap_or(image.config_digest)));
+        images.push(Compared { label: label.clone(), digests });
         match pair {
             [Some(x), Some(y)] if options.rootfs => comparison.rootfs(&label, [x, y])?,
             [Some(x), Some(y)] => comparison.images(&label, [x, y])?,
@@ -117,11 +126,28 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         }
     }
     comparison.whiteouts.set_classes(&mut comparison.findings.differences);
+    let recut: HashSet<usize> = comparison.findings.overview.recut_places.iter().copied().collect();
+    layer::cut::soften(&mut comparison.findings.differences, |place| recut.contains(&place));
     if !options.rootfs {
         comparison.unattached()?;
         comparison.listings()?;
     }
-    Ok(finish(comparison, sources.map(|source| source.name().to_owned())))
+    let mut report = finish(comparison, sources.map(|source| source.name().to_owned()));
+    report.images = images;
+    Ok(report)
+}
+
+/// The index that leads to all images of a source, if there is one on a side: what a registry has under their name.
+fn top(pairs: &[[Option<&Image>; 2]]) -> Vec<Compared> {
+    let digest = |side: usize| {
+        let mut images = pairs.iter().filter_map(|pair| pair.get(side).copied().flatten());
+        let first = images.next()?.links.as_slice();
+        let index = first.first().filter(|_| first.len() > 1)?.digest;
+        images.all(|image| image.links.first().is_some_and(|link| link.digest == index)).then_some(index)
+    };
+    let digests = [digest(0), digest(1)];
+    let has_one = digests.iter().any(Option::is_some);
+    if has_one { vec![Compared { label: "index".to_owned(), digests }] } else { Vec::new() }
 }
 
 /// An image's platform as its config has it, made printable.
@@ -169,6 +195,9 @@ impl Comparison<'_> {
                     let name = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
                     Error::missing("a layer of the root filesystem").in_blob(layer.diff_id).in_file(name)
                 })?;
+                if let Some(times) = self.findings.overview.times.get_mut(side) {
+                    times.add_layer(records.times());
+                }
                 tree.apply(number, records);
             }
             trees.push(tree.flatten());
@@ -181,7 +210,12 @@ impl Comparison<'_> {
         let open = layer::entries::compare(&mut self.findings, place, [left, right], Depth::Files);
         let origins = [from_a.as_slice(), from_b];
         let tasks = open.wanted.iter().filter_map(|wanted| content::fetch::FetchTask::with_origins(wanted, origins));
-        self.contents(tasks.collect(), images.map(|image| image.layers.iter().collect()))?;
+        let lone = open.lone_files.iter().filter_map(|(difference, side, number)| {
+            let from = *origins.get(*side)?.get(*number as usize)?;
+            Some(LoneFile { difference: *difference, side: *side, from })
+        });
+        let lone: Vec<LoneFile> = lone.collect();
+        self.contents(tasks.collect(), &lone, images.map(|image| image.layers.iter().collect()))?;
         self.note_idle(place, before);
         let links = [left, right].map(|records| LinksIn::of(&records.entries));
         self.raise_by(images, &[place], &links)
@@ -193,8 +227,8 @@ impl Comparison<'_> {
         let place =
             self.findings.place(Place { image: label.to_owned(), part: Part::Index, digests, about: String::new() });
         let values = pair.map(|image| image.map(|image| Value::text(platform(image))));
-        self.findings
-            .push(Difference::new(Class::Content, place, "image", values).note("the image has no counterpart"));
+        let difference = Difference::new(Class::Content, place, "image", values);
+        self.findings.push(difference.note("the image has no counterpart").role(Role::Image));
     }
 }
 
@@ -221,7 +255,7 @@ fn sort_in_place<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
 }
 
 fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
-    let Findings { places, mut differences, mut notes, databases, .. } = comparison.findings;
+    let Findings { places, mut differences, mut notes, databases, overview, .. } = comparison.findings;
     commands::name(&mut differences, &places, &databases);
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
@@ -231,5 +265,6 @@ fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     }
     let mut report = Report { names, places, notes, ..Report::default() };
     comparison.options.filter.apply(differences, &mut report);
+    report.explanations = explain::explain(&report, &overview);
     report
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::causes::{Cause, Class};
+use crate::diff::overview::Overview;
 use crate::diff::packages::Databases;
 use crate::digest::Digest;
 use crate::document::TimeKeys;
@@ -18,6 +19,8 @@ use crate::stamp::Instant;
 pub struct Report {
     /// What was compared: the names of both sources.
     pub names: [String; 2],
+    /// The images in them, and the index that leads to all of them where there is one.
+    pub images: Vec<Compared>,
     /// The parts of the images that differences are in.
     pub places: Vec<Place>,
     /// Every difference that counts: the classes in their order, places and paths in theirs.
@@ -28,6 +31,18 @@ pub struct Report {
     pub unused_rules: Vec<String>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
+    /// What explains many differences at once, a sentence each.
+    pub explanations: Vec<String>,
+}
+
+/// An image or index that was compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compared {
+    /// Its name and platform.
+    pub label: String,
+    /// The digest of its manifest or index in both sources, or that of its config where it has no manifest.
+    pub digests: [Option<Digest>; 2],
 }
 
 /// A difference that does not count.
@@ -160,6 +175,14 @@ impl Value {
         }
     }
 
+    /// The value as a time, also where it is a date in a document.
+    pub(crate) fn as_time(&self) -> Option<Instant> {
+        match self {
+            Self::Time(time) => Some(*time),
+            Self::Text(text) => Instant::from_rfc3339(text.trim_matches('"')),
+        }
+    }
+
     /// A number or name of restamp's own.
     pub fn text(text: impl Into<Box<str>>) -> Self {
         Self::Text(text.into())
@@ -176,7 +199,7 @@ impl fmt::Display for Value {
 }
 
 /// What the file is that differs: what comes first among what matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Rank {
     /// A program that runs as its owner or group.
@@ -199,6 +222,10 @@ pub(crate) enum Role {
     Data,
     /// The time in the header of a gzip file.
     GzipMtime,
+    /// An image that only one source has.
+    Image,
+    /// The order in which `manifest.json` lists the images.
+    ListOrder,
     /// Any other field.
     #[default]
     Other,
@@ -320,6 +347,8 @@ pub(crate) struct Findings {
     pub(crate) index_place: Option<usize>,
     /// Which manifest of B goes with one of A: what names the one there names the other here.
     pub(crate) counterparts: BTreeMap<Digest, Digest>,
+    /// What was noticed of whole images.
+    pub(crate) overview: Overview,
 }
 
 impl Findings {

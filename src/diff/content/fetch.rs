@@ -80,7 +80,7 @@ pub(crate) struct ContentState {
     /// Bytes that may still be reported of what is inside files.
     reportable: usize,
     /// How many files were given to the sink.
-    saved: u32,
+    pub(super) saved: u32,
 }
 
 impl Default for ContentState {
@@ -103,20 +103,20 @@ pub(crate) struct ContentComparison<'c> {
 type Batch = [(FetchTask, bool)];
 
 /// What is held of a file.
-enum Fetched {
+pub(super) enum Fetched {
     Whole(Vec<u8>),
     Edges(Box<Edges>),
 }
 
 /// What one file becomes when it is fetched.
-struct Target {
-    bytes: Option<Fetched>,
-    file: Option<Box<dyn Write + Send>>,
+pub(super) struct Target {
+    pub(super) bytes: Option<Fetched>,
+    pub(super) file: Option<Box<dyn Write + Send>>,
 }
 
 impl ContentComparison<'_> {
     /// Works on all of these.
-    pub(crate) fn run(mut self, tasks: Vec<FetchTask>) -> Result<()> {
+    pub(crate) fn run(&mut self, tasks: Vec<FetchTask>) -> Result<()> {
         let mut pending = tasks.into_iter().peekable();
         let mut readings = 0;
         while pending.peek().is_some() {
@@ -282,7 +282,7 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
 }
 
 /// Reads one layer to its end, and verifies it again: it may have changed since the first reading.
-fn fetch_layer(
+pub(super) fn fetch_layer(
     blob: &LayerBlob<'_>,
     wanted: &BTreeMap<u32, usize>,
     pool: &Pool,

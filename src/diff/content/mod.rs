@@ -6,6 +6,7 @@
 //! (`text_dates.rs`), the same in another order (`order.rs`), a part that a linker or a signature makes up (`binary.rs`).
 //! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs. Of files that are too
 //! large to be held `large.rs` compares the first and last bytes, where all between is the same.
+//! `saved.rs` hands out files that only one side has.
 //!
 //! Archives are opened to any depth within [`DEPTH_MAX`], [`EXPANDED_MAX`] and [`MEMBERS_MAX`]. What is beyond a limit
 //! is compared as bytes, and the note of the difference says so. Formats are recognised by their content, never by a name,
@@ -22,6 +23,7 @@ mod order;
 mod plain;
 pub(crate) mod preview;
 mod runnable;
+pub(crate) mod saved;
 mod tar;
 mod text_dates;
 

@@ -4,28 +4,10 @@
 
 use crate::causes::Class;
 use crate::diff::document::path::Step;
+use crate::diff::document::steps::{Form, form};
 use crate::diff::document::value::Change;
-use crate::document::json::Value as JsonValue;
-
-/// Who writes a step of a history in a form like this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    BuildKit,
-    /// Docker's builder before BuildKit, and buildah.
-    Classic,
-    Unknown,
-}
-
-impl Form {
-    /// For people.
-    pub(crate) fn name(self) -> Option<&'static str> {
-        match self {
-            Self::BuildKit => Some("BuildKit"),
-            Self::Classic => Some("the classic builder or buildah"),
-            Self::Unknown => None,
-        }
-    }
-}
+use crate::document::json::{Json, Value as JsonValue};
+use crate::error::{Result, printable};
 
 /// The class of a change that does not follow from it alone, and what there is to say of it.
 #[derive(Debug)]
@@ -75,6 +57,28 @@ pub(crate) fn label(change: &Change<'_>) -> Option<Judged> {
     let is_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| key.starts_with(prefix));
     let is_builders = is_of(&BUILDER_PREFIXES) && !is_of(&READ_PREFIXES);
     is_builders.then(|| Judged::with(Class::Name, "set by the builder for itself; no container reads it"))
+}
+
+/// What built an image, as far as its config says: by the form of its last step, as labels come from a base as well.
+pub(crate) fn builder(config: &[u8]) -> Result<Option<String>> {
+    let json = Json::parse(config)?;
+    let root = json.root();
+    let text =
+        |value: JsonValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(|text| printable(text.as_bytes()));
+    let last = root.get("history").and_then(|history| history.elements().last());
+    let of_last = |key: &str| last.and_then(|step| step.get(key)).and_then(JsonValue::as_str).unwrap_or_default();
+    let (command, comment) = (of_last("created_by"), of_last("comment"));
+    if form(&command) == Form::BuildKit || comment.starts_with("buildkit.") {
+        return Ok(Some("BuildKit".to_owned()));
+    }
+    let labels = root.get("config").and_then(|config| config.get("Labels"));
+    let mut labels = labels.into_iter().flat_map(JsonValue::members);
+    let version = labels.find(|label| label.key == BUILDAH_VERSION).and_then(|label| text(label.value));
+    let version = version.map(|version| format!("buildah {version}"));
+    // Docker's classic builder names its version, and writes a label of its base as it is.
+    let docker = root.get("docker_version").and_then(text).map(|version| format!("docker {version} without BuildKit"));
+    let is_classic = form(&command) == Form::Classic;
+    Ok(docker.filter(|_| is_classic).or(version))
 }
 
 /// `built by buildah 1.28.2 in A, 1.33.1 in B`

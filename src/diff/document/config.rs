@@ -10,7 +10,9 @@ use crate::diff::document::value::{Change, Compared, documents, elements};
 use crate::diff::model::{Difference, Findings, Part, Place};
 use crate::diff::pair::align::{align, by_position};
 use crate::diff::view::{Image, View};
+use crate::document::config::{BaseHistory, Config};
 use crate::document::json::{Json, Value as JsonValue};
+use crate::document::times::Reading;
 use crate::error::Result;
 
 /// Members of a config that only builders and daemons write and read.
@@ -21,6 +23,15 @@ pub(crate) fn configs(findings: &mut Findings, label: &str, views: [&View<'_>; 2
     let [a, b] = images.map(|image| image.config.bytes.as_slice());
     if a == b {
         return Ok(());
+    }
+    for (times, bytes) in findings.overview.times.iter_mut().zip([a, b]) {
+        for site in Config::parse(bytes)?.times(BaseHistory::default()) {
+            if let Reading::Time { first, last } = site.reading
+                && first == last
+            {
+                times.add(first);
+            }
+        }
     }
     let (json_a, json_b) = (Json::parse(a)?, Json::parse(b)?);
     let roots = [json_a.root(), json_b.root()];

@@ -37,6 +37,7 @@ impl Comparison<'_> {
     pub(crate) fn listings(&mut self) -> Result<()> {
         self.others();
         self.order()?;
+        self.archive_order();
         if self.findings.count() == 0 && self.options.platform.is_none() && self.options.references == [None, None] {
             self.unexplained_root()?;
         }
@@ -44,7 +45,7 @@ impl Comparison<'_> {
     }
 
     /// Where differences go that are of no one image; made when there is one.
-    fn index_place(&mut self) -> usize {
+    pub(crate) fn index_place(&mut self) -> usize {
         if let Some(known) = self.findings.index_place {
             return known;
         }

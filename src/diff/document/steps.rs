@@ -3,14 +3,32 @@
 //! No text of a history runs: what a step made is in its layer or in the config, and is compared there. So a text is of the
 //! class format where both name one command, and else of the class name: it says what was built, and no file differs by it.
 
-use crate::diff::document::builders::Form;
-
 /// What `docker build` puts in front of an instruction that runs nothing.
 const NOP: [&str; 2] = ["/bin/sh -c #(nop)", "cmd /S /C #(nop)"];
 /// The shells that builders name in front of a command.
 const SHELLS: [&str; 2] = ["/bin/sh -c ", "cmd /S /C "];
 /// What BuildKit puts after an instruction.
 const BUILDKIT: &str = "# buildkit";
+
+/// Who writes a step of a history in a form like this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    BuildKit,
+    /// Docker's builder before BuildKit, and buildah.
+    Classic,
+    Unknown,
+}
+
+impl Form {
+    /// For people.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::BuildKit => Some("BuildKit"),
+            Self::Classic => Some("the classic builder or buildah"),
+            Self::Unknown => None,
+        }
+    }
+}
 
 /// Who writes a step like this, as far as its text says.
 pub(crate) fn form(text: &str) -> Form {

@@ -7,12 +7,14 @@ use crate::blob::Expected;
 use crate::causes::Class;
 use crate::diff::Options;
 use crate::diff::content::fetch::{ContentComparison, ContentState, FetchTask, LayerBlob};
+use crate::diff::content::saved::LoneFile;
 use crate::diff::layer::entries::{self, Depth, Open};
 use crate::diff::layer::pax::Strings;
 use crate::diff::layer::plan::{Gap, GapKey, expected, gap_key, is_same_blob, pair_by_content};
 use crate::diff::layer::programs::LinksIn;
 use crate::diff::layer::reader;
 use crate::diff::layer::record::Records;
+use crate::diff::layer::recut::Recut;
 use crate::diff::layer::whiteouts::Whiteouts;
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
 use crate::diff::pair::align::Pair;
@@ -33,12 +35,15 @@ pub(crate) struct Comparison<'s> {
     pub(crate) same: HashSet<[(Digest, Digest); 2]>,
     /// What statements are about that both sources have.
     pub(crate) subjects: HashMap<Digest, Arc<Vec<(String, Digest)>>>,
-    /// Pairs of layers that were compared, and the place of what was found: platforms and tags share layers.
-    pub(crate) done: HashMap<[Option<Digest>; 2], usize>,
-    /// How the layers of gaps were paired.
-    pub(crate) paired: HashMap<GapKey, Vec<Pair>>,
+    /// Pairs of layers that were compared, and the place of what was found: platforms and tags share layers. Apart those
+    /// of gaps that make the same on both sides.
+    pub(crate) done: HashMap<([Option<Digest>; 2], bool), usize>,
+    /// How the layers of gaps were paired, and what they make.
+    pub(crate) paired: HashMap<GapKey, (Vec<Pair>, Option<Recut>)>,
     /// By place the differences that count less for where a file lies.
     pub(crate) idle: HashMap<usize, Vec<usize>>,
+    /// The config of B that goes with one of A.
+    pub(crate) configs: HashMap<Digest, Digest>,
     /// Whiteouts that only one side has.
     pub(crate) whiteouts: Whiteouts,
     /// Where links lead, by the diff_id of their layer.
@@ -68,35 +73,47 @@ impl Comparison<'_> {
         }
         let mut read = self.read_all(images, &jobs)?;
         for (job, records) in &read {
+            if let Some(times) = self.findings.overview.times.get_mut(job.0) {
+                times.add_layer(records.times());
+            }
             if let Some(layer) = images.get(job.0).and_then(|image| image.layers.get(job.1)) {
                 self.links.entry(layer.diff_id).or_insert_with(|| Arc::new(LinksIn::of(&records.entries)));
             }
         }
         let mut pairs = Vec::new();
-        for gap in gaps {
+        let mut recuts = Vec::new();
+        // Of one layer on each side nothing can be cut in another way.
+        let is_cut = gaps.iter().any(|gap| matches!(gap, Gap::Between(x, y) if (x.len(), y.len()) != (1, 1)));
+        for gap in &gaps {
             match gap {
                 Gap::Same(i, j) => {
-                    if let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-                        self.same_content(label, [i, j], [x, y])?;
+                    if let (Some(x), Some(y)) = (a.get(*i), b.get(*j)) {
+                        self.same_content(label, [*i, *j], [x, y])?;
                     }
-                    pairs.push((Some(i), Some(j)));
+                    pairs.push((Some(*i), Some(*j)));
                 }
                 Gap::Between(left, right) => {
-                    let known = self.paired.entry(gap_key([a, b], [&left, &right]));
-                    let found = known.or_insert_with(|| {
-                        let found = pair_gap(images, &left, &right, &read);
+                    let key = gap_key([a, b], [left, right]);
+                    if !self.paired.contains_key(&key) {
+                        let found = pair_gap(images, left, right, &read);
                         // By the place in the gap, which may begin elsewhere in another image.
                         let place = |list: &[usize], number| list.binary_search(&number).ok();
-                        found
+                        let found = found
                             .into_iter()
-                            .map(|(i, j)| (i.and_then(|i| place(&left, i)), j.and_then(|j| place(&right, j))))
-                            .collect()
-                    });
+                            .map(|(i, j)| (i.and_then(|i| place(left, i)), j.and_then(|j| place(right, j))));
+                        let recut = if is_cut { self.recut([left, right], &read) } else { None };
+                        self.paired.insert(key.clone(), (found.collect(), recut));
+                    }
+                    let Some((found, recut)) = self.paired.get(&key) else { continue };
                     let number = |list: &[usize], at: &Option<usize>| at.and_then(|at| list.get(at)).copied();
-                    pairs.extend(found.iter().map(|(i, j)| (number(&left, i), number(&right, j))));
+                    pairs.extend(found.iter().map(|(i, j)| (number(left, i), number(right, j))));
+                    recuts.push(recut.clone());
                 }
             }
         }
+        let cut = self.cut(images, &gaps, &recuts)?;
+        self.findings.overview.cuts.push(cut);
+        let is_recut = cut.is_some_and(|cut| cut.is_cut && cut.same_files);
         let mut placed = Vec::new();
         for pair in &pairs {
             let same =
@@ -106,7 +123,7 @@ impl Comparison<'_> {
             }
             let layers = [pair.0.and_then(|i| a.get(i)), pair.1.and_then(|j| b.get(j))];
             let names = layers.map(|layer| layer.map(|layer| layer.diff_id));
-            if let Some(place) = self.done.get(&names) {
+            if let Some(place) = self.done.get(&(names, is_recut)) {
                 placed.push((*place, *pair));
                 continue;
             }
@@ -115,7 +132,8 @@ impl Comparison<'_> {
             let (place, whiteouts) = self.pair(label, *pair, layers, records)?;
             self.note_idle(place, before);
             self.whiteouts.add(place, whiteouts);
-            self.done.insert(names, place);
+            self.done.insert((names, is_recut), place);
+            self.findings.overview.recut_places.extend(is_recut.then_some(place));
             placed.push((place, *pair));
         }
         let places: Vec<usize> = placed.iter().map(|(place, _)| *place).collect();
@@ -190,15 +208,20 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Compares the contents of files of these layers, which are read again for it.
-    pub(crate) fn contents(&mut self, tasks: Vec<FetchTask>, layers: [Vec<&Layer>; 2]) -> Result<()> {
+    /// Compares the contents of files of these layers, which are read again for it, and saves those that one side has.
+    pub(crate) fn contents(
+        &mut self,
+        tasks: Vec<FetchTask>,
+        lone: &[LoneFile],
+        layers: [Vec<&Layer>; 2],
+    ) -> Result<()> {
         let blob = |side: usize, layer: &Layer| {
             let source = self.views.get(side).map(|view| view.source.name()).unwrap_or_default();
             let (expect, name) = (expected(layer), layer.digest.unwrap_or(layer.diff_id));
             layer.extent.clone().map(|extent| LayerBlob { extent, expect, name, source })
         };
         let [left, right] = layers;
-        let comparison = ContentComparison {
+        let mut comparison = ContentComparison {
             layers: [
                 left.into_iter().map(|layer| blob(0, layer)).collect(),
                 right.into_iter().map(|layer| blob(1, layer)).collect(),
@@ -208,7 +231,8 @@ impl Comparison<'_> {
             sink: self.options.file_sink,
             pool: self.pool,
         };
-        comparison.run(tasks)
+        comparison.run(tasks)?;
+        comparison.save(lone)
     }
 
     fn read(&self, side: usize, layer: &Layer, pool: &Pool) -> Result<Records> {
@@ -284,7 +308,13 @@ impl Comparison<'_> {
             self.findings.push(Difference::new(Class::Compression, place, "compression", values));
         }
         let tasks = open.wanted.iter().map(FetchTask::of).collect();
-        self.contents(tasks, layers.map(|layer| layer.into_iter().collect()))?;
+        let lone = open.lone_files.iter();
+        let lone = lone.map(|(difference, side, number)| LoneFile {
+            difference: *difference,
+            side: *side,
+            from: (0, *number),
+        });
+        self.contents(tasks, &lone.collect::<Vec<_>>(), layers.map(|layer| layer.into_iter().collect()))?;
         Ok(open)
     }
 

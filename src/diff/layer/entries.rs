@@ -6,11 +6,8 @@ use crate::causes::{self, Cause, Class};
 use crate::diff::layer::links::Links;
 use crate::diff::layer::moved::Moved;
 use crate::diff::layer::path::normal;
-use crate::diff::layer::record::{Record, Records, SET_ID};
+use crate::diff::layer::record::{PERMISSIONS, Record, Records, SET_ID};
 use crate::diff::model::{Difference, Findings, Role, Value};
-
-/// The bits of a mode that a file has when it is unpacked.
-const PERMISSIONS: i64 = 0o7777;
 
 /// Two files of the same path whose contents differ, to be read and compared.
 #[derive(Debug, Clone)]
@@ -29,6 +26,8 @@ pub(crate) struct Open {
     pub(crate) wanted: Vec<Wanted>,
     /// Whiteouts that only one side has: the index of the difference, and the side.
     pub(crate) whiteouts: Vec<(usize, usize)>,
+    /// Files that only one side has: the index of the difference, the side, and the number of the entry.
+    pub(crate) lone_files: Vec<(usize, usize, u32)>,
 }
 
 /// Which fields are compared.
@@ -81,7 +80,7 @@ pub(crate) fn compare(findings: &mut Findings, place: usize, layers: [&Records; 
         }
         comparer.rank(*pair, before);
     }
-    moved.note(comparer.findings);
+    moved.note(comparer.findings, place);
     if depth != Depth::Files {
         comparer.order(&pairs);
         comparer.stream(layers);
@@ -322,6 +321,10 @@ impl Comparer<'_, '_> {
         let at = self.findings.count() - 1;
         if is_whiteout && self.depth == Depth::Stream {
             self.open.whiteouts.push((at, side));
+        }
+        // Of a sparse file the bytes in the layer are not those of the file.
+        if record.is_file() && !record.is_sparse() && !is_whiteout {
+            self.open.lone_files.push((at, side, record.number));
         }
         at
     }

@@ -11,6 +11,8 @@ use crate::tar::{ExtensionKind, Field, Format};
 const IDLE_KEYS: [&[u8]; 7] =
     [b"comment", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink", b"RHT.security.selinux", b"hdrcharset", b"charset"];
 
+/// The bits of a mode that a file has when it is unpacked.
+pub(crate) const PERMISSIONS: i64 = 0o7777;
 /// The bits of a mode that let a file run.
 const EXECUTABLE: i64 = 0o111;
 /// Those that let it run as its owner or group.
@@ -195,6 +197,22 @@ pub(crate) struct Records {
     /// Bytes after the first block of the end marker, and a hash of them unless all are zero.
     pub(crate) rest: (u64, Option<[u8; 32]>),
     pub(crate) facts: Option<LayerInfo>,
+}
+
+impl Records {
+    /// The times of all entries, but for those of their extension headers.
+    pub(crate) fn times(&self) -> impl Iterator<Item = Instant> {
+        let others = |record: &Record| {
+            let times: Vec<Instant> = match &record.extra {
+                Some(extra) => {
+                    extra.times.iter().filter(|(field, _)| !field.is_of_extension()).map(|(_, time)| *time).collect()
+                }
+                None => Vec::new(),
+            };
+            times
+        };
+        self.entries.iter().flat_map(move |record| std::iter::once(record.mtime).chain(others(record)))
+    }
 }
 
 /// Is the value of such a PAX record not used by any program that unpacks an image?

@@ -152,7 +152,7 @@ fn below<'t, P: Borrow<[u8]> + Ord, T>(
     Box::new(range.map(|(path, _)| path).take_while(move |path| (*path).borrow().starts_with(&prefix)))
 }
 
-fn remove_below<P: Borrow<[u8]> + Ord + Clone, T>(files: &mut BTreeMap<P, T>, folder: &[u8]) {
+pub(crate) fn remove_below<P: Borrow<[u8]> + Ord + Clone, T>(files: &mut BTreeMap<P, T>, folder: &[u8]) {
     let paths: Vec<P> = below(files, folder).cloned().collect();
     for path in paths {
         files.remove(path.borrow());

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::causes::{Cause, Class};
-use crate::diff::model::{Difference, Part, Rank, Report, Value};
-use crate::diff::report::window::shown;
+use crate::diff::model::{Difference, Part, Rank, Report};
+use crate::diff::report::window::{shown, time_text};
 use crate::stamp::Instant;
 
 /// Differences of one class, cause and field.
@@ -48,11 +48,14 @@ impl Group<'_> {
         let mut range: Option<(Instant, Instant)> = None;
         for difference in &self.members {
             let Some(value) = difference.values.get(side).and_then(Option::as_ref) else { continue };
-            let time = as_time(value)?;
+            let time = value.as_time()?;
             let (low, high) = range.unwrap_or((time, time));
             range = Some((low.min(time), high.max(time)));
         }
-        range.map(|(low, high)| if low == high { low.to_string() } else { format!("{low} to {high}") })
+        range.map(|(low, high)| match low == high {
+            true => time_text(low),
+            false => format!("{} to {}", time_text(low), time_text(high)),
+        })
     }
 
     /// A summary of its values, in a line.
@@ -109,17 +112,6 @@ fn is_listed(difference: &Difference) -> bool {
     difference.class == Class::Content && !difference.path.is_empty() && (is_guessed || difference.rank != Rank::Other)
 }
 
-/// A value as a time, also where it is a date in a document.
-pub(crate) fn as_time(value: &Value) -> Option<Instant> {
-    match value {
-        Value::Time(time) => Some(*time),
-        Value::Text(text) => {
-            let text = text.trim_matches('"');
-            Instant::from_rfc3339(text)
-        }
-    }
-}
-
 /// Groups differences: by class, in each what no cause explains first, then in the order of the first of each group;
 /// groups of one cause follow each other.
 pub(crate) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> Vec<Group<'r>> {
@@ -145,7 +137,7 @@ pub(crate) fn groups<'r>(differences: impl Iterator<Item = &'r Difference>) -> V
 }
 
 /// `history[3].created` is `history[*].created` for many of its kind.
-fn general(field: &str) -> String {
+pub(crate) fn general(field: &str) -> String {
     let mut out = String::with_capacity(field.len());
     let mut rest = field;
     while let Some((before, after)) = rest.split_once('[') {
@@ -158,30 +150,6 @@ fn general(field: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// What explains many differences at once.
-pub fn explanations(report: &Report) -> Vec<String> {
-    let pairs = || {
-        let times = report.differences.iter().filter(|difference| difference.class == Class::Time);
-        times.filter_map(|difference| match &difference.values {
-            [Some(a), Some(b)] => Some([as_time(a)?, as_time(b)?]),
-            _ => None,
-        })
-    };
-    let mut all = Vec::new();
-    for (low, high, names) in [(1, 0, ["B", "A"]), (0, 1, ["A", "B"])] {
-        let Some(epoch) = pairs().next().and_then(|pair| pair.get(low).copied()) else { continue };
-        let fits =
-            |pair: [Instant; 2]| pair.get(low) == Some(&epoch) && pair.get(high).is_some_and(|time| *time > epoch);
-        if epoch.nanos == 0 && pairs().nth(1).is_some() && pairs().all(fits) {
-            all.push(format!(
-                "every time that differs is later in {} and {epoch} in {}: {} looks rewritten with the epoch {} (--clamp)",
-                names[1], names[0], names[0], epoch.seconds
-            ));
-        }
-    }
-    all
 }
 
 #[cfg(test)]

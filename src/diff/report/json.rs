@@ -23,7 +23,7 @@
 //! }
 //! ```
 //!
-//! `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What is
+//! Of a file that only one side has, `files` is `null` on the other. `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What is
 //! inside an archive has the archive's path, `!`, and the path in it. `path` is made printable; `path_hex` has the
 //! bytes where that changed them. Neither paths nor values are cut. The verdict `accepted` is that of images which
 //! have only accepted differences.
@@ -34,8 +34,7 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
-use crate::diff::model::{Difference, Part, Report, Value, Verdict};
-use crate::diff::report::fold::explanations;
+use crate::diff::model::{Difference, Part, Report, Role, Value, Verdict};
 use crate::json_writer;
 
 /// The version of the JSON form.
@@ -51,7 +50,7 @@ struct Document<'r, D, A> {
     b: &'r str,
     verdict: Verdict,
     counts: BTreeMap<&'static str, usize>,
-    explanations: Vec<String>,
+    explanations: &'r [String],
     differences: D,
     accepted: A,
     unused_rules: &'r [String],
@@ -85,7 +84,7 @@ struct Item<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    files: Option<[String; 2]>,
+    files: Option<[Option<String>; 2]>,
 }
 
 #[derive(Serialize)]
@@ -121,7 +120,7 @@ pub fn json(out: &mut dyn io::Write, report: &Report, names: &SavedNames<'_>) ->
         b: &report.names[1],
         verdict: report.verdict(),
         counts,
-        explanations: explanations(report),
+        explanations: &report.explanations,
         differences: List(|| report.differences.iter().map(item)),
         accepted: List(|| {
             let accepted = report.accepted.iter();
@@ -160,6 +159,14 @@ fn item<'r>(report: &'r Report, difference: &'r Difference, names: &SavedNames<'
         cause: difference.cause.map(|cause| CauseItem { id: cause.id, what: cause.what, advice: cause.advice }),
         note: difference.note.as_deref(),
         preview: difference.preview.as_deref(),
-        files: difference.saved_as.map(names),
+        files: difference.saved_as.map(|number| saved(difference, names(number))),
     }
+}
+
+/// The names of the files that were saved; `None` for the side that has none.
+fn saved(difference: &Difference, names: [String; 2]) -> [Option<String>; 2] {
+    let is_lone = difference.role == Role::Entry && difference.archives.is_empty();
+    let has = |side: usize| difference.values.get(side).is_some_and(Option::is_some);
+    let [a, b] = names;
+    [(0, a), (1, b)].map(|(side, name)| (!is_lone || has(side)).then_some(name))
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Report, Verdict};
-use crate::diff::report::fold::{Group, Shown, explanations, groups};
+use crate::diff::report::fold::{Group, Shown, groups};
 use crate::diff::report::window::shown;
 use crate::error::{escaped, printable, printable_whole};
 
@@ -84,8 +84,8 @@ impl Printer<'_, '_> {
             let names = report.names.clone().map(|name| printable(name.as_bytes()));
             self.line(&self.paint(&format!("A {}\nB {}", names[0], names[1]), DIM));
         }
-        for text in explanations(report) {
-            self.line(&text);
+        for text in &report.explanations {
+            self.line(&escaped(text));
         }
         let images = report.places.iter().map(|place| place.image.as_str()).collect::<std::collections::BTreeSet<_>>();
         let with_image = images.len() > 1;

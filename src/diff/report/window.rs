@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::diff::model::Value;
 use crate::error::printable_whole;
+use crate::stamp::{Instant, is_no_time};
 
 /// Characters of a value in a line.
 const LONGEST: usize = 200;
@@ -12,10 +13,20 @@ const BEFORE: usize = 60;
 
 /// The values of both sides as a line shows them; of what is the same in front only the end where they are long.
 pub(crate) fn shown(values: [Option<&Value>; 2]) -> [String; 2] {
-    let texts = values.map(|value| value.map_or(Cow::Borrowed("nothing"), Value::as_text));
+    let texts = values.map(|value| match value {
+        Some(Value::Time(time)) => Cow::Owned(time_text(*time)),
+        Some(value) => value.as_text(),
+        None => Cow::Borrowed("nothing"),
+    });
     let is_long = texts.iter().any(|text| is_long(text));
     let skipped = if is_long { common(&texts[0], &texts[1]).saturating_sub(BEFORE) } else { 0 };
     texts.map(|text| window(&text, skipped))
+}
+
+/// A time as a line shows it: one that stands for no time is named so.
+pub(crate) fn time_text(time: Instant) -> String {
+    let is_marked = time.seconds != 0 && u32::try_from(time.seconds).is_ok_and(is_no_time);
+    if is_marked { format!("no time ({time})") } else { time.to_string() }
 }
 
 /// A line of raw text, made printable; of a long one what is around the end of these many characters, which another
@@ -72,6 +83,8 @@ mod tests {
         assert!([&a, &b].iter().all(|text| text.chars().count() <= LONGEST + 2 && text.starts_with('…')), "{a} {b}");
         let [a, b] = of(&long, &format!("{long}y"));
         assert!(a.ends_with("xx") && b.ends_with("xy"), "{a} {b}");
+        let go = Value::Time(Instant::from_seconds(2_288_912_640));
+        assert_eq!(shown([Some(&go), None]), ["no time (2042-07-14T01:04:00Z)", "nothing"]);
         let [a, b] = shown([Some(&Value::text(long)), None]);
         assert!(a.starts_with("xx") && a.ends_with('…') && b == "nothing", "{a} {b}");
     }

@@ -3,6 +3,7 @@
 mod by_content;
 mod documents;
 mod entries;
+mod explain;
 pub mod formats;
 mod hidden;
 mod images;

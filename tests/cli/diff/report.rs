@@ -186,6 +186,54 @@ fn differing_files_are_kept_under_safe_names() {
 }
 
 #[test]
+fn files_that_one_side_has_are_kept_for_that_side_alone() {
+    let base = || file("base", "same");
+    let a = image(vec![tar(&[base(), file("x", "1"), file("only/a", "in A"), Entry::dir("only/d/", T)])]);
+    let b = image(vec![tar(&[base(), file("x", "2"), file("only/b", "in B")])]);
+    for options in [&[][..], &["--rootfs"]] {
+        let pair = Pair::images(&a, &b);
+        let dir = pair.dir.path().join("report");
+        pair.run(&[&["--report-dir", text(&dir)], options].concat()).expect(1);
+        let index: Value = serde_json::from_slice(&std::fs::read(dir.join("index.json")).unwrap()).unwrap();
+        let saved = |path: &str| {
+            let all = index["differences"].as_array().unwrap();
+            let one = all.iter().find(|one| one["path"] == path).unwrap();
+            let content = |side: usize| {
+                let name = one.get("files")?[side].as_str()?;
+                Some(std::fs::read_to_string(dir.join(name)).unwrap())
+            };
+            [content(0), content(1)]
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(saved("x"), [some("1"), some("2")]);
+        assert_eq!(saved("only/a"), [some("in A"), None]);
+        assert_eq!(saved("only/b"), [None, some("in B")]);
+        assert_eq!(saved("only/d"), [None, None]);
+        assert_eq!(std::fs::read_dir(dir.join("files")).unwrap().count(), 4);
+    }
+}
+
+#[test]
+fn a_page_says_what_was_compared_and_by_what_command() {
+    let pair = Pair::layers(&[file("a", "1")], &[file("a", "2")]);
+    let page = pair.run(&["--html", "-", "--ignore-path", "it's here"]).expect(1).text();
+    let digests = page.matches("<code>sha256:").count();
+    assert_eq!(digests, 2, "{page}");
+    assert!(page.contains(concat!("restamp ", env!("CARGO_PKG_VERSION"))), "{page}");
+    let command = "restamp diff --html - --ignore-path &#39;it&#39;\\&#39;&#39;s here&#39;";
+    assert!(page.contains(command), "{page}");
+}
+
+#[test]
+fn gos_zero_time_is_called_no_time() {
+    let gz = |time: u32| crate::diff::formats::gz(b"x", time);
+    let pair = Pair::layers(&[Entry::file("a.gz", gz(2_288_912_640), T)], &[Entry::file("a.gz", gz(1_700_000_000), T)]);
+    let shown = pair.run(&[]).expect(1).text();
+    assert!(shown.contains("no time (2042-07-14T01:04:00Z) -> 2023-11-14T22:13:20Z"), "{shown}");
+    assert_eq!(pair.json(&[])["differences"][0]["a"], "2042-07-14T01:04:00Z");
+}
+
+#[test]
 fn platforms_and_names_choose() {
     let [a, b] = [Build::FIRST, Build::SECOND].map(|build| platforms(&build, Packing::Gzip, None).tar(&BUILD));
     let pair = Pair::of(&a, &b);
