@@ -23,6 +23,8 @@ pub(super) fn is_sign(cause: &str, name: &[u8], head: &[u8]) -> bool {
         "machine-id" => head.trim_ascii() != b"uninitialized",
         "shadow-day" => lines(head).any(has_day),
         "apk-world" => lines(head).any(|line| line.starts_with(b".")),
+        // The name is in three of composer's files, not in its maps of classes.
+        "composer-autoload" => has(b"ComposerAutoloaderInit") || has(b"ComposerStaticInit"),
         "builder-file" => is_of_builder(name, head),
         // By their path they are keys; a certificate beside them is none.
         "host-key" | "private-key" => !has(b"-----BEGIN CERTIFICATE-----") || has(b"PRIVATE KEY"),
@@ -120,6 +122,13 @@ mod tests {
             ("kernel-module", "usr/lib/modules/6.12/extra/nvidia/nvidia.ko.xz", "", true),
             ("ca-bundle", "etc/ssl/certs/ca-certificates.crt", "", false),
             ("ca-bundle", "etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "", true),
+            ("composer-autoload", "app/vendor/composer/autoload_psr4.php", "<?php\nreturn array();\n", false),
+            (
+                "composer-autoload",
+                "app/vendor/autoload.php",
+                "<?php\nreturn ComposerAutoloaderInit0a::getLoader();\n",
+                true,
+            ),
             ("system-log", "var/log/x", "x", true),
         ] {
             assert_eq!(is_sign(cause, name.as_bytes(), head.as_bytes()), is, "{name}: {head:?}");

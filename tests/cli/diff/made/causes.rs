@@ -142,6 +142,10 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
             vec![file("etc/machine-id", format!("{hex}\n")), file("var/lib/dbus/machine-id", format!("{hex}\n"))]
         }
         "host-key" => vec![line("etc/ssl/private/ssl-cert-snakeoil.key", "-----BEGIN PRIVATE KEY-----\n")],
+        "composer-autoload" => vec![
+            file("app/vendor/autoload.php", format!("<?php\nreturn ComposerAutoloaderInit{hex}::getLoader();\n")),
+            file("app/vendor/composer/autoload_static.php", format!("<?php\nclass ComposerStaticInit{hex}\n{{\n}}\n")),
+        ],
         "public-key" => vec![line("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519")],
         "generated-certificate" => {
             vec![line("etc/ssl/certs/ssl-cert-snakeoil.pem", "-----BEGIN CERTIFICATE-----\n")]
