@@ -306,6 +306,9 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()>
     }
 }
 
+/// At most this many names are listed in an error.
+const NAMED_MAX: usize = 20;
+
 /// The one digest of these names.
 pub fn one_digest<'n>(names: impl Iterator<Item = (Option<&'n str>, Digest)> + Clone, option: &str) -> Result<Digest> {
     let Some((_, first)) = names.clone().next() else { bail!("{option}: there is no image in it") };
@@ -316,7 +319,11 @@ pub fn one_digest<'n>(names: impl Iterator<Item = (Option<&'n str>, Digest)> + C
         Some(name) => format!("\"{}\" {digest}", printable(name.as_bytes())),
         None => format!("untagged {digest}"),
     };
-    let all: Vec<String> = names.map(name).collect();
+    let mut all: Vec<String> = names.clone().take(NAMED_MAX).map(name).collect();
+    match names.count().saturating_sub(NAMED_MAX) {
+        0 => {}
+        more => all.push(format!("{more} more")),
+    }
     bail!("{option}: several images have digests of their own; choose one with :REF of SOURCE: {}", all.join(", "))
 }
 

@@ -11,6 +11,9 @@ use crate::rewrite::documents::NewDocuments;
 use crate::rewrite::export::Entry;
 use crate::rewrite::report::{Change, Made, NameChange};
 
+/// At most this many names are listed in an error.
+const NAMED_MAX: usize = 20;
+
 /// Succeeds if new names have one image to go to, or none are given.
 ///
 /// # Errors
@@ -27,9 +30,12 @@ pub fn one_image(set: &ImageSet<'_>, names: &[NewName]) -> Result<()> {
     if all.iter().all(|one| one.digest == first.digest) {
         return Ok(());
     }
-    let list: Vec<String> = all.iter().map(named).collect();
-    let text =
-        format!("a new name is for one image, and these are there: {}; choose with :REF of SOURCE", list.join(", "));
+    let mut list: Vec<String> = all.iter().take(NAMED_MAX).map(named).collect();
+    if all.len() > NAMED_MAX {
+        list.push(format!("{} more", all.len() - NAMED_MAX));
+    }
+    let list = list.join(", ");
+    let text = format!("a new name is for one image, and these are there: {list}; choose with :REF of SOURCE");
     Err(Error::refused(text))
 }
 

@@ -162,7 +162,7 @@ fn an_image_that_nothing_leads_to_any_more_is_told_of_by_no_list() {
     let outer = put_index(&mut layout, &[children[0].clone(), about, third.clone()]);
     layout.name(outer, "app:1", &BUILD);
     for kind in ["oci-archive", "docker-archive"] {
-        let (said, archive) = rewritten(&layout.tar(&BUILD), "", kind, &["--platform", "linux/arm64"]);
+        let (said, archive) = rewritten(&layout.tar(&BUILD), "", kind, &["-v", "--platform", "linux/arm64"]);
         assert!(said.contains("left out: referrer"), "{said}");
         assert!(!said.contains(children[1]["digest"].as_str().unwrap()), "{said}");
         assert!(said.contains(third["digest"].as_str().unwrap()), "{said}");
