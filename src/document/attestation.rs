@@ -6,6 +6,7 @@
 use super::config::list;
 use super::descriptor::{REFERENCE_TYPE, split_fallback_tag, text};
 use super::json::{Json, Kind, Value, element_path, member_path};
+use super::references::{Moved, Target};
 use super::{DigestMap, Patch, Patched, WarningKind, new_digest};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Result, printable};
@@ -99,6 +100,13 @@ impl Statement<'_> {
                     None => stale.push(member.key),
                 }
             }
+            if has_moved {
+                // A package URL may name the digest once more: `pkg:docker/app@sha256:…`.
+                let moved = Moved { blobs: Some(moves), ..Moved::default() };
+                for text in ["name", "uri"].into_iter().filter_map(|key| subject.get(key)) {
+                    patch.moved_digests(text, Target::Blob, &moved);
+                }
+            }
             let path = member_path(&element_path("subject", number), "digest");
             for key in stale.into_iter().filter(|_| has_moved) {
                 patch.warn(member_path(&path, &key), WarningKind::StaleSubject(printable(key.as_bytes())));
@@ -119,7 +127,9 @@ fn read_subject(subject: Value<'_>, number: usize) -> Subject {
 
 /// A digest as in-toto's digest sets have it: algorithm and hexadecimal digits apart.
 fn named(algorithm: &str, hex: &str) -> Option<Digest> {
-    let known = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == algorithm)?;
+    let mut known = [Algorithm::Sha256, Algorithm::Sha512].into_iter();
+    // The names are lower case (in-toto, digest_set.md), and some tools write `SHA256`.
+    let known = known.find(|known| known.name().eq_ignore_ascii_case(algorithm))?;
     Digest::from_hex(known, hex)
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::commands::{Commands, OldTimes, command_sites};
 use super::descriptor::{Platform, read_digest, text};
 use super::json::{Json, Kind, Value, element_path, member_path};
+use super::references::Moved;
 use super::times::{Site, TimeKeys, TimeSite, created_sites, label_sites};
 use super::unlisted::{Late, UnlistedTime};
 use super::{Patch, Patched};
@@ -179,6 +180,21 @@ impl<'a> Config<'a> {
     ///
     /// The number of diff_ids is not that of the layers.
     pub fn patch(&self, stamps: impl Into<Stamps>, base: BaseHistory, diff_ids: &[Digest]) -> Result<Patched> {
+        self.patch_with(stamps, base, diff_ids, &Moved::default())
+    }
+
+    /// The same, whose labels follow what has moved.
+    ///
+    /// # Errors
+    ///
+    /// As for [`patch`](Self::patch).
+    pub fn patch_with(
+        &self,
+        stamps: impl Into<Stamps>,
+        base: BaseHistory,
+        diff_ids: &[Digest],
+        moved: &Moved<'_>,
+    ) -> Result<Patched> {
         let stamps = stamps.into();
         if diff_ids.len() != self.diff_ids.len() {
             return Err(Error::mismatch(Property::LayerCount, self.diff_ids.len(), diff_ids.len()));
@@ -189,6 +205,12 @@ impl<'a> Config<'a> {
         for (value, new) in diff_id_values(self.json.root())?.zip(diff_ids) {
             patch.edits.string(value, &new.to_string());
         }
+        for (labels, path) in label_maps(self.json.root()) {
+            patch.moved_labels(labels, moved);
+            if diff_ids != self.diff_ids {
+                patch.broken_seals(labels, &path);
+            }
+        }
         patch.finish()
     }
 }
@@ -197,11 +219,18 @@ impl<'a> Config<'a> {
 pub(super) fn image_sites<'j>(root: Value<'j>, keys: &TimeKeys) -> Vec<Site<'j>> {
     let mut sites = Vec::new();
     created_sites(root, "", &mut sites);
-    for holder in ["config", "container_config"] {
-        let labels = root.get(holder).and_then(|holder| holder.get("Labels"));
-        label_sites(labels, &member_path(holder, "Labels"), keys, &mut sites);
+    for (labels, path) in label_maps(root) {
+        label_sites(Some(labels), &path, keys, &mut sites);
     }
     sites
+}
+
+/// The labels of a config, and where they are.
+fn label_maps(root: Value<'_>) -> impl Iterator<Item = (Value<'_>, String)> {
+    ["config", "container_config"].into_iter().filter_map(move |holder| {
+        let labels = root.get(holder).and_then(|holder| holder.get("Labels"))?;
+        Some((labels, member_path(holder, "Labels")))
+    })
 }
 
 /// The elements of an array; none where it is null or absent, as Go has it.

@@ -25,11 +25,15 @@ pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The annotation in which containerd keeps the diff_id of a layer.
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 
+/// The annotations of a layer that a rewritten one keeps, with new values.
+pub(super) const OF_LAYER_BYTES_AND_SET: [&str; 1] = [UNCOMPRESSED];
 /// Annotations of a layer that describe its exact bytes, and so are wrong for any others:
-/// eStargz (stargz-snapshotter, docs/estargz.md) and zstd:chunked (containers/storage, pkg/chunked).
-const OF_LAYER_BYTES: [&str; 2] = ["containerd.io/snapshot/stargz/toc.digest", UNCOMPRESSED_SIZE];
-/// The one of them that alone says nothing of where in the layer its files are.
+/// eStargz (stargz-snapshotter, docs/estargz.md), zstd:chunked (containers/storage, pkg/chunked), and composefs, whose
+/// digest of a layer covers the times of its files.
+const OF_LAYER_BYTES: [&str; 3] = ["containerd.io/snapshot/stargz/toc.digest", UNCOMPRESSED_SIZE, COMPOSEFS_LAYER];
+/// Those of them that say nothing of where in the layer its files are.
 const UNCOMPRESSED_SIZE: &str = "io.containers.estargz.uncompressed-size";
+const COMPOSEFS_LAYER: &str = "containers.composefs.layer.digest";
 const OF_LAYER_BYTES_PREFIX: [&str; 2] = ["io.containers.zstd-chunked.", "io.github.containers.zstd-chunked."];
 
 /// Does an annotation with this key describe the bytes of a layer, so that a rewritten one must lose it?
@@ -244,6 +248,8 @@ pub struct DescriptorEdit<'b> {
     pub media_type: Option<String>,
     /// The diff_id of a layer that was rewritten: annotations about the old bytes go.
     pub rewritten: Option<Digest>,
+    /// Annotations that are not true of the new blob.
+    pub without: &'b [&'static str],
 }
 
 impl DescriptorEdit<'_> {
@@ -283,52 +289,30 @@ impl Patch<'_> {
         if value.get_some("urls").is_some_and(|urls| urls.elements().next().is_some()) {
             self.warn(member_path(path, "urls"), WarningKind::StaleUrls);
         }
-        if let (Some(annotations), Some(diff_id)) = (value.get("annotations"), edit.rewritten) {
-            self.rewritten_layer(annotations, &member_path(path, "annotations"), diff_id);
+        let Some(annotations) = value.get("annotations") else { return };
+        match edit.rewritten {
+            Some(diff_id) => self.rewritten_layer(annotations, &member_path(path, "annotations"), diff_id),
+            None => self.without(annotations, edit.without),
+        }
+    }
+
+    /// Removes annotations.
+    pub(super) fn without(&mut self, annotations: Value<'_>, keys: &[&str]) {
+        if !keys.is_empty() {
+            self.edits.retain_members(annotations, |member| !keys.contains(&member.key.as_ref()));
         }
     }
 
     fn rewritten_layer(&mut self, annotations: Value<'_>, path: &str, diff_id: Digest) {
         for member in annotations.members() {
             if describes_layer_bytes(&member.key) {
-                let is_lazy = member.key != UNCOMPRESSED_SIZE;
+                let is_lazy = ![UNCOMPRESSED_SIZE, COMPOSEFS_LAYER].contains(&member.key.as_ref());
                 self.warn(member_path(path, &member.key), WarningKind::Dropped { is_lazy });
             }
         }
         self.edits.retain_members(annotations, |member| !describes_layer_bytes(&member.key));
         if let Some(field) = annotations.entry(UNCOMPRESSED) {
             self.edits.string(field, &diff_id.to_string());
-        }
-    }
-
-    /// Moves the digests in the annotations of a document or descriptor that name what has moved: those whose
-    /// meaning is known are changed, others are reported.
-    pub(super) fn moved_annotations(&mut self, holder: Value<'_>, path: &str, moves: &DigestMap) {
-        if moves.is_empty() {
-            return;
-        }
-        let path = member_path(path, "annotations");
-        for member in holder.get("annotations").into_iter().flat_map(Value::members) {
-            let Some(text) = member.value.as_str() else { continue };
-            let new = match member.key.as_ref() {
-                REFERENCE_DIGEST => {
-                    text.parse().ok().and_then(|old| new_digest(moves, &old)).map(|new| new.to_string())
-                }
-                REF_NAME => moved_tag(&text, moves),
-                UNCOMPRESSED => continue,
-                key if describes_layer_bytes(key) => continue,
-                _ => None,
-            };
-            match new {
-                Some(new) => {
-                    self.edits.string(member.value, &new);
-                }
-                None => {
-                    for digest in digests_in(&text).filter(|digest| new_digest(moves, digest).is_some()) {
-                        self.warn(member_path(&path, &member.key), WarningKind::StaleDigest(digest));
-                    }
-                }
-            }
         }
     }
 }

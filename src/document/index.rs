@@ -5,10 +5,11 @@ use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
 use super::json::{Json, Kind, Value, element_path};
 use super::manifest::not_both;
+use super::references::Moved;
 use super::times::{Site, TimeKeys, TimeSite};
 use super::unlisted::{Late, UnlistedTime};
 use super::write::{self, NewDescriptor};
-use super::{DescriptorCount, DigestMap, Patch, Patched};
+use super::{DescriptorCount, Patch, Patched};
 use crate::error::Result;
 use crate::stamp::Stamps;
 
@@ -41,7 +42,7 @@ pub struct IndexEdit<'b> {
     /// The new subject.
     pub subject: Option<DescriptorEdit<'b>>,
     /// What has moved, for annotations and tags that name it.
-    pub moves: Option<&'b DigestMap>,
+    pub moved: Moved<'b>,
 }
 
 impl<'a> Index<'a> {
@@ -184,18 +185,16 @@ impl<'a> Index<'a> {
         let removed = |number: usize| matches!(edit.manifests.get(number), Some(ChildEdit::Removed));
         patch.stamp(&self.sites(removed), stamps)?;
         patch.unlisted = self.unlisted(stamps, &|number| !removed(number));
-        let none = DigestMap::new();
-        let moves = edit.moves.unwrap_or(&none);
-        patch.moved_annotations(root, "", moves);
+        patch.moved_annotations(root, &edit.moved);
         if let Some(subject) = root.get_some("subject") {
-            patch.moved_annotations(subject, "subject", moves);
+            patch.moved_annotations(subject, &edit.moved);
             if let Some(change) = &edit.subject {
                 patch.descriptor(subject, "subject", change);
             }
         }
         for (number, child) in child_values(root).filter(|(number, _)| !removed(*number)) {
             let path = element_path("manifests", number);
-            patch.moved_annotations(child, &path, moves);
+            patch.moved_annotations(child, &edit.moved);
             if let Some(ChildEdit::Moved(change)) = edit.manifests.get(number) {
                 patch.descriptor(child, &path, change);
             }

@@ -3,10 +3,11 @@
 use super::commands::OldTimes;
 use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
-use super::json::{Json, Kind, Value, element_path};
+use super::json::{Json, Kind, Value, element_path, member_path};
+use super::references::Moved;
 use super::times::{Site, TimeKeys, TimeSite};
 use super::unlisted::{Late, UnlistedTime};
-use super::{DescriptorCount, DigestMap, Patch, Patched};
+use super::{DescriptorCount, Patch, Patched, WarningKind};
 use crate::error::{Error, Result};
 use crate::media_type::OCI_ARTIFACT;
 use crate::stamp::Stamps;
@@ -41,7 +42,9 @@ pub struct ManifestEdit<'b> {
     /// The new subject.
     pub subject: Option<DescriptorEdit<'b>>,
     /// What else has moved, for annotations that name it.
-    pub moves: Option<&'b DigestMap>,
+    pub moved: Moved<'b>,
+    /// Annotations of the document that are not true of it any more, and describe old bytes.
+    pub without: &'b [&'static str],
     /// Leave out the signatures that the document itself carries.
     pub unsigned: bool,
 }
@@ -185,22 +188,29 @@ impl<'a> Manifest<'a> {
         let mut patch = Patch::new(&self.json);
         patch.stamp(&self.sites(), stamps)?;
         patch.unlisted = self.unlisted(stamps);
-        let none = DigestMap::new();
-        let moves = edit.moves.unwrap_or(&none);
-        patch.moved_annotations(root, "", moves);
+        patch.moved_annotations(root, &edit.moved);
+        if let Some(annotations) = root.get("annotations") {
+            for member in annotations.members().filter(|member| edit.without.contains(&member.key.as_ref())) {
+                patch.warn(member_path("annotations", &member.key), WarningKind::Dropped { is_lazy: true });
+            }
+            patch.without(annotations, edit.without);
+            if edit.layers.iter().any(|layer| matches!(layer, LayerEdit::Moved(_))) {
+                patch.broken_seals(annotations, "annotations");
+            }
+        }
         if edit.unsigned {
             patch.edits.retain_members(root, |member| !member.is("signatures"));
         }
         for (key, change) in [("config", &edit.config), ("subject", &edit.subject)] {
             let Some(part) = root.get_some(key) else { continue };
-            patch.moved_annotations(part, key, moves);
+            patch.moved_annotations(part, &edit.moved);
             if let Some(change) = change {
                 patch.descriptor(part, key, change);
             }
         }
         for (number, layer) in layer_values(root) {
             let path = element_path(layers_key(root), number);
-            patch.moved_annotations(layer, &path, moves);
+            patch.moved_annotations(layer, &edit.moved);
             if let Some(LayerEdit::Moved(change)) = edit.layers.get(number) {
                 patch.descriptor(layer, &path, change);
             }

@@ -23,6 +23,7 @@ pub mod index;
 pub mod json;
 mod keys;
 pub mod manifest;
+pub mod references;
 pub mod rename;
 pub mod times;
 pub mod unknown;
@@ -108,10 +109,12 @@ pub enum WarningKind {
     StaleUrls,
     /// An image was left out that another one named as its parent, which was removed.
     ParentGone(Digest),
-    /// An annotation that restamp does not know contains a digest that has moved, and was left alone.
+    /// A text that restamp does not know contains a digest that has moved, and was left alone.
     StaleDigest(Digest),
     /// A statement's subject has moved, and is named by a digest of another algorithm as well, which is stale now.
     StaleSubject(String),
+    /// A digest over all files of an image, their times too, of which some have changed.
+    BrokenSeal,
     /// Two layers have become one, so that a map keyed by diff_id has one entry less.
     Merged(Digest),
 }
@@ -123,7 +126,7 @@ impl WarningKind {
             Self::NotATime(_) | Self::UnreadTime(_) | Self::NotText(_) => NoticeKind::NotATime,
             Self::Dropped { .. } | Self::DataDropped | Self::StaleUrls => NoticeKind::OldBytes,
             Self::ParentGone(_) => NoticeKind::Image,
-            Self::StaleDigest(_) | Self::StaleSubject(_) => NoticeKind::StaleDigest,
+            Self::StaleDigest(_) | Self::StaleSubject(_) | Self::BrokenSeal => NoticeKind::StaleDigest,
             Self::Merged(_) => NoticeKind::Merged,
         }
     }
@@ -150,6 +153,10 @@ impl fmt::Display for WarningKind {
             Self::ParentGone(digest) => write!(f, "names {digest}, which was left out; removed"),
             Self::StaleDigest(digest) => write!(f, "names {digest}, which has another digest now; left as it is"),
             Self::StaleSubject(algorithm) => write!(f, "the {algorithm} digest of a rewritten image; left as it is"),
+            Self::BrokenSeal => f.write_str(
+                "a composefs digest, which covers the times of files, and those have changed; left as it is: seal the \
+                 image after rewriting it",
+            ),
             Self::Merged(digest) => write!(f, "two layers are the same now: {digest}"),
         }
     }

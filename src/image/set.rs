@@ -74,6 +74,11 @@ impl<'s> ImageSet<'s> {
         self.list()
     }
 
+    /// Leaves out what is about something that was left out since.
+    pub fn leave_out_referrers(&mut self) {
+        self.selection.referrers(&self.documents);
+    }
+
     /// Succeeds if a list of images has one that stays, or none was asked for.
     ///
     /// # Errors

@@ -18,7 +18,8 @@ use crate::store::write::Content;
 /// Rewrites an image of `manifest.json`.
 pub fn rewrite(documents: &mut NewDocuments<'_>, image: &ArchiveImage, plan: &ImagePlan) -> Result<Entry> {
     let diff_ids = documents.diff_ids(&image.config, plan)?;
-    let config = documents.config(image.id, &image.config, diff_ids, plan.base.history)?;
+    let own = documents.own(Some(&image.config), plan)?;
+    let config = documents.config(image.id, &image.config, diff_ids, plan.base.history, &own)?;
     // `Parent` names an image by the ID that Docker gives it, whatever the name of its file is.
     let (old, new) = (image.image_id, config.image_id);
     if old != new {

@@ -7,9 +7,11 @@ use crate::digest::Digest;
 use crate::document::attestation::{Attestation, SignatureHints, is_attestation, is_statement_type, signature_kind};
 use crate::document::descriptor::Descriptor;
 use crate::document::manifest::Manifest;
+use crate::document::new_digest;
+use crate::document::references::{LayerMoves, SENTINEL, SOCI_LAYER_DIGEST, ZSTD_CHUNKED_SENTINEL};
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
-use crate::image::documents::{DocumentKind, Documents, extent_of};
+use crate::image::documents::{DocumentKind, Documents, ManifestDocument, extent_of};
 use crate::notice::NoticeKind;
 use crate::rewrite::options::{Attestations, Options, Signatures};
 use crate::store::open::Source;
@@ -24,11 +26,68 @@ pub(super) fn leave_out(set: &mut ImageSet<'_>, options: &Options) -> Result<()>
     if options.attestations == Attestations::Drop {
         attestations(set);
     }
+    sentinels(set);
     signatures(set, options.signatures)?;
     if options.signatures == Signatures::Drop {
         signed_attestations(set)?;
     }
     Ok(())
+}
+
+/// Leaves out images whose first layer is no tar and says that the others are to be read by their zstd:chunked tables alone:
+/// a layer that is rewritten has none. The same image without that layer is in the same index.
+fn sentinels(set: &mut ImageSet<'_>) {
+    let (documents, selection) = (&set.documents, &mut set.selection);
+    let is_sentinel = |child: &Descriptor| {
+        let first = documents.manifest(&child.digest).and_then(|manifest| manifest.layers.first());
+        child.annotation(SENTINEL) == Some("true")
+            || first.is_some_and(|layer| layer.media_type == ZSTD_CHUNKED_SENTINEL)
+    };
+    let platform = |child: &Descriptor| child.platform.as_ref().map(ToString::to_string);
+    for children in documents.indexes() {
+        let (found, others): (Vec<&Descriptor>, Vec<&Descriptor>) =
+            children.iter().filter(|child| selection.keeps(&child.digest)).partition(|child| is_sentinel(child));
+        let here: BTreeSet<Option<String>> = others
+            .into_iter()
+            .filter(|child| documents.manifest(&child.digest).is_some_and(ManifestDocument::is_image))
+            .map(platform)
+            .collect();
+        for child in found.into_iter().filter(|child| here.contains(&platform(child))) {
+            selection.leave_out(child.digest, NoticeKind::OldBytes, || {
+                format!(
+                    "variant {} of an image, which promises zstd:chunked layers: rewritten ones are plain",
+                    child.digest
+                )
+            });
+        }
+    }
+}
+
+/// Leaves out SOCI indexes, which say where the files are in the bytes of layers, if one of those has other bytes now.
+pub(super) fn leave_out_soci(set: &mut ImageSet<'_>, moves: &LayerMoves) {
+    let (documents, selection) = (&set.documents, &mut set.selection);
+    let has_moved = |layer: &Descriptor| {
+        let old: Option<Digest> = layer.annotation(SOCI_LAYER_DIGEST).and_then(|text| text.parse().ok());
+        old.and_then(|old| new_digest(&moves.blobs, &old)).is_some()
+    };
+    let mut count = 0;
+    for (digest, manifest) in documents.manifests().filter(|(_, manifest)| is_soci(manifest)) {
+        if selection.keeps(digest) && manifest.layers.iter().any(has_moved) {
+            selection.leave_out(*digest, NoticeKind::OldBytes, || {
+                format!("SOCI index {digest}, which describes the old bytes of layers: make it again with soci create")
+            });
+            count += 1;
+        }
+    }
+    if count > 0 {
+        set.leave_out_referrers();
+    }
+}
+
+fn is_soci(manifest: &ManifestDocument) -> bool {
+    let config = manifest.config.as_ref().map(|config| &*config.media_type);
+    let types = manifest.artifact_type.as_deref().into_iter().chain(config);
+    types.into_iter().any(|media_type| media_type.starts_with("application/vnd.amazon.soci.index."))
 }
 
 /// Leaves out attestations. Of those that are not in the image, descriptors say what they are.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::{Expected, Extent, ExtentId, NewBlobs};
 use crate::digest::{Algorithm, Digest};
+use crate::document::DigestMap;
+use crate::document::references::LayerMoves;
 use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
@@ -294,6 +296,28 @@ impl Layers {
         Ok(done)
     }
 
+    /// What became of all layers. One that an image keeps and another one has in a new form is not among those that moved:
+    /// what names it names something that is there.
+    pub fn moves(&self) -> LayerMoves {
+        let mut moves = LayerMoves::default();
+        for done in self.done.values() {
+            add(&mut moves.blobs, done.report.digest.old, done.report.digest.new);
+            add(&mut moves.diff_ids, done.report.diff_id.old, done.report.diff_id.new);
+        }
+        moves
+    }
+
+    /// What became of the layers of one image, whose diff_ids its config lists.
+    pub fn moves_of(&self, keys: &[Key], diff_ids: &[Digest]) -> Result<LayerMoves> {
+        let mut moves = LayerMoves::default();
+        for (key, diff_id) in keys.iter().zip(diff_ids) {
+            let done = self.done(key, *diff_id)?;
+            add(&mut moves.blobs, done.report.digest.old, done.report.digest.new);
+            add(&mut moves.diff_ids, *diff_id, done.diff_id);
+        }
+        Ok(moves)
+    }
+
     /// Every layer in the order of these, which the images have, and then the others.
     pub fn in_order<'k>(&'k self, keys: impl Iterator<Item = &'k Key>) -> NumberedLayers {
         let mut numbered = NumberedLayers::default();
@@ -305,6 +329,15 @@ impl Layers {
             });
         }
         numbered
+    }
+}
+
+/// Adds a change, unless the same layer is kept elsewhere.
+fn add(moves: &mut DigestMap, old: Digest, new: Digest) {
+    if old == new {
+        moves.insert(old, new);
+    } else {
+        moves.entry(old).or_insert(new);
     }
 }
 

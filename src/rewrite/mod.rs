@@ -57,7 +57,6 @@ pub(crate) fn rewrite(
     // What a deselected image is made of is left out with that, and no stray file.
     let used: BTreeSet<String> = used_paths(&set.archive).into_iter().map(str::to_owned).collect();
     set.select_and(&options.select, |set| keep::leave_out(set, options)).map_err(in_file)?;
-    let set = set;
     set.documents.something_here(|digest| set.keeps(digest)).map_err(in_file)?;
     let mut layers = Layers::default();
     names::one_image(&set, &options.names).map_err(in_file)?;
@@ -65,6 +64,8 @@ pub(crate) fn rewrite(
     context.progress.set_total(layers.total());
     layers.run(&context.pool, &context.spools, speculative).map_err(in_file)?;
     let of_layers = std::mem::take(&mut layers.warnings);
+    keep::leave_out_soci(&mut set, &layers.moves());
+    let set = set;
     let mut documents = NewDocuments::new(&set, options, &layers, &plans.manifests, &context.spools);
     documents.to_oci = source.carrier() == Carrier::DockerArchive && carrier != Carrier::DockerArchive;
     let root = documents.root().map_err(in_file)?;
@@ -73,6 +74,7 @@ pub(crate) fn rewrite(
     let mut warnings = set.documents.notes.notices(is_left);
     warnings.extend(of_layers);
     warnings.append(&mut documents.warnings);
+    warnings.extend(documents.stale(&finished.documents)?);
     warnings.extend(finished.warnings);
     warnings.extend(plans.warnings);
     warnings.append(&mut documents.notices_of_times());

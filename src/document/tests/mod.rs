@@ -8,6 +8,7 @@ mod index;
 mod json;
 mod manifest;
 mod random;
+mod references;
 
 use super::{DigestMap, Patched};
 use crate::digest::Digest;

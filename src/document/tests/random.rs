@@ -11,6 +11,7 @@ use crate::document::edit::Edits;
 use crate::document::index::{Index, IndexEdit};
 use crate::document::json::{Json, Kind, Value};
 use crate::document::manifest::{Manifest, ManifestEdit};
+use crate::document::references::Moved;
 use crate::document::v1::V1;
 
 fn space() -> impl Strategy<Value = String> {
@@ -100,12 +101,13 @@ fn read_all(bytes: &[u8]) {
             assert!(!again.patch(stamp, BaseHistory::default(), again.diff_ids()).unwrap().changed);
         }
         if let Ok(manifest) = Manifest::parse(bytes) {
-            let edit = ManifestEdit { moves: Some(&map), ..ManifestEdit::default() };
+            let edit =
+                ManifestEdit { moved: Moved { blobs: Some(&map), ..Moved::default() }, ..ManifestEdit::default() };
             let patched = manifest.patch(stamp, &edit).unwrap();
             assert!(!Manifest::parse(&patched.bytes).unwrap().patch(stamp, &edit).unwrap().changed);
         }
         if let Ok(index) = Index::parse(bytes) {
-            let edit = IndexEdit { moves: Some(&map), ..IndexEdit::default() };
+            let edit = IndexEdit { moved: Moved { blobs: Some(&map), ..Moved::default() }, ..IndexEdit::default() };
             let patched = index.patch(stamp, &edit).unwrap();
             assert!(!Index::parse(&patched.bytes).unwrap().patch(stamp, &edit).unwrap().changed);
         }

@@ -3,7 +3,9 @@
 //! [`order`] says which comes first where they name each other across the tree.
 
 mod new;
+mod outdated;
 mod parts;
+mod stale;
 mod times;
 mod unknown;
 
@@ -16,6 +18,7 @@ use crate::document::convert;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
+use crate::document::references::{LayerMoves, Moved};
 use crate::document::unlisted::UnlistedTimes;
 use crate::document::{DigestMap, Patched, TimeKeys, new_digest};
 use crate::error::{Error, Result, printable};
@@ -30,6 +33,7 @@ use crate::spool::Spools;
 use crate::stamp::Stamps;
 use crate::store::write::Content;
 use new::NewDocument;
+use outdated::Keys;
 use parts::Part;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
@@ -74,6 +78,8 @@ pub struct NewDocuments<'a> {
     plans: &'a BTreeMap<Digest, ImagePlan>,
     /// Old digests to new ones, of everything that has another one now.
     pub moves: DigestMap,
+    /// The same of all layers, and of their diff_ids.
+    layer_moves: LayerMoves,
     /// Blobs of the new image.
     pub blobs: BTreeMap<Digest, Content>,
     /// Times that were changed.
@@ -100,6 +106,8 @@ pub struct NewDocuments<'a> {
     /// What reads as a time later than the epoch, and stays.
     unlisted: UnlistedTimes,
     made: BTreeMap<Digest, NewImageRefs>,
+    /// The annotations that are not true of images any more, by their old digests.
+    outdated: BTreeMap<Digest, Keys>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
     pub to_oci: bool,
@@ -120,6 +128,7 @@ impl<'a> NewDocuments<'a> {
             layers,
             plans,
             moves: DigestMap::new(),
+            layer_moves: layers.moves(),
             blobs: BTreeMap::new(),
             times: 0,
             command_times: 0,
@@ -134,6 +143,7 @@ impl<'a> NewDocuments<'a> {
             artifact_configs: BTreeMap::new(),
             unlisted: UnlistedTimes::default(),
             made: BTreeMap::new(),
+            outdated: BTreeMap::new(),
             visiting: BTreeSet::new(),
             to_oci: false,
         }
@@ -299,7 +309,7 @@ impl<'a> NewDocuments<'a> {
         let edit = IndexEdit {
             manifests: manifests.collect::<Result<_>>()?,
             subject: index.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
-            moves: Some(&self.moves),
+            moved: self.moved(None),
         };
         let parsed = Index::known(&index.bytes)?.with_time_keys(self.time_keys());
         let patched = parsed.patch(self.stamps()?, &edit)?;
@@ -309,6 +319,7 @@ impl<'a> NewDocuments<'a> {
 
     fn manifest(&mut self, digest: &Digest, manifest: &ManifestDocument) -> Result<Vec<u8>> {
         let plan = self.plans.get(digest).cloned().unwrap_or_default();
+        let own = self.own(manifest.image.as_deref(), &plan)?;
         let layers = if manifest.is_image() { self.image_layers(manifest, &plan)? } else { self.blobs_of(manifest)? };
         let config = match (&manifest.config, &manifest.image) {
             (Some(descriptor), Some(image)) => {
@@ -318,12 +329,16 @@ impl<'a> NewDocuments<'a> {
                 } else {
                     self.diff_ids(image, &plan)?
                 };
-                Some(self.config(descriptor.digest, image, diff_ids, plan.base.history)?)
+                Some(self.config(descriptor.digest, image, diff_ids, plan.base.history, &own)?)
             }
             (Some(descriptor), None) => self.artifact_config(descriptor)?,
             (None, _) => None,
         };
+        let parsed = Manifest::parse(&manifest.bytes)?;
+        let without = self.outdated(manifest, &parsed, &layers);
+        self.outdated.insert(*digest, without);
         let edit = ManifestEdit {
+            without,
             config: config
                 .as_ref()
                 .zip(manifest.config.as_ref())
@@ -331,11 +346,11 @@ impl<'a> NewDocuments<'a> {
                 .transpose()?,
             layers: layers.iter().map(Part::edit).collect(),
             subject: manifest.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten(),
-            moves: Some(&self.moves),
+            moved: self.moved(Some(&own)),
             // With the other rule, a signed manifest has stopped the run.
             unsigned: self.options.signatures == Signatures::Drop,
         };
-        let parsed = Manifest::parse(&manifest.bytes)?.with_time_keys(self.time_keys());
+        let parsed = parsed.with_time_keys(self.time_keys());
         let patched = parsed.patch(self.stamps()?, &edit)?;
         self.note(&digest.to_string(), &patched);
         if let Some(config) = config {
@@ -353,6 +368,7 @@ impl<'a> NewDocuments<'a> {
         image: &ImageConfig,
         diff_ids: Vec<Digest>,
         base_history: usize,
+        own: &LayerMoves,
     ) -> Result<NewConfig> {
         let key = (old, diff_ids, base_history);
         if let Some(config) = self.configs.get(&key) {
@@ -362,7 +378,7 @@ impl<'a> NewDocuments<'a> {
         let (keeps_commands, stamps) = (self.options.keep_commands, self.stamps()?);
         let patched = (self.set.documents.config_of(&old, &image.bytes))
             .map(|config| if keeps_commands { config.keep_commands() } else { config })
-            .and_then(|config| config.patch(stamps, history, &key.1))
+            .and_then(|config| config.patch_with(stamps, history, &key.1, &self.moved(Some(own))))
             .map_err(|e| e.in_blob(old))?;
         self.note(&old.to_string(), &patched);
         let digest = Digest::of(old.algorithm(), &patched.bytes);
@@ -381,6 +397,16 @@ impl<'a> NewDocuments<'a> {
     pub fn diff_ids(&self, image: &ImageConfig, plan: &ImagePlan) -> Result<Vec<Digest>> {
         let keys = plan.layers.iter().enumerate();
         keys.map(|(number, key)| Ok(self.layers.done(key, image.diff_id(number)?)?.diff_id)).collect()
+    }
+
+    /// What became of the layers of an image.
+    pub fn own(&self, image: Option<&ImageConfig>, plan: &ImagePlan) -> Result<LayerMoves> {
+        self.layers.moves_of(&plan.layers, image.map_or(&[], |image| &image.diff_ids))
+    }
+
+    /// What has moved, as a document sees it that is of an image of these layers.
+    fn moved<'m>(&'m self, own: Option<&'m LayerMoves>) -> Moved<'m> {
+        Moved { own, layers: Some(&self.layer_moves), blobs: Some(&self.moves) }
     }
 
     /// Keeps the blob of a layer.

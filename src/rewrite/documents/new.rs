@@ -60,7 +60,8 @@ impl NewDocuments<'_> {
     pub(super) fn edit(&self, old: &Descriptor) -> Result<Option<DescriptorEdit<'_>>> {
         let Some(new) = self.new.get(&old.digest) else { return Ok(None) };
         let data = self.data(old, &new.digest)?;
-        Ok(Some(DescriptorEdit { data, ..DescriptorEdit::blob(new.digest, new.size) }))
+        let without = self.outdated.get(&old.digest).copied().unwrap_or_default();
+        Ok(Some(DescriptorEdit { data, without, ..DescriptorEdit::blob(new.digest, new.size) }))
     }
 
     pub(super) fn config_edit(&self, old: &Descriptor, new: &NewConfig) -> Result<DescriptorEdit<'_>> {

@@ -159,6 +159,7 @@ impl Part {
                 data: data.as_deref().map(Cow::Borrowed),
                 media_type: media_type.clone(),
                 rewritten: Some(*diff_id),
+                without: &[],
             }),
             Self::Document { digest, size, data } => LayerEdit::Moved(DescriptorEdit {
                 data: data.as_deref().map(Cow::Borrowed),

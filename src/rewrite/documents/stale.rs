@@ -1,0 +1,176 @@
+//! The last look at all documents of the new image: which of them still name what has another digest now?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::NewDocuments;
+use crate::blob::for_each_chunk;
+use crate::digest::Digest;
+use crate::document::json::{Json, Kind, Value};
+use crate::document::references::{Scanner, Target, digests_in};
+use crate::document::{Warning, WarningKind};
+use crate::error::{Error, Result};
+use crate::notice::{Notice, NoticeKind};
+use crate::store::write::Content;
+
+/// In a document so many places are named; the others are counted.
+const MAX_PLACES: usize = 16;
+/// So many notices are made; the documents after that are counted.
+const MAX_NOTICES: usize = 1000;
+/// How much of a blob is looked at to see if it is a JSON document.
+const HEAD: usize = 64;
+
+/// What the documents of the new image must not name.
+struct Gone<'d> {
+    documents: &'d NewDocuments<'d>,
+    /// The diff_ids that layers have now.
+    diff_ids: BTreeSet<Digest>,
+}
+
+impl Gone<'_> {
+    /// Has this another digest now, and does nothing of the new image have the old one?
+    fn has(&self, digest: &Digest) -> bool {
+        let moved = self.documents.moved(None).get(Target::Blob, digest);
+        moved.is_some() && !self.documents.blobs.contains_key(digest) && !self.diff_ids.contains(digest)
+    }
+}
+
+impl NewDocuments<'_> {
+    /// Every place in the documents of the new image that names what has another digest now: `beside` are those that are
+    /// no blobs. Each document is read once.
+    pub fn stale(&self, beside: &[(&'static str, Vec<u8>)]) -> Result<Vec<Notice>> {
+        let diff_ids = self.layer_moves.diff_ids.values().copied().collect();
+        let gone = Gone { documents: self, diff_ids };
+        let mut found = Vec::new();
+        for (name, bytes) in beside {
+            in_document(name, bytes, &gone, &mut found);
+        }
+        for (new, old) in self.names() {
+            let Some(content) = self.blobs.get(&new) else { continue };
+            if found.len() >= MAX_NOTICES {
+                let text =
+                    format!("there may be more than these {MAX_NOTICES} digests in documents that are stale now");
+                found.push(Notice::new(NoticeKind::More, text));
+                break;
+            }
+            match content {
+                Content::Bytes(bytes) => in_document(&old.to_string(), bytes, &gone, &mut found),
+                Content::Spool(extent) | Content::Source(extent) => {
+                    let in_blob = |e: Error| e.in_blob(old);
+                    let limits = self.set.source.limits();
+                    if extent.len() > limits.statement_bytes || !is_json(&mut extent.reader()?).map_err(in_blob)? {
+                        continue;
+                    }
+                    if extent.len() <= limits.document_bytes {
+                        in_document(&old.to_string(), &extent.bytes(limits.document_bytes)?, &gone, &mut found);
+                        continue;
+                    }
+                    // Too large to be parsed: which digests it names is known, and not where.
+                    let mut stale = BTreeSet::new();
+                    let mut scanner = Scanner::default();
+                    let mut each = |_, digest| _ = gone.has(&digest) && stale.insert(digest);
+                    for_each_chunk(&mut extent.reader()?, |bytes| {
+                        scanner.feed(bytes, &mut each);
+                        Ok(())
+                    })
+                    .map_err(in_blob)?;
+                    scanner.finish(&mut each);
+                    if let Some(first) = stale.first() {
+                        found.push(of_whole(&old.to_string(), *first, stale.len()));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The blobs that may be documents, by their new digests, and what messages call them: their old ones.
+    fn names(&self) -> BTreeMap<Digest, Digest> {
+        let layers: BTreeSet<&Digest> = self.layer_moves.blobs.values().collect();
+        let others = self.blobs.keys().filter(|digest| !layers.contains(digest)).map(|digest| (*digest, *digest));
+        let mut names: BTreeMap<Digest, Digest> = others.collect();
+        names.extend(self.new.iter().map(|(old, new)| (new.digest, *old)));
+        names.extend(self.configs.iter().map(|((old, ..), new)| (new.digest, *old)));
+        names
+    }
+}
+
+/// Does it begin as a JSON document does?
+fn is_json(reader: &mut dyn std::io::Read) -> Result<bool> {
+    let mut head = [0; HEAD];
+    let count = crate::blob::read_full(reader, &mut head).map_err(|e| Error::io("cannot read", e))?;
+    let first = head.iter().take(count).find(|byte| !byte.is_ascii_whitespace());
+    Ok(matches!(first, Some(b'{' | b'[')))
+}
+
+/// Adds the places in a document that are stale.
+fn in_document(name: &str, bytes: &[u8], gone: &Gone<'_>, found: &mut Vec<Notice>) {
+    let mut plain = digests_in(bytes);
+    plain.retain(|(_, digest)| gone.has(digest));
+    // A digit may be written as an escape as well.
+    let has_escapes = bytes.windows(4).any(|four| four == b"\\u00");
+    if plain.is_empty() && !has_escapes {
+        return;
+    }
+    let Ok(json) = Json::parse(bytes) else {
+        let distinct: BTreeSet<Digest> = plain.into_iter().map(|(_, digest)| digest).collect();
+        found.extend(distinct.first().map(|first| of_whole(name, *first, distinct.len())));
+        return;
+    };
+    // A statement is about one build, and what it says of that stays true.
+    let is_statement = json.root().get("_type").is_some() && json.root().get("predicateType").is_some();
+    let mut places = places(json.root(), gone);
+    if is_statement && let Some((_, first)) = places.first() {
+        let distinct: BTreeSet<Digest> = places.iter().map(|(_, digest)| *digest).collect();
+        found.push(of_whole(name, *first, distinct.len()));
+        return;
+    }
+    let more = places.len().saturating_sub(MAX_PLACES);
+    places.truncate(MAX_PLACES);
+    for (value, digest) in places {
+        found.push(Warning { path: value.path(), kind: WarningKind::StaleDigest(digest) }.notice(name));
+    }
+    if more > 0 {
+        let text = format!("{name}: {more} more places name what has another digest now; left as they are");
+        found.push(Notice::new(NoticeKind::StaleDigest, text));
+    }
+}
+
+/// The texts and keys of a document that name what is gone, each with the digest, once.
+fn places<'j>(root: Value<'j>, gone: &Gone<'_>) -> Vec<(Value<'j>, Digest)> {
+    let mut found: Vec<(Value<'j>, Digest)> = Vec::new();
+    let mut look = |text: &str, value: Value<'j>| {
+        let mut here: Vec<Digest> = digests_in(text.as_bytes()).into_iter().map(|(_, digest)| digest).collect();
+        here.retain(|digest| gone.has(digest));
+        here.sort_unstable();
+        here.dedup();
+        found.extend(here.into_iter().map(|digest| (value, digest)));
+    };
+    let mut pending = vec![root];
+    while let Some(value) = pending.pop() {
+        match value.kind() {
+            Kind::Object => {
+                for member in value.members() {
+                    look(&member.key, member.value);
+                    pending.push(member.value);
+                }
+            }
+            Kind::Array => pending.extend(value.elements()),
+            Kind::String => {
+                if let Some(text) = value.as_str() {
+                    look(&text, value);
+                }
+            }
+            Kind::Null | Kind::Bool | Kind::Number => {}
+        }
+    }
+    found.sort_by_key(|(value, digest)| (value.span().start, *digest));
+    found.dedup_by_key(|(value, digest)| (value.span().start, *digest));
+    found
+}
+
+/// What is said of a document as a whole.
+fn of_whole(name: &str, first: Digest, count: usize) -> Notice {
+    let more = if count > 1 { format!(" and {} more digests", count - 1) } else { String::new() };
+    let text = format!("{name}: names {first}{more} of before the rewrite; left as it is");
+    Notice::new(NoticeKind::StaleDigest, text)
+}
