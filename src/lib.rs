@@ -65,6 +65,7 @@
 //! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
 //! | Which labels and annotations hold a time? | `document/keys.rs`: `TIME_KEYS`, [`TimeKeys`] |
 //! | Which times stay, and are said to? | `document/unlisted.rs` |
+//! | Which labels and annotations name layers, and follow them? | `document/references.rs`: `KEYS` |
 //! | What names a cause of a difference, and how is it avoided? | `causes/table/`: a row in the file of its theme |
 //! | How much may an image make a run hold? | `limits.rs`: [`Limits`] |
 //!

@@ -25,6 +25,39 @@ pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.
 /// Docker image config.
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 
+/// The config of an artifact that has none (OCI image-spec, manifest.md, "Guidance for an Empty Descriptor").
+pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+
+/// Parts of media types by which the layers of other formats are known. They may hold a tar and are none.
+pub const FORMATS: [&str; 8] = ["nydus", "erofs", "overlaybd", "squashfs", "composefs", "cvmfs", "soci", "vmdk"];
+
+/// What it means for the times in a blob that it passes as it is, by its media type, where that is known.
+pub fn what_passes(media_type: &str) -> Option<&'static str> {
+    let name = media_type.to_ascii_lowercase();
+    let has = |part: &str| name.contains(part);
+    Some(match () {
+        () if has("+encrypted") => {
+            "only the owner of the key can look into it; rewrite the image before it is encrypted"
+        }
+        () if has("zstd-chunked-sentinel") => {
+            "it says that the layers above it are zstd:chunked, which rewritten ones are not; take the image without it"
+        }
+        () if has("soci") => "it says where the files are in the bytes of layers",
+        () if FORMATS.iter().any(|format| has(format)) => {
+            "a file system with the times of its files; rewrite the image before it is converted"
+        }
+        () if has("wasm") => "a WebAssembly module holds no times of files",
+        () if has("helm.chart") => "a chart is an archive with the times of its files; no digest in it changes",
+        () if has("cosign") || has("sigstore") || has("notary") || has("dsse") => {
+            "a signature holds for the digests that it was made of"
+        }
+        () if has("in-toto") || has("spdx") || has("cyclonedx") || has("syft") => {
+            "what it says of the build stays as it was said"
+        }
+        () => return None,
+    })
+}
+
 /// A media type as descriptors are held with it: of those that are usual, no copy is made.
 pub fn shared(media_type: &str) -> Cow<'static, str> {
     const USUAL: [&str; 14] = [

@@ -46,6 +46,10 @@ pub enum NoticeKind {
     UnknownDocument,
     /// A layer that its vendor distributes.
     ForeignLayer,
+    /// An artifact: a manifest that is no image.
+    Artifact,
+    /// The history of an image that does not fit its layers.
+    History,
     /// A layer that is no tar.
     OpaqueLayer,
     /// A label or annotation that should hold a time and does not.
@@ -54,8 +58,6 @@ pub enum NoticeKind {
     UnlistedTime,
     /// The times of documents stay, by request.
     KeptTimes,
-    /// The history of an image does not say which steps are its base's.
-    History,
     /// Something that described the old bytes of a blob and was removed.
     OldBytes,
     /// Something that older programs can't read.

@@ -15,6 +15,8 @@ use crate::layer::{Decoder, Event, LayerExpected, Pool, Window, scan};
 use crate::media_type::Compression;
 
 const TOC_DIGEST: &str = "containerd.io/snapshot/stargz/toc.digest";
+/// The uncompressed content of a folder that ORAS has packed.
+const ORAS_CONTENT: &str = "io.deis.oras.content.digest";
 const UNCOMPRESSED_SIZE: &str = "io.containers.estargz.uncompressed-size";
 const CHUNKED: [&str; 2] = ["io.github.containers.zstd-chunked.", "io.containers.zstd-chunked."];
 /// RFC 8878, 3.1.1.
@@ -76,6 +78,7 @@ pub(super) fn compare_annotations(
     };
     compare(UNCOMPRESSED_SIZE, content.uncompressed_size.to_string());
     compare(UNCOMPRESSED, content.diff_id.to_string());
+    compare(ORAS_CONTENT, content.diff_id.to_string());
     let mut toc = None;
     for part in ["manifest", "tarsplit"] {
         let chunked = |suffix: &str| CHUNKED.iter().find_map(|prefix| value(&format!("{prefix}{part}-{suffix}")));

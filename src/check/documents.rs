@@ -19,7 +19,7 @@ use crate::document::manifest::Manifest;
 use crate::error::{Error, Result, printable, quoted};
 use crate::image::base::{self, BasePrefix};
 use crate::image::documents::{DocumentKind, IndexDocument, ManifestDocument, extent_of};
-use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify};
+use crate::media_type::{Class, LayerKind, LayerType, OCI_ARTIFACT, classify, what_passes};
 use crate::name::familiar;
 
 /// The version of the layout that there is (OCI image-spec, image-layout.md).
@@ -35,6 +35,10 @@ impl Checker<'_> {
         // A chain of subjects may be long, so this is a list and no recursion.
         while let Some((subject, of)) = self.subjects.pop() {
             self.descend(&subject, &of)?;
+        }
+        for (text, (place, field, more)) in std::mem::take(&mut self.unread) {
+            let more = if more > 0 { format!(" (so are {more} more layers)") } else { String::new() };
+            self.findings.note(&place, Kind::MediaType, &field, format!("{text}{more}"));
         }
         self.statements()?;
         self.named_by_unknown()?;
@@ -110,6 +114,7 @@ impl Checker<'_> {
         let siblings: BTreeSet<Digest> = index.children.iter().map(|child| child.digest).collect();
         for child in &kept {
             self.link(place, child)?;
+            self.child_references(place, child);
             self.attestation(place, child, &siblings);
         }
         for child in kept {
@@ -189,6 +194,10 @@ impl Checker<'_> {
             None if is_artifact => {}
             None => self.findings.fault(place, Kind::Missing, "config", "is missing"),
         }
+        if manifest.is_image() {
+            self.references_of(place, "annotations", &parsed.annotations(), manifest);
+        }
+        self.artifact(place, manifest);
         self.hidden_layers(place, manifest);
         for (number, layer) in manifest.layers.iter().enumerate() {
             let is_base = number < prefix.layers;
@@ -292,12 +301,13 @@ impl Checker<'_> {
                     return self.findings.fault(place, Kind::MediaType, &field, text);
                 }
                 Some(OtherFormat::Foreign) => format!(
-                    "{media_type} is not a layer format that is read here: its times are neither stamped nor checked; \
-                     stamp the image before it is converted"
+                    "{media_type} is not a layer format that is read here: its times are neither stamped nor checked{}",
+                    what_passes(&layer.media_type).map(|text| format!(": {text}")).unwrap_or_default()
                 ),
             },
         };
-        self.findings.note(place, Kind::MediaType, &field, text);
+        let entry = self.unread.entry(text);
+        entry.and_modify(|(_, _, more)| *more += 1).or_insert_with(|| (Arc::clone(place), field, 0));
     }
 
     /// A manifest that has layers but is no image: an artifact may be meant so, an image is broken.

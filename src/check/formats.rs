@@ -3,9 +3,8 @@
 use crate::blob::Extent;
 use crate::error::Result;
 use crate::layer::{Decoder, LayerExpected, Window};
+use crate::media_type::FORMATS;
 
-/// Parts of media types by which the layers of other formats are known. They may hold a tar and are none.
-const FORMATS: [&str; 8] = ["nydus", "erofs", "overlaybd", "squashfs", "composefs", "cvmfs", "soci", "vmdk"];
 /// Where a tar header has its magic, and what that begins with (POSIX and GNU alike).
 const MAGIC: (usize, &[u8]) = (257, b"ustar");
 

@@ -16,6 +16,7 @@ mod findings;
 mod formats;
 mod layers;
 mod links;
+mod references;
 pub mod report;
 mod run;
 mod statements;
@@ -93,6 +94,8 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
             Ok(()) => Level::Note,
             Err(_) => Level::Finding,
         },
+        artifacts: BTreeSet::new(),
+        unread: BTreeMap::new(),
         depth: 0,
         checked: Checked::default(),
     };
@@ -150,6 +153,10 @@ struct Checker<'a> {
     absent: Level,
     /// How much of the images of `manifest.json` is the base's, by their configs.
     prefixes: BTreeMap<Digest, BasePrefix>,
+    /// The types of artifacts of which was said that times in them are not checked.
+    artifacts: BTreeSet<String>,
+    /// Layers whose times are not checked, by what is said of them: the first place, its field, and how many more there are.
+    unread: BTreeMap<String, (Arc<Place>, String, usize)>,
     /// How deep the index is nested that is being looked at.
     depth: usize,
     checked: Checked,
@@ -183,6 +190,7 @@ impl Checker<'_> {
         let config = self.set.documents.config_of(digest, &image.bytes).map_err(|e| e.in_blob(&place.name))?;
         self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.stamps);
         self.unlisted.add(&place.name, config.unlisted(self.stamps));
+        self.references(place, "config.Labels", &config.labels(), &[&image.diff_ids]);
         let filled = config.history().iter().filter(|entry| !entry.empty_layer).count();
         if config.history().is_empty() || filled == layers {
             return Ok(());

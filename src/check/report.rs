@@ -140,6 +140,8 @@ pub enum Kind {
     Attestation,
     /// An annotation describes other bytes than the layer's.
     Annotation,
+    /// A label or annotation names a layer that the image does not have.
+    Stale,
     /// A tag is given twice, or names a digest that is not there.
     Tag,
     /// An index and a config name different platforms.

@@ -7,7 +7,7 @@ use super::report::{Kind, Place, What};
 use crate::document::artifact::ArtifactConfig;
 use crate::document::descriptor::Descriptor;
 use crate::error::Result;
-use crate::image::base::{BasePrefix, HISTORY_SHORT};
+use crate::image::base::{BasePrefix, HISTORY_UNCLEAR};
 use crate::image::documents::{extent_of, may_be_artifact_config};
 
 impl Checker<'_> {
@@ -27,8 +27,8 @@ impl Checker<'_> {
 
     /// A history that does not say which of its steps are the base's.
     pub(super) fn short_history(&mut self, place: &Arc<Place>, base: BasePrefix) {
-        if base.is_history_short {
-            self.findings.note(place, Kind::History, "history", HISTORY_SHORT);
+        if base.is_history_unclear {
+            self.findings.note(place, Kind::History, "history", HISTORY_UNCLEAR);
         }
     }
 

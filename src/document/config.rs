@@ -22,6 +22,7 @@ pub struct Config<'a> {
     diff_ids: Vec<Digest>,
     history: Vec<History>,
     is_image: bool,
+    has_rootfs: bool,
     /// What is looked for in commands; nothing where they stay as they are.
     commands: Option<Commands>,
     keys: TimeKeys,
@@ -65,10 +66,12 @@ impl<'a> Config<'a> {
         let root = json.root_object("image config")?;
         let diff_ids = diff_id_values(root)?.map(read_digest).collect::<Result<_>>()?;
         let history = history_values(root)?.map(read_history).collect::<Result<_>>()?;
-        let is_image = root.get_some("rootfs").is_some();
+        let has_rootfs = root.get_some("rootfs").is_some();
+        let says = |key: &str| text(root, key).is_some_and(|text| !text.is_empty());
+        let is_image = has_rootfs || (says("architecture") && says("os"));
         let keys = TimeKeys::default();
         let commands = Some(Commands::of(root, &keys, &OldTimes::default()));
-        Ok(Self { json, diff_ids, history, is_image, commands, keys })
+        Ok(Self { json, diff_ids, history, is_image, has_rootfs, commands, keys })
     }
 
     /// The labels of these keys hold times as well; the old values of annotations about the image are times in its commands,
@@ -94,9 +97,15 @@ impl<'a> Config<'a> {
         self.commands.as_ref()
     }
 
-    /// Has it a `rootfs`? What has none is no image but an artifact's config, such as `{}`.
+    /// Has it a `rootfs`, or says at least what it runs on, as an image without layers may? What does neither is no image but
+    /// an artifact's config, such as `{}`.
     pub fn is_image(&self) -> bool {
         self.is_image
+    }
+
+    /// Has it a `rootfs`, in whatever form?
+    pub fn has_rootfs(&self) -> bool {
+        self.has_rootfs
     }
 
     /// The digests of the uncompressed layers, lowest first.

@@ -4,11 +4,12 @@
 //! `sha256:…`, bare, in a tag, in JSON inside of a string. Where the meaning of a key is known, what has moved is replaced
 //! digit by digit, so that everything around it stays, the escapes of the string included.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::descriptor::{IMAGE_NAME, REF_NAME, REFERENCE_DIGEST};
 use super::descriptor::{OF_LAYER_BYTES_AND_SET, describes_layer_bytes, moved_tag};
-use super::json::{Value, member_path};
+use super::json::{Json, Value, member_path};
 use super::{DigestMap, Patch, WarningKind};
 use crate::digest::{Algorithm, Digest};
 
@@ -23,7 +24,7 @@ pub enum Target {
 }
 
 /// The labels and annotations whose digests follow what they name, at any depth of the JSON that some of them hold.
-const KEYS: [(&str, Target); 15] = [
+const KEYS: [(&str, Target); 14] = [
     // Cloud Native Buildpacks (buildpacks/spec, platform.md and distribution.md): what a rebase and the reuse of layers go by.
     ("io.buildpacks.lifecycle.metadata", Target::DiffId),
     ("io.buildpacks.buildpack.layers", Target::DiffId),
@@ -39,11 +40,9 @@ const KEYS: [(&str, Target); 15] = [
     // ORAS: the uncompressed content of a folder.
     ("io.deis.oras.content.digest", Target::DiffId),
     // Which manifest a SOCI index of the second version is about.
-    ("com.amazon.soci.image-manifest-digest", Target::Blob),
+    (SOCI_MANIFEST_DIGEST, Target::Blob),
     // Which layer a table of a SOCI index is about, where that layer was kept in another image.
     ("com.amazon.soci.image-layer-digest", Target::Blob),
-    // It names another image, and follows if that was rewritten in the same run.
-    ("org.opencontainers.image.base.digest", Target::Blob),
     (REFERENCE_DIGEST, Target::Blob),
     // `name@sha256:…`, and the tags of what is attached to a digest.
     (IMAGE_NAME, Target::Blob),
@@ -52,6 +51,8 @@ const KEYS: [(&str, Target); 15] = [
 /// The annotation of a manifest, and of its descriptor, that names a SOCI index: where the files are in the bytes of its
 /// layers (awslabs/soci-snapshotter).
 pub const SOCI_INDEX_DIGEST: &str = "com.amazon.soci.index-digest";
+/// The annotation of a SOCI index's descriptor that names the manifest which it is about.
+pub const SOCI_MANIFEST_DIGEST: &str = "com.amazon.soci.image-manifest-digest";
 /// The annotation of a part of a SOCI index that names the layer which it describes.
 pub const SOCI_LAYER_DIGEST: &str = "com.amazon.soci.image-layer-digest";
 /// The annotation by which a descriptor says that the layers of its manifest are zstd (containers/image, oci_index.go).
@@ -69,6 +70,37 @@ const SEALS: [&str; 2] = ["containers.composefs.fsverity", "containers.composefs
 /// What the digests under this key of a label or annotation name, where that is known.
 pub fn target_of(key: &str) -> Option<Target> {
     KEYS.iter().find(|(known, _)| *known == key).map(|(_, target)| *target)
+}
+
+/// The keys under which only members of these names hold the digests of layers; elsewhere all digests are.
+const MEMBERS: [(&str, &[&str]); 3] = [
+    ("io.buildpacks.lifecycle.metadata", &["sha", "topLayer"]),
+    ("io.buildpacks.buildpack.layers", &["layerDiffID"]),
+    ("io.buildpacks.extension.layers", &["layerDiffID"]),
+];
+/// The keys whose text is the digest of a layer.
+const WHOLE: [&str; 3] = ["ostree.final-diffid", "io.buildpacks.base.sbom", "sh.brew.bottle.digest"];
+
+/// The layers that a label or annotation names and that have to be those of its image, each once. A text that can't be read
+/// names none.
+pub fn layers_named_by(key: &str, text: &str) -> BTreeSet<Digest> {
+    let of = |text: &str| digests_in(text.as_bytes()).into_iter().map(|(_, digest)| digest).collect::<Vec<_>>();
+    if WHOLE.contains(&key) {
+        return of(text).into_iter().collect();
+    }
+    let mut found = BTreeSet::new();
+    let Some((_, names)) = MEMBERS.iter().find(|(known, _)| *known == key) else { return found };
+    let Ok(json) = Json::parse_map(text.as_bytes()) else { return found };
+    let mut pending = vec![json.root()];
+    while let Some(value) = pending.pop() {
+        for member in value.members() {
+            let text = member.value.as_str().filter(|_| names.contains(&member.key.as_ref()));
+            found.extend(text.iter().flat_map(|text| of(text)));
+            pending.push(member.value);
+        }
+        pending.extend(value.elements());
+    }
+    found
 }
 
 /// What became of layers: old digests to new ones, those that stay to themselves.

@@ -71,9 +71,9 @@ impl BaseImage {
     }
 }
 
-/// What a [`BasePrefix`] of a short history means.
-pub const HISTORY_SHORT: &str = "it has fewer entries with a layer than the base has layers, so that it does not say which \
-                                 are the base's: all are taken for the image's own";
+/// What a [`BasePrefix`] of an unclear history means.
+pub const HISTORY_UNCLEAR: &str = "its entries with a layer are not as many as the layers, so that it does not say which are \
+                                   the base's: all are taken for the image's own";
 
 /// How much of an image is the base's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,8 +82,8 @@ pub struct BasePrefix {
     pub layers: usize,
     /// How many of its history entries, from the first.
     pub history: usize,
-    /// Has the history too few entries with a layer to say which are those of the first layers, so that none is the base's?
-    pub is_history_short: bool,
+    /// Do the history's entries not line up with the layers, so that none can be said to be the base's?
+    pub is_history_unclear: bool,
 }
 
 /// How much of an image is the base's.
@@ -100,14 +100,14 @@ pub fn prefix(base: &Base, image: &ImageConfig) -> Result<BasePrefix> {
                 return Err(Error::malformed("--base-layers", expected, count));
             }
             let config = Config::parse(&image.bytes)?;
-            let history = entries_through(&config, *count);
-            let is_history_short = history.is_none() && !config.history().is_empty();
-            Ok(BasePrefix { layers: *count, history: history.unwrap_or(0), is_history_short })
+            let is_history_unclear = *count > 0 && !config.history().is_empty() && !lines_up(&config);
+            let history = if is_history_unclear { None } else { entries_through(&config, *count) };
+            Ok(BasePrefix { layers: *count, history: history.unwrap_or(0), is_history_unclear })
         }
         Base::Images(_) => {
             let Some(base) = found(base, image)? else { return Ok(BasePrefix::default()) };
             let (layers, history) = (base.diff_ids.len(), shared_entries(base, image)?);
-            Ok(BasePrefix { layers, history, is_history_short: false })
+            Ok(BasePrefix { layers, history, is_history_unclear: false })
         }
     }
 }
@@ -147,7 +147,7 @@ fn mismatch(base: &BaseImage, image: &ImageConfig) -> Error {
     ))
 }
 
-/// History entries up to that of the base's last layer; `None` if the history has fewer entries with a layer.
+/// History entries up to that of the base's last layer; `None` if the history has fewer entries with a layer than that.
 ///
 /// Those without a layer that come right after it may be the base's or the image's own: no field of an image says which.
 /// They are taken for its own, since an own time that stays would make two builds differ.
@@ -159,15 +159,23 @@ fn entries_through(config: &Config<'_>, layers: usize) -> Option<usize> {
     }
 }
 
+/// Has each layer an entry of history? Some builders write none, or say of all of them that they have no layer.
+fn lines_up(config: &Config<'_>) -> bool {
+    config.history().iter().filter(|entry| !entry.empty_layer).count() == config.diff_ids().len()
+}
+
 /// History entries that are the base's: those up to its last layer, and what follows them in both.
 ///
 /// A base may have gained history since the image was built on it, and tools that serialise it again space it in another
-/// way, so the steps after the last layer are compared one by one, by their values; all of them, where the history does not
-/// say which layer a step has made. The step of an own layer is never the base's.
+/// way, so the steps after the last layer are compared one by one, by their values; all of them, where the entries don't line
+/// up with the layers. The step of an own layer is never the base's.
 fn shared_entries(base: &BaseImage, image: &ImageConfig) -> Result<usize> {
     let layers = base.diff_ids.len();
     let config = Config::parse(&image.bytes)?;
-    let (sure, most) = (entries_through(&config, layers).unwrap_or(0), config.entries_of_layers(layers));
+    let (sure, most) = match entries_through(&config, layers).filter(|_| lines_up(&config)) {
+        Some(sure) => (sure, config.entries_of_layers(layers)),
+        None => (0, config.history().len()),
+    };
     let between = config.history().iter().zip(&base.history).take(most).skip(sure);
     Ok(sure + between.take_while(|(own, base)| own.is_same_step(base)).count())
 }

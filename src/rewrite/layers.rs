@@ -10,7 +10,7 @@ use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
-use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error};
+use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error, what_passes};
 use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::options::Options;
 use crate::rewrite::report::{self, Action, Change};
@@ -122,6 +122,8 @@ pub struct Layers {
     jobs: BTreeMap<Key, EncodeTask>,
     base_checks: BTreeMap<Key, BaseCheck>,
     done: BTreeMap<Key, LayerResult>,
+    /// Layers whose times are left as they are: foreign ones without a media type, others by that.
+    unread: BTreeMap<Option<String>, BTreeSet<Digest>>,
     /// Warnings for the user, each once.
     pub warnings: BTreeSet<Notice>,
 }
@@ -152,6 +154,9 @@ impl Layers {
             let Some(((action, digest), size)) = kept else {
                 return Err(Error::missing("layer").in_blob(layer.name()));
             };
+            if !is_base {
+                self.unstamped(action, digest, layer);
+            }
             return Ok(self.keep(action, (digest, size), diff_id, None));
         };
         let size = Expected { digest: None, size: layer.size };
@@ -179,17 +184,32 @@ impl Layers {
         self.encode(options, layer, as_it_was, extent, diff_id)
     }
 
-    /// Says that the times in a layer are not set, and why.
+    /// The times in this layer are not set.
     fn unstamped(&mut self, action: Action, digest: Digest, layer: &Layer) {
-        let media_type = layer.media_type.as_deref().unwrap_or_default();
-        let (kind, why) = match action {
-            Action::Foreign => {
-                (NoticeKind::ForeignLayer, "a foreign layer, which is its vendor's to change".to_owned())
-            }
-            _ => (NoticeKind::OpaqueLayer, format!("{} is no layer", printable(media_type.as_bytes()))),
-        };
-        let text = format!("{digest}: times in it are left as they are: {why}");
-        self.warnings.insert(Notice::new(kind, text));
+        let is_foreign = action == Action::Foreign;
+        let media_type = (!is_foreign).then(|| layer.media_type.as_deref().unwrap_or_default().to_owned());
+        self.unread.entry(media_type).or_default().insert(digest);
+    }
+
+    /// Says which times in layers are not set, and why, once for each media type.
+    pub fn unread_notices(&self) -> Vec<Notice> {
+        let notices = self.unread.iter().map(|(media_type, digests)| {
+            let (kind, why) = match media_type {
+                None => (NoticeKind::ForeignLayer, "a foreign layer, which is its vendor's to change".to_owned()),
+                Some(media_type) => {
+                    let advice = what_passes(media_type).map(|text| format!(": {text}")).unwrap_or_default();
+                    let why = format!("{} is no tar of a layer{advice}", printable(media_type.as_bytes()));
+                    (NoticeKind::OpaqueLayer, why)
+                }
+            };
+            let more = digests.len().saturating_sub(1);
+            let layers = if more == 1 { "layer" } else { "layers" };
+            let more = if more > 0 { format!(" and {more} more {layers}") } else { String::new() };
+            let (first, it) = (digests.first().map(Digest::to_string).unwrap_or_default(), more.is_empty());
+            let it = if it { "it" } else { "them" };
+            Notice::new(kind, format!("{first}{more}: times in {it} are left as they are: {why}"))
+        });
+        notices.collect()
     }
 
     /// Plans to compare a layer that stays as it is with its diff_id. All bytes are compared with their digest when they

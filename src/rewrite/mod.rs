@@ -63,7 +63,8 @@ pub(crate) fn rewrite(
     let plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
     context.progress.set_total(layers.total());
     layers.run(&context.pool, &context.spools, speculative).map_err(in_file)?;
-    let of_layers = std::mem::take(&mut layers.warnings);
+    let mut of_layers = layers.unread_notices();
+    of_layers.extend(std::mem::take(&mut layers.warnings));
     keep::leave_out_soci(&mut set, &layers.moves());
     let set = set;
     let mut documents = NewDocuments::new(&set, options, &layers, &plans.manifests, &context.spools);

@@ -75,8 +75,8 @@ impl Planner<'_, '_> {
             }
         };
         self.prefixes.insert(id, base);
-        if base.is_history_short {
-            let text = format!("{id}: history: {}", base::HISTORY_SHORT);
+        if base.is_history_unclear {
+            let text = format!("{id}: history: {}", base::HISTORY_UNCLEAR);
             self.warnings.insert(Notice::new(NoticeKind::History, text));
         }
         let mut keys = Vec::with_capacity(layers.len());

@@ -10,7 +10,7 @@ use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, Platform};
 use crate::error::{Error, Result};
 use crate::image::documents::UnknownDocument;
-use crate::media_type::LayerType;
+use crate::media_type::{EMPTY, LayerType};
 use crate::platform;
 
 /// A document or blob that a descriptor leads to.
@@ -87,6 +87,16 @@ impl ManifestDocument {
         self.image.is_some() && !self.attestation
     }
 
+    /// The type of an artifact that passes as it is, times and all: by its own words, its config or its first blob.
+    pub fn passing_type(&self) -> Option<&str> {
+        if self.image.is_some() || self.attestation || self.hides_layers() {
+            return None;
+        }
+        let is_known = |media_type: &&str| !media_type.is_empty() && *media_type != EMPTY;
+        let of_blobs = self.config.iter().chain(&self.layers).map(|blob| &*blob.media_type);
+        self.artifact_type.as_deref().into_iter().chain(of_blobs).find(is_known).or(Some("unknown"))
+    }
+
     /// What it runs on, as its config says.
     pub fn platform(&self) -> platform::Platform {
         self.image.as_ref().map(|config| config.platform()).unwrap_or_default()
@@ -123,15 +133,6 @@ impl ImageConfig {
         }
         let (platform, diff_ids) = (config.platform(), config.diff_ids().to_vec());
         Ok(Some(Self { diff_ids, platform, bytes }))
-    }
-
-    /// A config without a `rootfs` that says what it runs on and when it was made; `None` if it is another one.
-    pub fn without_rootfs(bytes: Vec<u8>) -> Option<Self> {
-        let config = Config::parse(&bytes).ok()?;
-        let platform = config.platform();
-        let is_made = config.created().is_some() || !config.history().is_empty();
-        let is_image = !config.is_image() && platform.os.is_some() && platform.architecture.is_some() && is_made;
-        is_image.then_some(Self { diff_ids: Vec::new(), platform, bytes })
     }
 
     /// What it runs on, as `--platform` has it.

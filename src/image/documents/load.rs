@@ -10,12 +10,13 @@ use super::{
 use crate::blob::{Expected, Extent};
 use crate::digest::Digest;
 use crate::document::attestation;
+use crate::document::config::Config;
 use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::json::Json;
 use crate::document::manifest::Manifest;
 use crate::error::{Error, Property, Result};
-use crate::media_type::{self, Class, OCI_ARTIFACT};
+use crate::media_type::{self, Class, LayerType, OCI_ARTIFACT};
 use crate::notice::{Notice, NoticeKind};
 use crate::store::open::Source;
 
@@ -194,10 +195,7 @@ impl Documents {
                 self.problem(error, &link.digest, source);
                 None
             }
-            Some(Ok(None)) if layers.is_empty() => {
-                config.as_ref().and_then(|config| self.without_rootfs(source, config))
-            }
-            Some(Ok(image)) => image,
+            Some(Ok(image)) => image.filter(|image| !is_of_artifact(image, &layers)),
             None => None,
         };
         let node =
@@ -214,20 +212,6 @@ impl Documents {
             self.problem(error, &link.digest, source);
         }
         Ok(node)
-    }
-
-    /// The config of an image that has no layers, and no `rootfs` either: Docker makes such of `FROM scratch` alone.
-    fn without_rootfs(&mut self, source: &Source, link: &Descriptor) -> Option<Arc<ImageConfig>> {
-        if media_type::classify(&link.media_type) != Class::Config {
-            return None;
-        }
-        // What can't be read was reported.
-        let extent = extent_of(source, link).ok().flatten()?;
-        let bytes = extent.bytes(source.limits().document_bytes).ok()?;
-        verify(&bytes, &link.digest).ok()?;
-        let image = ImageConfig::without_rootfs(bytes)?;
-        self.held.bytes += image.bytes.len() as u64;
-        Some(Arc::new(image))
     }
 
     fn config(&mut self, source: &Source, link: &Descriptor) -> Result<Option<Arc<ImageConfig>>> {
@@ -298,6 +282,15 @@ fn is_misnamed(known: &Document, link: &Descriptor) -> bool {
         _ => link.media_type.is_empty() && !known.media_type.is_empty(),
     };
     is_document && matches!(known.body, DocumentKind::Blob(_) | DocumentKind::Unknown(_))
+}
+
+/// Has a config no `rootfs`, and the manifest something else than layers? An image without layers is one.
+fn is_of_artifact(image: &ImageConfig, layers: &[Descriptor]) -> bool {
+    let has_rootfs = || Config::parse(&image.bytes).is_ok_and(|config| config.has_rootfs());
+    !layers.is_empty()
+        && !layers.iter().any(|layer| LayerType::parse(&layer.media_type).is_some())
+        && image.diff_ids.is_empty()
+        && !has_rootfs()
 }
 
 fn known_size(node: &Document) -> Option<u64> {

@@ -3,6 +3,7 @@
 //! [`order`] says which comes first where they name each other across the tree.
 
 mod new;
+mod notices;
 mod outdated;
 mod parts;
 mod stale;
@@ -18,7 +19,7 @@ use crate::document::convert;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
-use crate::document::references::{LayerMoves, Moved};
+use crate::document::references::{LayerMoves, Moved, SOCI_MANIFEST_DIGEST};
 use crate::document::unlisted::UnlistedTimes;
 use crate::document::{DigestMap, Patched, TimeKeys, new_digest};
 use crate::error::{Error, Result, printable};
@@ -162,24 +163,8 @@ impl<'a> NewDocuments<'a> {
         let bytes = self.carried(bytes)?;
         self.keep_named_by_unknown()?;
         self.warn_of_attestations();
+        self.warn_of_artifacts();
         Ok(Some(bytes))
-    }
-
-    /// Their own times are facts about one build and stay, so no other build has the same.
-    fn warn_of_attestations(&mut self) {
-        let is_kept = |(digest, node): &(&Digest, &Document)| {
-            matches!(&node.body, DocumentKind::Manifest(manifest) if manifest.attestation)
-                && self.set.selection.keeps(digest)
-        };
-        let count = self.set.documents.nodes.iter().filter(is_kept).count();
-        if count > 0 {
-            let what = if count == 1 { "1 attestation describes" } else { &format!("{count} attestations describe") };
-            let text = format!(
-                "{what} one build, so the digest of the index differs from build to build (those of the images don't); \
-                 --attestations drop leaves attestations out"
-            );
-            self.warnings.push(Notice::new(NoticeKind::Attestation, text));
-        }
     }
 
     /// What becomes of its times.
@@ -281,7 +266,8 @@ impl<'a> NewDocuments<'a> {
     fn is_left_behind(&self, child: &Descriptor) -> bool {
         let is_absent =
             matches!(self.set.documents.nodes.get(&child.digest), Some(Document { body: DocumentKind::Missing, .. }));
-        let about = || child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
+        let about = || child.annotation(REFERENCE_DIGEST).or_else(|| child.annotation(SOCI_MANIFEST_DIGEST));
+        let about = || about().and_then(|text| text.parse().ok());
         let is_moved = || about().is_some_and(|about| new_digest(&self.moves, &about).is_some());
         let is_tag_moved = || child.ref_name().is_some_and(|tag| moved_tag(tag, &self.moves).is_some());
         is_absent && (is_moved() || is_tag_moved())
@@ -295,7 +281,9 @@ impl<'a> NewDocuments<'a> {
             .collect();
         for child in left_behind.iter().filter_map(|number| index.children.get(*number)) {
             let text = "is not in the image, so it can't follow what it is about, which has another digest now";
-            let name = printable(child.ref_name().unwrap_or("attestation").as_bytes());
+            let is_soci = child.annotation(SOCI_MANIFEST_DIGEST).is_some();
+            let what = if is_soci { "SOCI index" } else { "attestation" };
+            let name = printable(child.ref_name().unwrap_or(what).as_bytes());
             let text = format!("{name} {}, which {text}", child.digest);
             self.dropped.push(Notice::new(NoticeKind::Attestation, text));
             self.left_behind.insert(child.digest);

@@ -1,16 +1,17 @@
 //! The last look at all documents of the new image: which of them still name what has another digest now?
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::NewDocuments;
 use crate::blob::for_each_chunk;
 use crate::digest::Digest;
 use crate::document::json::{Json, Kind, Value};
-use crate::document::references::{Scanner, Target, digests_in};
+use crate::document::references::{Scanner, Target};
 use crate::document::{Warning, WarningKind};
 use crate::error::{Error, Result};
 use crate::notice::{Notice, NoticeKind};
-use crate::store::write::Content;
+use crate::store::write;
 
 /// In a document so many places are named; the others are counted.
 const MAX_PLACES: usize = 16;
@@ -31,6 +32,16 @@ impl Gone<'_> {
     fn has(&self, digest: &Digest) -> bool {
         let moved = self.documents.moved(None).get(Target::Blob, digest);
         moved.is_some() && !self.documents.blobs.contains_key(digest) && !self.diff_ids.contains(digest)
+    }
+
+    /// What some bytes name of it.
+    fn of(&self, bytes: &[u8]) -> BTreeSet<Digest> {
+        let mut found = BTreeSet::new();
+        let mut each = |_, digest| _ = self.has(&digest) && found.insert(digest);
+        let mut scanner = Scanner::default();
+        scanner.feed(bytes, &mut each);
+        scanner.finish(&mut each);
+        found
     }
 }
 
@@ -53,8 +64,8 @@ impl NewDocuments<'_> {
                 break;
             }
             match content {
-                Content::Bytes(bytes) => in_document(&old.to_string(), bytes, &gone, &mut found),
-                Content::Spool(extent) | Content::Source(extent) => {
+                write::Content::Bytes(bytes) => in_document(&old.to_string(), bytes, &gone, &mut found),
+                write::Content::Spool(extent) | write::Content::Source(extent) => {
                     let in_blob = |e: Error| e.in_blob(old);
                     let limits = self.set.source.limits();
                     if extent.len() > limits.statement_bytes || !is_json(&mut extent.reader()?).map_err(in_blob)? {
@@ -104,68 +115,73 @@ fn is_json(reader: &mut dyn std::io::Read) -> Result<bool> {
 
 /// Adds the places in a document that are stale.
 fn in_document(name: &str, bytes: &[u8], gone: &Gone<'_>, found: &mut Vec<Notice>) {
-    let mut plain = digests_in(bytes);
-    plain.retain(|(_, digest)| gone.has(digest));
+    let plain = gone.of(bytes);
     // A digit may be written as an escape as well.
     let has_escapes = bytes.windows(4).any(|four| four == b"\\u00");
     if plain.is_empty() && !has_escapes {
         return;
     }
     let Ok(json) = Json::parse(bytes) else {
-        let distinct: BTreeSet<Digest> = plain.into_iter().map(|(_, digest)| digest).collect();
-        found.extend(distinct.first().map(|first| of_whole(name, *first, distinct.len())));
+        found.extend(plain.first().map(|first| of_whole(name, *first, plain.len())));
         return;
     };
+    let places = Places::of(json.root(), gone);
+    let Some((_, first)) = places.first.first() else { return };
     // A statement is about one build, and what it says of that stays true.
-    let is_statement = json.root().get("_type").is_some() && json.root().get("predicateType").is_some();
-    let mut places = places(json.root(), gone);
-    if is_statement && let Some((_, first)) = places.first() {
-        let distinct: BTreeSet<Digest> = places.iter().map(|(_, digest)| *digest).collect();
-        found.push(of_whole(name, *first, distinct.len()));
+    if json.root().get("_type").is_some() && json.root().get("predicateType").is_some() {
+        found.push(of_whole(name, *first, places.distinct.len()));
         return;
     }
-    let more = places.len().saturating_sub(MAX_PLACES);
-    places.truncate(MAX_PLACES);
-    for (value, digest) in places {
+    for (value, digest) in places.first {
         found.push(Warning { path: value.path(), kind: WarningKind::StaleDigest(digest) }.notice(name));
     }
-    if more > 0 {
-        let text = format!("{name}: {more} more places name what has another digest now; left as they are");
+    if places.more > 0 {
+        let text = format!("{name}: {} more places name what has another digest now; left as they are", places.more);
         found.push(Notice::new(NoticeKind::StaleDigest, text));
     }
 }
 
-/// The texts and keys of a document that name what is gone, each with the digest, once.
-fn places<'j>(root: Value<'j>, gone: &Gone<'_>) -> Vec<(Value<'j>, Digest)> {
-    let mut found: Vec<(Value<'j>, Digest)> = Vec::new();
-    let mut look = |text: &str, value: Value<'j>| {
-        let mut here: Vec<Digest> = digests_in(text.as_bytes()).into_iter().map(|(_, digest)| digest).collect();
-        here.retain(|digest| gone.has(digest));
-        here.sort_unstable();
-        here.dedup();
-        found.extend(here.into_iter().map(|digest| (value, digest)));
-    };
-    let mut pending = vec![root];
-    while let Some(value) = pending.pop() {
-        match value.kind() {
-            Kind::Object => {
-                for member in value.members() {
-                    look(&member.key, member.value);
-                    pending.push(member.value);
-                }
+/// The texts and keys of a document that name what is gone, in its order.
+#[derive(Default)]
+struct Places<'j> {
+    /// The first of them, each with the digest.
+    first: Vec<(Value<'j>, Digest)>,
+    /// How many there are after those.
+    more: usize,
+    distinct: BTreeSet<Digest>,
+}
+
+/// The content of an object or array: keys, and values.
+type Content<'j> = Box<dyn Iterator<Item = (Option<Cow<'j, str>>, Value<'j>)> + 'j>;
+
+impl<'j> Places<'j> {
+    fn of(root: Value<'j>, gone: &Gone<'_>) -> Self {
+        let mut places = Self::default();
+        // As deep as the document, which the parser limits, and no larger.
+        let mut open: Vec<Content<'j>> = vec![Box::new(std::iter::once((None, root)))];
+        while let Some(content) = open.last_mut() {
+            let Some((key, value)) = content.next() else {
+                open.pop();
+                continue;
+            };
+            let mut here = key.map(|key| gone.of(key.as_bytes())).unwrap_or_default();
+            match value.kind() {
+                Kind::Object => open.push(Box::new(value.members().map(|member| (Some(member.key), member.value)))),
+                Kind::Array => open.push(Box::new(value.elements().map(|element| (None, element)))),
+                Kind::String => here.extend(value.as_str().map(|text| gone.of(text.as_bytes())).unwrap_or_default()),
+                Kind::Null | Kind::Bool | Kind::Number => {}
             }
-            Kind::Array => pending.extend(value.elements()),
-            Kind::String => {
-                if let Some(text) = value.as_str() {
-                    look(&text, value);
+            for digest in here {
+                if places.first.len() < MAX_PLACES {
+                    places.first.push((value, digest));
+                } else {
+                    places.more += 1;
                 }
+                places.distinct.insert(digest);
             }
-            Kind::Null | Kind::Bool | Kind::Number => {}
         }
+        places
     }
-    found.sort_by_key(|(value, digest)| (value.span().start, *digest));
-    found.dedup_by_key(|(value, digest)| (value.span().start, *digest));
-    found
 }
 
 /// What is said of a document as a whole.

@@ -4,5 +4,6 @@ mod archives;
 mod layers;
 mod links;
 mod made;
+mod references;
 mod report;
 mod times;

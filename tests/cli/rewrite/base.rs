@@ -148,3 +148,55 @@ fn a_base_that_is_another_one_is_called_so() {
         "not built on this base: layer 0 is {below} in the base and {own} here (was the base updated in between?)\n"
     )]);
 }
+
+/// An image of two layers whose config is changed.
+fn with_config(edit: &dyn Fn(&mut serde_json::Value)) -> Layout {
+    let mut image = support::hello(&Build::FIRST, Packing::Gzip);
+    let mut config: serde_json::Value = serde_json::from_slice(&image.config).unwrap();
+    edit(&mut config);
+    image.config = serde_json::to_vec(&config).unwrap();
+    Layout::of(&image, &Build::FIRST)
+}
+
+#[test]
+fn history_that_does_not_fit_the_layers_is_stamped_and_named() {
+    let step =
+        |empty: bool| serde_json::json!({"created": Build::FIRST.date(0), "created_by": "x", "empty_layer": empty});
+    for (history, words) in [
+        (vec![step(true), step(true), step(true)], Some("not as many as the layers")),
+        (vec![step(false)], Some("not as many as the layers")),
+        (vec![step(false), step(true), step(false)], None),
+        (vec![], None),
+    ] {
+        let layout = with_config(&|config| config["history"] = serde_json::json!(history));
+        let arguments = ["rewrite", "--epoch", "1700000000", "--base-layers", "1"];
+        let out = support::pipe(arguments, &layout.tar(&Build::FIRST)).expect(0);
+        assert_eq!(out.stderr.contains("warning"), words.is_some(), "{}", out.stderr);
+        assert!(out.stderr.contains(words.unwrap_or_default()), "{}", out.stderr);
+        let seen = judge::walk(&read_tar(&out.stdout));
+        let kept = seen.configs[0]["history"].as_array().unwrap().iter();
+        let kept = kept.filter(|entry| entry["created"] == serde_json::json!(Build::FIRST.date(0))).count();
+        assert_eq!(kept, usize::from(words.is_none() && !history.is_empty()));
+        support::pipe(["check", "--epoch", "1700000000", "--base-layers", "1"], &out.stdout).expect(0);
+    }
+}
+
+#[test]
+fn a_config_without_rootfs_is_stamped_if_there_are_no_layers_and_refused_if_there_are() {
+    let with_layers = with_config(&|config| drop(config.as_object_mut().unwrap().remove("rootfs")));
+    support::pipe(["rewrite", "--epoch", "1700000000"], &with_layers.tar(&Build::FIRST))
+        .expect_error(&["0 diff_ids", "2 layers"]);
+    let mut image = Image::new(Vec::new(), Family::Docker, &Build::FIRST, &["hello:1"]);
+    image.config = format!(
+        r#"{{"architecture":"amd64","os":"linux","created":"{}","history":null,"config":{{}}}}"#,
+        Build::FIRST.date(0)
+    )
+    .into_bytes();
+    let layout = Layout::of(&image, &Build::FIRST);
+    support::pipe(["check", "--epoch", "1700000000"], &layout.tar(&Build::FIRST)).expect(1);
+    let new = filter(&layout.tar(&Build::FIRST), &[]);
+    let is_stamped = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains(support::EPOCH_DATE);
+    let configs: Vec<_> = read_tar(&new).into_values().filter(|bytes| bytes.starts_with(b"{\"arch")).collect();
+    assert!(configs.len() == 1 && configs.iter().all(is_stamped));
+    support::pipe(["check", "--epoch", "1700000000"], &new).expect(0);
+}

@@ -4,6 +4,7 @@
 mod base;
 mod form;
 mod names;
+mod references;
 mod report;
 mod whole;
 use crate::support;
