@@ -21,7 +21,7 @@ use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
 use crate::document::references::{LayerMoves, Moved, SOCI_MANIFEST_DIGEST};
 use crate::document::unlisted::UnlistedTimes;
-use crate::document::{DigestMap, Patched, TimeKeys, new_digest};
+use crate::document::{DigestMap, Patched, new_digest};
 use crate::error::{Error, Result, printable};
 use crate::image::ImageSet;
 use crate::image::base::BasePrefix;
@@ -31,7 +31,6 @@ use crate::rewrite::layers::{Key, LayerResult, Layers};
 use crate::rewrite::options::{Options, Signatures};
 use crate::rewrite::order;
 use crate::spool::Spools;
-use crate::stamp::Stamps;
 use crate::store::write::Content;
 use new::NewDocument;
 use outdated::Keys;
@@ -165,16 +164,6 @@ impl<'a> NewDocuments<'a> {
         self.warn_of_attestations();
         self.warn_of_artifacts();
         Ok(Some(bytes))
-    }
-
-    /// What becomes of its times.
-    pub fn stamps(&self) -> Result<Stamps> {
-        self.options.stamps()
-    }
-
-    /// Which keys hold times, besides those that are known.
-    pub fn time_keys(&self) -> &TimeKeys {
-        &self.options.time_keys
     }
 
     /// Its layers.

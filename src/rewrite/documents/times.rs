@@ -1,25 +1,42 @@
 //! Times that no list knows: in configs of artifacts, and under keys of labels and annotations. What stays is said.
 
 use super::{NewConfig, NewDocuments};
+use crate::blob::Expected;
 use crate::clock::DocumentTime;
 use crate::digest::Digest;
-use crate::document::Patched;
 use crate::document::artifact::ArtifactConfig;
 use crate::document::descriptor::Descriptor;
-use crate::error::Result;
+use crate::document::{Patched, TimeKeys};
+use crate::error::{Error, Result};
 use crate::image::documents::{extent_of, may_be_artifact_config};
 use crate::notice::{Notice, NoticeKind};
+use crate::stamp::Stamps;
 
 impl NewDocuments<'_> {
+    /// What becomes of its times.
+    pub fn stamps(&self) -> Result<Stamps> {
+        self.options.stamps()
+    }
+
+    /// Which keys hold times, besides those that are known.
+    pub fn time_keys(&self) -> &TimeKeys {
+        &self.options.time_keys
+    }
+
     /// The config of an artifact: what it says of time under keys that are named is set, and the rest stays. Nothing, where
     /// it stays as it is.
     pub(super) fn artifact_config(&mut self, descriptor: &Descriptor) -> Result<Option<NewConfig>> {
+        let in_blob = |e: Error| e.in_blob(descriptor.digest);
+        let extent = extent_of(self.set.source, descriptor)?;
+        if let Some(extent) = &extent {
+            Expected::of_size(descriptor.size).check_size(extent.len()).map_err(in_blob)?;
+        }
         if let Some(known) = self.artifact_configs.get(&descriptor.digest) {
             return Ok(known.clone());
         }
-        let new = match extent_of(self.set.source, descriptor)? {
+        let new = match extent {
             Some(extent) if may_be_artifact_config(&extent)? => {
-                let bytes = extent.verified_bytes(&descriptor.digest, Some(descriptor.size), extent.len())?;
+                let bytes = extent.verified_bytes(&descriptor.digest, None, extent.len()).map_err(in_blob)?;
                 self.patched_config(descriptor.digest, &bytes)?
             }
             _ => None,
