@@ -5,6 +5,10 @@
 //! `14 November 2023`, `Nov 14 22:13:20`, and a time of day alone. Years are 1970 to 2100: what is outside is a
 //! number of another kind.
 
+mod cursor;
+
+use cursor::Cursor;
+
 /// No date is longer, in bytes.
 pub const LONGEST: usize = 64;
 
@@ -39,11 +43,6 @@ const MONTHS: [&str; 12] = [
     "October",
     "November",
     "December",
-];
-/// Names of zones; other capital letters after a date are a word of the text.
-const ZONES: [&str; 29] = [
-    "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "CET", "CEST", "BST", "IST", "JST",
-    "WET", "WEST", "EET", "EEST", "MSK", "HKT", "SGT", "KST", "AEST", "AEDT", "NZST", "NZDT", "UT",
 ];
 
 /// The form and length of the date that this text begins with. Whether it is a word of its own, [`begins`] and [`ends`]
@@ -104,125 +103,6 @@ pub fn ends(after: &[u8]) -> bool {
         [] | [b'.' | b':' | b'!' | b'?'] => true,
         [b'.' | b':' | b'!' | b'?', next, ..] => next.is_ascii_whitespace() || matches!(next, b'"' | b'\'' | b'<'),
         [next, ..] => next.is_ascii_whitespace() || b"\"'`,;)[]}<>|&\\*".contains(next),
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Cursor<'a> {
-    rest: &'a [u8],
-}
-
-impl Cursor<'_> {
-    /// Tries something; what did not succeed takes nothing.
-    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let mut ahead = *self;
-        let value = read(&mut ahead)?;
-        *self = ahead;
-        Some(value)
-    }
-
-    fn take(&mut self, text: &[u8]) -> Option<()> {
-        self.rest = self.rest.strip_prefix(text)?;
-        Some(())
-    }
-
-    fn one_of(&mut self, set: &[u8]) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        set.contains(first).then_some(*first)
-    }
-
-    /// So many digits; more may follow.
-    fn fixed(&mut self, count: usize) -> Option<u32> {
-        let (digits, rest) = self.rest.split_at_checked(count)?;
-        self.rest = rest;
-        digits.iter().try_fold(0u32, |sum, digit| {
-            digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u32::from(digit - b'0')))
-        })
-    }
-
-    /// All digits that follow, if there are so many.
-    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
-        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        (least..=most).contains(&count).then(|| self.fixed(count)).flatten()
-    }
-
-    /// A name in full or its first three letters; its place in the list, from 1.
-    fn name(&mut self, names: &[&str]) -> Option<u32> {
-        let length = self.rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let (word, rest) = self.rest.split_at_checked(length)?;
-        let at = names.iter().position(|name| {
-            word == name.as_bytes()
-                || length == 3 && name.as_bytes().get(..3) == Some(word)
-                || word == b"Sept" && *name == "September"
-        })?;
-        self.rest = rest;
-        u32::try_from(at + 1).ok()
-    }
-
-    /// One space or two: numbers of one digit are padded.
-    fn spaces(&mut self) -> Option<()> {
-        self.take(b" ")?;
-        self.optional(|cursor| cursor.take(b" "));
-        Some(())
-    }
-
-    fn colon(&mut self) -> Option<()> {
-        self.optional(|cursor| cursor.take(b"\\"));
-        self.take(b":")
-    }
-
-    /// A time of day with its fraction and zone.
-    fn clock(&mut self, seconds_needed: bool) -> Option<()> {
-        let hour = self.number(1, 2)?;
-        self.colon()?;
-        let minute = self.fixed(2)?;
-        let second = self.optional(|cursor| {
-            cursor.colon()?;
-            cursor.fixed(2)
-        });
-        if hour > 23 || minute > 59 || second.is_some_and(|second| second > 60) || seconds_needed && second.is_none() {
-            return None;
-        }
-        if second.is_some() {
-            self.optional(|cursor| {
-                cursor.one_of(b".,")?;
-                cursor.number(1, 9)
-            });
-        }
-        self.optional(|cursor| {
-            cursor.optional(|cursor| cursor.take(b" "));
-            cursor.one_of(b"APap")?;
-            cursor.one_of(b"Mm")
-        });
-        self.zone();
-        Some(())
-    }
-
-    fn zone(&mut self) {
-        self.optional(|cursor| {
-            cursor.optional(|cursor| cursor.take(b" "));
-            let name = cursor.optional(|cursor| {
-                let length = cursor.rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-                let (word, rest) = cursor.rest.split_at_checked(length)?;
-                cursor.rest = rest;
-                (ZONES.iter().any(|zone| zone.as_bytes() == word) || word == b"z").then_some(())
-            });
-            let offset = cursor.optional(|cursor| {
-                cursor.one_of(b"+-")?;
-                let hours = cursor.fixed(2)?;
-                let minutes = cursor.optional(|cursor| {
-                    cursor.optional(Cursor::colon);
-                    cursor.fixed(2)
-                });
-                (hours <= 14 && minutes.is_none_or(|minutes| minutes < 60)).then_some(())
-            });
-            name.or(offset)
-        });
-    }
-
-    fn year(&mut self) -> Option<u32> {
-        self.number(4, 4).filter(|year| (1970..=2100).contains(year))
     }
 }
 

@@ -251,11 +251,11 @@ fn words(before: &[u8], is_number: bool) -> Vec<String> {
 fn key(before: &[u8]) -> String {
     let context = context(before, false);
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-/".contains(byte);
-    let Some(end) = context.iter().rposition(is_part) else { return String::new() };
-    let is_key = context.get(end + 1..).is_some_and(|rest| rest.iter().any(|byte| b":=".contains(byte)));
-    let start = context.get(..end).and_then(|text| text.iter().rposition(|byte| !is_part(byte))).map_or(0, |at| at + 1);
-    let key = context.get(start..=end).filter(|_| is_key).unwrap_or_default();
-    String::from_utf8_lossy(key).into_owned()
+    let key = context.iter().position(|byte| b":=".contains(byte)).and_then(|at| context.get(..at)).unwrap_or_default();
+    let key = key.trim_ascii_end();
+    let key = key.strip_suffix(b"\"").unwrap_or(key);
+    let start = key.iter().rposition(|byte| !is_part(byte)).map_or(0, |at| at + 1);
+    String::from_utf8_lossy(key.get(start..).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]
