@@ -3,7 +3,7 @@
 use super::{Cause, Class};
 
 const fn cause(id: &'static str, class: Class, what: &'static str, advice: &'static str) -> Cause {
-    Cause { id, class, paths: &[], commands: &[], what, advice, mends: None, in_one_image: true }
+    Cause { id, class, paths: &[], commands: &[], what, advice, mends: None, in_one_image: true, content_first: false }
 }
 
 /// A text in which only dates differ.
@@ -47,17 +47,8 @@ pub static MODULE_SIGNATURE: Cause = cause(
     "take both kernels from one build, or sign with a fixed key (CONFIG_MODULE_SIG_KEY)",
 );
 
-/// A class data sharing archive of Java's virtual machine.
-pub static CDS_ARCHIVE: Cause = cause(
-    "java-cds",
-    Class::Content,
-    "Java's class data sharing archive: a dump of memory with addresses and times of one run",
-    "java -Xshare:dump of JDK 19 and later, or copy a fixed one",
-);
-
 /// All of them.
-pub static BY_CONTENT: [&Cause; 6] =
-    [&TEXT_DATES, &LINE_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE, &CDS_ARCHIVE];
+pub static BY_CONTENT: [&Cause; 5] = [&TEXT_DATES, &LINE_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE];
 
 #[cfg(test)]
 mod tests {

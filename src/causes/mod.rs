@@ -121,6 +121,8 @@ pub struct Cause {
     /// Does a file of it, in one image alone, say that the next build will differ? Not if it only follows from other
     /// files, such as a list of them: then it differs where those do.
     pub in_one_image: bool,
+    /// Does what the content of a file shows, that only dates differ for example, count more than what its path says?
+    pub content_first: bool,
 }
 
 impl Cause {

@@ -82,6 +82,9 @@ impl std::fmt::Debug for Options<'_> {
     }
 }
 
+/// So many images are listed with their digests.
+const LISTED_MAX: usize = 1000;
+
 /// Compares two images.
 pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunContext) -> Result<Report> {
     let [a, b] = sources;
@@ -118,7 +121,9 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
     for pair in &pairs {
         let label = label(pair.iter().flatten().next().copied());
         let digests = pair.map(|image| image.map(|image| image.manifest.unwrap_or(image.config_digest)));
-        images.push(Compared { label: label.clone(), digests });
+        if images.len() < LISTED_MAX {
+            images.push(Compared { label: label.clone(), digests });
+        }
         match pair {
             [Some(x), Some(y)] if options.rootfs => comparison.rootfs(&label, [x, y])?,
             [Some(x), Some(y)] => comparison.images(&label, [x, y])?,

@@ -19,7 +19,7 @@ use crate::stamp::Instant;
 pub struct Report {
     /// What was compared: the names of both sources.
     pub names: [String; 2],
-    /// The images in them, and the index that leads to all of them where there is one.
+    /// The images in them (the first 1,000), and the index that leads to all of them where there is one.
     pub images: Vec<Compared>,
     /// The parts of the images that differences are in.
     pub places: Vec<Place>,

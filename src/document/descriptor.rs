@@ -25,6 +25,11 @@ pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The annotation in which containerd keeps the diff_id of a layer.
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 
+/// The annotation of a manifest, and of its descriptor, that names a SOCI index: where the files are in the bytes of its
+/// layers (awslabs/soci-snapshotter).
+pub const SOCI_INDEX_DIGEST: &str = "com.amazon.soci.index-digest";
+/// The annotation by which a descriptor says that the layers of its manifest are zstd (containers/image, oci_index.go).
+pub const ZSTD: &str = "io.github.containers.compression.zstd";
 /// The annotations of a layer that a rewritten one keeps, with new values.
 pub(super) const OF_LAYER_BYTES_AND_SET: [&str; 1] = [UNCOMPRESSED];
 /// Annotations of a layer that describe its exact bytes, and so are wrong for any others:
@@ -237,6 +242,22 @@ pub(super) fn annotation_sites<'j>(holder: Value<'j>, path: &str, keys: &TimeKey
     label_sites(holder.get("annotations"), &member_path(path, "annotations"), keys, sites);
 }
 
+/// Annotations of an image, and of its descriptor, that its new layers make untrue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// [`ZSTD`]
+    pub zstd: bool,
+    /// [`SOCI_INDEX_DIGEST`]
+    pub soci: bool,
+}
+
+impl Outdated {
+    /// Is one with this key among them?
+    pub(super) fn has(self, key: &str) -> bool {
+        (self.zstd && key == ZSTD) || (self.soci && key == SOCI_INDEX_DIGEST)
+    }
+}
+
 /// What a descriptor's blob became.
 #[derive(Debug, Clone, Default)]
 pub struct DescriptorEdit<'b> {
@@ -249,7 +270,7 @@ pub struct DescriptorEdit<'b> {
     /// The diff_id of a layer that was rewritten: annotations about the old bytes go.
     pub rewritten: Option<Digest>,
     /// Annotations that are not true of the new blob.
-    pub without: &'b [&'static str],
+    pub without: Outdated,
 }
 
 impl DescriptorEdit<'_> {
@@ -297,9 +318,9 @@ impl Patch<'_> {
     }
 
     /// Removes annotations.
-    pub(super) fn without(&mut self, annotations: Value<'_>, keys: &[&str]) {
-        if !keys.is_empty() {
-            self.edits.retain_members(annotations, |member| !keys.contains(&member.key.as_ref()));
+    pub(super) fn without(&mut self, annotations: Value<'_>, outdated: Outdated) {
+        if outdated != Outdated::default() {
+            self.edits.retain_members(annotations, |member| !outdated.has(&member.key));
         }
     }
 

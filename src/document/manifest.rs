@@ -2,7 +2,9 @@
 
 use super::commands::OldTimes;
 use super::config::list;
-use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};
+use super::descriptor::{
+    Descriptor, DescriptorEdit, DescriptorPath, Outdated, annotation_sites, read_annotations, text,
+};
 use super::json::{Json, Kind, Value, element_path, member_path};
 use super::references::Moved;
 use super::times::{Site, TimeKeys, TimeSite};
@@ -44,7 +46,7 @@ pub struct ManifestEdit<'b> {
     /// What else has moved, for annotations that name it.
     pub moved: Moved<'b>,
     /// Annotations of the document that are not true of it any more, and describe old bytes.
-    pub without: &'b [&'static str],
+    pub without: Outdated,
     /// Leave out the signatures that the document itself carries.
     pub unsigned: bool,
 }
@@ -190,7 +192,7 @@ impl<'a> Manifest<'a> {
         patch.unlisted = self.unlisted(stamps);
         patch.moved_annotations(root, &edit.moved);
         if let Some(annotations) = root.get("annotations") {
-            for member in annotations.members().filter(|member| edit.without.contains(&member.key.as_ref())) {
+            for member in annotations.members().filter(|member| edit.without.has(&member.key)) {
                 patch.warn(member_path("annotations", &member.key), WarningKind::Dropped { is_lazy: true });
             }
             patch.without(annotations, edit.without);

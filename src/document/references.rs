@@ -48,15 +48,10 @@ const KEYS: [(&str, Target); 14] = [
     (IMAGE_NAME, Target::Blob),
 ];
 
-/// The annotation of a manifest, and of its descriptor, that names a SOCI index: where the files are in the bytes of its
-/// layers (awslabs/soci-snapshotter).
-pub const SOCI_INDEX_DIGEST: &str = "com.amazon.soci.index-digest";
 /// The annotation of a SOCI index's descriptor that names the manifest which it is about.
 pub const SOCI_MANIFEST_DIGEST: &str = "com.amazon.soci.image-manifest-digest";
 /// The annotation of a part of a SOCI index that names the layer which it describes.
 pub const SOCI_LAYER_DIGEST: &str = "com.amazon.soci.image-layer-digest";
-/// The annotation by which a descriptor says that the layers of its manifest are zstd (containers/image, oci_index.go).
-pub const ZSTD: &str = "io.github.containers.compression.zstd";
 /// The annotation by which a descriptor says that its manifest has a layer of [`ZSTD_CHUNKED_SENTINEL`].
 pub const SENTINEL: &str = "io.github.containers.zstd-chunked.sentinel";
 /// The media type of a layer that is no tar: it says that the layers above it are to be read by their zstd:chunked tables

@@ -21,6 +21,7 @@ mod patch;
 mod pipeline;
 mod pool;
 mod scan;
+mod seals;
 mod stream;
 #[cfg(test)]
 mod tests;

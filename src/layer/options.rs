@@ -70,6 +70,8 @@ pub struct NewLayer {
     pub uncompressed_size: u64,
     /// How many of its chunks were compressed, or found in the cache; none where there is no cache or nothing to compress.
     pub cache: Option<CacheUse>,
+    /// Boot images in it that seal a root filesystem, by name.
+    pub seals: Vec<Vec<u8>>,
 }
 
 /// What a cache has spared.

@@ -34,6 +34,7 @@ use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
 use crate::layer::options::{CacheUse, EncodeOptions, Encoded, NewLayer, Outcome};
 use crate::layer::patch::{self, Patched};
+use crate::layer::seals::Seals;
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
 use crate::sync::start;
@@ -68,10 +69,12 @@ pub fn rewrite(
     {
         return Ok(Outcome::Unchanged(facts));
     }
+    let mut seals = Seals::default();
     let mut blob = blobs.writer();
-    let (facts, encoded) = encode(source, expect, spec, pool, &mut Blind, &mut |bytes| blob.write(bytes))?;
+    let (facts, encoded) = encode(source, expect, spec, pool, &mut seals, &mut |bytes| blob.write(bytes))?;
     let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;
-    Ok(Outcome::Rewritten(facts, NewLayer { blob: blob.finish()?, digest, size, diff_id, uncompressed_size, cache }))
+    let (blob, seals) = (blob.finish()?, seals.found());
+    Ok(Outcome::Rewritten(facts, NewLayer { blob, digest, size, diff_id, uncompressed_size, cache, seals }))
 }
 
 /// Rewrites one layer, and writes what becomes of it while it is read: nothing of that may be published before this has

@@ -198,7 +198,7 @@ impl Framer {
         }
     }
 
-    /// The stream ended within a header or what belongs to it.
+    /// The stream ended within a header or what belongs to it; at its start it is no archive at all.
     fn cut(&self, what: &'static str, expected: usize, found: usize, at: u64) -> Error {
         self.cut_in(|expected, found| Error::malformed(what, expected, found), expected, found, at)
     }
@@ -207,7 +207,6 @@ impl Framer {
         let error = error(format!("{expected} bytes"), format!("{found} before the stream ends"));
         let name = self.entry.name();
         let error = if name.is_empty() { error } else { error.at_entry(printable(&name)) };
-        // At the start it is no archive at all.
         if at == 0 { error.at_offset(at) } else { error.cut_short().at_offset(at) }
     }
 

@@ -24,7 +24,7 @@ const fn row(
     what: &'static str,
     advice: &'static str,
 ) -> Cause {
-    Cause { id, class, paths, commands: &[], what, advice, mends: None, in_one_image: true }
+    Cause { id, class, paths, commands: &[], what, advice, mends: None, in_one_image: true, content_first: false }
 }
 
 /// The same, of files that follow from others: in one image alone they say nothing.
@@ -36,6 +36,17 @@ const fn follows(
     advice: &'static str,
 ) -> Cause {
     Cause { in_one_image: false, ..row(id, class, paths, what, advice) }
+}
+
+/// The same, of documents that programs read: if only dates differ in one, that is what is said.
+const fn document(
+    id: &'static str,
+    class: Class,
+    paths: &'static [&'static str],
+    what: &'static str,
+    advice: &'static str,
+) -> Cause {
+    Cause { content_first: true, ..row(id, class, paths, what, advice) }
 }
 
 /// A cause that shows in the commands of a build.

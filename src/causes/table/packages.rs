@@ -1,6 +1,6 @@
 //! What package managers of distributions keep: databases, logs, caches, lists of contents.
 
-use super::{Cause, Class, follows, row};
+use super::{Cause, Class, document, follows, row};
 
 pub(super) const ROWS: &[Cause] = &[
     row(
@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Cause] = &[
         "pacman's lists of the files of each package, which follow the packages",
         "compare the packages first: install from a dated snapshot (archive.archlinux.org)",
     ),
-    row(
+    document(
         "sbom",
         Class::PackageDb,
         &[

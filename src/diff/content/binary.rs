@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::causes::by_content::{CDS_ARCHIVE, ELF_BUILD_ID, GO_BUILD_ID, MODULE_SIGNATURE};
+use crate::causes::by_content::{ELF_BUILD_ID, GO_BUILD_ID, MODULE_SIGNATURE};
 use crate::causes::{CAUSES, Cause, Class};
 use crate::diff::content::{InnerDifference, Named};
 use crate::diff::model::Value;
@@ -39,7 +39,12 @@ pub(super) fn program(a: &[u8], b: &[u8]) -> Option<(&'static Cause, Option<Stri
         return Some((cause, Some(differing(&names, is_signature))));
     }
     let is_archive = |bytes: &[u8]| CDS_MAGICS.iter().any(|magic| bytes.starts_with(magic));
-    (is_archive(a) && is_archive(b)).then_some((&CDS_ARCHIVE, None))
+    (is_archive(a) && is_archive(b)).then(|| Some((of_table("java-cds")?, None))).flatten()
+}
+
+/// A cause that paths show as well.
+fn of_table(id: &str) -> Option<&'static Cause> {
+    CAUSES.iter().find(|cause| cause.id == id)
 }
 
 /// As [`program`], for what is too large to be held: the start of both files and their end, where all between is the same.
@@ -121,7 +126,7 @@ pub(super) fn key_store(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifferen
         text[0],
         text[1]
     );
-    let cause = CAUSES.iter().find(|cause| cause.id == "java-keystore");
+    let cause = of_table("java-keystore");
     Some(InnerDifference {
         note: Some(note),
         cause: cause.map(Named::by_content),

@@ -236,6 +236,7 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         if inner.role == Role::Data
             && inner.cause.is_none_or(|named| !named.is_over_path)
             && matches!(template.class, Class::PackageDb | Class::LogOrCache)
+            && !template.cause.is_some_and(|cause| cause.content_first)
         {
             (inner.class, inner.role, inner.field) = (Class::Content, Role::Content, "content".into());
         }

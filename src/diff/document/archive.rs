@@ -15,6 +15,7 @@ impl Comparison<'_> {
     pub(crate) fn note_images(&mut self, pairs: &[[Option<&Image>; 2]]) -> Result<()> {
         let overview = &mut self.findings.overview;
         overview.same_manifests = true;
+        let has_archives = self.views.iter().all(|view| !view.set.archive.is_empty());
         for pair in pairs {
             let [Some(x), Some(y)] = pair else {
                 overview.same_manifests = false;
@@ -22,9 +23,14 @@ impl Comparison<'_> {
             };
             overview.same_manifests &= x.manifest.is_some() && x.manifest == y.manifest;
             if x.config_digest != y.config_digest {
-                overview.builders.push([builder(&x.config.bytes)?, builder(&y.config.bytes)?]);
+                let builders = [builder(&x.config.bytes)?, builder(&y.config.bytes)?];
+                if overview.builders.last() != Some(&builders) {
+                    overview.builders.push(builders);
+                }
             }
-            self.configs.insert(x.config_digest, y.config_digest);
+            if has_archives {
+                self.configs.insert(x.config_digest, y.config_digest);
+            }
         }
         Ok(())
     }

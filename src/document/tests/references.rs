@@ -4,7 +4,7 @@ use super::{SET, assert_bytes, digest, fill, hex, moves, stamp, texts};
 use crate::digest::{Algorithm, Digest};
 use crate::document::attestation::Attestation;
 use crate::document::config::{BaseHistory, Config};
-use crate::document::descriptor::DescriptorEdit;
+use crate::document::descriptor::{DescriptorEdit, Outdated};
 use crate::document::manifest::{LayerEdit, Manifest, ManifestEdit};
 use crate::document::references::{LayerMoves, Moved, Scanner, Target, digests_in};
 
@@ -102,7 +102,7 @@ fn annotations_of_a_layer_follow_it_and_go_with_its_old_bytes() {
             ..DescriptorEdit::blob(digest('b'), 2)
         })],
         moved: Moved { own: Some(&own), ..Moved::default() },
-        without: &["com.amazon.soci.index-digest"],
+        without: Outdated { soci: true, zstd: false },
         ..ManifestEdit::default()
     };
     let patched = Manifest::parse(text.as_bytes()).unwrap().patch(stamp(SET), &edit).unwrap();

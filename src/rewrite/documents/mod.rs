@@ -16,7 +16,7 @@ use crate::blob::NewBlobs;
 use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::convert;
-use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST, moved_tag};
+use crate::document::descriptor::{Descriptor, Outdated, REFERENCE_DIGEST, moved_tag};
 use crate::document::index::{ChildEdit, Index, IndexEdit};
 use crate::document::manifest::{Manifest, ManifestEdit};
 use crate::document::references::{LayerMoves, Moved, SOCI_MANIFEST_DIGEST};
@@ -33,7 +33,6 @@ use crate::rewrite::order;
 use crate::spool::Spools;
 use crate::store::write::Content;
 use new::NewDocument;
-use outdated::Keys;
 use parts::Part;
 
 /// What an image's plan says: its layers, and how much of it is the base's.
@@ -107,7 +106,7 @@ pub struct NewDocuments<'a> {
     unlisted: UnlistedTimes,
     made: BTreeMap<Digest, NewImageRefs>,
     /// The annotations that are not true of images any more, by their old digests.
-    outdated: BTreeMap<Digest, Keys>,
+    outdated: BTreeMap<Digest, Outdated>,
     visiting: BTreeSet<Digest>,
     /// Does the image leave an archive of Docker's for a layout of OCI's?
     pub to_oci: bool,

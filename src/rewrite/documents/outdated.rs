@@ -3,16 +3,16 @@
 use super::NewDocuments;
 use super::parts::Part;
 use crate::digest::Digest;
+use crate::document::descriptor::{Outdated, SOCI_INDEX_DIGEST};
 use crate::document::manifest::Manifest;
-use crate::document::references::{SOCI_INDEX_DIGEST, ZSTD};
 use crate::image::documents::{DocumentKind, ManifestDocument};
 use crate::media_type::{Compression, LayerType};
 
 impl NewDocuments<'_> {
     /// The annotations that an image loses, its descriptors' too.
-    pub(super) fn outdated(&self, manifest: &ManifestDocument, parsed: &Manifest<'_>, layers: &[Part]) -> Keys {
+    pub(super) fn outdated(&self, manifest: &ManifestDocument, parsed: &Manifest<'_>, layers: &[Part]) -> Outdated {
         if !layers.iter().any(|layer| matches!(layer, Part::Layer { .. })) {
-            return &[];
+            return Outdated::default();
         }
         let is_zstd =
             |media_type: &str| LayerType::parse(media_type).is_some_and(|layer| layer.compression == Compression::Zstd);
@@ -25,12 +25,7 @@ impl NewDocuments<'_> {
         let soci = annotations.iter().find(|(key, _)| key == SOCI_INDEX_DIGEST);
         // One that is here and stays describes none of the layers that have changed.
         let has_lost_soci = soci.is_some_and(|(_, value)| !value.parse().is_ok_and(|index| self.is_here(&index)));
-        match (was_zstd && !is_zstd_now, has_lost_soci) {
-            (false, false) => &[],
-            (true, false) => &[ZSTD],
-            (false, true) => &[SOCI_INDEX_DIGEST],
-            (true, true) => &[ZSTD, SOCI_INDEX_DIGEST],
-        }
+        Outdated { zstd: was_zstd && !is_zstd_now, soci: has_lost_soci }
     }
 
     fn is_here(&self, digest: &Digest) -> bool {
@@ -38,6 +33,3 @@ impl NewDocuments<'_> {
         self.set.keeps(digest) && node.is_some_and(|node| !matches!(node.body, DocumentKind::Missing))
     }
 }
-
-/// Keys of annotations.
-pub(super) type Keys = &'static [&'static str];

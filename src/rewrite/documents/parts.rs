@@ -6,7 +6,7 @@ use super::{ImagePlan, NewDocuments};
 use crate::blob::Expected;
 use crate::digest::{Digest, Hasher};
 use crate::document::attestation::{Attestation, is_statement_type};
-use crate::document::descriptor::{Descriptor, DescriptorEdit};
+use crate::document::descriptor::{Descriptor, DescriptorEdit, Outdated};
 use crate::document::manifest::LayerEdit;
 use crate::error::{Error, Result};
 use crate::image::documents::{ManifestDocument, extent_of};
@@ -159,7 +159,7 @@ impl Part {
                 data: data.as_deref().map(Cow::Borrowed),
                 media_type: media_type.clone(),
                 rewritten: Some(*diff_id),
-                without: &[],
+                without: Outdated::default(),
             }),
             Self::Document { digest, size, data } => LayerEdit::Moved(DescriptorEdit {
                 data: data.as_deref().map(Cow::Borrowed),

@@ -111,7 +111,7 @@ fn what_only_looks_like_a_date_is_content() {
             "deb http://snapshot.debian.org/20231115T000000Z/ sid main\n",
         ),
         (
-            "app/x.spdx.json",
+            "app/x.document.json",
             r#"{"created":"2023-11-14T22:13:20Z","documentNamespace":"urn:a1b2"}"#,
             r#"{"created":"2023-11-15T22:13:20Z","documentNamespace":"urn:c3d4"}"#,
         ),

@@ -60,7 +60,7 @@ fn a_dest_that_can_t_be_written_is_named_and_not_the_temporary_files() {
     let source = write(dir.path(), "in.tar", &oci());
     let rewrite = |to: &str| run(["rewrite", "--epoch", "1", text(&source), to]);
     let missing = dir.path().join("nodir/out.tar");
-    let error = rewrite(text(&missing)).expect_error(&["nodir does not exist"]).stderr;
+    let error = rewrite(text(&missing)).expect_error(&["nodir doesn't exist"]).stderr;
     assert_eq!(error.lines().count(), 1, "{error}");
     let slash = format!("{}/out.d/", text(dir.path()));
     rewrite(&slash).expect_error(&["ends in a slash"]);

@@ -106,13 +106,13 @@ fn the_summary_and_the_report_count_them() {
     assert_eq!((&document["owners"], &document["numeric_owner"]), (&NAMED.into(), &true.into()));
     let archive = image(&named, Packing::Gzip, &Build::FIRST);
     let said = with_report("rewrite", &["--numeric-owner", "--clamp", "-v"], &archive);
-    assert!(said.contains(", 0 of 6 entries stamped, owner names removed from 5\n"), "{said}");
+    assert!(said.contains(", owner names removed from 5 entries\n"), "{said}");
     assert!(said.contains("stamped; owner names removed from 5 entries\n"), "{said}");
     assert_eq!(read()["layers"][0]["owners"], NAMED);
     // Without the option nothing is said of it.
     let said = with_report("rewrite", &[], &archive);
     assert!(!said.contains("owner"), "{said}");
-    assert!(read()["layers"][0].get("owners").is_none());
+    assert!(read()["layers"][0]["owners"].is_null());
     let new = pipe(["rewrite", "-q", "--numeric-owner"].iter().chain(&EPOCH), &archive).expect(0).stdout;
     let said = with_report("rewrite", &["--numeric-owner"], &new);
     assert!(said.contains("nothing to stamp"), "{said}");

@@ -11,6 +11,8 @@ use crate::error::printable_whole;
 
 /// Longer values are one over the other in a window of any width.
 const SHORT: usize = 44;
+/// A longer text of a document is shown with its quotes.
+const UNQUOTED_MAX: usize = 64 << 10;
 /// A longer name of a field may be broken anywhere.
 const FIELD: usize = 60;
 
@@ -27,6 +29,9 @@ pub(super) fn texts(difference: &Difference) -> [String; 2] {
 /// The texts that both values are in JSON; `None` where one is something else, or could be mistaken for it.
 fn unquoted(values: [Option<&Value>; 2]) -> Option<[Option<Value>; 2]> {
     let text = |value: &Value| -> Option<Value> {
+        if value.as_text().len() > UNQUOTED_MAX {
+            return None;
+        }
         let text: String = serde_json::from_str(&value.as_text()).ok()?;
         let is_plain = !text.is_empty() && serde_json::from_str::<serde_json::Value>(&text).is_err();
         is_plain.then(|| Value::text(printable_whole(text.as_bytes())))

@@ -1,15 +1,17 @@
-//! The layers of a run: which have to be encoded, each distinct one once, and what became of them.
+//! The layers of a run: which have to be encoded, each distinct one once, and what became of them (`results.rs`).
+
+mod results;
+
+pub use results::NumberedLayers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::{Expected, Extent, ExtentId, NewBlobs};
 use crate::digest::{Algorithm, Digest};
-use crate::document::DigestMap;
-use crate::document::references::LayerMoves;
 use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
-use crate::layer::{self, EncodeOptions, LayerExpected, Outcome, Pool};
+use crate::layer::{self, EncodeOptions, LayerExpected, Pool};
 use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error, what_passes};
 use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::options::Options;
@@ -46,22 +48,6 @@ impl Key {
     /// Files of one content are one layer.
     fn layer(&self) -> (Digest, Work, Digest) {
         (self.name, self.work, self.diff_id)
-    }
-}
-
-/// Every distinct layer, for the report.
-#[derive(Debug, Default)]
-pub struct NumberedLayers {
-    /// In the order of their numbers.
-    pub list: Vec<report::LayerChange>,
-    numbers: BTreeMap<(Digest, Work, Digest), usize>,
-}
-
-impl NumberedLayers {
-    /// The number of a layer, which is in the list.
-    pub fn number(&self, key: &Key) -> Result<usize> {
-        let number = self.numbers.get(&key.layer()).copied();
-        number.ok_or_else(|| Error::missing("rewritten layer").in_blob(key.name))
     }
 }
 
@@ -114,6 +100,8 @@ pub struct LayerResult {
     pub content: Option<Content>,
     /// For the report.
     pub report: report::LayerChange,
+    /// Boot images in it that seal a root filesystem, where it is another layer now.
+    seals: Vec<Vec<u8>>,
 }
 
 /// All layers of a run.
@@ -244,7 +232,16 @@ impl Layers {
             owners: None,
             cache: None,
         };
-        let done = LayerResult { digest, size, diff_id, old_diff_id: None, compression: None, content, report };
+        let done = LayerResult {
+            digest,
+            size,
+            diff_id,
+            old_diff_id: None,
+            compression: None,
+            content,
+            report,
+            seals: Vec::new(),
+        };
         self.done.insert(key, done);
         key
     }
@@ -283,7 +280,7 @@ impl Layers {
         for (key, job) in std::mem::take(&mut self.jobs) {
             match speculative.take(&job.extent, &job.expect, &job.spec) {
                 Some(outcome) => {
-                    let done = finish(&job, outcome.map_err(|e| e.in_blob(&job.place))?);
+                    let done = results::finish(&job, outcome.map_err(|e| e.in_blob(&job.place))?);
                     self.done.insert(key, done);
                 }
                 None => {
@@ -302,6 +299,7 @@ impl Layers {
             Task::VerifyBase(base_check) => verify_base(base_check, batch).map(|()| None),
         })?;
         self.done.extend(done.into_iter().flatten());
+        self.warn_of_seals();
         Ok(())
     }
 
@@ -315,50 +313,6 @@ impl Layers {
         }
         Ok(done)
     }
-
-    /// What became of all layers. One that an image keeps and another one has in a new form is not among those that moved:
-    /// what names it names something that is there.
-    pub fn moves(&self) -> LayerMoves {
-        let mut moves = LayerMoves::default();
-        for done in self.done.values() {
-            add(&mut moves.blobs, done.report.digest.old, done.report.digest.new);
-            add(&mut moves.diff_ids, done.report.diff_id.old, done.report.diff_id.new);
-        }
-        moves
-    }
-
-    /// What became of the layers of one image, whose diff_ids its config lists.
-    pub fn moves_of(&self, keys: &[Key], diff_ids: &[Digest]) -> Result<LayerMoves> {
-        let mut moves = LayerMoves::default();
-        for (key, diff_id) in keys.iter().zip(diff_ids) {
-            let done = self.done(key, *diff_id)?;
-            add(&mut moves.blobs, done.report.digest.old, done.report.digest.new);
-            add(&mut moves.diff_ids, *diff_id, done.diff_id);
-        }
-        Ok(moves)
-    }
-
-    /// Every layer in the order of these, which the images have, and then the others.
-    pub fn in_order<'k>(&'k self, keys: impl Iterator<Item = &'k Key>) -> NumberedLayers {
-        let mut numbered = NumberedLayers::default();
-        for key in keys.chain(self.done.keys()) {
-            let Some(done) = self.done.get(key) else { continue };
-            numbered.numbers.entry(key.layer()).or_insert_with(|| {
-                numbered.list.push(done.report.clone());
-                numbered.list.len() - 1
-            });
-        }
-        numbered
-    }
-}
-
-/// Adds a change, unless the same layer is kept elsewhere.
-fn add(moves: &mut DigestMap, old: Digest, new: Digest) {
-    if old == new {
-        moves.insert(old, new);
-    } else {
-        moves.entry(old).or_insert(new);
-    }
 }
 
 fn verify_base(base_check: &BaseCheck, pool: &Pool) -> Result<()> {
@@ -370,40 +324,5 @@ fn verify_base(base_check: &BaseCheck, pool: &Pool) -> Result<()> {
 fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<LayerResult> {
     let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
         .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
-    Ok(finish(job, outcome))
-}
-
-fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
-    let (facts, written) = match outcome {
-        Outcome::Unchanged(facts) => (facts, None),
-        Outcome::Rewritten(facts, written) => (facts, Some(written)),
-    };
-    let done = match &written {
-        Some(written) => (written.digest, written.size, written.diff_id, job.spec.output.compression()),
-        None => (facts.digest, facts.size, facts.diff_id, facts.compression),
-    };
-    let (digest, size, diff_id, compression) = done;
-    let report = report::LayerChange {
-        action: match &written {
-            None => Action::Unchanged,
-            Some(_) if diff_id != facts.diff_id || facts.stats.changed => Action::Rewritten,
-            Some(_) if digest != facts.digest => Action::EncodedAgain,
-            Some(_) => Action::Unchanged,
-        },
-        digest: Change { old: facts.digest, new: digest },
-        diff_id: Change { old: facts.diff_id, new: diff_id },
-        size: Change { old: facts.size, new: size },
-        uncompressed_size: Some(facts.uncompressed_size),
-        compression: Some(Change { old: facts.compression, new: compression }),
-        entries: Some(facts.stats.entries),
-        stamped: Some(facts.stats.stamped),
-        owners: job.spec.numeric_owner.then_some(facts.stats.owners),
-        cache: written.as_ref().and_then(|written| written.cache),
-    };
-    let content = match written {
-        Some(written) => Content::Spool(written.blob),
-        None => Content::Source(job.extent.clone()),
-    };
-    let old_diff_id = Some(facts.diff_id);
-    LayerResult { digest, size, diff_id, old_diff_id, compression: Some(compression), content: Some(content), report }
+    Ok(results::finish(job, outcome))
 }
