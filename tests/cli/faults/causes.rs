@@ -55,11 +55,11 @@ fn every_content_file_is_listed_programs_first_and_setuid_ones_before_those() {
             lines[..2].iter().max() < lines[2..4].iter().min() && lines[2..4].iter().max() < Some(&lines[4]),
             "{shown}"
         );
-        let shown = |path: &str| {
+        let on_page = |path: &str| {
             let alone = page.find(&format!("<div class=t><code>{path}</code>"));
             alone.or_else(|| page.find(&format!("<td>{path}"))).unwrap()
         };
-        let places = order.map(shown);
+        let places = order.map(on_page);
         assert!(places[..2].iter().max() < places[2..4].iter().min() && places[2..4].iter().max() < Some(&places[4]));
         for i in 0..40 {
             line_of(&shown, &format!("etc/app.d/{i:02}.conf"));
