@@ -37,7 +37,7 @@ pub enum Outcome {
     /// It keeps its blob, because [`EncodeOptions::keep_unchanged`] is set and nothing in it changes.
     Unchanged(LayerInfo),
     /// It has a new blob.
-    Rewritten(LayerInfo, NewLayer),
+    Rewritten(LayerInfo, Box<NewLayer>),
 }
 
 /// What was written.

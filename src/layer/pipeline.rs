@@ -74,7 +74,8 @@ pub fn rewrite(
     let (facts, encoded) = encode(source, expect, spec, pool, &mut seals, &mut |bytes| blob.write(bytes))?;
     let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;
     let (blob, seals) = (blob.finish()?, seals.found());
-    Ok(Outcome::Rewritten(facts, NewLayer { blob, digest, size, diff_id, uncompressed_size, cache, seals }))
+    let new = NewLayer { blob, digest, size, diff_id, uncompressed_size, cache, seals };
+    Ok(Outcome::Rewritten(facts, Box::new(new)))
 }
 
 /// Rewrites one layer, and writes what becomes of it while it is read: nothing of that may be published before this has

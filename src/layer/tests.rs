@@ -188,7 +188,7 @@ fn rewritten_from(
     let outcome = rewrite(source, expect, spec, pool, &NewBlobs::new(temporary)).unwrap();
     let Outcome::Rewritten(facts, written) = outcome else { panic!("{outcome:?}") };
     let bytes = written.blob.bytes(u64::MAX).unwrap();
-    (facts, written, bytes)
+    (facts, *written, bytes)
 }
 
 fn decoded(blob: &[u8]) -> Result<Vec<u8>> {

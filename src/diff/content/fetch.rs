@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use crate::blob::Extent;
-use crate::causes::{self, Class};
+use crate::causes::{self, Cause, Class};
 use crate::diff::content::large::{self, Edges};
 use crate::diff::content::{self, InnerDifference};
 use crate::diff::layer::entries::Wanted;
@@ -263,7 +263,9 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
             difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));
         }
         if let Some(named) = inner.cause {
-            difference.cause = difference.cause.filter(|_| !named.is_over_path).or(Some(named.cause));
+            let is_over_path =
+                |cause: &&Cause| named.is_over_path || cause.content_first && inner.class != Class::Content;
+            difference.cause = difference.cause.filter(|cause| !is_over_path(cause)).or(Some(named.cause));
         }
         difference.restamps = false;
         if inner.is_unopened {

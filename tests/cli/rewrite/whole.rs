@@ -75,7 +75,7 @@ fn a_dest_that_can_t_be_written_is_named_and_not_the_temporary_files() {
         assert_eq!(dry, error);
         let (report, out) = (mount.0.join("report"), dir.path().join("out.tar"));
         let error = run(["rewrite", "--epoch", "1", "--report", text(&report), text(&source), text(&out)]);
-        let error = error.expect_error(&["ro/report: Read-only file system"]).stderr;
+        let error = error.expect_error(&["ro/report: cannot write there: Read-only file system"]).stderr;
         assert!(!error.contains(".restamp-"), "{error}");
     }
 }
