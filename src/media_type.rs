@@ -51,9 +51,7 @@ pub fn what_passes(media_type: &str) -> Option<&'static str> {
         () if has("cosign") || has("sigstore") || has("notary") || has("dsse") => {
             "a signature holds for the digests that it was made of"
         }
-        () if has("in-toto") || has("spdx") || has("cyclonedx") || has("syft") => {
-            "what it says of the build stays as it was said"
-        }
+        () if has("in-toto") || has("spdx") || has("cyclonedx") || has("syft") => "it describes the original build",
         () => return None,
     })
 }

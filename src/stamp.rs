@@ -129,6 +129,14 @@ impl Instant {
     }
 }
 
+impl Instant {
+    /// Does it stand for no time: year 1, which is Go's zero time, or what of that is left in 32 bits, which podman, buildah
+    /// and skopeo write?
+    pub(crate) fn is_no_time(self) -> bool {
+        [YEAR_ONE, i64::from(GO_ZERO)].contains(&self.seconds)
+    }
+}
+
 impl fmt::Display for Instant {
     /// RFC 3339 in UTC where the year has four digits, `@seconds` elsewhere.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,6 +149,9 @@ impl fmt::Display for Instant {
         }
     }
 }
+
+/// Go's zero time, the beginning of year 1.
+const YEAR_ONE: i64 = -62_135_596_800;
 
 /// Go's zero time, 0001-01-01T00:00:00Z, as the 32 bits of a gzip header hold it: 2042-07-14T01:04:00Z. The writers of
 /// podman, buildah and skopeo leave it there where no time is set.

@@ -26,3 +26,8 @@ pub(super) struct Content {
     pub compression: Compression,
     pub entries: u64,
 }
+
+/// A layer of an image, whose name may be empty.
+pub(super) fn in_image(of: &str, number: usize) -> String {
+    if of.is_empty() { format!("layer {number}") } else { format!("{of}, layer {number}") }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Checker;
-use super::claim::Claim;
+use super::claim::{Claim, in_image};
 use super::findings::Findings;
 use super::layers::{Layers, Named, Work};
 use super::report::{Kind, Place, What};
@@ -89,7 +89,7 @@ impl Checker<'_> {
             }
             let Some(layer) = by_path.get(path.as_str()) else { continue };
             let name = layer.digest.map_or_else(|| printable(file.as_bytes()), |digest| digest.to_string());
-            let own = self.findings.place(What::Layer, &name, &format!("{of}, layer {number}"));
+            let own = self.findings.place(What::Layer, &name, &in_image(&of, number));
             let claim = Claim {
                 by: by.clone(),
                 diff_id: image.config.diff_ids.get(number).copied(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Checker;
-use super::claim::Claim;
+use super::claim::{Claim, in_image};
 use super::formats::{OtherFormat, other_format};
 use super::layers::{Named, Work};
 use super::report::{Kind, Place, What};
@@ -202,7 +202,7 @@ impl Checker<'_> {
         for (number, layer) in manifest.layers.iter().enumerate() {
             let is_base = number < prefix.layers;
             let diff_id = manifest.image.as_ref().and_then(|image| image.diff_ids.get(number).copied());
-            self.layer(place, manifest, layer, diff_id, is_base, &format!("{of}, layer {number}"))?;
+            self.layer(place, manifest, layer, diff_id, is_base, &in_image(&of, number))?;
         }
         Ok(())
     }

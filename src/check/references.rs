@@ -69,7 +69,8 @@ impl Checker<'_> {
         let Some(media_type) = manifest.passing_type() else { return };
         if self.artifacts.insert(media_type.to_owned()) {
             let advice = what_passes(media_type).map(|text| format!(": {text}")).unwrap_or_default();
-            let text = format!("an artifact of type {media_type:?}, and no image: times in it are not checked{advice}");
+            let text =
+                format!("an artifact of type {media_type:?}, and no image: times in its blobs are not checked{advice}");
             self.findings.note(place, Kind::MediaType, "", text);
         }
     }

@@ -8,14 +8,20 @@ use crate::document::artifact::ArtifactConfig;
 use crate::document::descriptor::Descriptor;
 use crate::error::Result;
 use crate::image::base::{BasePrefix, HISTORY_UNCLEAR};
-use crate::image::documents::{extent_of, may_be_artifact_config};
+use crate::image::documents::{LARGE_ARTIFACT_CONFIG, extent_of, is_large_artifact_config, may_be_artifact_config};
 
 impl Checker<'_> {
     /// The config of an artifact: times under keys that are named are compared, others are noted if they are late.
     pub(super) fn artifact_config(&mut self, place: &Arc<Place>, descriptor: &Descriptor) -> Result<()> {
         // That it is not what its digest says is found when it is read as a blob.
         let Ok(Some(extent)) = extent_of(self.set.source, descriptor) else { return Ok(()) };
-        if !may_be_artifact_config(&extent)? || !self.seen.insert(descriptor.digest) {
+        if !self.seen.insert(descriptor.digest) {
+            return Ok(());
+        }
+        if is_large_artifact_config(&extent)? {
+            self.findings.note(place, Kind::MediaType, "", LARGE_ARTIFACT_CONFIG);
+        }
+        if !may_be_artifact_config(&extent)? {
             return Ok(());
         }
         let Ok(bytes) = extent.verified_bytes(&descriptor.digest, None, extent.len()) else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! The epoch and the rule, as all commands take them, and which labels and annotations hold times.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use restamp::{Clock, DocumentTime, Epoch, EpochSource, Rule, Stamp, TimeKeys};
 
 use super::epoch_hint::{Spelling, wrong};
@@ -95,7 +95,13 @@ impl EpochArguments {
 
     /// What the times of documents become.
     pub fn created(&self) -> Result<DocumentTime> {
-        self.created.parse().context("--created")
+        let text = self.created.trim();
+        text.parse().map_err(|e| match text.parse::<Epoch>() {
+            Err(_) if text.is_empty() => wrong("--created", text, Spelling::Any, &e),
+            _ => {
+                anyhow!("--created {text}: give keep, epoch, seconds, or an RFC 3339 time such as 2023-11-14T22:13:20Z")
+            }
+        })
     }
 
     /// Which labels and annotations hold times, besides those that are known.

@@ -1,6 +1,8 @@
 //! The config of an artifact: of a Wasm module, a Helm chart or anything else that is no image. What its members mean is
 //! not known here, so that only times are changed in it whose keys a user names.
 
+use std::borrow::Cow;
+
 use super::json::{Json, Kind, Value, element_path, member_path};
 use super::times::{Site, TimeKeys, TimeKind, TimeSite, text_of};
 use super::unlisted::{Late, UnlistedTime};
@@ -22,18 +24,25 @@ impl<'a> ArtifactConfig<'a> {
         (json.root().kind() == Kind::Object).then(|| Self { json, keys: keys.clone() })
     }
 
-    /// Every member, at any depth, with the path of what holds it.
-    fn members<'s>(&'s self, mut visit: impl FnMut(&str, Value<'s>, &str)) {
-        let mut pending = vec![(self.json.root(), String::new())];
-        while let Some((value, path)) = pending.pop() {
+    /// Every member that is neither an object nor an array, at any depth, with the place of what holds it. An element of an
+    /// array has no key that could say what it is, and is passed over.
+    fn members<'s>(&'s self, mut visit: impl FnMut(&str, Value<'s>, &[Step<'s>])) {
+        // What is pending on the way down, and how many steps lead to its holder.
+        let mut pending = vec![(self.json.root(), 0, None)];
+        let mut path = Vec::new();
+        while let Some((value, depth, step)) = pending.pop() {
+            path.truncate(depth);
+            path.extend(step);
+            let depth = path.len();
             for member in value.members() {
                 match member.value.kind() {
-                    Kind::Object | Kind::Array => pending.push((member.value, member_path(&path, &member.key))),
+                    Kind::Object | Kind::Array => pending.push((member.value, depth, Some(Step::Key(member.key)))),
                     _ => visit(&member.key, member.value, &path),
                 }
             }
-            let elements = value.elements().enumerate().filter(|(_, element)| element.kind() == Kind::Object);
-            pending.extend(elements.map(|(number, element)| (element, element_path(&path, number))));
+            let is_holder = |element: &Value<'_>| matches!(element.kind(), Kind::Object | Kind::Array);
+            let elements = value.elements().enumerate().filter(|(_, element)| is_holder(element));
+            pending.extend(elements.map(|(number, element)| (element, depth, Some(Step::Index(number)))));
         }
     }
 
@@ -46,7 +55,8 @@ impl<'a> ArtifactConfig<'a> {
         let mut sites = Vec::new();
         self.members(|key, value, path| {
             if !value.is_null() && self.keys.names(key, &text_of(value)) {
-                sites.push(Site { path: member_path(path, key), kind: TimeKind::Named, value, spot: None });
+                let path = member_path(&text_of_path(path), cut(key));
+                sites.push(Site { path, kind: TimeKind::Named, value, spot: None });
             }
         });
         sites
@@ -55,14 +65,13 @@ impl<'a> ArtifactConfig<'a> {
     /// What reads as a time later than the epoch, and stays.
     pub fn unlisted(&self, stamps: Stamps) -> Vec<UnlistedTime> {
         let none = TimeKeys::default();
-        let late = Late::of_any_key(&none, stamps);
-        let mut found = Vec::new();
+        let mut late = Late::of_any_key(&none, stamps);
         self.members(|key, value, path| {
             if !self.keys.names(key, &text_of(value)) {
-                found.extend(late.of_member(key, value, path));
+                late.member(key, value, || text_of_path(path));
             }
         });
-        found
+        late.found()
     }
 
     /// The config with new times.
@@ -77,6 +86,27 @@ impl<'a> ArtifactConfig<'a> {
         patch.unlisted = self.unlisted(stamps);
         patch.finish()
     }
+}
+
+/// A step on the way to a value.
+#[derive(Debug)]
+enum Step<'s> {
+    Key(Cow<'s, str>),
+    Index(usize),
+}
+
+/// A path for people: keys may be of any length, and one of them is part of many paths.
+fn text_of_path(path: &[Step<'_>]) -> String {
+    path.iter().fold(String::new(), |text, step| match step {
+        Step::Key(key) => member_path(&text, cut(key)),
+        Step::Index(number) => element_path(&text, *number),
+    })
+}
+
+/// The beginning of a key.
+fn cut(key: &str) -> &str {
+    const SHOWN: usize = 200;
+    key.char_indices().nth(SHOWN).map_or(key, |(at, _)| key.get(..at).unwrap_or(key))
 }
 
 #[cfg(test)]
@@ -111,5 +141,28 @@ mod tests {
         let again = ArtifactConfig::parse(&patched.bytes, &keys).unwrap();
         assert!(!again.patch(stamp).unwrap().changed && again.times().iter().all(|site| site.accepted_by(stamp)));
         assert!(ArtifactConfig::parse(b"[]", &none).is_none() && ArtifactConfig::parse(b"x", &none).is_none());
+    }
+
+    /// One long key above very many members: each of their paths has it, and only few of these are made.
+    #[test]
+    fn a_long_key_above_many_members_takes_no_more_than_the_document() {
+        let members: Vec<String> =
+            (0..20_000).map(|n| format!(r#""t{n}":{{"created":"2030-01-02T03:04:05Z"}}"#)).collect();
+        let json = format!(r#"{{"{}":{{{}}}}}"#, "k".repeat(400_000), members.join(","));
+        let stamp: Stamps = Stamp::set(Epoch::from_seconds(1_700_000_000).unwrap()).into();
+        let config = ArtifactConfig::parse(json.as_bytes(), &TimeKeys::default()).unwrap();
+        let found = config.unlisted(stamp);
+        assert!(found.iter().all(|time| time.path.len() < 300), "{}", found[0].path.len());
+        assert_eq!((found.len(), found.last().unwrap().beyond), (1000, 19_000));
+        let keys = TimeKeys::new(["created"]).unwrap();
+        assert_eq!(ArtifactConfig::parse(json.as_bytes(), &keys).unwrap().patch(stamp).unwrap().times, 20_000);
+    }
+
+    #[test]
+    fn arrays_in_arrays_are_looked_at() {
+        let stamp: Stamps = Stamp::set(Epoch::from_seconds(1_700_000_000).unwrap()).into();
+        let config =
+            ArtifactConfig::parse(br#"{"t":[[{"created":"2031-01-02T03:04:05Z"}]]}"#, &TimeKeys::default()).unwrap();
+        assert_eq!(config.unlisted(stamp)[0].path, "t[0][0].created");
     }
 }

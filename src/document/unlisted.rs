@@ -18,9 +18,6 @@ use crate::stamp::{Epoch, Instant, Stamps};
 /// A longer text is no time.
 const LONGEST: usize = 64;
 
-/// What Go's zero time, year 1, is in 32 bits: podman and buildah write it where no time is known.
-const CUT_ZERO: &str = "2042-07-14T01:04:00Z";
-
 /// A value that reads as a time later than the epoch and that nothing stamps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnlistedTime {
@@ -32,7 +29,12 @@ pub struct UnlistedTime {
     pub text: String,
     /// Is it an environment variable? Programs in the image read those, so that no rewrite changes them.
     pub is_variable: bool,
+    /// On the last one of a list that is full: how many more the document has.
+    pub beyond: u64,
 }
+
+/// So many of one document are listed.
+const LISTED_MAX: usize = 1000;
 
 /// Collects such values of one document.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl<'k> Late<'k> {
     /// Looks at a map of labels or annotations.
     pub(super) fn map(&mut self, map: Option<Value<'_>>, path: &str) {
         for member in map.into_iter().flat_map(Value::members) {
-            self.member(&member.key, member.value, path);
+            self.member(&member.key, member.value, || path.to_owned());
         }
     }
 
@@ -74,28 +76,34 @@ impl<'k> Late<'k> {
             let Some(text) = variable.as_str() else { continue };
             let Some((name, value)) = text.split_once('=') else { continue };
             if self.is_late(name, value) {
-                let path = element_path(path, number);
-                let (key, text) = (name.to_owned(), value.to_owned());
-                self.found.push(UnlistedTime { path, key, text, is_variable: true });
+                self.push(|| {
+                    let (path, key, text) = (element_path(path, number), name.to_owned(), value.to_owned());
+                    UnlistedTime { path, key, text, is_variable: true, beyond: 0 }
+                });
             }
         }
     }
 
-    fn member(&mut self, key: &str, value: Value<'_>, path: &str) {
-        self.found.extend(self.of_member(key, value, path));
-    }
-
-    /// A member of a map, if it is late and no key that is known.
-    pub(super) fn of_member(&self, key: &str, value: Value<'_>, path: &str) -> Option<UnlistedTime> {
+    /// Looks at a member of a map, which is at `path`.
+    pub(super) fn member(&mut self, key: &str, value: Value<'_>, path: impl FnOnce() -> String) {
         if !matches!(value.kind(), Kind::String | Kind::Number) {
-            return None;
+            return;
         }
         let text = text_of(value);
-        let is_unlisted = self.is_late(key, &text) && (self.is_other || self.keys.kind_of(key, &text).is_none());
-        is_unlisted.then(|| {
-            let (path, key, text) = (member_path(path, key), key.to_owned(), text.into_owned());
-            UnlistedTime { path, key, text, is_variable: false }
-        })
+        if self.is_late(key, &text) && (self.is_other || self.keys.kind_of(key, &text).is_none()) {
+            self.push(|| {
+                let (path, key, text) = (member_path(&path(), key), key.to_owned(), text.into_owned());
+                UnlistedTime { path, key, text, is_variable: false, beyond: 0 }
+            });
+        }
+    }
+
+    fn push(&mut self, time: impl FnOnce() -> UnlistedTime) {
+        let is_full = self.found.len() >= LISTED_MAX;
+        match self.found.last_mut().filter(|_| is_full) {
+            Some(last) => last.beyond += 1,
+            None => self.found.push(time()),
+        }
     }
 
     fn is_late(&self, key: &str, text: &str) -> bool {
@@ -110,12 +118,14 @@ impl<'k> Late<'k> {
 
 /// The time that the value of a label, annotation or variable reads as, if its key does not say that it is something else.
 pub fn time_of(key: &str, text: &str) -> Option<Instant> {
-    if text.len() > LONGEST || text == CUT_ZERO || [REF_NAME, IMAGE_NAME].contains(&key) {
+    if text.len() > LONGEST || [REF_NAME, IMAGE_NAME].contains(&key) {
         return None;
     }
     let read = if speaks_of_time(key) { forms::read(text) } else { forms::read_unmistakable(text) };
     match read {
-        Some((Reading::Time { first, last }, _)) if first == last || !is_of_version(key) => Some(first),
+        Some((Reading::Time { first, last }, _)) if first == last || !is_of_version(key) => {
+            Some(first).filter(|time| !time.is_no_time())
+        }
         _ => None,
     }
 }
@@ -188,6 +198,7 @@ impl UnlistedTimes {
     /// Adds those of a document.
     pub fn add(&mut self, place: &str, found: Vec<UnlistedTime>) {
         for time in found {
+            self.more += time.beyond;
             // What is printed of a key: it may be of any length.
             let key = (time.is_variable, printable(time.key.as_bytes()));
             if let Some(seen) = self.seen.get_mut(&key) {
@@ -301,7 +312,7 @@ mod tests {
     fn of_each_key_one_value_is_said() {
         let time = |key: &str, is_variable| {
             let (path, text) = (format!("config.Labels.{key}"), "2025-10-09".to_owned());
-            UnlistedTime { path, key: key.to_owned(), text, is_variable }
+            UnlistedTime { path, key: key.to_owned(), text, is_variable, beyond: 0 }
         };
         let mut all = UnlistedTimes::default();
         all.add("one", vec![time("B", true), time("b c", false), time("a", false)]);

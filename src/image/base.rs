@@ -72,8 +72,8 @@ impl BaseImage {
 }
 
 /// What a [`BasePrefix`] of an unclear history means.
-pub const HISTORY_UNCLEAR: &str = "its entries with a layer are not as many as the layers, so that it does not say which are \
-                                   the base's: all are taken for the image's own";
+pub const HISTORY_UNCLEAR: &str = "it has not one entry for each layer, so the base's entries can't be told from the image's: \
+                                   all are stamped";
 
 /// How much of an image is the base's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

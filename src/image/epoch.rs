@@ -98,7 +98,7 @@ fn of_image(image: &Image, base: &Base, source: &EpochSource) -> Result<Epoch> {
 /// A `created`, unless it is how a builder writes that it knows no time.
 fn created(text: &str) -> Result<Option<Instant>> {
     match TimeKind::Created.read(text) {
-        Reading::Time { first, .. } => Ok(Some(first).filter(|time| !is_zero(*time))),
+        Reading::Time { first, .. } => Ok(Some(first).filter(|time| !time.is_no_time())),
         Reading::Nothing | Reading::Malformed => {
             Err(Error::malformed("created", "an RFC 3339 time such as 2023-11-14T22:13:20Z", quoted(text)))
         }
@@ -107,19 +107,20 @@ fn created(text: &str) -> Result<Option<Instant>> {
 
 /// The time in a label, in any form; of a date its first second.
 fn label_time(key: &str, text: &str) -> Result<Option<Instant>> {
+    let zone = text.split_ascii_whitespace().rev().nth(1).filter(|word| word.chars().all(|c| c.is_ascii_uppercase()));
+    if let Some(zone) = zone.filter(|zone| !["UTC", "GMT", "Z", "UT", "AM", "PM"].contains(zone)) {
+        let what = format!("label {}", printable(key.as_bytes()));
+        let expected = "a time in UTC or with an offset, such as 2023-11-14T22:13:20Z";
+        return Err(Error::malformed(what, expected, format!("{}, in the zone {zone}", quoted(text))));
+    }
     match TimeKind::Named.read(text) {
-        Reading::Time { first, .. } => Ok(Some(first).filter(|time| !is_zero(*time))),
+        Reading::Time { first, .. } => Ok(Some(first).filter(|time| !time.is_no_time())),
         Reading::Nothing if text.trim().is_empty() => Ok(None),
         Reading::Nothing | Reading::Malformed => {
             let what = format!("label {}", printable(key.as_bytes()));
             Err(Error::malformed(what, "a time, such as 2023-11-14T22:13:20Z", quoted(text)))
         }
     }
-}
-
-/// Year 1, which is Go's zero time, and what of that is left in 32 bits: podman, buildah and skopeo write it.
-fn is_zero(time: Instant) -> bool {
-    [-62_135_596_800, 2_288_912_640].contains(&time.seconds)
 }
 
 /// The newest time of the base: of its config and history, or of the part of the image's history that is the base's.

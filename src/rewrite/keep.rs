@@ -54,10 +54,7 @@ fn sentinels(set: &mut ImageSet<'_>) {
             .collect();
         for child in found.into_iter().filter(|child| here.contains(&platform(child))) {
             selection.leave_out(child.digest, NoticeKind::OldBytes, || {
-                format!(
-                    "variant {} of an image, which promises zstd:chunked layers: rewritten ones are plain",
-                    child.digest
-                )
+                format!("the zstd:chunked variant {} (rewritten layers are plain zstd)", child.digest)
             });
         }
     }

@@ -14,7 +14,7 @@ mod unknown;
 
 pub use capped::{Capped, Note};
 pub use document::{Document, DocumentKind, ImageConfig, IndexDocument, ManifestDocument};
-pub use unknown::{UnknownDocument, may_be_artifact_config};
+pub use unknown::{LARGE_ARTIFACT_CONFIG, UnknownDocument, is_large_artifact_config, may_be_artifact_config};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -64,6 +64,15 @@ pub(super) fn may_be_document(extent: &Extent, limits: &Limits) -> Result<bool> 
 /// A larger config of an artifact is not looked at: registries take manifests of that size, which name it.
 const ARTIFACT_CONFIG_MAX: u64 = 4 << 20;
 
+/// What is said of a larger one that may be JSON.
+pub const LARGE_ARTIFACT_CONFIG: &str = "the config of an artifact, of more than 4 MiB: times in it are not looked at";
+
+/// Is it a larger one, which may be JSON?
+pub fn is_large_artifact_config(extent: &Extent) -> Result<bool> {
+    let limits = Limits { document_bytes: u64::MAX, ..Limits::DEFAULT };
+    Ok(extent.len() > ARTIFACT_CONFIG_MAX && may_be_document(extent, &limits)?)
+}
+
 /// May this be the config of an artifact in JSON, of a size that is looked at?
 pub fn may_be_artifact_config(extent: &Extent) -> Result<bool> {
     Ok(extent.len() <= ARTIFACT_CONFIG_MAX && may_be_document(extent, &Limits::DEFAULT)?)

@@ -37,7 +37,7 @@ impl NewDocuments<'_> {
         for (media_type, count) in types {
             let (what, verb) = if count == 1 { ("artifact", "is") } else { ("artifacts", "are") };
             let text = format!(
-                "{count} {what} of type {} {verb} no image: left as it is, with the times in it{}",
+                "{count} {what} of type {} {verb} no image: the blobs in it stay as they are{}",
                 printable(media_type.as_bytes()),
                 what_passes(media_type).map(|text| format!(": {text}")).unwrap_or_default()
             );

@@ -18,7 +18,7 @@ const MAX_PLACES: usize = 16;
 /// So many notices are made; the documents after that are counted.
 const MAX_NOTICES: usize = 1000;
 /// How much of a blob is looked at to see if it is a JSON document.
-const HEAD: usize = 64;
+const HEAD: usize = 512;
 
 /// What the documents of the new image must not name.
 struct Gone<'d> {
@@ -68,7 +68,7 @@ impl NewDocuments<'_> {
                 write::Content::Spool(extent) | write::Content::Source(extent) => {
                     let in_blob = |e: Error| e.in_blob(old);
                     let limits = self.set.source.limits();
-                    if extent.len() > limits.statement_bytes || !is_json(&mut extent.reader()?).map_err(in_blob)? {
+                    if !is_text(&mut extent.reader()?).map_err(in_blob)? {
                         continue;
                     }
                     if extent.len() <= limits.document_bytes {
@@ -105,12 +105,11 @@ impl NewDocuments<'_> {
     }
 }
 
-/// Does it begin as a JSON document does?
-fn is_json(reader: &mut dyn std::io::Read) -> Result<bool> {
+/// Does it begin as a text does? What is none is no document.
+fn is_text(reader: &mut dyn std::io::Read) -> Result<bool> {
     let mut head = [0; HEAD];
     let count = crate::blob::read_full(reader, &mut head).map_err(|e| Error::io("cannot read", e))?;
-    let first = head.iter().take(count).find(|byte| !byte.is_ascii_whitespace());
-    Ok(matches!(first, Some(b'{' | b'[')))
+    Ok(count > 0 && !head.iter().take(count).any(|byte| *byte < 0x20 && !byte.is_ascii_whitespace()))
 }
 
 /// Adds the places in a document that are stale.
@@ -186,7 +185,7 @@ impl<'j> Places<'j> {
 
 /// What is said of a document as a whole.
 fn of_whole(name: &str, first: Digest, count: usize) -> Notice {
-    let more = if count > 1 { format!(" and {} more digests", count - 1) } else { String::new() };
-    let text = format!("{name}: names {first}{more} of before the rewrite; left as it is");
+    let more = if count > 1 { format!(" and {} more old digests", count - 1) } else { String::new() };
+    let text = format!("{name}: still names {first}{more}; left as it is");
     Notice::new(NoticeKind::StaleDigest, text)
 }

@@ -8,7 +8,7 @@ use crate::document::artifact::ArtifactConfig;
 use crate::document::descriptor::Descriptor;
 use crate::document::{Patched, TimeKeys};
 use crate::error::{Error, Result};
-use crate::image::documents::{extent_of, may_be_artifact_config};
+use crate::image::documents::{LARGE_ARTIFACT_CONFIG, extent_of, is_large_artifact_config, may_be_artifact_config};
 use crate::notice::{Notice, NoticeKind};
 use crate::stamp::Stamps;
 
@@ -35,6 +35,11 @@ impl NewDocuments<'_> {
             return Ok(known.clone());
         }
         let new = match extent {
+            Some(extent) if is_large_artifact_config(&extent)? => {
+                let text = format!("{}: {LARGE_ARTIFACT_CONFIG}", descriptor.digest);
+                self.warnings.push(Notice::new(NoticeKind::Artifact, text));
+                None
+            }
             Some(extent) if may_be_artifact_config(&extent)? => {
                 let bytes = extent.verified_bytes(&descriptor.digest, None, extent.len()).map_err(in_blob)?;
                 self.patched_config(descriptor.digest, &bytes)?

@@ -177,7 +177,7 @@ fn statements_and_artifacts_that_name_old_layers_are_named_once() {
     layout.manifests.push(attestation);
     let (said, _) = rewritten(&layout, &EPOCH);
     let place = sha256(statement.as_bytes());
-    assert!(said.contains(&format!("{place}: names {id} of before the rewrite; left as it is")), "{said}");
+    assert!(said.contains(&format!("{place}: still names {id}; left as it is")), "{said}");
     assert_eq!(stale(&said).len(), 1, "{said}");
     // One that is only about its subject names nothing old afterwards.
     let (said, _) = rewritten(&platforms(&BUILD, Packing::Gzip, Some(Attestation::New)), &EPOCH);
