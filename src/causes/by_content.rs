@@ -3,7 +3,18 @@
 use super::{Cause, Class};
 
 const fn cause(id: &'static str, class: Class, what: &'static str, advice: &'static str) -> Cause {
-    Cause { id, class, paths: &[], commands: &[], what, advice, mends: None, in_one_image: true, content_first: false }
+    Cause {
+        id,
+        class,
+        paths: &[],
+        commands: &[],
+        what,
+        advice,
+        mends: None,
+        in_one_image: true,
+        content_first: false,
+        by_content_alone: false,
+    }
 }
 
 /// A text in which only dates differ.

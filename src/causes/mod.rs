@@ -123,6 +123,8 @@ pub struct Cause {
     pub in_one_image: bool,
     /// Does what the content of a file shows, that only dates differ for example, count more than what its path says?
     pub content_first: bool,
+    /// Is it the cause only where the content of a file shows it, and not where anything else in the file differs?
+    pub by_content_alone: bool,
 }
 
 impl Cause {

@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub created: DocumentTime,
     /// Which labels and annotations hold times, besides those that are known.
     pub time_keys: TimeKeys,
+    /// Times in the commands of history are not looked for.
+    pub keep_commands: bool,
     pub select: Select,
     /// Whose times are left out.
     pub base: Base,
@@ -188,6 +190,7 @@ impl Checker<'_> {
         base_history: usize,
     ) -> Result<()> {
         let config = self.set.documents.config_of(digest, &image.bytes).map_err(|e| e.in_blob(&place.name))?;
+        let config = if self.options.keep_commands { config.keep_commands() } else { config };
         self.findings.times(place, config.times(BaseHistory { entries: base_history }), self.stamps);
         self.unlisted.add(&place.name, config.unlisted(self.stamps));
         self.references(place, "config.Labels", &config.labels(), &[&image.diff_ids]);

@@ -26,7 +26,7 @@ impl Check {
     pub fn new(clock: impl Into<Clock>) -> Self {
         let (clock, created, time_keys) = (clock.into(), DocumentTime::Epoch, TimeKeys::default());
         let (select, base, archive_times) = (Select::default(), Base::None, ArchiveTimes::Findings);
-        let options = Options { clock, created, time_keys, select, base, archive_times };
+        let options = Options { clock, created, time_keys, keep_commands: false, select, base, archive_times };
         Self { options, run: RunSettings::default() }
     }
 
@@ -40,6 +40,12 @@ impl Check {
     /// Compares the labels and annotations of these keys, too, and the members of configs of artifacts.
     pub fn time_keys(mut self, keys: TimeKeys) -> Self {
         self.options.time_keys = keys;
+        self
+    }
+
+    /// Leaves out times in the commands of history, as a rewrite that keeps commands does.
+    pub fn keep_commands(mut self, keep: bool) -> Self {
+        self.options.keep_commands = keep;
         self
     }
 

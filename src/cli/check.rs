@@ -48,6 +48,10 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
 
+    /// Leave out times in the commands of the history, for an image that was rewritten with this option
+    #[arg(long, help_heading = "What is checked")]
+    keep_commands: bool,
+
     /// Times that no digest holds, those of the archive alone, are notes
     #[arg(long, help_heading = "What is checked")]
     digests_only: bool,
@@ -99,7 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     context::keep_clear_of_stdout(&location)?;
     let (context, progress) = arguments.running.start(None, None)?;
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
-    let mut check = Check::new(clock).created(created).time_keys(keys);
+    let mut check = Check::new(clock).created(created).time_keys(keys).keep_commands(arguments.keep_commands);
     check = check.base(arguments.base.resolve(&context)?).archive_times(archive_times);
     if let Some(platform) = &arguments.platform {
         check = check.platform(platform.clone());

@@ -30,7 +30,10 @@ impl ImageRef {
             };
             let count = if archive.is_empty() { roots.len() } else { archive.len() };
             return found.ok_or_else(|| {
-                Error::refused(format!("there is no image {reference}; {count} are listed, from @0 on"))
+                Error::refused(format!(
+                    "there is no image {reference}; {count} {} listed, from @0 on",
+                    if count == 1 { "is" } else { "are" }
+                ))
             });
         }
         let latest = format!("{reference}:latest");

@@ -190,7 +190,7 @@ impl Rewrite {
         destination: Option<&Location>,
         context: RunContext,
     ) -> Result<Prepared> {
-        let kind = destination.and_then(|destination| destination.kind).unwrap_or(source.carrier());
+        let kind = destination.map_or(source.carrier(), |destination| destination.carrier(source.carrier()));
         if let Some(name) = destination.and_then(|destination| destination.reference.as_deref()) {
             let name = match kind {
                 Carrier::DockerArchive => name.parse(),

@@ -108,6 +108,21 @@ impl Location {
         Self::parse(text, Side::Destination)
     }
 
+    /// What an image is written as here: as the prefix says, else as the source is. A layout goes into an archive where the
+    /// name is that of one and no directory has it.
+    pub(crate) fn carrier(&self, source: Carrier) -> Carrier {
+        const ARCHIVES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd", ".tzst"];
+        let is_archive = |path: &Path| {
+            let name = path.as_os_str().to_string_lossy().to_ascii_lowercase();
+            ARCHIVES.iter().any(|end| name.ends_with(end)) && !path.is_dir()
+        };
+        match (self.kind, source, self.as_path()) {
+            (Some(kind), ..) => kind,
+            (None, Carrier::Oci, Some(path)) if is_archive(path) => Carrier::OciArchive,
+            (None, source, _) => source,
+        }
+    }
+
     fn parse(text: &str, side: Side) -> Result<Self> {
         if let Some(error) = transport::refused(text, side) {
             return Err(error);

@@ -1,6 +1,6 @@
 //! Keys, certificates, identities and random numbers, and what is kept of users.
 
-use super::{Cause, Class, row};
+use super::{Cause, Class, row, shown};
 
 /// A private key, by its path or, wherever it lies, by its content (`-----BEGIN … PRIVATE KEY-----`).
 pub static PRIVATE_KEY: Cause = PRIVATE_KEY_ROW;
@@ -158,7 +158,7 @@ pub(super) const ROWS: &[Cause] = &[
         "a database that was made while building: random identities, times and positions of its log",
         "remove it in the same RUN and make it when the container starts",
     ),
-    row(
+    shown(
         "shadow-day",
         Class::Content,
         &["etc/shadow"],

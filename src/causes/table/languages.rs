@@ -7,9 +7,16 @@ pub(super) const ROWS: &[Cause] = &[
     row(
         "composer-autoload",
         Class::Content,
-        &["**/vendor/autoload.php", "**/vendor/composer/autoload_*.php"],
+        &["**/vendor/autoload.php", "**/vendor/composer/autoload_real.php", "**/vendor/composer/autoload_static.php"],
         "a random class name of composer's autoloader",
         "composer config autoloader-suffix NAME, or composer 2.6.4 and later with composer.lock copied in",
+    ),
+    row(
+        "composer-lists",
+        Class::Content,
+        &["**/vendor/composer/autoload_*.php"],
+        "composer's lists of classes and files, which follow the packages and their order",
+        "install from composer.lock, and composer dump-autoload --optimize in the last RUN that changes a class",
     ),
     row(
         "composer-installed",

@@ -24,7 +24,18 @@ const fn row(
     what: &'static str,
     advice: &'static str,
 ) -> Cause {
-    Cause { id, class, paths, commands: &[], what, advice, mends: None, in_one_image: true, content_first: false }
+    Cause {
+        id,
+        class,
+        paths,
+        commands: &[],
+        what,
+        advice,
+        mends: None,
+        in_one_image: true,
+        content_first: false,
+        by_content_alone: false,
+    }
 }
 
 /// The same, of files that follow from others: in one image alone they say nothing.
@@ -36,6 +47,17 @@ const fn follows(
     advice: &'static str,
 ) -> Cause {
     Cause { in_one_image: false, ..row(id, class, paths, what, advice) }
+}
+
+/// The same, where the file holds more than what the cause speaks of.
+const fn shown(
+    id: &'static str,
+    class: Class,
+    paths: &'static [&'static str],
+    what: &'static str,
+    advice: &'static str,
+) -> Cause {
+    Cause { by_content_alone: true, ..row(id, class, paths, what, advice) }
 }
 
 /// The same, of documents that programs read: if only dates differ in one, that is what is said.

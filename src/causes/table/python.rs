@@ -62,7 +62,7 @@ pub(super) const ROWS: &[Cause] = &[
         "pyc",
         Class::Content,
         &["**/*.pyc", "**/*.pyo"],
-        "Python bytecode: its header holds the source's mtime, its body may depend on the order of sets",
+        "Python bytecode: its header holds the source's mtime, and its body may depend on the hash seed",
         "PYTHONDONTWRITEBYTECODE=1, or python -m compileall --invalidation-mode unchecked-hash",
     ),
     row(

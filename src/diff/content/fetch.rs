@@ -262,6 +262,10 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         if inner.role == Role::GzipMtime {
             difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));
         }
+        // The file was looked at, and it is something else.
+        if inner.class == Class::Content && inner.role == Role::Content {
+            difference.cause = difference.cause.filter(|cause| !cause.by_content_alone);
+        }
         if let Some(named) = inner.cause {
             let is_over_path =
                 |cause: &&Cause| named.is_over_path || cause.content_first && inner.class != Class::Content;

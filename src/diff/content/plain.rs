@@ -1,6 +1,6 @@
 //! Files that are no archives and have a timestamp in a known place.
 
-use crate::causes::Class;
+use crate::causes::{self, Class};
 use crate::diff::content::InnerDifference;
 use crate::diff::model::Value;
 use crate::stamp::Instant;
@@ -11,7 +11,7 @@ pub(crate) fn timestamps(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDiffere
     if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
         return pyc(path, a, b);
     }
-    if matches!(path, b"etc/shadow" | b"etc/shadow-") {
+    if causes::find(path).is_some_and(|cause| matches!(cause.id, "shadow-day" | "account-backup")) {
         return shadow(path, a, b);
     }
     None

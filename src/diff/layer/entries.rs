@@ -6,6 +6,7 @@ use crate::causes::{self, Cause, Class};
 use crate::diff::layer::links::Links;
 use crate::diff::layer::moved::Moved;
 use crate::diff::layer::path::normal;
+use crate::diff::layer::programs::is_script_or_settings;
 use crate::diff::layer::record::{PERMISSIONS, Record, Records, SET_ID};
 use crate::diff::model::{Difference, Findings, Role, Value};
 
@@ -332,7 +333,8 @@ impl Comparer<'_, '_> {
 
 /// A cause speaks of what is in files: not of something that can be run, that grants rights or leads elsewhere.
 fn is_harmless(record: &Record) -> bool {
-    let is_plain = record.is_folder() || record.is_file() && !record.is_program();
+    let is_data = |record: &Record| !record.is_program() && !is_script_or_settings(record.path());
+    let is_plain = record.is_folder() || record.is_file() && is_data(record);
     is_plain && record.meta.mode & SET_ID == 0 && !record.has_xattrs()
 }
 

@@ -56,6 +56,17 @@ const VARIABLES: [&str; 10] = [
 /// Endings of scripts that a command names without them: `python3 -m app`, `node app`.
 const SCRIPTS: [&[u8]; 10] = [b"py", b"js", b"mjs", b"cjs", b"rb", b"pl", b"php", b"lua", b"sh", b"jar"];
 
+/// Endings of settings that a program reads.
+const SETTINGS: [&[u8]; 4] = [b"conf", b"cfg", b"ini", b"rc"];
+
+/// Is it the name of a script, or of settings? In a folder of caches such a file may be what is run, too.
+pub(crate) fn is_script_or_settings(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let ending = name.iter().rposition(|byte| *byte == b'.').and_then(|dot| name.get(dot + 1..));
+    let more: [&[u8]; 8] = [b"pyw", b"pm", b"phar", b"bash", b"zsh", b"ps1", b"tcl", b"awk"];
+    ending.is_some_and(|ending| SCRIPTS.contains(&ending) || SETTINGS.contains(&ending) || more.contains(&ending))
+}
+
 /// The first bytes of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
