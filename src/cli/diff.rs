@@ -9,6 +9,7 @@ use restamp::Platform;
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{PageStyle, Style as TextStyle, html, json, text};
 use restamp::diff::{Diff, FileSink, Verdict};
+use restamp::error::shell_word;
 use restamp::{Location, Where};
 use restamp::{
     Spools,
@@ -155,11 +156,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 /// The command line as it can be typed again, for whoever finds the page.
 fn command_line() -> String {
-    let quoted = |word: String| {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
-    };
-    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    let words = std::env::args_os().skip(1).map(|word| shell_word(word.to_string_lossy()));
     std::iter::once("restamp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 

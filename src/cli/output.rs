@@ -331,16 +331,3 @@ pub fn one_digest<'n>(names: impl Iterator<Item = (Option<&'n str>, Digest)> + C
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(|out| restamp::internals::json_writer::write(value, out))
 }
-
-/// `13,998`
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}

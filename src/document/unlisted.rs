@@ -11,7 +11,7 @@ use super::forms;
 use super::json::{Kind, Value, element_path, member_path};
 use super::keys::TimeKeys;
 use super::times::text_of;
-use crate::error::printable;
+use crate::error::{printable, shell_word};
 use crate::limits::Limits;
 use crate::stamp::{Epoch, Instant, Stamps};
 
@@ -248,9 +248,8 @@ impl Seen {
 
 /// A key as an argument for a shell; one that is too long to be printed, as a pattern.
 fn argument(key: &str) -> String {
-    let key = &key.strip_suffix('…').map_or_else(|| key.to_owned(), |start| format!("{start}*"));
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@+=,%".contains(c);
-    if key.chars().all(is_plain) { key.to_owned() } else { format!("'{}'", key.replace('\'', r"'\''")) }
+    let key = key.strip_suffix('…').map_or_else(|| key.to_owned(), |start| format!("{start}*"));
+    shell_word(key)
 }
 
 #[cfg(test)]

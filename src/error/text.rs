@@ -1,6 +1,7 @@
 //! Text of images made fit for messages and terminals.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// Bytes of a name or field made fit for a message: UTF-8 where it is, escapes where it is not, cut when long.
 pub fn printable(bytes: &[u8]) -> String {
@@ -16,6 +17,31 @@ pub fn printable(bytes: &[u8]) -> String {
 /// [`printable`] text in quotation marks. What it escapes is not escaped once more, as `{:?}` would.
 pub fn quoted(text: impl AsRef<[u8]>) -> String {
     format!("\"{}\"", printable(text.as_ref()))
+}
+
+/// A word as a shell takes it: in quotation marks where it has a character that would mean something else there. For
+/// commands in messages, and for paths and names in them.
+pub fn shell_word(word: impl AsRef<str>) -> String {
+    let word = word.as_ref();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// A whole number in groups of three digits: 14000 is `14,000`.
+pub fn thousands(number: impl Display) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// As [`printable`], however long it is: for what is distinguished by its text.
@@ -69,5 +95,31 @@ mod tests {
         }
         assert_eq!(escaped("a\nb\u{9b}"), "a\\nb\\u{9b}");
         assert_eq!(escaped(&"a".repeat(300)), "a".repeat(300));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(14_000), "14,000");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn a_shell_takes_a_word_as_one() {
+        for word in ["oci:app", "./a-b_c.tar", "docker://host:5000/a@sha256:00", "A=1,b+2%"] {
+            assert_eq!(shell_word(word), word);
+        }
+        for (word, expected) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("~/a", "'~/a'"),
+            ("a;b", "'a;b'"),
+            ("é", "'é'"),
+        ] {
+            assert_eq!(shell_word(word), expected);
+        }
     }
 }

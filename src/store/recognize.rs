@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::error::{Error, printable};
+use crate::error::{Error, printable, shell_word};
 use crate::media_type::sniff_unread;
 
 /// How many of the first bytes say what it is. The magic of an lzma file is all in front, that of a SIF is after its
@@ -92,7 +92,7 @@ impl Names {
                 .to_owned()
         } else if let Some(folder) = &self.deeper {
             let folder = printable(folder.as_bytes());
-            format!("the image is in {folder}/, not at the top: tar it with tar -C {folder} -cf … .")
+            format!("the image is in {folder}/, not at the top: tar it with tar -C {} -cf … .", shell_word(&folder))
         } else if self.root > 0 || self.has_whiteout {
             "this looks like one layer of an image or a part of a root filesystem, not an image: use docker save NAME; \
              restamp tar stamps it as it is"
@@ -102,7 +102,8 @@ impl Names {
                 .to_owned()
         } else if self.files == 1 && is_archive(&self.file) {
             let file = printable(self.file.as_bytes());
-            format!("not a container image, but an archive with {file} in it: tar -xOf … {file} | restamp …")
+            let word = shell_word(&file);
+            format!("not a container image, but an archive with {file} in it: tar -xOf … {word} | restamp …")
         } else {
             NO_DOCUMENTS.to_owned()
         };
@@ -149,18 +150,19 @@ pub(super) fn directory(folder: &Path, name: &str) -> Error {
         }
     }
     let has = |file: &str| folder.join(file).exists();
-    let shown = name.trim_end_matches('/');
+    // The root directory is nothing but its slash.
+    let shown = Some(name.trim_end_matches('/')).filter(|shown| !shown.is_empty()).unwrap_or(name);
+    let word = shell_word(shown);
     let text = if is_dir_transport(folder) {
-        format!(
-            "this is what skopeo's dir: transport writes: skopeo copy dir:{shown} oci:{}.oci",
-            shown.trim_end_matches(".dir")
-        )
+        let [dir, layout] =
+            [format!("dir:{shown}"), format!("oci:{}.oci", shown.trim_end_matches(".dir"))].map(shell_word);
+        format!("this is what skopeo's dir: transport writes: skopeo copy {dir} {layout}")
     } else if has("manifest.json") || has("repositories") {
-        format!("this is an unpacked archive of docker save: tar -C {shown} -cf - . | restamp …")
+        format!("this is an unpacked archive of docker save: tar -C {word} -cf - . | restamp …")
     } else if names.is_root() {
         format!(
-            "this looks like a root filesystem, not an image: tar -C {shown} -cf - . | docker import - NAME makes one of \
-             it; tar -C {shown} -cf - . | restamp tar stamps it as it is"
+            "this looks like a root filesystem, not an image: tar -C {word} -cf - . | docker import - NAME makes one of \
+             it; tar -C {word} -cf - . | restamp tar stamps it as it is"
         )
     } else if let Some(deeper) = deeper {
         format!("not a container image, but one is in it: oci:{shown}/{}", printable(deeper.as_bytes()))

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::name::tag_of;
 
 /// Which side of a command a name is on.
@@ -37,20 +37,25 @@ pub(super) fn refused(text: &str, side: Side) -> Option<Error> {
         daemon(&["podman's storage", "podman"], name, side)
     } else if let Some(name) = rest_of(&["containerd://", "containerd:"]) {
         match side {
-            Side::Source => format!("restamp doesn't talk to containerd: ctr images export - {name} | restamp …"),
+            Side::Source => {
+                let name = shell_word(name);
+                format!("restamp doesn't talk to containerd: ctr images export - {name} | restamp …")
+            }
             Side::Destination => {
                 "restamp doesn't talk to containerd: restamp rewrite SOURCE | ctr images import -".to_owned()
             }
         }
     } else if let Some(path) = rest_of(&["dir:"]) {
-        let layout = format!("{}.oci", path.trim_end_matches('/').trim_end_matches(".dir"));
+        let layout = shell_word(format!("oci:{}.oci", path.trim_end_matches('/').trim_end_matches(".dir")));
+        let dir = shell_word(text);
         match side {
-            Side::Source => format!("dir: isn't supported. First: skopeo copy dir:{path} oci:{layout}"),
+            Side::Source => format!("dir: isn't supported. First: skopeo copy {dir} {layout}"),
             Side::Destination => {
-                format!("dir: isn't supported. Write oci:{layout}, then: skopeo copy oci:{layout} dir:{path}")
+                format!("dir: isn't supported. Write {layout}, then: skopeo copy {layout} {dir}")
             }
         }
     } else if let Some(prefix) = ["ostree:", "sif:", "tarball:"].iter().find(|prefix| text.starts_with(**prefix)) {
+        let text = shell_word(text);
         match side {
             Side::Source => format!("{prefix} isn't supported. First: skopeo copy {text} oci:image.oci"),
             Side::Destination => {
@@ -63,7 +68,7 @@ pub(super) fn refused(text: &str, side: Side) -> Option<Error> {
         format!("write {}", without_slashes(path))
     } else if text.starts_with("https://") || text.starts_with("http://") {
         match side {
-            Side::Source => format!("restamp doesn't download. First: curl -fL {text} | restamp …"),
+            Side::Source => format!("restamp doesn't download. First: curl -fL {} | restamp …", shell_word(text)),
             Side::Destination => "restamp doesn't upload: write a file, and upload that".to_owned(),
         }
     } else {
@@ -84,13 +89,14 @@ fn without_slashes(path: &str) -> &str {
 fn registry(name: &str, side: Side) -> String {
     let (file, tag) = file_of(name);
     let reference = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
+    let image = shell_word(format!("docker://{name}"));
+    let archive = shell_word(format!("oci-archive:{file}.tar"));
+    let named_archive = shell_word(format!("oci-archive:{file}.tar{reference}"));
     match side {
-        Side::Source => format!(
-            "restamp doesn't talk to registries. First: skopeo copy --all docker://{name} oci-archive:{file}.tar{reference}"
-        ),
+        Side::Source => format!("restamp doesn't talk to registries. First: skopeo copy --all {image} {named_archive}"),
         Side::Destination => format!(
-            "restamp doesn't talk to registries. Write oci-archive:{file}.tar, then: skopeo copy --all \
-             --preserve-digests oci-archive:{file}.tar docker://{name}"
+            "restamp doesn't talk to registries. Write {archive}, then: skopeo copy --all \
+             --preserve-digests {archive} {image}"
         ),
     }
 }
@@ -98,6 +104,7 @@ fn registry(name: &str, side: Side) -> String {
 fn daemon([whose, program]: &[&str; 2], name: &str, side: Side) -> String {
     match side {
         Side::Source => {
+            let name = shell_word(name);
             format!("restamp doesn't talk to {whose}: {program} save {name} | restamp rewrite | {program} load")
         }
         Side::Destination => format!("restamp doesn't talk to {whose}: restamp rewrite SOURCE | {program} load"),
@@ -205,6 +212,11 @@ mod tests {
                 "tarball:root.tar",
                 "tarball: isn't supported. First: skopeo copy tarball:root.tar oci:image.oci",
                 "tarball: isn't supported. Write oci:image.oci, then: skopeo copy oci:image.oci tarball:root.tar",
+            ),
+            (
+                "dir:my b.dir",
+                "dir: isn't supported. First: skopeo copy 'dir:my b.dir' 'oci:my b.oci'",
+                "dir: isn't supported. Write 'oci:my b.oci', then: skopeo copy 'oci:my b.oci' 'dir:my b.dir'",
             ),
             ("oci-layout:b.oci", "write oci:b.oci", "write oci:b.oci"),
             ("oci-layout://b.oci:1", "write oci:b.oci:1", "write oci:b.oci:1"),

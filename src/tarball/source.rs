@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use crate::blob::{CHUNK, Extent, read_full};
 use crate::context::RunContext;
-use crate::error::{Error, Kind, Place, Result};
+use crate::error::{Error, Kind, Place, Result, shell_word};
 use crate::layer;
 use crate::media_type::Compression;
 use crate::memory;
@@ -100,7 +100,7 @@ impl Source {
     pub(super) fn rewrite_command(&self) -> String {
         match &self.place {
             Where::Stdio => "restamp rewrite".to_owned(),
-            Where::Path(path) => format!("restamp rewrite {} DEST", path.display()),
+            Where::Path(path) => format!("restamp rewrite {} DEST", word_of(path)),
         }
     }
 
@@ -134,7 +134,7 @@ fn open(mut file: File, place: &Where) -> Result<(Compression, Bytes)> {
     if metadata.is_dir() {
         let name = match place {
             Where::Stdio => "DIR".to_owned(),
-            Where::Path(path) => path.display().to_string(),
+            Where::Path(path) => word_of(path),
         };
         let text = format!("it is a directory, and no tar: tar -C {name} -c . | restamp tar - OUT");
         return Err(Error::refused(text));
@@ -154,6 +154,11 @@ fn open(mut file: File, place: &Where) -> Result<(Compression, Bytes)> {
     may_be_tar(head, place)?;
     let reader = Cursor::new(head.to_vec()).chain(file);
     Ok((Compression::sniff(head), Bytes::Pipe(Pipe(Mutex::new(Some(Box::new(reader)))))))
+}
+
+/// A path in a command.
+fn word_of(path: &Path) -> String {
+    shell_word(path.to_string_lossy())
 }
 
 fn cannot_read(error: io::Error) -> Error {
@@ -184,7 +189,7 @@ fn may_be_tar(head: &[u8], place: &Where) -> Result<()> {
     let compressed = |by: &str, program: &str| {
         let command = match place {
             Where::Stdio => format!("… | {program} -dc | restamp tar"),
-            Where::Path(path) => format!("{program} -dc {} | restamp tar - OUT", path.display()),
+            Where::Path(path) => format!("{program} -dc {} | restamp tar - OUT", word_of(path)),
         };
         Err(Error::refused(format!("it is compressed with {by}, which is not read (gzip and zstd are): {command}")))
     };

@@ -106,11 +106,22 @@ fn a_directory_that_is_no_layout_is_named() {
     at("saved", &[("manifest.json", b"[]"), ("00/layer.tar", b"")]);
     at("out", &[("b.oci/index.json", b"{}"), ("b.oci/oci-layout", b"{}")]);
     at("other", &[("README", b"")]);
+    at("my save", &[("manifest.json", b"[]"), ("00/layer.tar", b"")]);
+    at("my b.dir", &[("version", b"Directory Transport Version: 1.1\n"), ("manifest.json", b"{}")]);
+    at("a root", &[("bin/sh", b""), ("etc/passwd", b""), ("usr/x", b"")]);
     for (name, expected) in [
         ("b.dir", "this is what skopeo's dir: transport writes: skopeo copy dir:b.dir oci:b.oci"),
         ("saved", "this is an unpacked archive of docker save: tar -C saved -cf - . | restamp …"),
         ("out", "not a container image, but one is in it: oci:out/b.oci"),
         ("other", "not a container image: no index.json in it"),
+        // A command can be pasted, whatever is in the path.
+        ("my save", "this is an unpacked archive of docker save: tar -C 'my save' -cf - . | restamp …"),
+        ("my b.dir", "this is what skopeo's dir: transport writes: skopeo copy 'dir:my b.dir' 'oci:my b.oci'"),
+        (
+            "a root",
+            "this looks like a root filesystem, not an image: tar -C 'a root' -cf - . | docker import - NAME makes one of \
+             it; tar -C 'a root' -cf - . | restamp tar stamps it as it is",
+        ),
     ] {
         assert_eq!(said(dir.path(), &["inspect", name]), format!("{name}: {expected}"));
         assert_eq!(said(dir.path(), &["inspect", &format!("oci:{name}")]), format!("{name}: {expected}"));
@@ -170,6 +181,11 @@ fn an_archive_that_is_no_image_is_named() {
             "artifact.tar",
             tar(&[Entry::file("image.tar", layout().tar(&BUILD), 1)]),
             "not a container image, but an archive with image.tar in it: tar -xOf … image.tar | restamp …",
+        ),
+        (
+            "blank.tar",
+            tar(&[Entry::file("my image.tar", layout().tar(&BUILD), 1)]),
+            "not a container image, but an archive with my image.tar in it: tar -xOf … 'my image.tar' | restamp …",
         ),
     ] {
         write(dir.path(), name, &bytes);

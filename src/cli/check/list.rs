@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use restamp::check::report::{Finding, Kind, Level, Report, What};
-use restamp::error::escaped;
+use restamp::error::{escaped, thousands};
 use restamp::{Created, Digest, Epoch, Instant, Rule};
-
-use crate::cli::output::thousands;
 
 /// So many faults of a kind are listed in one layer or document.
 const FOLD: usize = 30;

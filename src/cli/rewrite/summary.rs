@@ -6,11 +6,9 @@ use std::io::{self, Write};
 
 use indicatif::HumanBytes;
 use restamp::Digest;
-use restamp::error::{escaped, printable};
+use restamp::error::{escaped, printable, thousands};
 use restamp::internals::shown_names;
 use restamp::rewrite::report::{Action, ImageChange, LayerChange, NameChange, NameKind, Report};
-
-use crate::cli::output::thousands;
 
 /// Prints it to standard error; every layer too, if it is to be verbose.
 pub(super) fn print(report: &Report, verbose: bool) {

@@ -5,6 +5,7 @@ use crate::diff::document::value::Change;
 use crate::document::json::Value;
 use crate::document::times::{Reading, TimeKeys, TimeKind};
 use crate::document::unlisted::time_of;
+use crate::error::shell_word;
 
 /// The document that a path leads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +58,9 @@ pub(crate) fn unlisted_time(document: Document, change: &Change<'_>) -> Option<S
         text.is_some_and(|text| time_of(key, &text).is_some())
     };
     let fits = TimeKind::of_key(key).is_none() && change.values.iter().all(is_time);
-    fits.then(|| format!("rewriting leaves times under this key; to set it: restamp rewrite --time-key {}", shell(key)))
-}
-
-/// A word as a shell takes it.
-fn shell(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':' | '@');
-    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    fits.then(|| {
+        format!("rewriting leaves times under this key; to set it: restamp rewrite --time-key {}", shell_word(key))
+    })
 }
 
 /// The places that rewriting knows as those of times.
@@ -116,7 +113,6 @@ mod tests {
             assert_eq!(note.is_some(), expected, "{key} {values:?}");
             assert!(note.is_none_or(|note| note.ends_with(key)), "{key}");
         }
-        assert_eq!(shell("a b'c"), "'a b'\\''c'");
     }
 
     #[test]

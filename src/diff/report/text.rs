@@ -8,7 +8,7 @@ use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Report, Verdict};
 use crate::diff::report::fold::{Group, Shown, groups};
 use crate::diff::report::window::shown;
-use crate::error::{escaped, printable, printable_whole};
+use crate::error::{escaped, printable, printable_whole, thousands};
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -269,30 +269,4 @@ fn shortened(path: &str) -> Cow<'_, str> {
     let from: String = path.chars().take(PATH_END).collect();
     let to: String = path.chars().skip(count - PATH_END).collect();
     format!("{from}…{to} ({} characters)", thousands(count)).into()
-}
-
-/// 14000 as 14,000.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(14_000), "14,000");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-    }
 }

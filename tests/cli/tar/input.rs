@@ -95,10 +95,13 @@ fn what_is_no_tar_is_named_with_the_command_that_helps() {
 fn paths_that_are_no_tar_are_named_with_the_command_that_helps() {
     let dir = scratch();
     let folder = dir.path().join("rootfs");
-    fs::create_dir(&folder).unwrap();
+    let with_blank = dir.path().join("a root");
+    [&folder, &with_blank].map(|folder| fs::create_dir(folder).unwrap());
     let command = format!("tar -C {} -c . | restamp tar - OUT", text(&folder));
+    let quoted_command = format!("tar -C '{}' -c . | restamp tar - OUT", text(&with_blank));
     for (input, parts) in [
         (text(&folder), &["rootfs: it is a directory", &command][..]),
+        (text(&with_blank), &["a root: it is a directory", &quoted_command]),
         ("nosuch.tar", &["nosuch.tar: cannot open"]),
         ("nginx:latest", &["nginx:latest: there is no such file", "docker export CONTAINER | restamp tar"]),
         ("oci:layout", &["IN: oci: is of container images", "restamp rewrite", "./oci:layout"]),

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use crate::causes::Class;
 use crate::diff::model::{Compared, Report, Verdict};
 use crate::diff::report::html::{PageStyle, escape, set_name};
-use crate::diff::report::text::thousands;
-use crate::error::printable_whole;
+use crate::error::{printable_whole, thousands};
 
 const STYLE: &str = include_str!("page.css");
 /// How the label of a class looks that is not shown.

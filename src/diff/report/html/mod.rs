@@ -15,8 +15,7 @@ use std::io;
 
 use crate::causes::Class;
 use crate::diff::model::{Difference, Place, Report};
-use crate::diff::report::text::thousands;
-use crate::error::{printable, printable_whole};
+use crate::error::{printable, printable_whole, thousands};
 
 /// A page of so many differences shows all of them at once.
 const OPEN: usize = 100;

@@ -8,8 +8,7 @@ use crate::diff::model::{Difference, Place, Rank};
 use crate::diff::report::fold::{Group, general};
 use crate::diff::report::html::value::{broken, cells, field_cell, pair};
 use crate::diff::report::html::{ROWS, advice, escape, field_name, set_name};
-use crate::diff::report::text::thousands;
-use crate::error::{printable, printable_whole};
+use crate::error::{printable, printable_whole, thousands};
 
 /// So many of one group are shown at once.
 const OPEN_GROUP: usize = 12;
