@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use restamp::error::shell_word;
 
 /// Prints an error of the arguments, which begins as all others do.
 pub fn print(error: clap::Error) {
@@ -42,7 +43,7 @@ fn improved(mut error: clap::Error) -> clap::Error {
             if !name.contains(['.', '/', ':']) && name != "-" && !Path::new(&name).exists() {
                 return error;
             }
-            format!("to rewrite an image: restamp rewrite {name}")
+            format!("to rewrite an image: restamp rewrite {}", shell_word(name))
         }
         _ => return error,
     };
