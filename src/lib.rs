@@ -159,6 +159,7 @@ pub mod internals {
     pub use crate::name::shown as shown_names;
     pub use crate::repair::plan;
     pub use crate::spool::{Output as NewFile, folder_of, temp_parent};
+    pub use crate::store::destination::compression_by_name;
     pub use crate::tar::{
         BLOCK, Extension, ExtensionKind, Format, Part, PatchedBytes, Patcher, Records, Step, Visitor, Walker,
     };

@@ -24,7 +24,7 @@ impl Notice {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NoticeKind {
-    /// An image: of another name or platform than the one that was asked for, or none is left.
+    /// An image: of another name or platform than the one that was asked for, or none is left; a bare tar that may be one.
     Image,
     /// A name of an image.
     Name,
@@ -68,6 +68,8 @@ pub enum NoticeKind {
     Merged,
     /// A directory that could not be removed.
     LeftBehind,
+    /// A tar without an end marker, which may have been cut off.
+    CutShort,
     /// More notices than are listed.
     More,
 }

@@ -6,27 +6,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use restamp::error::escaped;
-use restamp::internals::temp_parent;
+use restamp::error::{escaped, shell_word};
+use restamp::internals::{compression_by_name, temp_parent};
 use restamp::tarball::report::Report;
-use restamp::{Compression, Location, Tarball, Where};
+use restamp::{Compression, Location, Notice, Tarball, Where};
 
 use super::context::RunOptions;
 use super::epoch::StampArguments;
-use super::output::{Inputs, OutputFile, Use, is_special};
+use super::output::{Inputs, OutputFile, Use, is_special, is_stdout, print_json};
 
 /// Rewrite the timestamps of a bare tar
 ///
 /// IN is what `docker export` or a build with `--output type=tar` writes, a root filesystem, or any other tar, plain or
 /// compressed with gzip or zstd; its entries are stamped as those of layers are. OUT is compressed as --compression says, else
-/// as its name says (.tar, .tar.gz, .tgz, .tar.zst, .tzst), else as IN is. What is compressed is encoded in the same canonical
+/// as its name says (.tar, .gz, .tgz, .zst, .zstd, .tzst), else as IN is. What is compressed is encoded in the same canonical
 /// form as layers; with --clamp and nothing to change, OUT has the bytes of IN. A container image is refused: `restamp rewrite`
 /// is for those.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker export app | restamp tar | docker import - app:stamped
   restamp tar --epoch \"$(git log -1 --pretty=%ct)\" rootfs.tar rootfs-stamped.tar.gz
-  restamp tar --clamp --numeric-owner --in-place rootfs.tar.zst")]
+  restamp tar --clamp --numeric-owner --in-place rootfs.tar.zst
+  restamp tar --json rootfs.tar stamped.tar | jq -r .destination.digest
+
+Exit status: 0 done, 2 an error; then OUT is as it was, or cut off where it is a pipe.")]
 pub struct Arguments {
     /// The tar to read; - is standard input
     #[arg(default_value = "-", value_name = "IN")]
@@ -56,7 +59,11 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     in_place: bool,
 
-    /// Write what was done to FILE, as JSON; - is standard error
+    /// Print what was done as JSON (schema 2) to standard output, instead of the summary. OUT has to be a file
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    /// Write what was done to FILE, as JSON; - is standard output, or standard error where the tar goes to the former
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
@@ -85,6 +92,15 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if output == Where::Stdio && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give OUT, or pipe the tar on (restamp tar | docker import -)");
     }
+    let is_on_stdout = match &output {
+        Where::Stdio => true,
+        Where::Path(path) => is_stdout(path),
+    };
+    if arguments.json && is_on_stdout {
+        bail!("--json: the new tar goes to standard output: give OUT, or use --report FILE");
+    }
+    let is_printed = |path: &Path| path == Path::new("-") && !is_on_stdout;
+    let prints_report = arguments.json || arguments.report.as_deref().is_some_and(is_printed);
     let mut tarball = Tarball::new(stamp).numeric_owner(arguments.numeric_owner);
     if let Some(compression) = compression(arguments, &output)? {
         tarball = tarball.compression(compression);
@@ -93,9 +109,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         tarball = tarball.compression_level(level);
     }
     let inputs = inputs(arguments, &input, &output)?;
+    if prints_report {
+        inputs.keep_clear_of_stdout()?;
+    }
     let (context, progress) = arguments.running.start(folder_beside(&output), None)?;
     let open_report = |path| OutputFile::open("--report", path, &inputs, &context.spools);
-    let report_file = arguments.report.as_deref().map(open_report).transpose()?;
+    let report_file = arguments.report.as_deref().filter(|path| !is_printed(path)).map(open_report).transpose()?;
     let new = tarball.with_context(&context).prepare(&input, &output)?;
     // Written before the tar is there and named after: either both are, or neither.
     let write = |out: &mut dyn Write| out.write_all(&restamp::internals::json_writer::to_vec(new.report())?);
@@ -103,7 +122,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = new.publish()?;
     drop(progress);
     report_file.map_or(Ok(()), OutputFile::publish)?;
-    if !arguments.running.quiet {
+    if prints_report {
+        print_json(&report)?;
+    }
+    if !arguments.running.quiet && !arguments.json {
         summary(&report);
     }
     Ok(super::DONE)
@@ -148,26 +170,8 @@ fn compression(arguments: &Arguments, output: &Where) -> Result<Option<Compressi
         None => {}
     }
     let Where::Path(path) = output else { return Ok(None) };
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-    if let Some(program) = [("xz", ".txz"), ("bzip2", ".tbz2"), ("bzip2", ".tar.bz2"), ("xz", ".tar.xz")]
-        .into_iter()
-        .find_map(|(program, end)| name.ends_with(end).then_some(program))
-    {
-        let (input, output) = (&arguments.input, path.display());
-        bail!(
-            "OUT {output}: {program} is not written: restamp tar --compression none {input} - | {program} > {output}"
-        );
-    }
-    Ok(if ends(&[".tar.gz", ".tgz"]) {
-        Some(Compression::Gzip)
-    } else if ends(&[".tar.zst", ".tzst", ".tar.zstd"]) {
-        Some(Compression::Zstd)
-    } else if ends(&[".tar"]) {
-        Some(Compression::None)
-    } else {
-        None
-    })
+    let command = format!("restamp tar --compression none {} -", shell_word(&arguments.input));
+    compression_by_name(path, &command).context("OUT")
 }
 
 /// What is read; an error if an output would touch it. OUT is among it for the report.
@@ -198,9 +202,9 @@ fn folder_beside(output: &Where) -> Option<PathBuf> {
 
 fn summary(report: &Report) {
     let mut out = io::stderr().lock();
-    for warning in &report.warnings {
+    for Notice { message, .. } in &report.warnings {
         // Names must not steer the terminal.
-        let _ = writeln!(out, "{}", escaped(&format!("warning: {warning}")));
+        let _ = writeln!(out, "{}", escaped(&format!("warning: {message}")));
     }
     let entries = if report.entries == 1 { "entry" } else { "entries" };
     let owners = match report.owners {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use crate::media_type::Compression;
 use crate::spool;
 use crate::store::directory;
@@ -42,9 +42,8 @@ pub enum Target {
 impl Target {
     /// What a path of this kind is written as; an error where it is in the way. A link to a file or to a directory is
     /// followed, and stays; one that leads nowhere is an error. An archive is compressed as asked for, or else as its name
-    /// says.
+    /// says; a name that asks for another program is an error.
     pub fn new(path: &Path, kind: Carrier, force: bool, compression: Option<Compression>) -> Result<Self> {
-        let compression = compression.unwrap_or_else(|| compression_by_name(path));
         let folder = spool::folder_of(path);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
@@ -61,6 +60,15 @@ impl Target {
         }
         let given = path.display().to_string();
         let resolved = || fs::canonicalize(path).map_err(|e| Error::io("cannot resolve", e).in_file(path.display()));
+        let compression = || -> Result<Compression> {
+            match compression {
+                Some(compression) => Ok(compression),
+                None => {
+                    let by_name = compression_by_name(path, &format!("restamp rewrite SOURCE {}:-", kind.name()))?;
+                    Ok(by_name.unwrap_or(Compression::None))
+                }
+            }
+        };
         let made_in = |made: &Path| match spool::write_fault(spool::temp_parent(made)) {
             None => Ok(()),
             Some(error) => Err(Error::io("cannot write there", error).in_file(path.display())),
@@ -103,24 +111,79 @@ impl Target {
                 let text = format!("{given} ends in a slash, so it names a directory, but an archive is a file");
                 Err(Error::refused(text))
             }
-            (_, Some(metadata)) if !metadata.is_file() => Ok(Self::Stream { path: path.to_owned(), compression }),
+            (_, Some(metadata)) if !metadata.is_file() => {
+                Ok(Self::Stream { path: path.to_owned(), compression: compression()? })
+            }
             // A link stays a link: what it points to is replaced.
             (_, Some(_)) => {
-                let path = resolved()?;
+                let (path, compression) = (resolved()?, compression()?);
                 made_in(&path).map(|()| Self::File { path, compression })
             }
-            (_, None) => made_in(path).map(|()| Self::File { path: path.to_owned(), compression }),
+            (_, None) => {
+                let compression = compression()?;
+                made_in(path).map(|()| Self::File { path: path.to_owned(), compression })
+            }
         }
     }
 }
 
-/// How an archive of this name is compressed as a whole.
-fn compression_by_name(path: &Path) -> Compression {
-    let name = path.as_os_str().as_bytes();
-    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end.as_bytes()));
-    match () {
-        () if ends(&[".gz", ".tgz"]) => Compression::Gzip,
-        () if ends(&[".zst", ".tzst"]) => Compression::Zstd,
-        () => Compression::None,
+/// Endings of names that say how a file is compressed as a whole.
+const ENDINGS: [(&str, Compression); 6] = [
+    (".gz", Compression::Gzip),
+    (".tgz", Compression::Gzip),
+    (".zst", Compression::Zstd),
+    (".zstd", Compression::Zstd),
+    (".tzst", Compression::Zstd),
+    (".tar", Compression::None),
+];
+
+/// Endings of names that ask for what is not written, and the program that writes it.
+const FOREIGN_ENDINGS: [(&str, &str); 5] =
+    [(".xz", "xz"), (".txz", "xz"), (".bz2", "bzip2"), (".tbz2", "bzip2"), (".tbz", "bzip2")];
+
+/// How a file of this name is compressed as a whole, whether the name is in upper or lower case; `None` where it doesn't say
+/// that.
+///
+/// # Errors
+///
+/// If the name asks for a compression that is not written. The message has the commands that make such a file: `command`,
+/// which writes it uncompressed to standard output, and the program that compresses that.
+pub fn compression_by_name(path: &Path, command: &str) -> Result<Option<Compression>> {
+    let name = path.file_name().unwrap_or_default().as_bytes().to_ascii_lowercase();
+    let ends = |end: &str| name.ends_with(end.as_bytes());
+    if let Some((_, program)) = FOREIGN_ENDINGS.iter().find(|(end, _)| ends(end)) {
+        let to = shell_word(path.to_string_lossy());
+        let text = format!("{program} is not written (gzip and zstd are): {command} | {program} > {to}");
+        return Err(Error::refused(text).in_file(path.display()));
+    }
+    Ok(ENDINGS.iter().find(|(end, _)| ends(end)).map(|(_, compression)| *compression))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_how_its_file_is_compressed() {
+        let by_name = |name: &str| compression_by_name(Path::new(name), "make x");
+        for (name, expected) in [
+            ("a.tar", Some(Compression::None)),
+            ("b.gz/a.tar", Some(Compression::None)),
+            ("a.gz", Some(Compression::Gzip)),
+            ("a.TAR.GZ", Some(Compression::Gzip)),
+            ("a.tgz", Some(Compression::Gzip)),
+            ("a.tar.zst", Some(Compression::Zstd)),
+            ("a.tar.zstd", Some(Compression::Zstd)),
+            ("a.Tzst", Some(Compression::Zstd)),
+            ("a", None),
+            ("gz", None),
+            ("b.gz/a", None),
+        ] {
+            assert_eq!(by_name(name).unwrap(), expected, "{name}");
+        }
+        for (name, program) in [("a.tar.xz", "xz"), ("a.TXZ", "xz"), ("a.bz2", "bzip2"), ("a.tbz2", "bzip2")] {
+            let expected = format!("{name}: {program} is not written (gzip and zstd are): make x | {program} > {name}");
+            assert_eq!(by_name(name).unwrap_err().to_string(), expected);
+        }
     }
 }

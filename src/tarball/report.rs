@@ -1,14 +1,15 @@
 //! What was done to a tar, as data: the summary on a terminal and `--report` are made from it.
 //!
-//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 1.
+//! The JSON form is stable: fields are added, never renamed or removed, while `schema` is 2.
 
 use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::media_type::Compression;
+use crate::notice::Notice;
 
 /// The version of the JSON form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What was done to a tar.
 #[derive(Debug, Clone, Serialize)]
@@ -39,7 +40,7 @@ pub struct Report {
     /// Entries that have lost the name of an owner or a group.
     pub owners: u64,
     /// Warnings for the user.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
 }
 
 /// A file, or what went through a pipe.
@@ -65,5 +66,15 @@ pub struct Change {
     /// Its digest after.
     pub new: Digest,
     /// Its size before and after.
-    pub size: [u64; 2],
+    pub size: SizeChange,
+}
+
+/// A number of bytes before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SizeChange {
+    /// Before.
+    pub old: u64,
+    /// After.
+    pub new: u64,
 }

@@ -1,7 +1,7 @@
 //! The verb as a library has it: from one file or pipe to another.
 
 use super::image::ImageSigns;
-use super::report::{Change, File, Report, SCHEMA};
+use super::report::{Change, File, Report, SCHEMA, SizeChange};
 use super::sink::Sink;
 use super::source::{self, Source};
 use crate::context::{RunContext, RunSettings, run_setters};
@@ -9,6 +9,7 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Result};
 use crate::layer::{self, EncodeOptions, Encoded, FORM, LayerExpected, LayerInfo, Output};
 use crate::media_type::Compression;
+use crate::notice::{Notice, NoticeKind};
 use crate::stamp::{Rule, Stamp};
 use crate::store::location::Where;
 
@@ -158,15 +159,16 @@ impl Tarball {
     ) -> Report {
         let mut warnings = Vec::new();
         if let Some(sign) = signs.in_root() {
-            warnings.push(format!(
+            let text = format!(
                 "{}: it has {sign}, as a container image, and other files: if it is an image, use {}",
                 source.name,
                 source.rewrite_command()
-            ));
+            );
+            warnings.push(Notice::new(NoticeKind::Image, text));
         }
         if signs.is_unterminated {
             let text = "there is no end marker after the last entry: if it should have one, it was cut off there";
-            warnings.push(format!("{}: {text}", source.name));
+            warnings.push(Notice::new(NoticeKind::CutShort, format!("{}: {text}", source.name)));
         }
         let old_file =
             File { name: source.name.clone(), compression: facts.compression, digest: facts.digest, size: facts.size };
@@ -182,7 +184,7 @@ impl Tarball {
             tar: Change {
                 old: facts.diff_id,
                 new: new.diff_id,
-                size: [facts.uncompressed_size, new.uncompressed_size],
+                size: SizeChange { old: facts.uncompressed_size, new: new.uncompressed_size },
             },
             entries: facts.stats.entries,
             stamped: facts.stats.stamped,

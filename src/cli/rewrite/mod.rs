@@ -31,8 +31,8 @@ use documents::Documents;
 /// REF of SOURCE chooses an image: a name, or @N for the image in that place of the list, from 0. REF of DEST is the name
 /// of the result, which else keeps the names that it has (see --name).
 ///
-/// An archive whose name ends in .gz, .tgz, .zst or .tzst is compressed so as a whole, always in the same way; on standard
-/// output it is never compressed.
+/// An archive whose name ends in .gz, .tgz, .zst, .zstd or .tzst is compressed so as a whole, always in the same way; on
+/// standard output it is never compressed. A name for xz or bzip2 is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp rewrite | docker load

@@ -22,7 +22,7 @@ fn the_name_of_dest_says_if_it_is_compressed_as_a_whole() {
     let sources = [("in.tar", oci()), ("in.tar.gz", gzip(&oci(), 6, 2))];
     for (name, bytes) in sources {
         let source = write(dir.path(), name, &bytes);
-        for (name, magic) in [("out.tar.gz", 0x1f), ("out.tgz", 0x1f), ("out.tar.zst", 0x28)] {
+        for (name, magic) in [("out.tar.gz", 0x1f), ("out.TGZ", 0x1f), ("out.tar.zst", 0x28), ("out.tar.zstd", 0x28)] {
             let to = dir.path().join(name);
             rewrite(&[text(&source), text(&to)]);
             let packed = std::fs::read(&to).unwrap();
@@ -39,6 +39,24 @@ fn the_name_of_dest_says_if_it_is_compressed_as_a_whole() {
         rewrite(&[text(&source), text(&to)]);
         assert!(std::fs::read(&to).unwrap() == plain);
     }
+}
+
+#[test]
+fn a_dest_that_is_named_for_xz_is_refused_with_the_command() {
+    let dir = scratch();
+    let source = write(dir.path(), "in.tar", &oci());
+    for (name, program) in [("q.tar.xz", "xz"), ("q.TXZ", "xz"), ("q.tar.bz2", "bzip2"), ("q.tbz2", "bzip2")] {
+        let to = dir.path().join(name);
+        let command = format!("restamp rewrite SOURCE oci-archive:- | {program} > {}", text(&to));
+        for options in [&[][..], &["--dry-run"]] {
+            run(["rewrite", "--epoch", "1", text(&source), text(&to)].iter().chain(options))
+                .expect_error(&[name, &command]);
+        }
+        assert!(!to.exists());
+    }
+    // A directory is not compressed, whatever its name is.
+    let layout = format!("oci:{}", text(&dir.path().join("app.xz")));
+    run(["rewrite", "-q", "--epoch", "1", text(&source), &layout]).expect(0);
 }
 
 #[test]

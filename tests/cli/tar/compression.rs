@@ -37,7 +37,8 @@ fn the_name_of_the_output_says_how_it_is_compressed() {
             ("a.tar.zst", "zstd"),
             ("a.tzst", "zstd"),
             ("a", as_it_was),
-            ("a.gz", as_it_was),
+            ("a.gz", "gzip"),
+            ("a.TAR.ZSTD", "zstd"),
             ("tar", as_it_was),
         ] {
             let to = dir.path().join(name);
@@ -57,12 +58,17 @@ fn the_name_of_the_output_says_how_it_is_compressed() {
 fn an_output_that_is_not_written_is_refused_with_the_command() {
     let dir = scratch();
     let source = write(dir.path(), "in.tar", &rootfs(&Build::FIRST));
-    for (name, program) in [("a.tar.xz", "xz"), ("a.txz", "xz"), ("a.tar.bz2", "bzip2")] {
+    for (name, program) in [("a.tar.xz", "xz"), ("a.txz", "xz"), ("a.XZ", "xz"), ("a.tar.bz2", "bzip2")] {
         let to = dir.path().join(name);
         let command = format!("restamp tar --compression none {} - | {program} > {}", text(&source), text(&to));
         run(["tar"].iter().chain(&EPOCH).chain(&[text(&source), text(&to)])).expect_error(&[name, &command]);
         assert!(!to.exists());
     }
+    // What is compressed otherwise by request keeps its name, and a command can be pasted.
+    stamp(&["--compression", "gzip", text(&source), text(&dir.path().join("a.tar.xz"))]);
+    let to = dir.path().join("my a.xz");
+    run(["tar"].iter().chain(&EPOCH).chain(&[text(&source), text(&to)]))
+        .expect_error(&[&format!("| xz > '{}'", text(&to))]);
 }
 
 #[test]

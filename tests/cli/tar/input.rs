@@ -96,7 +96,8 @@ fn paths_that_are_no_tar_are_named_with_the_command_that_helps() {
     let dir = scratch();
     let folder = dir.path().join("rootfs");
     let with_blank = dir.path().join("a root");
-    [&folder, &with_blank].map(|folder| fs::create_dir(folder).unwrap());
+    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&with_blank).unwrap();
     let command = format!("tar -C {} -c . | restamp tar - OUT", text(&folder));
     let quoted_command = format!("tar -C '{}' -c . | restamp tar - OUT", text(&with_blank));
     for (input, parts) in [

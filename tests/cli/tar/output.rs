@@ -102,9 +102,9 @@ fn a_report_has_all_digests_and_counts() {
     };
     let new = filter(&tar, &[]);
     let expected = json!({
-        "schema": 1, "epoch": 1_700_000_000, "rule": "set", "numeric_owner": false, "form": 1, "level": 5,
+        "schema": 2, "epoch": 1_700_000_000, "rule": "set", "numeric_owner": false, "form": 1, "level": 5,
         "source": file(&source, "zstd"), "destination": file(&to, "gzip"),
-        "tar": {"old": sha256(&tar), "new": sha256(&new), "size": [tar.len(), new.len()]},
+        "tar": {"old": sha256(&tar), "new": sha256(&new), "size": {"old": tar.len(), "new": new.len()}},
         "entries": 7, "stamped": 7, "owners": 0, "warnings": [],
     });
     assert_eq!(document, expected);
@@ -116,6 +116,46 @@ fn a_report_has_all_digests_and_counts() {
     assert!(!report.exists());
     run(["tar", "--report", text(&to)].iter().chain(&EPOCH).chain(&[text(&source), text(&to)]))
         .expect_error(&["--report"]);
+}
+
+#[test]
+fn the_report_goes_to_standard_output_where_the_tar_does_not() {
+    let dir = scratch();
+    let tar = layer::app(&Build::FIRST);
+    let source = write(dir.path(), "in.tar", &tar);
+    let to = dir.path().join("out.tar");
+    let command = ["tar", "--epoch", "1700000000", text(&source)];
+    let json_of = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let with_json = run(command.iter().chain(&[text(&to), "--json"])).expect(0);
+    let report = json_of(&with_json.stdout);
+    assert_eq!((&report["schema"], with_json.stderr.as_str()), (&json!(2), ""));
+    assert_eq!(report["destination"]["digest"], json!(sha256(&fs::read(&to).unwrap())));
+    let by_report = run(command.iter().chain(&[text(&to), "--report", "-"])).expect(0);
+    assert_eq!(json_of(&by_report.stdout), report);
+    assert!(by_report.stderr.contains("7 entries, 7 stamped"), "{}", by_report.stderr);
+    // The tar has standard output for itself.
+    for to in ["-", "/dev/stdout"] {
+        run(command.iter().chain(&[to, "--json"])).expect_error(&["--json", "standard output", "OUT"]);
+    }
+    let piped = run(command.iter().chain(&["--report", "-", "-q"])).expect(0);
+    assert!(piped.stdout == fs::read(&to).unwrap());
+    assert_eq!(json_of(piped.stderr.as_bytes())["tar"], report["tar"]);
+    let in_place = run(command.iter().chain(&["--in-place", "--report", "-", "-q"])).expect(0);
+    assert_eq!(json_of(&in_place.stdout)["tar"], report["tar"]);
+}
+
+#[test]
+fn a_warning_in_the_report_has_a_kind() {
+    let dir = scratch();
+    let bytes = rootfs(&Build::FIRST);
+    let end = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let source = write(dir.path(), "in.tar", &bytes[..end.next_multiple_of(512)]);
+    let to = dir.path().join("out.tar");
+    let report = stamp(&["--json", text(&source), text(&to)]).stdout;
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let [warning] = report["warnings"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!(warning["kind"], json!("cut-short"));
+    assert!(warning["message"].as_str().unwrap().contains("in.tar: there is no end marker"), "{warning}");
 }
 
 #[test]
