@@ -15,7 +15,7 @@ use std::io;
 
 use crate::causes::Class;
 use crate::diff::model::{Difference, Place, Report};
-use crate::error::{printable, printable_whole, thousands};
+use crate::error::{printable, printable_whole, steers, thousands};
 
 /// A page of so many differences shows all of them at once.
 const OPEN: usize = 100;
@@ -86,9 +86,7 @@ fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\n' => out.push('\n'),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                out.extend(c.escape_default());
-            }
+            c if steers(c) => out.extend(c.escape_default()),
             c => out.push(c),
         }
     }
