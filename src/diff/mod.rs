@@ -182,6 +182,7 @@ impl Comparison<'_> {
     fn rootfs(&mut self, label: &str, images: [&Image; 2]) -> Result<()> {
         let ids = images.map(|image| image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<Digest>>());
         if ids[0] == ids[1] {
+            self.findings.overview.times.iter_mut().for_each(overview::SideTimes::skip);
             return self.verify(images);
         }
         let mut trees = Vec::new();
@@ -229,6 +230,7 @@ impl Comparison<'_> {
     /// An image that only one source has.
     fn lone(&mut self, label: &str, pair: &[Option<&Image>; 2]) {
         let digests = pair.map(|image| image.map(|image| image.manifest.unwrap_or(image.config_digest)));
+        self.findings.overview.times.iter_mut().for_each(overview::SideTimes::skip);
         let place =
             self.findings.place(Place { image: label.to_owned(), part: Part::Index, digests, about: String::new() });
         let values = pair.map(|image| image.map(|image| Value::text(platform(image))));

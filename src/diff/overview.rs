@@ -37,6 +37,8 @@ pub(crate) struct SideTimes {
     range: Option<(Instant, Instant)>,
     /// The first and the last time in each layer.
     layers: Vec<(Instant, Instant)>,
+    /// Is there a layer whose times were not read, as both sides have it?
+    has_unread: bool,
 }
 
 impl SideTimes {
@@ -53,7 +55,17 @@ impl SideTimes {
         self.add(last);
     }
 
-    /// The earliest and the latest of all.
+    /// Notes that the times of a layer or image were not read.
+    pub(crate) fn skip(&mut self) {
+        self.has_unread = true;
+    }
+
+    /// Were the times of all layers read?
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.has_unread
+    }
+
+    /// The earliest and the latest of all that were read.
     pub(crate) fn range(&self) -> Option<(Instant, Instant)> {
         self.range
     }

@@ -57,7 +57,8 @@ pub(super) fn sentence(differences: &[Difference], times: &[SideTimes; 2]) -> Op
     };
     match (stamped(0), stamped(1)) {
         (Some(a), Some(b)) => {
-            let what = match a.is_all && b.is_all && !has_others {
+            let was_read = times.iter().all(SideTimes::is_complete);
+            let what = match a.is_all && b.is_all && was_read && !has_others {
                 true => format!("each side has one time throughout, {} in A and {} in B", a.epoch, b.epoch),
                 false => format!("{every} is {} in A and {} in B", a.epoch, b.epoch),
             };

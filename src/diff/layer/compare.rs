@@ -17,6 +17,7 @@ use crate::diff::layer::record::Records;
 use crate::diff::layer::recut::Recut;
 use crate::diff::layer::whiteouts::Whiteouts;
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
+use crate::diff::overview::SideTimes;
 use crate::diff::pair::align::Pair;
 use crate::diff::pair::layers::pair_gap;
 use crate::diff::view::{Image, Layer, View};
@@ -62,7 +63,10 @@ impl Comparison<'_> {
         let mut jobs = Vec::new();
         for gap in &gaps {
             match gap {
-                Gap::Same(i, j) => self.sizes_hold([a.get(*i), b.get(*j)])?,
+                Gap::Same(i, j) => {
+                    self.findings.overview.times.iter_mut().for_each(SideTimes::skip);
+                    self.sizes_hold([a.get(*i), b.get(*j)])?;
+                }
                 // What was paired for another image was compared as well.
                 Gap::Between(left, right) if self.paired.contains_key(&gap_key([a, b], [left, right])) => {}
                 Gap::Between(left, right) => {
@@ -72,6 +76,9 @@ impl Comparison<'_> {
             }
         }
         let mut read = self.read_all(images, &jobs)?;
+        for (side, _) in jobs.iter().filter(|job| !read.contains_key(*job)) {
+            self.findings.overview.times.get_mut(*side).into_iter().for_each(SideTimes::skip);
+        }
         for (job, records) in &read {
             if let Some(times) = self.findings.overview.times.get_mut(job.0) {
                 times.add_layer(records.times());

@@ -235,9 +235,17 @@ fn builders_are_named() {
 
 /// An image all of whose times are this, with these files beside.
 fn at(time: i64, more: &[Entry]) -> Image {
+    stamped(time, image(vec![files_at(time, more)]))
+}
+
+fn files_at(time: i64, more: &[Entry]) -> Vec<u8> {
     let entries =
         [Entry::dir("d/", time), file("d/x", "1"), file("d/y", "2")].map(|entry| Entry { mtime: time, ..entry });
-    let image = image(vec![tar(&[&entries, more].concat())]);
+    tar(&[&entries, more].concat())
+}
+
+/// The image with all times of its config set to this.
+fn stamped(time: i64, image: Image) -> Image {
     let mut config: Value = serde_json::from_slice(&image.config).unwrap();
     let created = date(time);
     config["created"] = json!(created);
@@ -258,6 +266,11 @@ fn each_side_may_be_stamped_with_an_epoch_of_its_own() {
     let pair = Pair::images(&at(T, &[]), &at(T + 90, &[]));
     let own = "each looks stamped with an epoch of its own";
     expect(&pair, &[&format!("each side has one time throughout, {a} in A and {b} in B: {own}")]);
+    // A layer that both have is not read, and may have other times.
+    let base = || tar(&[Entry { mtime: T - 9_000, ..file("base", "x") }]);
+    let with_base = |time: i64| stamped(time, image(vec![base(), files_at(time, &[])]));
+    let pair = Pair::images(&with_base(T), &with_base(T + 90));
+    expect(&pair, &[&format!("every time that differs is {a} in A and {b} in B: {own}")]);
     // Earlier times in the same layer: clamped.
     let old = Entry { mtime: T - 500, ..file("old", "x") };
     let pair = Pair::images(&at(T, std::slice::from_ref(&old)), &at(T + 90, std::slice::from_ref(&old)));
