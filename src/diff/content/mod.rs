@@ -3,7 +3,8 @@
 //! `fetch.rs` reads the files that differ a second time and hands their contents to [`compare_content`]. Compressed files
 //! are opened in `compressed.rs`, tars in `tar.rs`, zip and ar in `archive.rs`, an initramfs in `cpio.rs`. Of anything else
 //! `explain.rs` says what is known of it: a timestamp in a known place (`plain.rs`), only dates of a text
-//! (`text_dates.rs`), the same in another order (`order.rs`), a part that a linker or a signature makes up (`binary.rs`).
+//! (`text_dates.rs`, with what `date_keys.rs` reads before each), the same in another order (`order.rs`), a part that a
+//! linker or a signature makes up (`binary.rs`), a private key.
 //! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs. Of files that are too
 //! large to be held `large.rs` compares the first and last bytes, where all between is the same.
 //! `saved.rs` hands out files that only one side has.
@@ -16,6 +17,7 @@ mod archive;
 mod binary;
 mod compressed;
 mod cpio;
+mod date_keys;
 mod explain;
 pub(crate) mod fetch;
 mod large;

@@ -5,88 +5,15 @@
 //! Dates that say when something ends, and names and versions that look like a date, are no time of a build. Numbers count
 //! as times only in formats of data and under a key that names a time.
 
+use crate::diff::content::date_keys::{self, AMOUNTS, ENDS, FRACTIONS, MADE, NAMES, TIMES, has_any, key};
 use crate::format::date;
 
-/// So much before a date says what it is of.
-const CONTEXT: usize = 96;
 /// A fraction in a field of its own is not further from the seconds.
 const NEAR: usize = 128;
 
 /// Endings of files in which numbers may be times.
 const DATA: [&[u8]; 10] =
     [b".properties", b".json", b".yaml", b".yml", b".toml", b".spdx", b".mf", b".xml", b".map", b".webmanifest"];
-/// Words of a key after which a date is not the time of a build, whatever else the key says.
-const ENDS: [&str; 22] = [
-    "expires",
-    "expire",
-    "expired",
-    "expiry",
-    "expiration",
-    "exp",
-    "until",
-    "after",
-    "before",
-    "notafter",
-    "notbefore",
-    "valid",
-    "validity",
-    "deadline",
-    "eol",
-    "eos",
-    "newer",
-    "older",
-    "nbf",
-    "cutoff",
-    "born",
-    "birthday",
-];
-/// Words of a key whose value is a name, unless the key says that it is a time.
-const NAMES: [&str; 22] = [
-    "version", "versions", "ver", "tag", "tags", "rev", "revision", "release", "name", "id", "image", "snapshot",
-    "branch", "ref", "path", "file", "url", "uri", "sha", "digest", "hash", "checksum",
-];
-/// Words of a key that say that a number is a time.
-const TIMES: [&str; 31] = [
-    "time",
-    "times",
-    "timestamp",
-    "timestamps",
-    "date",
-    "dates",
-    "datetime",
-    "created",
-    "built",
-    "at",
-    "epoch",
-    "mtime",
-    "ctime",
-    "atime",
-    "modified",
-    "updated",
-    "generated",
-    "installed",
-    "validated",
-    "checked",
-    "fetched",
-    "pruned",
-    "published",
-    "lastmodified",
-    "lastupdated",
-    "buildtime",
-    "builddate",
-    "createdat",
-    "updatedat",
-    "mtimems",
-    "installtime",
-];
-/// Words of a key that say that a number is something else, a length of time for example.
-const AMOUNTS: [&str; 16] = [
-    "timeout", "limit", "max", "min", "interval", "duration", "ttl", "age", "number", "count", "size", "port", "id",
-    "offset", "length", "seed",
-];
-/// Words of a key for the part of a time that is less than a second.
-const FRACTIONS: [&str; 6] = ["nanos", "nsec", "nsecs", "nanoseconds", "nanosecond", "nano"];
-
 /// How two texts differ in dates.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Dates {
@@ -167,16 +94,23 @@ fn token(texts: [&[u8]; 2], start: [usize; 2], is_data: bool, near: bool) -> Opt
     let ends = |length: usize, rest: &[u8]| rest.get(length..).is_some_and(date::ends);
     let is_whole = |lengths: [usize; 2]| (ends(lengths[0], a.1) && ends(lengths[1], b.1)).then_some(lengths);
     if let (Some((form, x)), Some((other, y))) = (date::date(a.1), date::date(b.1)) {
-        let words = words(a.0, false);
+        let line = date_keys::context(a.0, false);
+        let (words, is_key) = date_keys::words(line, false);
         let is_time = has_any(&words, &TIMES);
         let is_other = has_any(&words, &ENDS) || has_any(&words, &NAMES) && !is_time;
-        let is_known = form != date::Form::Clock || near || is_time;
+        let has_clock = |text: &[u8], length: usize| text.get(..length).is_some_and(|date| date.contains(&b':'));
+        let is_known = match form {
+            date::Form::Clock => near || is_time,
+            date::Form::Basic => is_time || !is_key || has_any(&words, &MADE),
+            _ if has_clock(a.1, x) && has_clock(b.1, y) => is_time || !is_key || has_any(&words, &MADE),
+            _ => date_keys::names_making(line, is_key, words.clone()),
+        };
         return if form == other && is_known && !is_other { is_whole([x, y]) } else { None };
     }
     if !is_data {
         return None;
     }
-    let words = words(a.0, true);
+    let (words, _) = date_keys::words(date_keys::context(a.0, true), true);
     if near && has_any(&words, &FRACTIONS) {
         let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         return is_whole([digits(a.1), digits(b.1)])
@@ -195,67 +129,6 @@ fn token(texts: [&[u8]; 2], start: [usize; 2], is_data: bool, near: bool) -> Opt
 fn is_data(path: &[u8], content: &[u8]) -> bool {
     let path = path.to_ascii_lowercase();
     DATA.iter().any(|ending| path.ends_with(ending)) || content.trim_ascii_start().starts_with(b"{")
-}
-
-fn has_any(words: &[String], list: &[&str]) -> bool {
-    words.iter().any(|word| list.contains(&word.as_str()))
-}
-
-/// What is before a date in its line, or in its member of a list.
-fn context(before: &[u8], is_number: bool) -> &[u8] {
-    let before = before.get(before.len().saturating_sub(CONTEXT)..).unwrap_or(before);
-    let mut from = 0;
-    let mut last = b' ';
-    for (at, byte) in before.iter().enumerate() {
-        let is_cut = match byte {
-            // `"timestamp": {"secs": …`: the member around it says what it is.
-            b'{' => !is_number,
-            b'\n' => !is_number || !matches!(last, b'{' | b'[' | b':'),
-            b',' | b';' | b'|' | b'}' => true,
-            _ => false,
-        };
-        if is_cut {
-            from = at + 1;
-        }
-        if !byte.is_ascii_whitespace() {
-            last = *byte;
-        }
-    }
-    before.get(from..).unwrap_or_default()
-}
-
-/// The last words before a date: of a key more than of a sentence.
-fn words(before: &[u8], is_number: bool) -> Vec<String> {
-    let context = context(before, is_number);
-    let mut words = vec![String::new()];
-    let mut was_lower = false;
-    for byte in context {
-        let is_new = !byte.is_ascii_alphabetic() || byte.is_ascii_uppercase() && was_lower;
-        if is_new && words.last().is_some_and(|word| !word.is_empty()) {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut().filter(|_| byte.is_ascii_alphabetic()) {
-            word.push(char::from(byte.to_ascii_lowercase()));
-        }
-        was_lower = byte.is_ascii_lowercase();
-    }
-    words.retain(|word| !word.is_empty());
-    let end = context.iter().rposition(|byte| !byte.is_ascii_whitespace() && !b"\"'([{".contains(byte));
-    let is_key = is_number || end.and_then(|at| context.get(at)).is_some_and(|byte| b":=>".contains(byte));
-    let skipped = words.len().saturating_sub(if is_key { 4 } else { 2 });
-    words.drain(..skipped);
-    words
-}
-
-/// The key before a date, for people.
-fn key(before: &[u8]) -> String {
-    let context = context(before, false);
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-/".contains(byte);
-    let key = context.iter().position(|byte| b":=".contains(byte)).and_then(|at| context.get(..at)).unwrap_or_default();
-    let key = key.trim_ascii_end();
-    let key = key.strip_suffix(b"\"").unwrap_or(key);
-    let start = key.iter().rposition(|byte| !is_part(byte)).map_or(0, |at| at + 1);
-    String::from_utf8_lossy(key.get(start..).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]
@@ -316,7 +189,20 @@ mod tests {
             ),
             ("x.xml", "<lastUpdated>20231114221320</lastUpdated>", "<lastUpdated>20231115231421</lastUpdated>"),
             ("x.xml", "<date>2023-11-14</date>", "<date>2023-11-15</date>"),
-            ("x", "on 2023-11-14 and 2023-11-14T22:13:20Z", "on 2023-11-15 and 2023-11-15T00:00:00Z"),
+            ("x", "made on 2023-11-14 and 2023-11-14T22:13:20Z", "made on 2023-11-15 and 2023-11-15T00:00:00Z"),
+            ("x.1", ".TH GIT\\-ADD 1 \"2023-11-14\"\n", ".TH GIT\\-ADD 1 \"2023-11-15\"\n"),
+            (
+                "changelog",
+                " -- A <a@example.com>  Tue, 14 Nov 2023 22:13:20 +0000\n",
+                " -- A <a@example.com>  Wed, 15 Nov 2023 23:14:21 +0000\n",
+            ),
+            ("x.log", "2023-11-14T22:13:20Z INFO begin\n", "2023-11-15T22:13:20Z INFO begin\n"),
+            (
+                "x.json",
+                r#"{"buildStartedOn": "2023-11-14T22:13:20Z"}"#,
+                r#"{"buildStartedOn": "2023-11-15T22:13:20Z"}"#,
+            ),
+            ("x.html", "<p>Generated by x (17) on 2023-11-14", "<p>Generated by x (17) on 2023-11-15"),
         ] {
             assert!(of(path, a, b).is_some(), "{path}: {a} / {b}");
         }
@@ -362,6 +248,28 @@ mod tests {
             ("x", "documentNamespace: urn:1b4e28ba-2fa1-11d2\n", "documentNamespace: urn:2b4e28ba-2fa1-11d2\n"),
         ] {
             assert_eq!(of(path, a, b), None, "{path}: {a} / {b}");
+        }
+    }
+
+    #[test]
+    fn a_date_under_a_key_that_names_no_making_is_content() {
+        for line in [
+            "schedule: DAY",
+            "start = DAY",
+            "start = DAYT10:00:00Z",
+            "license valid\nTo: DAY",
+            "start_date: DAY",
+            "end time: DAYT10:00:00Z",
+            "since DAY",
+            "due: DAY",
+            "meeting: DAYT10:00:00Z",
+            "price list of DAY",
+            "at: DAY",
+            "DAY",
+            "next_update: DAYT10:00:00Z",
+        ] {
+            let [a, b] = ["2025-01-01", "2026-02-02"].map(|day| line.replace("DAY", day));
+            assert_eq!(of("x.conf", &a, &b), None, "{line}");
         }
     }
 
