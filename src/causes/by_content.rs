@@ -26,12 +26,30 @@ pub static TEXT_DATES: Cause = cause(
      (Maven: -Dproject.build.outputTimestamp, Gradle: leave buildInfo's time out)",
 );
 
-/// The same lines, paragraphs, certificates or members of a JSON object in another order.
+/// A list of lines, which have no order, in another order.
 pub static LINE_ORDER: Cause = cause(
     "line-order",
     Class::Order,
     "the program that writes the file lists a directory, a set or finished jobs without sorting them",
     "sort it in the RUN that writes it: LC_ALL=C sort -o FILE FILE",
+);
+
+/// The same paragraphs or certificates of several lines each in another order. Sorting the lines would take them apart.
+pub static BLOCK_ORDER: Cause = cause(
+    "block-order",
+    Class::Order,
+    "the program that writes the file puts the paragraphs or certificates in the order of a directory, a set or finished jobs",
+    "install in one fixed order, or give the program that writes the file its input sorted by name; \
+     don't sort the lines of the file, each paragraph or certificate is several of them",
+);
+
+/// The same members of JSON objects in another order.
+pub static MEMBER_ORDER: Cause = cause(
+    "member-order",
+    Class::Order,
+    "the program that writes the JSON goes through a map or set without sorting its keys",
+    "have the program that writes it sort the keys (Python: json.dump(..., sort_keys=True)), \
+     or sort them in the RUN that writes it: jq -S . FILE > FILE.new && mv FILE.new FILE",
 );
 
 /// An ELF file in which only the build id differs that the linker computed.
@@ -59,7 +77,8 @@ pub static MODULE_SIGNATURE: Cause = cause(
 );
 
 /// All of them.
-pub static BY_CONTENT: [&Cause; 5] = [&TEXT_DATES, &LINE_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE];
+pub static BY_CONTENT: [&Cause; 7] =
+    [&TEXT_DATES, &LINE_ORDER, &BLOCK_ORDER, &MEMBER_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE];
 
 #[cfg(test)]
 mod tests {

@@ -128,6 +128,11 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// Does it say that the file is a private key?
+    pub fn is_of_private_keys(&self) -> bool {
+        matches!(self.id, "host-key" | "private-key")
+    }
+
     /// Is it guessed from the command of a step, so that any file of that step may be of another cause?
     pub fn is_of_commands(&self) -> bool {
         !self.commands.is_empty()

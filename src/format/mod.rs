@@ -1,4 +1,4 @@
-//! The format room: where files of well-known formats keep times, and how they are laid out.
+//! The format room: where files of well-known formats keep times and private keys, and how they are laid out.
 //!
 //! It is pure: bytes in, places and values out. What is done with a time is decided above.
 
@@ -7,5 +7,6 @@ pub mod cpio;
 pub mod date;
 pub mod elf;
 pub mod jks;
+pub mod private_key;
 pub mod stargz;
 pub mod zip;

@@ -1,12 +1,9 @@
 //! The files of a layer as they go by: which of them are of a known cause, by path or by content.
 
 use crate::causes::{self, Cause};
+use crate::format::private_key::KeySearch;
 use crate::inspect::findings::InLayer;
-use crate::inspect::keys::KeySearch;
 use crate::inspect::signs;
-
-/// Causes that say already that a file is a private key.
-const OF_KEYS: [&str; 2] = ["host-key", "private-key"];
 
 /// What is known of one layer's files.
 #[derive(Debug, Default)]
@@ -60,7 +57,7 @@ impl Files {
         if let Some(cause) = by_path.or(by_content) {
             self.found.add(cause, &file.name);
         }
-        if is_key && !by_path.is_some_and(|cause| OF_KEYS.contains(&cause.id)) {
+        if is_key && !by_path.is_some_and(Cause::is_of_private_keys) {
             self.found.add(&causes::PRIVATE_KEY, &file.name);
         }
     }

@@ -2,14 +2,13 @@
 //!
 //! It knows no epoch and writes nothing. [`report`] is what comes out, `layers.rs` reads the layers, `attached.rs`
 //! lists what hangs on the images, `findings.rs` names what is likely to differ by the table of [`crate::causes`]: what
-//! files there are says `files.rs`, which of them hold what differs `signs.rs`, and where private keys are `keys.rs`.
+//! files there are says `files.rs`, which of them hold what differs `signs.rs`, and where private keys are `format::private_key`.
 
 mod attached;
 mod files;
 mod findings;
 pub mod form;
 pub mod histogram;
-mod keys;
 mod layers;
 pub mod report;
 mod run;

@@ -1,10 +1,14 @@
 //! A file that differs as a whole: what of it is known by its content.
 
-use crate::causes::Class;
-use crate::causes::by_content::{LINE_ORDER, TEXT_DATES};
+use crate::causes::by_content::{BLOCK_ORDER, LINE_ORDER, MEMBER_ORDER, TEXT_DATES};
+use crate::causes::{self, Cause, Class};
 use crate::diff::content::order::{self, Same};
 use crate::diff::content::{InnerDifference, Named, binary, plain, preview, runnable, text_dates};
 use crate::diff::model::{Role, Value};
+use crate::format::private_key;
+
+/// A private key is looked for in so many bytes at the start of a file.
+const KEY_IN: usize = 4096;
 
 /// What two contents differ in, if that is known; `runs` where a mode or what leads to them says so already.
 pub(super) fn explain(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<InnerDifference> {
@@ -14,6 +18,9 @@ pub(super) fn explain(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<Inn
     if let Some((cause, note)) = binary::program(a, b) {
         return Some(InnerDifference { note, cause: Some(Named::by_content(cause)), ..whole(path, a, b) });
     }
+    if let Some(inner) = private_key(path, a, b) {
+        return Some(inner);
+    }
     if a.is_empty() || b.is_empty() {
         return None;
     }
@@ -22,6 +29,20 @@ pub(super) fn explain(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<Inn
         return left;
     }
     order_of(path, a, b, runs).or(left)
+}
+
+/// A private key at the start of a file that differs. What differs is not shown: a report is read by more people.
+fn private_key(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
+    let keys = [a, b].map(|content| private_key::first_key(content, KEY_IN));
+    let note = match keys {
+        [Some(x), Some(y)] if x != y => "the private key in it differs",
+        [Some(_), None] => "only A has a private key in it",
+        [None, Some(_)] => "only B has a private key in it",
+        _ => return None,
+    };
+    let by_path = causes::find(path).is_some_and(Cause::is_of_private_keys);
+    let cause = (!by_path).then_some(Named::by_content(&causes::PRIVATE_KEY));
+    Some(InnerDifference { note: Some(note.to_owned()), cause, preview: None, ..whole(path, a, b) })
 }
 
 /// May it run, or is it no text?
@@ -51,18 +72,17 @@ fn order_of(path: &[u8], a: &[u8], b: &[u8], runs: bool) -> Option<InnerDifferen
     let same = order::compare(path, a, b)?;
     let (class, field, note, cause) = match same {
         Same::List(note) => (Class::Order, "order", note, Some(Named::by_content(&LINE_ORDER))),
+        Same::Blocks(note) => (Class::Order, "order", note, Some(Named::by_content(&BLOCK_ORDER))),
         Same::Members => {
             let note = "the same JSON, the members of its objects in another order".to_owned();
-            (Class::Order, "order of members", note, Some(Named::below_path(&LINE_ORDER)))
+            (Class::Order, "order of members", note, Some(Named::below_path(&MEMBER_ORDER)))
         }
         Same::Spelling => {
             let note = "the same JSON, written with other spaces or line ends".to_owned();
             (Class::Format, "spelling", note, None)
         }
-        Same::Lines(note) => {
-            let cause = Some(Named::below_path(&LINE_ORDER));
-            return Some(InnerDifference { note: Some(note), cause, ..whole(path, a, b) });
-        }
+        // Where the order may have a meaning, sorting is no advice.
+        Same::Lines(note) => return Some(InnerDifference { note: Some(note), ..whole(path, a, b) }),
     };
     if runs || may_run(path, a, b) {
         return Some(InnerDifference { note: Some(note), cause, ..whole(path, a, b) });

@@ -243,7 +243,13 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         // A class that says more than "content" holds unless it is known to be only time.
         difference.class = match inner.class {
             // Of what is in an archive only contents are what the cause speaks of, never modes, owners or links.
-            Class::Content if matches!(inner.role, Role::Content | Role::Entry) => template.class,
+            // A private key is content in a cache, too.
+            Class::Content
+                if matches!(inner.role, Role::Content | Role::Entry)
+                    && inner.cause.is_none_or(|named| !named.cause.is_of_private_keys()) =>
+            {
+                template.class
+            }
             class => class,
         };
         if *inner.path != *template.path || inner.role != Role::Content {

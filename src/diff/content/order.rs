@@ -25,8 +25,10 @@ enum Unit {
 /// How two files are the same.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Same {
-    /// A list in another order, which has no meaning.
+    /// A list of lines in another order, which has no meaning.
     List(String),
+    /// A list of paragraphs or certificates in another order, which has no meaning.
+    Blocks(String),
     /// The same lines in another order, which may have a meaning.
     Lines(String),
     /// JSON whose objects have their members in another order.
@@ -48,7 +50,11 @@ pub(super) fn compare(path: &[u8], a: &[u8], b: &[u8]) -> Option<Same> {
     };
     if let Some(count) = is_reordered(a, b, unit) {
         let note = |what: &str| format!("the same {count} {what} in another order");
-        return Some(if name.is_empty() { Same::Lines(note("lines")) } else { Same::List(note(name)) });
+        return Some(match unit {
+            Unit::Line if name.is_empty() => Same::Lines(note("lines")),
+            Unit::Line => Same::List(note(name)),
+            Unit::Paragraph | Unit::Certificate => Same::Blocks(note(name)),
+        });
     }
     // Lines that went from one paragraph to another are another list.
     let count = if unit == Unit::Line { None } else { is_reordered(a, b, Unit::Line) };
@@ -235,7 +241,7 @@ mod tests {
         let path = "var/lib/dpkg/status";
         assert_eq!(
             of(path, &status("1", "2"), swapped),
-            Some(Same::List("the same 2 paragraphs in another order".to_owned()))
+            Some(Same::Blocks("the same 2 paragraphs in another order".to_owned()))
         );
         assert!(matches!(of(path, &status("1", "2"), &status("2", "1")), Some(Same::Lines(_))));
     }
@@ -246,7 +252,7 @@ mod tests {
             |body: &str| format!("# {body}\n-----BEGIN CERTIFICATE-----\n{body}\nend\n-----END CERTIFICATE-----\n");
         let (a, b) = ([pem("A"), pem("B")].concat(), [pem("B"), pem("A")].concat());
         let note = "the same 2 certificates in another order".to_owned();
-        assert_eq!(of("etc/ssl/certs/ca-certificates.crt", &a, &b), Some(Same::List(note)));
+        assert_eq!(of("etc/ssl/certs/ca-certificates.crt", &a, &b), Some(Same::Blocks(note)));
         assert!(matches!(of("etc/nginx/fullchain.pem", &a, &b), Some(Same::Lines(_))));
         let key = "-----BEGIN PRIVATE KEY-----\nA\n-----END PRIVATE KEY-----\n";
         let (a, b) = ([&pem("A"), key].concat(), [key, &pem("A")].concat());

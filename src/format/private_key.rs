@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
 /// So many bytes decide: the line, what may be between it and the key, and the start of the key.
 const WINDOW: usize = 256;
 /// The longest label: `ENCRYPTED PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`, a vendor's word before it.
@@ -22,7 +23,7 @@ const HEADERS: [&[u8]; 6] = [b"Proc-Type:", b"DEK-Info:", b"Version:", b"Comment
 
 /// Searches one file after the other, piece by piece.
 #[derive(Debug, Default)]
-pub(super) struct KeySearch {
+pub struct KeySearch {
     /// The end of what went by, in which a key may begin.
     tail: Vec<u8>,
     is_found: bool,
@@ -30,13 +31,13 @@ pub(super) struct KeySearch {
 
 impl KeySearch {
     /// Begins with another file.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.tail.clear();
         self.is_found = false;
     }
 
     /// Takes in the next piece of the content.
-    pub(super) fn add(&mut self, piece: &[u8]) {
+    pub fn add(&mut self, piece: &[u8]) {
         if self.is_found {
             return;
         }
@@ -56,15 +57,26 @@ impl KeySearch {
     }
 
     /// Was there one, now that the file has ended?
-    pub(super) fn is_found(&self) -> bool {
+    pub fn is_found(&self) -> bool {
         self.is_found || has_key(&self.tail, true)
     }
 }
 
+/// The first private key that begins in the first `limit` bytes, from its first line up to its last one.
+pub fn first_key(bytes: &[u8], limit: usize) -> Option<&[u8]> {
+    let key = bytes.get(position(bytes, true).filter(|at| *at < limit)?..)?;
+    key.get(..memchr::memmem::find(key, END).unwrap_or(key.len()))
+}
+
 /// Is there a key in these bytes, as far as they go?
 fn has_key(bytes: &[u8], is_all: bool) -> bool {
+    position(bytes, is_all).is_some()
+}
+
+/// Where the first key begins.
+fn position(bytes: &[u8], is_all: bool) -> Option<usize> {
     static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BEGIN));
-    FINDER.find_iter(bytes).any(|at| {
+    FINDER.find_iter(bytes).find(|at| {
         let after = bytes.get(at + BEGIN.len()..).unwrap_or_default();
         begins_key(after.get(..WINDOW).unwrap_or(after), is_all && after.len() <= WINDOW).unwrap_or(false)
     })
@@ -132,6 +144,14 @@ mod tests {
         assert!(is_key("tls.key: |\n  -----BEGIN EC PRIVATE KEY-----\n  MHcCAQEE\n"));
         assert!(is_key("-----BEGIN PRIVATE KEY-----\nMIIEvQIB"));
         assert!(is_key(format!("-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n{KEY}")));
+    }
+
+    #[test]
+    fn a_key_goes_up_to_its_last_line() {
+        let text = "x = 1\n-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\ny = 2\n";
+        assert_eq!(first_key(text.as_bytes(), 4096), Some(&b"-----BEGIN PRIVATE KEY-----\nMIIE\n"[..]));
+        assert_eq!(first_key(text.as_bytes(), 6), None);
+        assert_eq!(first_key(b"-----BEGIN PRIVATE KEY-----\n", 4096), None);
     }
 
     #[test]
