@@ -6,6 +6,7 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::dates::{Reading, read_created, read_date, read_seconds};
+use super::descriptor::{IMAGE_NAME, REF_NAME};
 use super::forms;
 use crate::error::{Error, Result};
 use crate::stamp::Epoch;
@@ -122,8 +123,11 @@ impl TimeKeys {
     /// Has a user named this key, or does a pattern fit it and is the value a time? A pattern passes over what is none: it
     /// may well fit keys of other things.
     pub(super) fn names(&self, key: &str, value: &str) -> bool {
+        // What an image is called is no time, whatever pattern fits.
+        let is_name = [REF_NAME, IMAGE_NAME].contains(&key);
         let is_named = |patterns: &Patterns| {
-            patterns.exact.contains(key) || patterns.globs.is_match(key) && forms::read(value).is_some()
+            let fits = || !is_name && patterns.globs.is_match(key) && forms::read(value).is_some();
+            patterns.exact.contains(key) || fits()
         };
         self.0.as_deref().is_some_and(is_named)
     }

@@ -118,7 +118,7 @@ impl<'k> Late<'k> {
 
 /// The time that the value of a label, annotation or variable reads as, if its key does not say that it is something else.
 pub fn time_of(key: &str, text: &str) -> Option<Instant> {
-    if text.len() > LONGEST || [REF_NAME, IMAGE_NAME].contains(&key) {
+    if text.len() > LONGEST || is_of_an_end(key) || [REF_NAME, IMAGE_NAME].contains(&key) {
         return None;
     }
     let read = if speaks_of_time(key) { forms::read(text) } else { forms::read_unmistakable(text) };
@@ -166,6 +166,33 @@ fn speaks_of_time(key: &str) -> bool {
     const OTHERS: [&str; 8] =
         ["runtime", "update", "candidate", "validate", "uptime", "lifetime", "realtime", "mandate"];
     words(key).iter().any(|word| ENDS.iter().any(|end| word.ends_with(end)) && !OTHERS.contains(&word.as_str()))
+}
+
+/// Does a key speak of something that is planned, begins or ends? Such a time is no fact about the build.
+fn is_of_an_end(key: &str) -> bool {
+    const ENDS: [&str; 20] = [
+        "expire",
+        "expires",
+        "expired",
+        "expiry",
+        "expiration",
+        "until",
+        "valid",
+        "validity",
+        "deadline",
+        "due",
+        "eol",
+        "eos",
+        "end",
+        "ends",
+        "before",
+        "after",
+        "license",
+        "password",
+        "schedule",
+        "start",
+    ];
+    words(key).iter().any(|word| ENDS.contains(&word.as_str()))
 }
 
 /// Is its value a version or name, which may be a date?

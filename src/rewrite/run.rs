@@ -198,6 +198,13 @@ impl Rewrite {
             };
             options.names.insert(0, name.map_err(|e| e.in_file("DEST"))?);
         }
+        let mut seen = Vec::new();
+        options.names.retain(|name| {
+            !seen.contains(name) && {
+                seen.push(name.clone());
+                true
+            }
+        });
         // Looked at before the work: a destination that is in the way should be named at once.
         let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
         epoch::is_stable(&options.clock, options.created, &options.time_keys)?;

@@ -21,9 +21,9 @@ pub(super) const ROWS: &[Cause] = &[
     row("system-cache", Class::LogOrCache, &["var/cache/**"], "a cache", "remove it in the RUN that writes it"),
     row(
         "ld-so-cache",
-        Class::LogOrCache,
+        Class::Content,
         &["etc/ld.so.cache"],
-        "ldconfig's cache of libraries; it follows the libraries that are there and their order in their directory",
+        "ldconfig's cache, which says which library a program loads; it follows the libraries and their order in their directory",
         "compare the libraries first; ldconfig at the end of the last RUN that installs one",
     ),
 ];

@@ -127,7 +127,13 @@ pub(super) const ROWS: &[Cause] = &[
     row(
         "jvm-artifact-cache",
         Class::Content,
-        &["~/.m2/repository/**/*.jar", "~/.gradle/caches/**/*.jar", "~/.cache/coursier/**", "~/.ivy2/**", "~/.sbt/**"],
+        &[
+            "~/.m2/repository/**/*.{jar,war,ear,pom}",
+            "~/.gradle/caches/**/*.jar",
+            "~/.cache/coursier/**",
+            "~/.ivy2/**",
+            "~/.sbt/**",
+        ],
         "jars that Maven, Gradle, sbt, Ivy or Coursier loaded, and notes about them",
         "build in a stage of its own and copy the result, or a cache mount",
     ),

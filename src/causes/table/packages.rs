@@ -156,8 +156,8 @@ pub(super) const ROWS: &[Cause] = &[
     row(
         "apk-scripts",
         Class::Content,
-        &["lib/apk/db/scripts.tar", "lib/apk/db/scripts.tar.gz", "usr/lib/apk/db/scripts.tar*"],
-        "apk's archive of install scripts, whose entries have the time of the installation",
+        &["lib/apk/db/scripts.tar*", "lib/apk/db/triggers", "usr/lib/apk/db/scripts.tar*", "usr/lib/apk/db/triggers"],
+        "apk's install scripts and what triggers them; entries of the archive have the time of the installation",
         "apk-tools 2.14.5 and later with SOURCE_DATE_EPOCH set, or install in the base image only",
     ),
     row(
@@ -211,15 +211,29 @@ pub(super) const ROWS: &[Cause] = &[
     row(
         "build-record",
         Class::PackageDb,
-        &["root/buildinfo/**", "usr/share/buildinfo/**", "layers/config/metadata.toml"],
+        &["root/buildinfo/**", "usr/share/buildinfo/**"],
         "the builder's record of one build: its number, its sources and what it installed",
         "remove it in the last RUN if no tool reads it",
     ),
     row(
+        "buildpacks-launch",
+        Class::Content,
+        &["layers/config/metadata.toml"],
+        "what the launcher of Cloud Native Buildpacks starts, and the buildpacks that took part",
+        "pin the builder and the buildpacks by digest",
+    ),
+    row(
+        "ostree-ref",
+        Class::Content,
+        &["**/ostree/repo/refs/**"],
+        "the name of an ostree commit, which says what is deployed",
+        "ostree commit --timestamp with a fixed time, if the trees are the same",
+    ),
+    row(
         "ostree-commit",
         Class::PackageDb,
-        &["**/ostree/repo/objects/*/*.commit", "**/ostree/repo/objects/*/*.commitmeta", "**/ostree/repo/refs/**"],
-        "ostree's commit, which holds the time at which it was made, and the name that leads to it",
+        &["**/ostree/repo/objects/*/*.commit", "**/ostree/repo/objects/*/*.commitmeta"],
+        "ostree's commit, which holds the time at which it was made",
         "ostree commit --timestamp with a fixed time",
     ),
 ];

@@ -12,7 +12,36 @@ const JSON_MAX: usize = 4 << 20;
 /// Nor is JSON of more commas, colons and brackets: its values take memory each.
 const JSON_PARTS_MAX: usize = 300_000;
 /// JSON files in which the order of members has a meaning: of conditions in `exports`, of what is tried first.
-const ORDERED_JSON: [&[u8]; 5] = [b"package.json", b"deno.json", b"importmap.json", b"tsconfig.json", b"composer.json"];
+const ORDERED_JSON: [&[u8]; 14] = [
+    b"package.json",
+    b"deno.json",
+    b"importmap.json",
+    b"import_map.json",
+    b"tsconfig.json",
+    b"tsconfig.base.json",
+    b"composer.json",
+    b"jest.config.json",
+    b"babel.config.json",
+    b"angular.json",
+    b"proxy.conf.json",
+    b"policy.json",
+    b"acl.json",
+    b"rules.json",
+];
+/// Lists of checksums.
+const SUMS: [&[u8]; 8] =
+    [b"md5sums", b"sha1sums", b"sha224sums", b"sha256sums", b"sha384sums", b"sha512sums", b"b2sums", b"checksums"];
+/// Where bundles of trusted certificates are: elsewhere a file of that name may be a chain, which has an order.
+const TRUSTED: [&[u8]; 8] = [
+    b"etc/ssl/certs/",
+    b"etc/pki/",
+    b"ca-trust/",
+    b"ca-certificates/",
+    b"certifi/",
+    b"usr/lib/ssl/",
+    b"usr/share/ssl/",
+    b"conda/ssl/",
+];
 
 /// What a file is a list of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +96,8 @@ fn unit(path: &[u8]) -> Option<Unit> {
     let mut parts = path.rsplit(|byte| *byte == b'/');
     let (name, folder) = (parts.next()?, parts.next().unwrap_or_default());
     let is_below = |part: &[u8]| path.windows(part.len()).any(|window| window == part);
-    let is_sums = name.to_ascii_lowercase().ends_with(b"sums");
+    let lower = name.to_ascii_lowercase();
+    let is_sums = SUMS.contains(&lower.as_slice()) || lower.ends_with(b".md5sums");
     match name {
         b"RECORD" if folder.ends_with(b".dist-info") => Some(Unit::Line),
         b"SOURCES.txt" | b"installed-files.txt" if folder.ends_with(b".egg-info") => Some(Unit::Line),
@@ -85,8 +115,12 @@ fn unit(path: &[u8]) -> Option<Unit> {
         | b"cacert.pem"
         | b"tls-ca-bundle.pem"
         | b"email-ca-bundle.pem"
-        | b"objsign-ca-bundle.pem" => Some(Unit::Certificate),
-        b"cert.pem" if is_below(b"etc/ssl/") || is_below(b"etc/pki/") => Some(Unit::Certificate),
+        | b"objsign-ca-bundle.pem"
+            if TRUSTED.iter().any(|place| is_below(place)) =>
+        {
+            Some(Unit::Certificate)
+        }
+        b"cert.pem" if path.ends_with(b"etc/ssl/cert.pem") || is_below(b"etc/pki/") => Some(Unit::Certificate),
         _ if is_below(b"lib/dpkg/info/") && name.ends_with(b".list") => Some(Unit::Line),
         _ if is_sums => Some(Unit::Line),
         _ => None,

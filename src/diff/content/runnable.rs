@@ -11,10 +11,17 @@ const ENDINGS: [&str; 77] = [
     "rs", "rules", "scala", "scm", "sed", "service", "sh", "socket", "sql", "tcl", "timer", "zsh",
 ];
 /// More of them.
-const MORE_ENDINGS: [&str; 10] =
-    ["ts", "tsx", "vbs", "vue", "svelte", "swift", "wat", "desktop", "postinst", "preinst"];
+const MORE_ENDINGS: [&str; 24] = [
+    "ts", "tsx", "vbs", "vue", "svelte", "swift", "wat", "desktop", "postinst", "preinst", "cs", "fs", "f90", "html",
+    "htm", "svg", "j2", "jinja", "twig", "tf", "vim", "xsl", "xslt", "vimrc",
+];
+/// Endings of files that are compressed: what is before them counts.
+const PACKED: [&str; 5] = ["gz", "xz", "zst", "bz2", "lzma"];
 /// Files that a program runs by their name; without the dot before it.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 25] = [
+    "anacrontab",
+    "sudoers",
+    "vimrc",
     "makefile",
     "gnumakefile",
     "dockerfile",
@@ -39,7 +46,13 @@ const NAMES: [&str; 22] = [
     "rc.local",
 ];
 /// Folders whose files are run or read by a shell.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 18] = [
+    "at",
+    "conf.d",
+    "crontabs",
+    "sudoers.d",
+    "supervisor",
+    "update-motd.d",
     "bin",
     "sbin",
     "init.d",
@@ -60,7 +73,12 @@ pub(super) fn runs(path: &[u8], content: &[u8]) -> bool {
         return true;
     }
     let mut parts = path.rsplit(|byte| matches!(byte, b'/' | 0)).map(<[u8]>::to_ascii_lowercase);
-    let name = parts.next().unwrap_or_default();
+    let mut name = parts.next().unwrap_or_default();
+    if let Some(dot) = name.iter().rposition(|byte| *byte == b'.')
+        && name.get(dot + 1..).is_some_and(|ending| PACKED.iter().any(|packed| packed.as_bytes() == ending))
+    {
+        name.truncate(dot);
+    }
     let is_in = |list: &[&str], word: &[u8]| list.iter().any(|entry| entry.as_bytes() == word);
     if is_in(&NAMES, name.strip_prefix(b".").unwrap_or(&name))
         || parts.next().is_some_and(|part| is_in(&FOLDERS, &part))

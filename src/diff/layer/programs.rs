@@ -62,6 +62,10 @@ const SETTINGS: [&[u8]; 4] = [b"conf", b"cfg", b"ini", b"rc"];
 /// Is it the name of a script, or of settings? In a folder of caches such a file may be what is run, too.
 pub(crate) fn is_script_or_settings(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    // Cargo runs it when it builds.
+    if name == b"build.rs" {
+        return true;
+    }
     let ending = name.iter().rposition(|byte| *byte == b'.').and_then(|dot| name.get(dot + 1..));
     let more: [&[u8]; 8] = [b"pyw", b"pm", b"phar", b"bash", b"zsh", b"ps1", b"tcl", b"awk"];
     ending.is_some_and(|ending| SCRIPTS.contains(&ending) || SETTINGS.contains(&ending) || more.contains(&ending))

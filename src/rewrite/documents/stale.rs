@@ -186,6 +186,6 @@ impl<'j> Places<'j> {
 /// What is said of a document as a whole.
 fn of_whole(name: &str, first: Digest, count: usize) -> Notice {
     let more = if count > 1 { format!(" and {} more old digests", count - 1) } else { String::new() };
-    let text = format!("{name}: still names {first}{more}; left as it is");
+    let text = format!("{name}: names {first}{more}, which nothing has any more; left as it is");
     Notice::new(NoticeKind::StaleDigest, text)
 }

@@ -59,6 +59,11 @@ fn every_known_cause_is_found_by_its_path() {
     assert_eq!(all.len(), rows.len());
     for (path, cause) in rows {
         let item = all.iter().find(|item| item["path"] == path.as_str()).unwrap();
+        if cause.by_content_alone {
+            // The files hold something else.
+            assert!(item["cause"].is_null() && item["class"] == "content", "{path}");
+            continue;
+        }
         assert_eq!(item["cause"]["id"], cause.id, "{path}");
         assert_eq!(item["class"], cause.class.name(), "{path}");
         assert_eq!(item["cause"]["advice"], cause.advice);
