@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::json::{Kind, Value, element_path, member_path};
+pub use super::keys::{IMAGE_NAME, REF_NAME};
 use super::times::{Site, TimeKeys, label_sites};
 use super::{DigestMap, Patch, WarningKind, new_digest};
 use crate::digest::{Algorithm, Digest};
@@ -18,10 +19,6 @@ use crate::media_type::{LayerKind, shared};
 pub const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 /// The annotation that names the manifest which an attestation is about.
 pub const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
-/// The annotation that holds a tag.
-pub const REF_NAME: &str = oci_spec::image::ANNOTATION_REF_NAME;
-/// The full name of an image, as containerd writes it and Docker since version 25.
-pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The annotation in which containerd keeps the diff_id of a layer.
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 

@@ -6,10 +6,15 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::dates::{Reading, read_created, read_date, read_seconds};
-use super::descriptor::{IMAGE_NAME, REF_NAME};
 use super::forms;
 use crate::error::{Error, Result};
 use crate::stamp::Epoch;
+
+/// The annotation that holds a tag.
+pub const REF_NAME: &str = oci_spec::image::ANNOTATION_REF_NAME;
+
+/// The full name of an image, as containerd writes it and Docker since version 25.
+pub const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// The annotation that BuildKit leaves on what it rewrote: the epoch in decimal digits.
 pub const REWRITTEN: &str = "buildkit/rewritten-timestamp";
