@@ -56,7 +56,8 @@ fn first(files: &Files) -> (Value, Value, Value) {
 
 /// The warnings about digests that are stale, without the digests.
 fn stale(said: &str) -> Vec<String> {
-    let lines = said.lines().filter(|line| line.contains("another digest now") || line.contains("which nothing has any more"));
+    let lines =
+        said.lines().filter(|line| line.contains("another digest now") || line.contains("which nothing has any more"));
     let place = |line: &str| line.split(": ").nth(2).unwrap_or_default().to_owned();
     lines.map(place).collect()
 }
