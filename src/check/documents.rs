@@ -202,7 +202,7 @@ impl Checker<'_> {
         for (number, layer) in manifest.layers.iter().enumerate() {
             let is_base = number < prefix.layers;
             let diff_id = manifest.image.as_ref().and_then(|image| image.diff_ids.get(number).copied());
-            self.layer(place, manifest, layer, diff_id, is_base, &in_image(&of, number))?;
+            self.layer(place, manifest, layer, diff_id, is_base, &in_image(of, number))?;
         }
         Ok(())
     }
