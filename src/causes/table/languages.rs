@@ -128,7 +128,10 @@ pub(super) const ROWS: &[Cause] = &[
         "jvm-artifact-cache",
         Class::Content,
         &[
-            "~/.m2/repository/**/*.{jar,war,ear,pom}",
+            "~/.m2/repository/**/*.jar",
+            "~/.m2/repository/**/*.war",
+            "~/.m2/repository/**/*.ear",
+            "~/.m2/repository/**/*.pom",
             "~/.gradle/caches/**/*.jar",
             "~/.cache/coursier/**",
             "~/.ivy2/**",
