@@ -1,20 +1,10 @@
 //! Causes that are known by the content of a file, wherever it lies.
 
+use super::table::row;
 use super::{Cause, Class};
 
 const fn cause(id: &'static str, class: Class, what: &'static str, advice: &'static str) -> Cause {
-    Cause {
-        id,
-        class,
-        paths: &[],
-        commands: &[],
-        what,
-        advice,
-        mends: None,
-        in_one_image: true,
-        content_first: false,
-        by_content_alone: false,
-    }
+    row(id, class, &[], what, advice)
 }
 
 /// A text in which only dates differ.

@@ -17,7 +17,7 @@ use super::{Cause, Class};
 pub use identity::PRIVATE_KEY;
 
 /// A cause that shows in paths.
-const fn row(
+pub(super) const fn row(
     id: &'static str,
     class: Class,
     paths: &'static [&'static str],

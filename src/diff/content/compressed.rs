@@ -95,7 +95,13 @@ impl ContentDiff {
         let mut file = Gzip::default();
         while !bytes.is_empty() {
             let mut member = flate2::bufread::GzDecoder::new(bytes);
-            file.content.append(&mut self.unpack(Some(&mut member))?);
+            let mut content = self.unpack(Some(&mut member))?;
+            // As a rule there is one member, which is not held twice then.
+            if file.content.is_empty() {
+                file.content = content;
+            } else {
+                file.content.append(&mut content);
+            }
             if let Some(header) = member.header() {
                 file.names.extend(header.filename().map(<[u8]>::to_vec));
                 for field in [header.extra(), header.comment()] {
