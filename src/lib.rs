@@ -50,7 +50,7 @@
 //! `cli::rewrite` makes a [`Rewrite`] of the arguments → that opens a [`Source`], loads its `ImageSet`, plans every layer
 //! (`rewrite::layers`) and runs them → `layer::rewrite` reads, inflates, patches and compresses one → `tar::Walker` shows
 //! `tar::Patcher` the headers and the content of each entry → `tar::Entry::times` says where in the headers the times are,
-//! and there the patcher writes. Times in content: `repair::plan` says by an entry's headers what patches it, and `format`
+//! and there the patcher writes. Times in content: `repair::LayerPlanner` says by an entry's headers what patches it, and `format`
 //! where files of that format keep times. Documents go the same way up again: config, manifest, index, each patched with
 //! the digests of what is below it (`rewrite::documents`).
 //!
@@ -61,7 +61,7 @@
 //! | Which fields of a tar header hold a time, "PAX mtime" among them? | `tar/times.rs`: `Field`, `TimeSite` |
 //! | Where are a blob's bytes compared with its digest and size? | `blob/verified.rs`: `Expected`, `VerifiedReader` |
 //! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind::of`, the one rule that `image/layers.rs` and the verbs ask |
-//! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::plan` |
+//! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::LayerPlanner` |
 //! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
 //! | Which labels and annotations hold a time? | `document/keys.rs`: `TIME_KEYS`, [`TimeKeys`] |
 //! | Which times stay, and are said to? | `document/unlisted.rs` |
@@ -157,10 +157,11 @@ pub mod internals {
         Window, rewrite,
     };
     pub use crate::name::shown as shown_names;
-    pub use crate::repair::plan;
+    pub use crate::repair::LayerPlanner;
     pub use crate::spool::{Output as NewFile, folder_of, temp_parent};
     pub use crate::store::destination::compression_by_name;
     pub use crate::tar::{
-        BLOCK, Extension, ExtensionKind, Format, Part, PatchedBytes, Patcher, Records, Step, Visitor, Walker,
+        BLOCK, Extension, ExtensionKind, Format, NewHeaders, Part, PatchedBytes, Patcher, Records, Sink, Step, Visitor,
+        Walker,
     };
 }

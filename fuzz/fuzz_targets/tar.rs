@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use restamp::Entry;
-use restamp::internals::{Part, PatchedBytes, Patcher, Step, Visitor, Walker};
+use restamp::internals::{LayerPlanner, Part, PatchedBytes, Patcher, Step, Visitor, Walker};
 use restamp::{Epoch, Result, Rule, Stamp};
 
 fuzz_target!(|data: &[u8]| {
@@ -26,14 +26,13 @@ fuzz_target!(|data: &[u8]| {
 
 /// Patches a stream that is handed over in pieces of a size.
 fn patch(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, bool)> {
-    let mut patched = PatchedBytes { patcher: Patcher::new(stamp, restamp::internals::plan), out: Vec::new() };
+    let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(LayerPlanner)));
     let mut walker = Walker::new();
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut patched)?;
     }
     walker.end(&mut patched)?;
-    patched.patcher.end(&mut patched.out);
-    Ok((patched.out, patched.patcher.stats().changed))
+    patched.finish().map(|(out, stats)| (out, stats.changed))
 }
 
 /// What is in a stream besides times, entry by entry.

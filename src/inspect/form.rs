@@ -103,7 +103,7 @@ impl Cut {
 
 impl Visitor for Cut {
     fn headers(&mut self, _: Step, entry: &Entry, block: &[u8]) -> Result<()> {
-        self.content = Segment::of_content(entry);
+        self.content = Segment::of_content(entry.is_toc(), entry.padded_size());
         self.begin(Segment::Headers);
         self.take(entry.extension_bytes().len() + block.len());
         Ok(())

@@ -3,7 +3,7 @@
 use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::layer::{LayerInfo, Output};
-use crate::repair;
+use crate::repair::LayerPlanner;
 use crate::stamp::Stamp;
 use crate::tar::Patcher;
 
@@ -27,7 +27,7 @@ pub struct EncodeOptions {
 impl EncodeOptions {
     /// What patches a stream so.
     pub(super) fn patcher(&self) -> Patcher {
-        Patcher::new(self.stamp, repair::plan).numeric_owner(self.numeric_owner)
+        Patcher::new(self.stamp, Box::new(LayerPlanner)).numeric_owner(self.numeric_owner)
     }
 }
 

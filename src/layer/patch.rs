@@ -8,7 +8,7 @@ use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::encode::Segment;
 use crate::layer::{EncodeOptions, Pool, Watch};
-use crate::tar::{Entry, Part, Patcher, Stats, Step, Visitor, Walker};
+use crate::tar::{Entry, NewHeaders, Part, Patcher, Sink, Stats, Step, Visitor, Walker};
 
 /// What the patch thread has found and computed when it ends.
 pub(super) struct Patched {
@@ -27,12 +27,11 @@ pub(super) fn read(
 ) -> Result<Patched> {
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
     let chunks = Chunks::new(spec.output, pool, chunks, diff_id);
-    let patcher = spec.patcher();
-    let (mut walker, mut patching) =
-        (Walker::new(), Patching { patcher, watch, chunks, out: Vec::new(), content: Segment::Rest });
+    let new = NewStream { chunks, content: Segment::Rest };
+    let (mut walker, mut patching) = (Walker::new(), Patching { patcher: spec.patcher(), watch, new });
     while let Some(block) = blocks.next() {
         walker.push(block, &mut patching)?;
-        if patching.chunks.is_closed() {
+        if patching.new.chunks.is_closed() {
             // The writer has failed, and its error is the one that is reported.
             return Ok(Patched { stats: patching.patcher.stats(), diff_id: None });
         }
@@ -44,45 +43,45 @@ pub(super) fn read(
 struct Patching<'a, 'w> {
     patcher: Patcher,
     watch: &'a mut Watch<'w>,
-    chunks: Chunks<'a>,
-    /// What the patcher gives out; empty between two steps.
-    out: Vec<u8>,
-    /// What the content of the current entry is to the cut rule.
-    content: Segment,
+    new: NewStream<'a>,
 }
 
 impl Patching<'_, '_> {
-    /// Puts what the patcher has given out into the chunks.
-    fn put_out(&mut self) -> Result<()> {
-        self.chunks.put(&self.out)?;
-        self.out.clear();
-        Ok(())
-    }
-
     /// The old stream has ended.
     fn finish(mut self) -> Result<Patched> {
-        self.patcher.end(&mut self.out);
-        self.put_out()?;
-        self.chunks.finish()?;
-        Ok(Patched { stats: self.patcher.stats(), diff_id: self.chunks.into_diff_id() })
+        self.patcher.end(&mut self.new)?;
+        self.new.chunks.finish()?;
+        Ok(Patched { stats: self.patcher.stats(), diff_id: self.new.chunks.into_diff_id() })
     }
 }
 
 impl Visitor for Patching<'_, '_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.watch.headers(step, entry, block)?;
-        self.patcher.headers(step, entry, block, &mut self.out);
-        self.content = Segment::of_content(entry);
-        if !self.out.is_empty() {
-            // A stream without an end marker may end with extension headers.
-            let is_loose = step == Step::End && block.is_empty();
-            self.chunks.begin(if is_loose { Segment::Rest } else { Segment::Headers })?;
-        }
-        self.put_out()
+        self.patcher.headers(step, entry, block, &mut self.new)
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         self.watch.bytes(part, bytes)?;
+        self.patcher.bytes(part, bytes, &mut self.new)
+    }
+}
+
+/// Cuts the new stream into chunks.
+struct NewStream<'a> {
+    chunks: Chunks<'a>,
+    /// What the content of the current entry is to the cut rule.
+    content: Segment,
+}
+
+impl Sink for NewStream<'_> {
+    fn headers(&mut self, headers: NewHeaders<'_>) -> Result<()> {
+        self.content = Segment::of_content(headers.is_toc, headers.padded_size);
+        self.chunks.begin(Segment::of_headers(&headers))?;
+        self.chunks.put(headers.bytes)
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         match part {
             // Only its first bytes begin it, and its padding is of it.
             Part::Data => match std::mem::replace(&mut self.content, Segment::Headers) {
@@ -92,6 +91,6 @@ impl Visitor for Patching<'_, '_> {
             Part::Padding => {}
             Part::SparseMap | Part::AfterEnd => self.chunks.begin(Segment::Rest)?,
         }
-        if self.patcher.bytes(part, bytes, &mut self.out) { self.put_out() } else { self.chunks.put(bytes) }
+        self.chunks.put(bytes)
     }
 }

@@ -38,7 +38,7 @@ use crate::layer::seals::Seals;
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
 use crate::sync::start;
-use crate::tar::{Entry, Part, Patcher, Step, Visitor, Walker};
+use crate::tar::{Entry, NewHeaders, Part, Patcher, Sink, Step, Visitor, Walker};
 
 /// How many chunks may wait to be written: the budget is what bounds them, but a chunk of one header costs
 /// next to nothing of it.
@@ -118,7 +118,7 @@ pub fn unchanged(
     watch: &mut Watch<'_>,
 ) -> Result<Option<LayerInfo>> {
     let ((), facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
-        let (mut walker, mut probe) = (Walker::new(), Probe { patcher: spec.patcher(), watch, out: Vec::new() });
+        let (mut walker, mut probe) = (Walker::new(), Probe { patcher: spec.patcher(), watch });
         while let Some(block) = blocks.next() {
             walker.push(block, &mut probe)?;
             if probe.is_done() {
@@ -126,7 +126,7 @@ pub fn unchanged(
             }
         }
         walker.end(&mut probe)?;
-        probe.patcher.end(&mut probe.out);
+        probe.patcher.end(&mut Nowhere)?;
         Ok(((), probe.patcher.stats()))
     })?;
     match facts {
@@ -143,27 +143,34 @@ pub fn unchanged(
 struct Probe<'a, 'w> {
     patcher: Patcher,
     watch: &'a mut Watch<'w>,
-    /// What the patcher gives out, which is of no use.
-    out: Vec<u8>,
 }
 
 impl Visitor for Probe<'_, '_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.watch.headers(step, entry, block)?;
-        self.out.clear();
-        self.patcher.headers(step, entry, block, &mut self.out);
-        Ok(())
+        self.patcher.headers(step, entry, block, &mut Nowhere)
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         self.watch.bytes(part, bytes)?;
-        self.out.clear();
-        self.patcher.bytes(part, bytes, &mut self.out);
-        Ok(())
+        self.patcher.bytes(part, bytes, &mut Nowhere)
     }
 
     fn is_done(&self) -> bool {
         self.patcher.stats().changed
+    }
+}
+
+/// Takes what the patcher gives out, which is of no use.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn headers(&mut self, _: NewHeaders<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn bytes(&mut self, _: Part, _: &[u8]) -> Result<()> {
+        Ok(())
     }
 }
 

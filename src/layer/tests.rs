@@ -101,12 +101,11 @@ fn layer(size: usize, seed: u64) -> Vec<u8> {
 
 /// What the patcher alone makes of a stream.
 fn patched(tar: &[u8], stamp: Stamp) -> Vec<u8> {
-    let mut patched = PatchedBytes { patcher: Patcher::new(stamp, crate::repair::plan), out: Vec::new() };
+    let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(crate::repair::LayerPlanner)));
     let mut walker = Walker::new();
     walker.push(tar, &mut patched).unwrap();
     walker.end(&mut patched).unwrap();
-    patched.patcher.end(&mut patched.out);
-    patched.out
+    patched.finish().unwrap().0
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -1,13 +1,49 @@
 //! Which entries are patched, and how, in whole streams.
 
-use super::plan;
+use super::LayerPlanner;
 use crate::error::Result;
 use crate::stamp::{Epoch, Rule, Stamp};
-use crate::tar::{BLOCK, PatchedBytes, Patcher, Stats, Walker};
+use crate::tar::{BLOCK, ContentOut, PatchedBytes, Patcher, Stats, Walker};
 
 const EPOCH: u64 = 1_700_000_000;
 const LATE: u64 = 1_760_000_000;
 const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+
+/// What a patcher of content has given out, and what it says of it.
+#[derive(Debug, Default)]
+pub(super) struct NewContent {
+    /// The new content.
+    pub(super) bytes: Vec<u8>,
+    /// Where something was replaced, what, and by what.
+    pub(super) replaced: Vec<(u64, Vec<u8>, Vec<u8>)>,
+}
+
+impl ContentOut for NewContent {
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn replaced(&mut self, at: u64, old: &[u8], new: &[u8]) -> Result<()> {
+        self.replaced.push((at, old.to_vec(), new.to_vec()));
+        Ok(())
+    }
+}
+
+impl NewContent {
+    /// Is what it says of it all that has changed?
+    #[track_caller]
+    pub(super) fn explains(&self, before: &[u8]) {
+        let mut expected = before.to_vec();
+        for (at, old, new) in &self.replaced {
+            let range = *at as usize..*at as usize + old.len();
+            assert_eq!((&expected[range.clone()], old.len()), (&old[..], new.len()));
+            assert_ne!(old, new);
+            expected[range].copy_from_slice(new);
+        }
+        assert!(expected == self.bytes);
+    }
+}
 
 /// A file, written by the `tar` crate.
 fn file(name: &str, content: &str, mtime: u64) -> Vec<u8> {
@@ -29,13 +65,13 @@ fn file(name: &str, content: &str, mtime: u64) -> Vec<u8> {
 
 fn patched(stream: &[u8], rule: Rule, piece: usize) -> Result<(Vec<u8>, Stats)> {
     let stamp = Stamp { epoch: Epoch::from_seconds(EPOCH).unwrap(), rule };
-    let (mut walker, mut new) = (Walker::new(), PatchedBytes { patcher: Patcher::new(stamp, plan), out: Vec::new() });
+    let patcher = Patcher::new(stamp, Box::new(LayerPlanner));
+    let (mut walker, mut new) = (Walker::new(), PatchedBytes::new(patcher));
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut new)?;
     }
     walker.end(&mut new)?;
-    new.patcher.end(&mut new.out);
-    Ok((new.out, new.patcher.stats()))
+    new.finish()
 }
 
 #[track_caller]
@@ -61,7 +97,7 @@ fn the_table_of_an_estargz_layer() {
         let behind = |text| [&other[..], &END, &END, &toc(text, EPOCH), &END, &toc(text, EPOCH), b"rest"].concat();
         becomes(rule, &behind(&before), &behind(&after), "behind the end");
         let (_, stats) = patched(&behind(&before), rule, 1).unwrap();
-        assert_eq!(stats, Stats { entries: 3, stamped: 0, owners: 0, changed: true });
+        assert_eq!(stats, Stats { entries: 3, repaired: 2, changed: true, ..Stats::default() });
     }
     // Other names are files like any other; behind the end marker nothing else is read.
     let other = [&file("a/stargz.index.json", &before, EPOCH)[..], &END].concat();

@@ -3,9 +3,10 @@
 //! They are replaced where they are, in the same length: the table is a member of the layer, and what follows it must
 //! stay where it is.
 
+use crate::error::Result;
 use crate::format::stargz::{TocScanner, TocTime};
 use crate::stamp::Stamp;
-use crate::tar::{ContentPatcher, Repairs};
+use crate::tar::{ContentOut, ContentPatcher, Verdict};
 
 /// Replaces times in a table that comes in pieces.
 #[derive(Debug)]
@@ -13,66 +14,69 @@ pub(super) struct TocPatcher {
     stamp: Stamp,
     new: String,
     scanner: TocScanner,
-    /// The start of a value that is held back until its end has come.
+    /// The start of a value that is held back until its end has come, and what comes with it.
     held: Vec<u8>,
     /// How many bytes have been given out.
     given: u64,
-    has_changed: bool,
 }
 
 impl TocPatcher {
     pub(super) fn new(stamp: Stamp) -> Self {
         let (new, scanner) = (stamp.epoch.rfc3339(), TocScanner::new());
-        Self { stamp, new, scanner, held: Vec::new(), given: 0, has_changed: false }
+        Self { stamp, new, scanner, held: Vec::new(), given: 0 }
     }
 }
 
 impl ContentPatcher for TocPatcher {
-    /// It lags behind by one value at most.
-    fn patch(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        out.append(&mut self.held);
-        out.extend_from_slice(bytes);
-        let Self { stamp, new, scanner, given, has_changed, .. } = self;
-        let ready = out.get_mut(start..).unwrap_or_default();
-        scanner.push(bytes, &mut |time| {
-            if stamp.replaces(time.value) {
-                *has_changed |= replace(ready, *given, &time, new);
-            }
-        });
-        let certain = out.len().saturating_sub(self.scanner.held()).max(start);
-        self.held = out.split_off(certain);
-        self.given = self.given.saturating_add((out.len() - start) as u64);
+    fn label(&self) -> &'static str {
+        "toc"
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Repairs {
-        out.append(&mut self.held);
-        Repairs { changed: self.has_changed }
+    /// It lags behind by one value at most.
+    fn patch(&mut self, bytes: &[u8], out: &mut dyn ContentOut) -> Result<()> {
+        self.held.extend_from_slice(bytes);
+        let Self { stamp, new, scanner, given, held } = self;
+        let mut noted = Ok(());
+        scanner.push(bytes, &mut |time| {
+            if stamp.replaces(time.value) && noted.is_ok() {
+                noted = replace(held, *given, &time, new, out);
+            }
+        });
+        noted?;
+        let certain = self.held.len().saturating_sub(self.scanner.held());
+        out.put(self.held.get(..certain).unwrap_or_default())?;
+        self.held.drain(..certain);
+        self.given = self.given.saturating_add(certain as u64);
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut dyn ContentOut) -> Result<Verdict> {
+        out.put(&std::mem::take(&mut self.held))?;
+        Ok(Verdict::Patched)
     }
 }
 
-/// Writes a time over another one in bytes that begin at `given`; true if that changes a byte. The closing quote moves to
-/// the end of the new time: space after a string means nothing in JSON.
-fn replace(bytes: &mut [u8], given: u64, time: &TocTime<'_>, new: &str) -> bool {
+/// Writes a time over another one in bytes that begin at `given`. The closing quote moves to the end of the new time: space
+/// after a string means nothing in JSON.
+fn replace(bytes: &mut [u8], given: u64, time: &TocTime<'_>, new: &str, out: &mut dyn ContentOut) -> Result<()> {
     let position = |at: u64| usize::try_from(at.checked_sub(given)?).ok();
-    let (Some(start), Some(end)) = (position(time.range.start), position(time.range.end)) else { return false };
-    let Some((text, quote)) = bytes.get_mut(start..=end).and_then(|text| text.split_at_mut_checked(new.len())) else {
-        return false;
-    };
-    if text == new.as_bytes() && quote == b"\"" {
-        return false;
+    let (Some(start), Some(end)) = (position(time.range.start), position(time.range.end)) else { return Ok(()) };
+    let Some(old) = bytes.get_mut(start..=end).filter(|old| old.len() > new.len()) else { return Ok(()) };
+    let mut text = Vec::with_capacity(old.len());
+    text.extend_from_slice(new.as_bytes());
+    text.push(b'"');
+    text.resize(old.len(), b' ');
+    if *old != text {
+        out.replaced(time.range.start, old, &text)?;
+        old.copy_from_slice(&text);
     }
-    text.copy_from_slice(new.as_bytes());
-    quote.fill(b' ');
-    if let Some(first) = quote.first_mut() {
-        *first = b'"';
-    }
-    true
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repair::tests::NewContent;
     use crate::stamp::{Epoch, Rule};
 
     /// Replaces the times of an entry in a table that comes in two pieces, cut at every place.
@@ -81,13 +85,14 @@ mod tests {
         let stamp = Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule };
         let [before, after] = [before, after].map(|fields| format!(r#"{{"entries":[{{{fields}}}],"x":1}}"#));
         for cut in 0..=before.len() {
-            let (mut toc, mut out) = (TocPatcher::new(stamp), b"before".to_vec());
+            let (mut toc, mut out) = (TocPatcher::new(stamp), NewContent::default());
             let (left, right) = before.as_bytes().split_at(cut);
-            toc.patch(left, &mut out);
-            toc.patch(right, &mut out);
-            let repairs = toc.finish(&mut out);
-            assert_eq!(String::from_utf8_lossy(&out), format!("before{after}"));
-            assert_eq!(repairs.changed, before != after);
+            toc.patch(left, &mut out).unwrap();
+            toc.patch(right, &mut out).unwrap();
+            assert_eq!(toc.finish(&mut out).unwrap(), Verdict::Patched);
+            assert_eq!(String::from_utf8_lossy(&out.bytes), after);
+            assert_eq!(out.replaced.is_empty(), before == after);
+            out.explains(before.as_bytes());
         }
         assert_eq!(before.len(), after.len());
     }

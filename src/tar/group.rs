@@ -11,14 +11,13 @@ use super::header::{self, Block, Format, Header};
 use super::pax::{self, Record};
 use super::times::{Field, TimeSite};
 use super::{BLOCK, names};
-use crate::stamp::{Rule, Stamp};
+use crate::stamp::{Epoch, Rule, Stamp};
 
 /// Patches the headers of one entry after the other.
 #[derive(Debug)]
 pub(super) struct HeaderPatcher {
-    stamp: Stamp,
-    /// The epoch as PAX records have it.
-    seconds: String,
+    /// The last epoch, and as PAX records have it.
+    seconds: (Option<Epoch>, String),
     /// Has a global header given all entries from here on an mtime?
     is_global_mtime: bool,
     /// The name that PAX headers get.
@@ -26,24 +25,26 @@ pub(super) struct HeaderPatcher {
 }
 
 impl HeaderPatcher {
-    pub(super) fn new(stamp: Stamp) -> Self {
-        let seconds = stamp.epoch.seconds().to_string();
-        Self { stamp, seconds, is_global_mtime: false, scratch: Vec::new() }
+    pub(super) fn new() -> Self {
+        Self { seconds: (None, String::new()), is_global_mtime: false, scratch: Vec::new() }
     }
 
     /// Appends the headers of an entry, patched; with `numeric_owner` without the names of owner and group.
-    pub(super) fn patch(&mut self, entry: &Entry, numeric_owner: bool, out: &mut Vec<u8>) {
+    pub(super) fn patch(&mut self, entry: &Entry, stamp: Stamp, numeric_owner: bool, out: &mut Vec<u8>) {
+        if self.seconds.0 != Some(stamp.epoch) {
+            self.seconds = (Some(stamp.epoch), stamp.epoch.seconds().to_string());
+        }
         let is_pax = |extension: &Extension<'_>| extension.kind == ExtensionKind::Pax;
         let pax_headers = entry.extensions().filter(is_pax).count();
         // Set mode removes such a record wherever it is.
-        let may_move = self.stamp.rule == Rule::Clamp && pax_headers > 0 && !self.is_global_mtime;
+        let may_move = stamp.rule == Rule::Clamp && pax_headers > 0 && !self.is_global_mtime;
         let has_one_mtime = may_move
             && entry.header().is_some()
             && entry.times().filter(|site| site.field == mtime_record(false)).count() == 1;
         let mut group = Group {
-            stamp: self.stamp,
+            stamp,
             numeric_owner,
-            seconds: self.seconds.as_bytes(),
+            seconds: self.seconds.1.as_bytes(),
             entry,
             sites: entry.times().peekable(),
             pax_headers,

@@ -15,6 +15,7 @@
 //! What is accepted follows Go's `archive/tar`, since dockerd, containerd, podman and the registries' scanners
 //! read layers with it. Where two well-known readers would split a stream differently, it is refused.
 
+mod content;
 mod entry;
 mod frame;
 mod group;
@@ -28,10 +29,11 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use content::{ContentOut, ContentPatcher, ContentPlan, EntryPlan, Planner, Verdict};
 pub use entry::{Entry, Extension, ExtensionKind};
 pub use frame::{Step, Want};
 pub use header::Format;
-pub use patch::{ContentPatcher, ContentPlan, PatchedBytes, Patcher, Repairs, Stats};
+pub use patch::{NewHeaders, PatchedBytes, Patcher, Sink, Stats};
 pub use pax::Records;
 pub use times::{Field, TimeSite};
 pub use walk::{Part, Visitor, Walker, split_prefix};

@@ -44,7 +44,7 @@
 use crate::error::{Error, Result};
 use crate::media_type::Compression;
 use crate::memory;
-use crate::tar::Entry;
+use crate::tar::NewHeaders;
 use libdeflater::{CompressionLvl, Compressor};
 use std::fmt;
 use zstd::zstd_safe::{CParameter, compress_bound};
@@ -164,9 +164,14 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// The content of an entry: eStargz's index is of the rest.
-    pub fn of_content(entry: &Entry) -> Self {
-        if entry.is_toc() { Self::Rest } else { Self::Content { total: entry.padded_size() } }
+    /// What these headers are of.
+    pub fn of_headers(headers: &NewHeaders<'_>) -> Self {
+        if headers.is_loose { Self::Rest } else { Self::Headers }
+    }
+
+    /// The content of an entry, of that size with padding: eStargz's index is of the rest.
+    pub fn of_content(is_toc: bool, padded_size: u64) -> Self {
+        if is_toc { Self::Rest } else { Self::Content { total: padded_size } }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the tar room promises, shown on streams that are made here by hand.
 
+mod content;
 mod framing;
 mod owners;
 mod properties;
@@ -8,7 +9,7 @@ mod sites;
 
 use super::frame::Framer;
 use super::header::Block;
-use super::{BLOCK, ContentPatcher, ContentPlan, Entry, PatchedBytes, Patcher, Repairs, Stats, Step, Walker, Want};
+use super::{BLOCK, ContentPlan, Entry, EntryPlan, PatchedBytes, Patcher, Planner, Stats, Step, Walker, Want};
 use crate::error::Result;
 use crate::stamp::{Epoch, Rule, Stamp};
 
@@ -96,18 +97,28 @@ use stream;
 
 /// Runs a stream through a patcher, in pieces of `piece` bytes.
 fn patch_in_pieces(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, Stats)> {
-    let (mut walker, mut patched) = (Walker::new(), patched_bytes(stamp));
+    let (mut walker, mut patched) = (Walker::new(), PatchedBytes::new(patcher(stamp)));
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut patched)?;
     }
     walker.end(&mut patched)?;
-    patched.patcher.end(&mut patched.out);
     assert_eq!(walker.offset(), stream.len() as u64);
-    Ok((patched.out, patched.patcher.stats()))
+    patched.finish()
 }
 
-fn patched_bytes(stamp: Stamp) -> PatchedBytes {
-    PatchedBytes { patcher: Patcher::new(stamp, |_, _| ContentPlan::Keep), out: Vec::new() }
+/// Content stays as it is, but for what entries of these names are to become.
+#[derive(Debug, Default)]
+struct Plans(&'static [(&'static str, fn() -> ContentPlan)]);
+
+impl Planner for Plans {
+    fn plan(&mut self, entry: &Entry, stamp: Stamp) -> EntryPlan {
+        let found = self.0.iter().find(|(name, _)| entry.name() == name.as_bytes());
+        EntryPlan { stamp, content: found.map_or(ContentPlan::Keep, |(_, plan)| plan()) }
+    }
+}
+
+fn patcher(stamp: Stamp) -> Patcher {
+    Patcher::new(stamp, Box::new(Plans::default()))
 }
 
 fn patch(stream: &[u8], rule: Rule) -> Result<Vec<u8>> {

@@ -18,14 +18,12 @@ fn named(block: Block, uname: &[u8], gname: &[u8]) -> Block {
 pub(super) fn numeric(stream: &[u8], rule: Rule) -> Result<(Vec<u8>, Stats)> {
     let mut found = None;
     for piece in [1, 700, 100_000] {
-        let (mut walker, mut patched) = (Walker::new(), patched_bytes(stamp(rule)));
-        patched.patcher = patched.patcher.numeric_owner(true);
+        let (mut walker, mut patched) = (Walker::new(), PatchedBytes::new(patcher(stamp(rule)).numeric_owner(true)));
         for piece in stream.chunks(piece) {
             walker.push(piece, &mut patched)?;
         }
         walker.end(&mut patched)?;
-        patched.patcher.end(&mut patched.out);
-        let made = (patched.out, patched.patcher.stats());
+        let made = patched.finish()?;
         assert!(found.is_none_or(|found| found == made), "the size of the pieces shows");
         found = Some(made);
     }

@@ -320,49 +320,10 @@ fn headers_that_no_entry_follows_are_patched_too() {
 fn the_statistics_count_what_changed() {
     let stream = stream![file(EPOCH), file(LATE), pax(&[("atime", "5")]), file(EPOCH), file(EARLY), END];
     let stats = |rule| patch_in_pieces(&stream, stamp(rule), 1).unwrap().1;
-    assert_eq!(stats(Rule::Set), Stats { entries: 4, stamped: 3, owners: 0, changed: true });
-    assert_eq!(stats(Rule::Clamp), Stats { entries: 4, stamped: 1, owners: 0, changed: true });
+    assert_eq!(stats(Rule::Set), Stats { entries: 4, stamped: 3, changed: true, ..Stats::default() });
+    assert_eq!(stats(Rule::Clamp), Stats { entries: 4, stamped: 1, changed: true, ..Stats::default() });
     let (_, none) = patch_in_pieces(&stream![file(EPOCH), END], stamp(Rule::Set), 1).unwrap();
-    assert_eq!(none, Stats { entries: 1, stamped: 0, owners: 0, changed: false });
+    assert_eq!(none, Stats { entries: 1, ..Stats::default() });
     let (_, global) = patch_in_pieces(&extension(b'g', "g", &[], 5), stamp(Rule::Set), 1).unwrap();
-    assert_eq!(global, Stats { entries: 0, stamped: 0, owners: 0, changed: true });
-}
-
-/// Replaces a letter, and holds back what it has until more comes.
-#[derive(Debug, Default)]
-struct Replacing(Vec<u8>);
-
-impl ContentPatcher for Replacing {
-    fn patch(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        out.append(&mut self.0);
-        self.0 = bytes.iter().map(|byte| if *byte == b'a' { b'b' } else { *byte }).collect();
-    }
-
-    fn finish(&mut self, out: &mut Vec<u8>) -> Repairs {
-        out.append(&mut self.0);
-        Repairs { changed: true }
-    }
-}
-
-#[test]
-fn content_is_patched_where_the_plan_says_so() {
-    let plan = |entry: &Entry, _| match &*entry.name() {
-        b"patched" => ContentPlan::Patch(Box::new(Replacing::default())),
-        _ => ContentPlan::Keep,
-    };
-    let stream = |patched: &[u8]| {
-        let [one, other] = ["patched", "other"].map(|name| ustar(b'0', name, 7, EPOCH));
-        let none = ustar(b'0', "patched", 0, EPOCH);
-        stream![one, padded(patched), none, other, padded(b"a a a a"), one, padded(patched), END]
-    };
-    for piece in [1, 3, 100, 10_000] {
-        let mut patched = PatchedBytes { patcher: Patcher::new(stamp(Rule::Set), plan), out: Vec::new() };
-        let mut walker = Walker::new();
-        for piece in stream(b"a a a a").chunks(piece) {
-            walker.push(piece, &mut patched).unwrap();
-        }
-        walker.end(&mut patched).unwrap();
-        assert_same(&patched.out, &stream(b"b b b b"), "patched");
-        assert_eq!(patched.patcher.stats(), Stats { entries: 4, stamped: 0, owners: 0, changed: true });
-    }
+    assert_eq!(global, Stats { changed: true, ..Stats::default() });
 }
