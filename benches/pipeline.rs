@@ -83,6 +83,7 @@ fn verify_layer(input: &Input, output: Output, pool: &Pool, layers: usize, epoch
     let spec = EncodeOptions {
         stamp: Stamp { epoch: Epoch::from_seconds(epoch).unwrap(), rule: Rule::Set },
         numeric_owner: false,
+        rules: Default::default(),
         output,
         keep_unchanged: false,
         digest_algorithm: Algorithm::Sha256,
@@ -101,7 +102,7 @@ fn verify_layer(input: &Input, output: Output, pool: &Pool, layers: usize, epoch
     let rss = peak_rss();
     let (mut bytes, mut size) = (0, 0);
     for outcome in &outcomes {
-        if let Outcome::Rewritten(_, written) = outcome {
+        if let Outcome::Rewritten(_, _, written) = outcome {
             bytes += written.uncompressed_size;
             size += written.size;
         }

@@ -93,9 +93,9 @@ fn stages(c: &mut Criterion) {
     group.bench_function("hash/sha256", |b| b.iter(|| Digest::sha256(&tar)));
     group.bench_function("hash/sha512", |b| b.iter(|| Digest::of(Algorithm::Sha512, &tar)));
     group.bench_function("patch", |b| {
-        let mut patching = Patching { patcher: Patcher::new(stamp(), Box::new(LayerPlanner)) };
+        let mut patching = Patching { patcher: Patcher::new(stamp(), Box::new(LayerPlanner::default())) };
         b.iter(|| {
-            patching.patcher = Patcher::new(stamp(), Box::new(LayerPlanner));
+            patching.patcher = Patcher::new(stamp(), Box::new(LayerPlanner::default()));
             let mut walker = Walker::new();
             walker.push(&tar, &mut patching).unwrap();
             walker.end(&mut patching).unwrap();
@@ -141,6 +141,7 @@ fn layers(c: &mut Criterion) {
             let spec = EncodeOptions {
                 stamp: stamp(),
                 numeric_owner: false,
+                rules: Default::default(),
                 output,
                 keep_unchanged: false,
                 digest_algorithm,

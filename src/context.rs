@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::blob::NewBlobs;
 use crate::error::Result;
 use crate::layer::Pool;
 use crate::limits::Limits;
@@ -81,6 +82,12 @@ impl RunContext {
     pub fn temporary_files(&self) -> &Path {
         self.spools.folder()
     }
+}
+
+/// Blobs that are made in these temporary files.
+pub(crate) fn new_blobs(spools: &Spools) -> NewBlobs {
+    let spools = spools.clone();
+    NewBlobs::new(move || spools.file())
 }
 
 /// How a builder is to run: in a context that it was given, or in one of its own.

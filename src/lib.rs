@@ -42,7 +42,7 @@
 //! | 3 | `tar` | pure: the blocks of a tar stream in, blocks out |
 //! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | `format` | pure: where files of well-known formats keep times |
-//! | 2 | `stamp`, `digest`, `media_type`, `name`, `notice`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
+//! | 2 | `stamp`, `digest`, `media_type`, `glob`, `name`, `notice`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
 //! # The way of one timestamp
@@ -95,6 +95,7 @@ mod digest;
 mod document;
 pub mod error;
 mod format;
+mod glob;
 mod image;
 pub mod inspect;
 mod json_writer;
@@ -122,6 +123,7 @@ pub use diff::Diff;
 pub use digest::Digest;
 pub use document::TimeKeys;
 pub use error::{Error, Kind as ErrorKind, Place, Result};
+pub use glob::PathGlob;
 pub use image::base::{Base, BaseImage};
 pub use inspect::Inspect;
 pub use layer::{Cache, FORM, Pool};

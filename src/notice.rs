@@ -64,6 +64,8 @@ pub enum NoticeKind {
     Compatibility,
     /// Something that names a digest which nothing has any more.
     StaleDigest,
+    /// A copy of an mtime, such as Python bytecode has, that is stale now, or right though it was stale.
+    StaleCopy,
     /// Several things that are one now.
     Merged,
     /// A directory that could not be removed.

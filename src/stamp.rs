@@ -60,6 +60,11 @@ impl Epoch {
         self.0
     }
 
+    /// The same point in time.
+    pub fn instant(self) -> Instant {
+        Instant::from_seconds(i64::try_from(self.0).unwrap_or(i64::MAX))
+    }
+
     /// The way restamp writes a date: `2023-11-14T22:13:20Z`.
     pub fn rfc3339(self) -> String {
         i64::try_from(self.0)
@@ -209,6 +214,11 @@ impl Stamp {
             (Rule::Clamp, Ordering::Less) => true,
             (Rule::Set, Ordering::Less) | (_, Ordering::Greater) => false,
         }
+    }
+
+    /// What a value becomes.
+    pub fn applied(self, value: Instant) -> Instant {
+        if self.replaces(value) { self.epoch.instant() } else { value }
     }
 
     /// Is this value replaced? In set mode every value is, so that there is one spelling.

@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// Patches a stream that is handed over in pieces of a size.
 fn patch(stream: &[u8], stamp: Stamp, piece: usize) -> Result<(Vec<u8>, bool)> {
-    let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(LayerPlanner)));
+    let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(LayerPlanner::default())));
     let mut walker = Walker::new();
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut patched)?;

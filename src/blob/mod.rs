@@ -13,7 +13,7 @@ mod tests;
 mod verified;
 
 pub(crate) use beneath::open_beneath;
-pub use new::NewBlobs;
+pub use new::{NewBlob, NewBlobs};
 pub use read::{ExtentReader, for_each_chunk, read_full};
 pub use spool_writer::SpoolWriter;
 pub(crate) use verified::check;

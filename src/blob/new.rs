@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::Extent;
 use crate::error::{Error, Result};
@@ -13,14 +13,27 @@ use crate::sync::lock;
 /// A blob up to this size has no file of its own.
 const SMALL: usize = 64 << 10;
 
-/// Makes a temporary file.
-type Create<'f> = dyn Fn() -> Result<File> + Sync + 'f;
+/// Makes temporary files.
+#[derive(Clone)]
+struct Temporary(Arc<dyn Fn() -> Result<File> + Send + Sync>);
+
+impl fmt::Debug for Temporary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Temporary").finish_non_exhaustive()
+    }
+}
+
+impl Temporary {
+    fn file(&self) -> Result<File> {
+        (self.0)()
+    }
+}
 
 /// Where new blobs are kept: a large one in a file of its own, which can be given a name later, small ones one after the
 /// other in one file. Thousands of files take thousands of descriptors, and ext4 looks for a free inode among all that
 /// were freed within the last seconds.
-pub struct NewBlobs<'f> {
-    create: Box<Create<'f>>,
+pub struct NewBlobs {
+    temporary: Temporary,
     shared: Mutex<Option<Shared>>,
 }
 
@@ -29,16 +42,16 @@ struct Shared {
     len: u64,
 }
 
-impl fmt::Debug for NewBlobs<'_> {
+impl fmt::Debug for NewBlobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewBlobs").finish_non_exhaustive()
     }
 }
 
-impl<'f> NewBlobs<'f> {
+impl NewBlobs {
     /// Nothing is made before it is needed.
-    pub fn new(create: impl Fn() -> Result<File> + Sync + 'f) -> Self {
-        Self { create: Box::new(create), shared: Mutex::default() }
+    pub fn new(create: impl Fn() -> Result<File> + Send + Sync + 'static) -> Self {
+        Self { temporary: Temporary(Arc::new(create)), shared: Mutex::default() }
     }
 
     /// A blob that is yet to be written.
@@ -61,7 +74,7 @@ impl<'f> NewBlobs<'f> {
         let mut shared = lock(&self.shared);
         let shared = match &mut *shared {
             Some(shared) => shared,
-            none => none.insert(Shared { extent: Extent::of_file((self.create)()?, u64::MAX), len: 0 }),
+            none => none.insert(Shared { extent: Extent::of_file(self.temporary.file()?, u64::MAX), len: 0 }),
         };
         let at = shared.len;
         if let Some(file) = shared.extent.open_file() {
@@ -75,7 +88,7 @@ impl<'f> NewBlobs<'f> {
 /// A blob in the making.
 #[derive(Debug)]
 pub struct NewBlob<'b> {
-    blobs: &'b NewBlobs<'b>,
+    blobs: &'b NewBlobs,
     /// All of it, as long as it is small.
     start: Vec<u8>,
     file: Option<File>,
@@ -95,7 +108,7 @@ impl NewBlob<'_> {
                 self.start.extend_from_slice(bytes);
                 return Ok(());
             }
-            let mut file = (self.blobs.create)()?;
+            let mut file = self.blobs.temporary.file()?;
             file.write_all(&self.start).map_err(Error::of_new_blob)?;
             self.start = Vec::new();
             self.file = Some(file);
@@ -123,9 +136,10 @@ mod tests {
 
     #[test]
     fn small_blobs_share_a_file_and_large_ones_have_their_own() {
-        let files = AtomicUsize::new(0);
-        let blobs = NewBlobs::new(|| {
-            files.fetch_add(1, Ordering::Relaxed);
+        let files = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&files);
+        let blobs = NewBlobs::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
             tempfile::tempfile().map_err(|e| Error::io("cannot make a file", e))
         });
         let mut kept: Vec<(Vec<u8>, Extent)> = Vec::new();

@@ -8,11 +8,12 @@ use super::annotations::{self, Part, PartDigests};
 use super::claim::{Claim, Content};
 use super::findings::{Findings, List};
 use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place, What};
-use crate::blob::{Expected, Extent};
+use crate::blob::{Expected, Extent, NewBlobs};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{self, Result, printable};
 use crate::format::stargz::{TocScanner, TocTime};
 use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
+use crate::repair::notes::{NoteTaker, Notes};
 use crate::stamp::{Instant, Rule, Stamp};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
@@ -46,6 +47,8 @@ pub(super) struct Layers {
     jobs: Vec<ScanTask>,
     numbers: BTreeMap<String, usize>,
     contents: BTreeMap<String, Content>,
+    /// What was noted of copies of mtimes.
+    notes: BTreeMap<String, Notes>,
     /// Entries of all layers.
     pub entries: u64,
 }
@@ -102,13 +105,18 @@ impl Layers {
         self.contents.get(name)
     }
 
+    /// What was noted of copies of mtimes in a layer that was read.
+    pub fn notes(&self, name: &str) -> Option<&Notes> {
+        self.notes.get(name)
+    }
+
     /// Reads all of them. Only what keeps a blob from being read at all is an error.
-    pub fn run(&mut self, stamp: Stamp, pool: &Pool, findings: &mut Findings) -> Result<()> {
+    pub fn run(&mut self, stamp: Stamp, pool: &Pool, blobs: &NewBlobs, findings: &mut Findings) -> Result<()> {
         let done = Mutex::new(Done::new(self.jobs.len()));
         let jobs: Vec<(usize, &ScanTask)> = self.jobs.iter().enumerate().collect();
         pool.each(&jobs, |&(number, job), batch| {
             let limit = lock(&done).room(number);
-            let outcome = run_one(job, stamp, batch, limit)?;
+            let outcome = run_one(job, stamp, batch, blobs, limit)?;
             lock(&done).put(number, outcome);
             Ok(())
         })?;
@@ -116,9 +124,13 @@ impl Layers {
         let names: BTreeMap<usize, String> =
             self.numbers.iter().map(|(name, number)| (*number, name.clone())).collect();
         for (number, outcome) in outcomes.into_iter().enumerate() {
-            let Some((list, content)) = outcome else { continue };
+            let Some(Outcome { list, content, notes }) = outcome else { continue };
             findings.append(list);
-            if let (Some(content), Some(name)) = (content, names.get(&number)) {
+            let name = names.get(&number);
+            if let (Some(notes), Some(name)) = (notes, name) {
+                self.notes.insert(name.clone(), notes);
+            }
+            if let (Some(content), Some(name)) = (content, name) {
                 self.entries += content.entries;
                 self.contents.insert(name.clone(), content);
             }
@@ -127,7 +139,13 @@ impl Layers {
     }
 }
 
-type Outcome = (List, Option<Content>);
+/// What came of a job.
+#[derive(Default)]
+struct Outcome {
+    list: List,
+    content: Option<Content>,
+    notes: Option<Notes>,
+}
 
 /// Which jobs are done. Findings are kept for the first layers first, whichever of them ends first: which ones are
 /// listed must not depend on the number of threads.
@@ -146,7 +164,7 @@ impl Done {
     }
 
     fn put(&mut self, number: usize, outcome: Outcome) {
-        let length = outcome.0.list.len();
+        let length = outcome.list.list.len();
         if let Some(place) = self.outcomes.get_mut(number) {
             *place = Some(outcome);
         }
@@ -158,7 +176,7 @@ impl Done {
         self.listed -= rest.values().sum::<usize>();
         rest.insert(number, length);
         for number in rest.into_keys() {
-            let Some((list, _)) = self.outcomes.get_mut(number).and_then(Option::as_mut) else { continue };
+            let Some(Outcome { list, .. }) = self.outcomes.get_mut(number).and_then(Option::as_mut) else { continue };
             list.trim(room);
             if room > 0 {
                 self.lengths.insert(number, list.list.len());
@@ -175,10 +193,10 @@ impl Done {
     }
 }
 
-fn run_one(job: &ScanTask, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Outcome> {
-    let mut list = List::default();
+fn run_one(job: &ScanTask, stamp: Stamp, pool: &Pool, blobs: &NewBlobs, limit: usize) -> Result<Outcome> {
+    let (mut list, mut notes) = (List::default(), NoteTaker::new(true, blobs).hashing());
     let result = match job.work {
-        Work::Scan => scan_layer(job, stamp, pool, limit, &mut list),
+        Work::Scan => scan_layer(job, stamp, pool, &mut notes, limit, &mut list),
         Work::Unpack => unpack(job, pool).map(Some),
         Work::Hash => hash(job).map(|()| None),
     };
@@ -200,7 +218,8 @@ fn run_one(job: &ScanTask, stamp: Stamp, pool: &Pool, limit: usize) -> Result<Ou
     }
     list.list.sort_by_key(|finding| finding.kind == Kind::Time);
     list.trim(limit);
-    Ok((list, content))
+    let notes = (content.is_some() && job.work == Work::Scan).then(|| notes.finish()).transpose()?;
+    Ok(Outcome { list, content, notes })
 }
 
 /// The diff_id is compared by [`verify_claim`], since images may differ about it. Only where it is of another
@@ -221,9 +240,21 @@ fn unpack(job: &ScanTask, pool: &Pool) -> Result<Content> {
     Ok(Content { diff_id, uncompressed_size, compression: facts.compression, entries: 0 })
 }
 
-fn scan_layer(job: &ScanTask, stamp: Stamp, pool: &Pool, limit: usize, list: &mut List) -> Result<Option<Content>> {
+fn scan_layer(
+    job: &ScanTask,
+    stamp: Stamp,
+    pool: &Pool,
+    notes: &mut NoteTaker<'_>,
+    limit: usize,
+    list: &mut List,
+) -> Result<Option<Content>> {
     let mut toc = None;
     let facts = scan(&job.extent, &expectation(job), pool, &mut |event| {
+        match &event {
+            Event::Entry(entry) => notes.entry(entry)?,
+            Event::Content(bytes) => notes.content(bytes),
+            _ => {}
+        }
         if !job.checks_times {
             return Ok(());
         }
@@ -352,7 +383,7 @@ mod tests {
                 (0..count).for_each(|_| list.push(Finding::new(&place, kind, "")));
             }
             list.trim(MAX_FINDINGS);
-            (list, None)
+            Outcome { list, ..Outcome::default() }
         };
         let sizes = [(0, 0), (MAX_FINDINGS / 2, 2), (0, 3), (MAX_FINDINGS / 2, 0), (7, 1), (0, 0), (5, 0), (0, 2)];
         // After 50,005 there is room for 49,995 of 50,000; of what follows only the faults are kept.
@@ -363,10 +394,10 @@ mod tests {
             for number in (0..sizes.len()).map(|turn| (turn * step + step / 2) % sizes.len()) {
                 let (times, faults) = sizes[number];
                 let mut outcome = outcome(times, faults);
-                outcome.0.trim(done.room(number));
+                outcome.list.trim(done.room(number));
                 done.put(number, outcome);
             }
-            let lengths: Vec<usize> = done.outcomes.iter().flatten().map(|(list, _)| list.list.len()).collect();
+            let lengths: Vec<usize> = done.outcomes.iter().flatten().map(|outcome| outcome.list.list.len()).collect();
             assert_eq!(lengths, kept, "every {step}th");
             assert_eq!(done.lengths.into_iter().collect::<Vec<_>>(), [(1, 50_002), (2, 3), (3, 49_995)]);
         }

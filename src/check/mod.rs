@@ -5,11 +5,15 @@
 //! other blobs is gathered, and each distinct blob is then read once (`layers.rs`). What is left out as a base image's
 //! is what a rewrite leaves as it is.
 //!
+//! [`StaleCheck`] asks another question, which needs no epoch: does what repeats an mtime still fit it (`stale.rs`)? The list
+//! of [`Check`] has a note where an mtime has left such a copy behind (`copies.rs`).
+//!
 //! What never enters: printing, exit statuses, anything that changes an image.
 
 mod annotations;
 mod archive;
 mod claim;
+mod copies;
 mod docker;
 mod documents;
 mod findings;
@@ -19,18 +23,20 @@ mod links;
 mod references;
 pub mod report;
 mod run;
+pub mod stale;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod unlisted;
 
 pub use run::Check;
+pub use stale::StaleCheck;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::clock::{Clock, DocumentTime};
-use crate::context::RunContext;
+use crate::context::{RunContext, new_blobs};
 use crate::digest::Digest;
 use crate::document::TimeKeys;
 use crate::document::config::BaseHistory;
@@ -112,7 +118,8 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
     checker.findings.count_more(set.documents.problems.more + set.problems.more);
     context.progress.set_total(checker.layers.total());
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
-    layers.run(stamps.files, &context.pool, &mut findings).map_err(in_file)?;
+    layers.run(stamps.files, &context.pool, &new_blobs(&context.spools), &mut findings).map_err(in_file)?;
+    copies::note_left_behind(&set, &layers, &mut findings).map_err(in_file)?;
     docker::layer_sources(&set, &layers, &mut findings)?;
     (checked.blobs, checked.layers, checked.entries) = (layers.len(), layers.layer_count(), layers.entries);
     let (findings, total) = findings.finish();

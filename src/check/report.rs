@@ -158,6 +158,8 @@ pub enum Kind {
     NotATime,
     /// A value reads as a time later than the epoch, under a key that is not known as one of a time.
     UnlistedTime,
+    /// Copies of mtimes in files, such as Python bytecode has, which an mtime has left behind.
+    StaleCopy,
     /// A timestamp is not the epoch, or with `--clamp` later than it.
     Time,
 }

@@ -1,11 +1,12 @@
 //! `restamp check`
 
 mod list;
+mod stale;
 
 use anyhow::Result;
 use restamp::Platform;
-use restamp::check::Check;
 use restamp::check::report::ArchiveTimes;
+use restamp::check::{Check, StaleCheck};
 
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
@@ -27,6 +28,7 @@ use super::output;
 Examples:
   restamp check --epoch 1700000000 app.oci.tar
   docker save app | restamp check --digests-only
+  docker save app | restamp check --stale
   restamp check --epoch 1700000000 --created keep --time-key 'com.example.*' app.oci.tar
   restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'
 
@@ -47,6 +49,11 @@ pub struct Arguments {
     /// Check only images of this one platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
+
+    /// Count and list copies of mtimes in files that are stale, or taken for up to date by mistake, and nothing else: of any
+    /// image, whoever made it, without an epoch
+    #[arg(long, conflicts_with_all = STALE_ALONE, help_heading = "What is checked")]
+    stale: bool,
 
     /// Leave out times in the commands of the history, for an image that was rewritten with this option
     #[arg(long, help_heading = "What is checked")]
@@ -96,8 +103,34 @@ fn helped(arg: clap::Arg) -> clap::Arg {
     }
 }
 
+/// Options of the comparison with an epoch.
+const STALE_ALONE: [&str; 8] =
+    ["epoch", "clamp", "created", "time_keys", "base", "base_layers", "keep_commands", "digests_only"];
+
+/// `--stale`
+fn run_stale(arguments: &Arguments) -> Result<u8> {
+    let location = context::source(&arguments.source, "check --stale")?;
+    context::keep_clear_of_stdout(&location)?;
+    let (context, progress) = arguments.running.start(None, None)?;
+    let mut check = StaleCheck::new();
+    if let Some(platform) = &arguments.platform {
+        check = check.platform(platform.clone());
+    }
+    let report = check.with_context(&context).run(&location)?;
+    drop(progress);
+    if arguments.json {
+        output::print_json(&report)?;
+    } else if !arguments.running.quiet {
+        output::print(|out| stale::print(&report, arguments.verbose, out))?;
+    }
+    Ok(if report.faulty() == 0 { super::DONE } else { super::FOUND })
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
+    if arguments.stale {
+        return run_stale(arguments);
+    }
     let (clock, created, keys) = (arguments.epoch.clock()?, arguments.epoch.created()?, arguments.epoch.keys()?);
     let location = context::source(&arguments.source, "check")?;
     context::keep_clear_of_stdout(&location)?;

@@ -1,26 +1,26 @@
 //! Accepted differences: classes, paths, and the rules of a policy file.
 
-use globset::{Glob, GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
 use crate::causes::Class;
 use crate::diff::model::{Accepted, Difference, Report};
 use crate::error::{Error, Result};
+use crate::glob::PathGlob;
 
 /// Which differences are accepted, and do not count.
 #[derive(Debug, Default)]
 pub struct Filter {
     classes: Vec<Class>,
-    paths: Vec<(String, GlobMatcher)>,
+    paths: Vec<PathGlob>,
     rules: Vec<Rule>,
 }
 
 /// A rule of a policy: a difference that all of its conditions fit is accepted.
 #[derive(Debug)]
 struct Rule {
-    path: Option<GlobMatcher>,
+    path: Option<PathGlob>,
     class: Option<Class>,
-    field: Option<(String, GlobMatcher)>,
+    field: Option<PathGlob>,
     reason: String,
     /// As it is written, for a report.
     text: String,
@@ -40,14 +40,6 @@ struct RuleText {
     class: Option<String>,
     field: Option<String>,
     reason: String,
-}
-
-fn glob(text: &str) -> Result<GlobMatcher> {
-    let relative = text.trim_start_matches('/');
-    let built = GlobBuilder::new(relative).literal_separator(true).build();
-    built
-        .map(|glob: Glob| glob.compile_matcher())
-        .map_err(|e| Error::malformed("glob", "a pattern such as var/log/**", e))
 }
 
 fn class(name: &str) -> Result<Class> {
@@ -72,7 +64,7 @@ impl Filter {
     ///
     /// If it is no glob.
     pub fn ignore_path(&mut self, text: &str) -> Result<()> {
-        self.paths.push((text.to_owned(), glob(text)?));
+        self.paths.push(text.parse()?);
         Ok(())
     }
 
@@ -106,9 +98,9 @@ impl Filter {
                 conditions.iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key} {value}")));
             let text = format!("{} ({})", conditions.collect::<Vec<_>>().join(", "), rule.reason);
             self.rules.push(Rule {
-                path: rule.path.as_deref().map(glob).transpose().map_err(place)?,
+                path: rule.path.as_deref().map(str::parse).transpose().map_err(place)?,
                 class: rule.class.as_deref().map(class).transpose().map_err(place)?,
-                field: rule.field.map(|text| glob(&text).map(|glob| (text, glob))).transpose().map_err(place)?,
+                field: rule.field.as_deref().map(str::parse).transpose().map_err(place)?,
                 reason: rule.reason,
                 text,
             });
@@ -147,8 +139,8 @@ impl Filter {
         if self.classes.contains(&difference.class) {
             return Some(format!("--ignore {}", difference.class));
         }
-        let (text, _) = self.paths.iter().find(|(_, glob)| fits_path(glob, difference))?;
-        Some(format!("--ignore-path {text}"))
+        let glob = self.paths.iter().find(|glob| fits_path(glob, difference))?;
+        Some(format!("--ignore-path {}", glob.text()))
     }
 }
 
@@ -157,20 +149,17 @@ impl Rule {
         self.class.is_none_or(|class| class == difference.class)
             && self.path.as_ref().is_none_or(|glob| fits_path(glob, difference))
             // A field of a list has brackets, which a glob takes for a set of characters.
-            && self.field.as_ref().is_none_or(|(text, glob)| {
-                *text == difference.field || glob.is_match(&*difference.field)
+            && self.field.as_ref().is_none_or(|glob| {
+                glob.text() == difference.field || glob.fits(difference.field.as_bytes())
             })
     }
 }
 
 /// A path fits as a whole, and up to any archive that it leads into. Documents have no path of an entry.
-fn fits_path(glob: &GlobMatcher, difference: &Difference) -> bool {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
+fn fits_path(glob: &PathGlob, difference: &Difference) -> bool {
     let path = &difference.path;
     let ends = difference.archives.iter().copied().chain([path.len()]);
-    !path.is_empty()
-        && ends.into_iter().any(|end| glob.is_match(OsStr::from_bytes(path.get(..end).unwrap_or_default())))
+    !path.is_empty() && ends.into_iter().any(|end| glob.fits(path.get(..end).unwrap_or_default()))
 }
 
 #[cfg(test)]

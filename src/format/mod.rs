@@ -3,10 +3,13 @@
 //! It is pure: bytes in, places and values out. What is done with a time is decided above.
 
 pub mod ar;
+pub mod bootsnap;
 pub mod cpio;
 pub mod date;
 pub mod elf;
+pub mod fontconfig;
 pub mod jks;
 pub mod private_key;
+pub mod pyc;
 pub mod stargz;
 pub mod zip;

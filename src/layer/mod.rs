@@ -32,7 +32,7 @@ pub use encode::{ChunkRule, Encoder, FORM, Output, Segment};
 pub use options::{CacheUse, EncodeOptions, Encoded, Outcome};
 pub use pipeline::{Watch, encode, rewrite, unchanged};
 pub use pool::Pool;
-pub use scan::{Event, scan, verify_layer};
+pub use scan::{Event, scan, scan_hashed_notes, scan_notes, verify_layer};
 pub use stream::{CompressedStream, compress_stream};
 
 use std::io::Read;

@@ -4,6 +4,9 @@ use crate::blob::Extent;
 use crate::digest::{Algorithm, Digest};
 use crate::layer::{LayerInfo, Output};
 use crate::repair::LayerPlanner;
+use crate::repair::edits::Edits;
+use crate::repair::notes::Notes;
+use crate::repair::rules::LayerRules;
 use crate::stamp::Stamp;
 use crate::tar::Patcher;
 
@@ -14,6 +17,8 @@ pub struct EncodeOptions {
     pub stamp: Stamp,
     /// Are the names of owners and groups removed?
     pub numeric_owner: bool,
+    /// What is done with its entries beside.
+    pub rules: LayerRules,
     /// How it is compressed.
     pub output: Output,
     /// Does a layer in which no byte would change keep the blob it has, however that is compressed?
@@ -27,7 +32,7 @@ pub struct EncodeOptions {
 impl EncodeOptions {
     /// What patches a stream so.
     pub(super) fn patcher(&self) -> Patcher {
-        Patcher::new(self.stamp, Box::new(LayerPlanner)).numeric_owner(self.numeric_owner)
+        Patcher::new(self.stamp, Box::new(LayerPlanner::new(&self.rules))).numeric_owner(self.numeric_owner)
     }
 }
 
@@ -35,9 +40,18 @@ impl EncodeOptions {
 #[derive(Debug)]
 pub enum Outcome {
     /// It keeps its blob, because [`EncodeOptions::keep_unchanged`] is set and nothing in it changes.
-    Unchanged(LayerInfo),
+    Unchanged(LayerInfo, Noted),
     /// It has a new blob.
-    Rewritten(LayerInfo, Box<NewLayer>),
+    Rewritten(LayerInfo, Noted, Box<NewLayer>),
+}
+
+/// What was noted while a layer went by.
+#[derive(Debug, Clone, Default)]
+pub struct Noted {
+    /// Copies of mtimes, and what they may be copies of, where that was asked for.
+    pub notes: Notes,
+    /// What was done to entries beside their headers.
+    pub edits: Edits,
 }
 
 /// What was written.

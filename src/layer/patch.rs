@@ -8,7 +8,8 @@ use crate::layer::blocks::Blocks;
 use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::encode::Segment;
 use crate::layer::{EncodeOptions, Pool, Watch};
-use crate::tar::{Entry, NewHeaders, Part, Patcher, Sink, Stats, Step, Visitor, Walker};
+use crate::repair::edits::EditLog;
+use crate::tar::{Edit, Edited, Entry, NewHeaders, Part, Patcher, Sink, Stats, Step, Visitor, Walker};
 
 /// What the patch thread has found and computed when it ends.
 pub(super) struct Patched {
@@ -23,11 +24,12 @@ pub(super) fn read(
     spec: &EncodeOptions,
     pool: &Pool,
     watch: &mut Watch<'_>,
+    edits: Option<&mut EditLog<'_>>,
     chunks: Sender<Chunk>,
 ) -> Result<Patched> {
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
     let chunks = Chunks::new(spec.output, pool, chunks, diff_id);
-    let new = NewStream { chunks, content: Segment::Rest };
+    let new = NewStream { chunks, content: Segment::Rest, edits };
     let (mut walker, mut patching) = (Walker::new(), Patching { patcher: spec.patcher(), watch, new });
     while let Some(block) = blocks.next() {
         walker.push(block, &mut patching)?;
@@ -40,13 +42,13 @@ pub(super) fn read(
     patching.finish()
 }
 
-struct Patching<'a, 'w> {
+struct Patching<'a, 'w, 'e> {
     patcher: Patcher,
     watch: &'a mut Watch<'w>,
-    new: NewStream<'a>,
+    new: NewStream<'a, 'e>,
 }
 
-impl Patching<'_, '_> {
+impl Patching<'_, '_, '_> {
     /// The old stream has ended.
     fn finish(mut self) -> Result<Patched> {
         self.patcher.end(&mut self.new)?;
@@ -55,7 +57,7 @@ impl Patching<'_, '_> {
     }
 }
 
-impl Visitor for Patching<'_, '_> {
+impl Visitor for Patching<'_, '_, '_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.watch.headers(step, entry, block)?;
         self.patcher.headers(step, entry, block, &mut self.new)
@@ -68,13 +70,19 @@ impl Visitor for Patching<'_, '_> {
 }
 
 /// Cuts the new stream into chunks.
-struct NewStream<'a> {
+struct NewStream<'a, 'e> {
     chunks: Chunks<'a>,
     /// What the content of the current entry is to the cut rule.
     content: Segment,
+    /// Takes note of what is done to entries beside their headers.
+    edits: Option<&'a mut EditLog<'e>>,
 }
 
-impl Sink for NewStream<'_> {
+impl Sink for NewStream<'_, '_> {
+    fn edit(&mut self, entry: Edited<'_>, edit: Edit<'_>) -> Result<()> {
+        self.edits.as_mut().map_or(Ok(()), |edits| edits.push(entry, edit))
+    }
+
     fn headers(&mut self, headers: NewHeaders<'_>) -> Result<()> {
         self.content = Segment::of_content(headers.is_toc, headers.padded_size);
         self.chunks.begin(Segment::of_headers(&headers))?;

@@ -32,11 +32,13 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
-use crate::layer::options::{CacheUse, EncodeOptions, Encoded, NewLayer, Outcome};
+use crate::layer::options::{CacheUse, EncodeOptions, Encoded, NewLayer, Noted, Outcome};
 use crate::layer::patch::{self, Patched};
 use crate::layer::seals::Seals;
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
+use crate::repair::edits::{EditLog, Edits};
+use crate::repair::notes::NoteTaker;
 use crate::sync::start;
 use crate::tar::{Entry, NewHeaders, Part, Patcher, Sink, Step, Visitor, Walker};
 
@@ -62,20 +64,42 @@ pub fn rewrite(
     expect: &LayerExpected,
     spec: &EncodeOptions,
     pool: &Pool,
-    blobs: &NewBlobs<'_>,
+    blobs: &NewBlobs,
 ) -> Result<Outcome> {
-    if spec.keep_unchanged
-        && let Some(facts) = unchanged(source, expect, spec, pool, &mut Blind)?
-    {
-        return Ok(Outcome::Unchanged(facts));
+    if spec.keep_unchanged {
+        let mut notes = NoteTaker::new(spec.rules.are_noted, blobs);
+        if let Some(facts) = unchanged(source, expect, spec, pool, &mut notes)? {
+            return Ok(Outcome::Unchanged(facts, Noted { notes: notes.finish()?, edits: Edits::default() }));
+        }
     }
-    let mut seals = Seals::default();
+    let mut watch = Watched { seals: Seals::default(), notes: NoteTaker::new(spec.rules.are_noted, blobs) };
+    let mut edits = EditLog::new(blobs);
     let mut blob = blobs.writer();
-    let (facts, encoded) = encode(source, expect, spec, pool, &mut seals, &mut |bytes| blob.write(bytes))?;
+    let write = &mut |bytes: &[u8]| blob.write(bytes);
+    let (facts, encoded) = encode_noting(source, expect, spec, pool, &mut watch, Some(&mut edits), write)?;
     let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;
-    let (blob, seals) = (blob.finish()?, seals.found());
+    let (blob, seals) = (blob.finish()?, watch.seals.found());
+    let noted = Noted { notes: watch.notes.finish()?, edits: edits.finish()? };
     let new = NewLayer { blob, digest, size, diff_id, uncompressed_size, cache, seals };
-    Ok(Outcome::Rewritten(facts, Box::new(new)))
+    Ok(Outcome::Rewritten(facts, noted, Box::new(new)))
+}
+
+/// What looks at a layer that is rewritten.
+struct Watched<'b> {
+    seals: Seals,
+    notes: NoteTaker<'b>,
+}
+
+impl Visitor for Watched<'_> {
+    fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
+        self.seals.headers(step, entry, block)?;
+        self.notes.headers(step, entry, block)
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
+        self.seals.bytes(part, bytes)?;
+        self.notes.bytes(part, bytes)
+    }
 }
 
 /// Rewrites one layer, and writes what becomes of it while it is read: nothing of that may be published before this has
@@ -92,11 +116,24 @@ pub fn encode(
     watch: &mut Watch<'_>,
     out: &mut Write<'_>,
 ) -> Result<(LayerInfo, Encoded)> {
+    encode_noting(source, expect, spec, pool, watch, None, out)
+}
+
+/// The same, and takes note of what is done to entries.
+fn encode_noting(
+    source: &dyn Source,
+    expect: &LayerExpected,
+    spec: &EncodeOptions,
+    pool: &Pool,
+    watch: &mut Watch<'_>,
+    edits: Option<&mut EditLog<'_>>,
+    out: &mut Write<'_>,
+) -> Result<(LayerInfo, Encoded)> {
     let (encoded, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
         let is_hashed = blocks.are_hashed();
         thread::scope(|scope| {
-            let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, watch, sender))?;
+            let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, watch, edits, sender))?;
             let new = write(out, spec, pool, is_hashed, receiver);
             let Patched { stats, diff_id } = joined(patching.join())?;
             Ok((new?.complete(diff_id)?, stats))
@@ -166,19 +203,6 @@ struct Nowhere;
 
 impl Sink for Nowhere {
     fn headers(&mut self, _: NewHeaders<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn bytes(&mut self, _: Part, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Looks at nothing.
-struct Blind;
-
-impl Visitor for Blind {
-    fn headers(&mut self, _: Step, _: &Entry, _: &[u8]) -> Result<()> {
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! Reading a layer without writing one, for the verbs that look: every entry and its content goes by.
 
+use crate::blob::NewBlobs;
 use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::layer::blocks;
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
+use crate::repair::notes::{NoteTaker, Notes};
 use crate::tar::{Entry, Part, Stats, Step, Visitor, Walker};
 
 /// What comes next in a layer.
@@ -69,6 +71,37 @@ pub fn scan(
         Ok(((), Stats { entries: events.entries, ..Stats::default() }))
     })?;
     facts.ok_or_else(crate::Error::interrupted)
+}
+
+/// Reads a layer to its end, verifies it, and takes notes of copies of mtimes in it.
+///
+/// # Errors
+///
+/// The blob can't be read, is another one than expected or no layer; the temporary file for the notes can't be written.
+pub fn scan_notes(source: &dyn Source, expect: &LayerExpected, pool: &Pool, blobs: &NewBlobs) -> Result<Notes> {
+    noted(source, expect, pool, NoteTaker::new(true, blobs))
+}
+
+/// The same, with hashes of what they may be copies of.
+///
+/// # Errors
+///
+/// As for [`scan_notes`].
+pub fn scan_hashed_notes(source: &dyn Source, expect: &LayerExpected, pool: &Pool, blobs: &NewBlobs) -> Result<Notes> {
+    noted(source, expect, pool, NoteTaker::new(true, blobs).hashing())
+}
+
+fn noted(source: &dyn Source, expect: &LayerExpected, pool: &Pool, mut notes: NoteTaker<'_>) -> Result<Notes> {
+    let ((), facts) = blocks::read(source, expect, Algorithm::Sha256, pool, |blocks| {
+        let mut walker = Walker::new();
+        while let Some(block) = blocks.next() {
+            walker.push(block, &mut notes)?;
+        }
+        walker.end(&mut notes)?;
+        Ok(((), Stats::default()))
+    })?;
+    facts.ok_or_else(crate::Error::interrupted)?;
+    notes.finish()
 }
 
 /// Reads a blob to its end and verifies it, its diff_id as well; what is in it is not looked at, and need be no tar.

@@ -8,6 +8,7 @@ use super::*;
 use crate::blob::NewBlobs;
 use crate::digest::{Algorithm, Digest};
 use crate::error::Error;
+use crate::repair::rules::LayerRules;
 use crate::stamp::{Epoch, Rule, Stamp};
 use crate::tar::{PatchedBytes, Patcher, Walker};
 
@@ -101,7 +102,7 @@ fn layer(size: usize, seed: u64) -> Vec<u8> {
 
 /// What the patcher alone makes of a stream.
 fn patched(tar: &[u8], stamp: Stamp) -> Vec<u8> {
-    let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(crate::repair::LayerPlanner)));
+    let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(crate::repair::LayerPlanner::default())));
     let mut walker = Walker::new();
     walker.push(tar, &mut patched).unwrap();
     walker.end(&mut patched).unwrap();
@@ -162,6 +163,7 @@ fn spec(output: Output) -> EncodeOptions {
     EncodeOptions {
         stamp: stamp(Rule::Set),
         numeric_owner: false,
+        rules: LayerRules::default(),
         output,
         keep_unchanged: false,
         digest_algorithm: Algorithm::Sha256,
@@ -185,7 +187,7 @@ fn rewritten_from(
     pool: &Pool,
 ) -> (LayerInfo, NewLayer, Vec<u8>) {
     let outcome = rewrite(source, expect, spec, pool, &NewBlobs::new(temporary)).unwrap();
-    let Outcome::Rewritten(facts, written) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Rewritten(facts, _, written) = outcome else { panic!("{outcome:?}") };
     let bytes = written.blob.bytes(u64::MAX).unwrap();
     (facts, *written, bytes)
 }
@@ -286,7 +288,7 @@ fn what_has_not_changed_keeps_its_blob() {
     let source = Blob::new(gzip(&tar));
     let create = || -> Result<File> { panic!("no file is needed") };
     let outcome = rewrite(&source, &source.expect(), &late, &pool, &NewBlobs::new(create)).unwrap();
-    let Outcome::Unchanged(facts) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Unchanged(facts, _) = outcome else { panic!("{outcome:?}") };
     assert_eq!(facts.diff_id, Digest::sha256(&tar));
     assert_eq!(pool.bytes_read(), source.len());
 
@@ -329,7 +331,7 @@ fn digests_have_the_algorithm_that_is_asked_for() {
             diff_id: Some(Digest::sha256(&tar)),
         };
         let outcome = rewrite(&source, &expect, &spec, &pool, &NewBlobs::new(temporary)).unwrap();
-        let Outcome::Rewritten(_, written) = outcome else { panic!() };
+        let Outcome::Rewritten(_, _, written) = outcome else { panic!() };
         let bytes = written.blob.bytes(u64::MAX).unwrap();
         assert_eq!(written.digest, Digest::of(Algorithm::Sha512, &bytes));
         assert_eq!(written.diff_id.algorithm(), Algorithm::Sha256);

@@ -65,7 +65,7 @@ fn file(name: &str, content: &str, mtime: u64) -> Vec<u8> {
 
 fn patched(stream: &[u8], rule: Rule, piece: usize) -> Result<(Vec<u8>, Stats)> {
     let stamp = Stamp { epoch: Epoch::from_seconds(EPOCH).unwrap(), rule };
-    let patcher = Patcher::new(stamp, Box::new(LayerPlanner));
+    let patcher = Patcher::new(stamp, Box::new(LayerPlanner::default()));
     let (mut walker, mut new) = (Walker::new(), PatchedBytes::new(patcher));
     for piece in stream.chunks(piece) {
         walker.push(piece, &mut new)?;

@@ -3,6 +3,7 @@
 //! [`Rewrite`] opens the image, plans what each layer becomes, works on all layers side by side, then writes the documents
 //! from the bottom up. [`report`] says what was done.
 
+mod copies;
 mod docker;
 mod documents;
 mod export;
@@ -17,7 +18,7 @@ pub mod report;
 mod run;
 mod speculative;
 
-pub use options::{Attestations, Signatures};
+pub use options::{Attestations, Repair, Signatures};
 pub use run::{Prepared, Rewrite};
 
 use std::collections::BTreeSet;
@@ -60,9 +61,10 @@ pub(crate) fn rewrite(
     set.documents.something_here(|digest| set.keeps(digest)).map_err(in_file)?;
     let mut layers = Layers::default();
     names::one_image(&set, &options.names).map_err(in_file)?;
-    let plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
+    let mut plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
     context.progress.set_total(layers.total());
     layers.run(&context.pool, &context.spools, speculative).map_err(in_file)?;
+    let copies = copies::settle(options, &mut layers, &mut plans, context).map_err(in_file)?;
     let mut of_layers = layers.unread_notices();
     of_layers.extend(std::mem::take(&mut layers.warnings));
     keep::leave_out_soci(&mut set, &layers.moves());
@@ -96,6 +98,7 @@ pub(crate) fn rewrite(
         index: finished.index,
         document_times: documents.times,
         command_times: documents.command_times,
+        copies,
         dropped,
         warnings,
         dry_run: false,

@@ -8,6 +8,7 @@ use crate::image::base::Base;
 use crate::layer::Output;
 use crate::media_type::Compression;
 use crate::name::NewName;
+use crate::repair::rules::{LayerRules, Repairs};
 use crate::stamp::{Stamp, Stamps};
 
 /// Everything that the bytes of the output depend on, besides the input.
@@ -35,6 +36,31 @@ pub(crate) struct Options {
     pub keep_commands: bool,
     pub attestations: Attestations,
     pub signatures: Signatures,
+    pub repair: Repair,
+}
+
+/// Which times in the content of files are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repair {
+    /// Copies of an mtime in the image follow it, which else are stale: Python bytecode, caches of fontconfig, bootsnap's
+    /// compile cache. Only what was right before does; what was stale stays stale.
+    pub copies: bool,
+    /// Goes on where a copy that was stale would become right, and its layer has to stay as it is.
+    pub ignore_stale: bool,
+}
+
+impl Repair {
+    /// Files keep their content to the byte, as with BuildKit's `rewrite-timestamp`. A stale copy of an mtime that becomes
+    /// right by that is warned of.
+    pub const NONE: Self = Self { copies: false, ignore_stale: false };
+}
+
+/// Copies of mtimes follow.
+impl Default for Repair {
+    fn default() -> Self {
+        Self { copies: true, ..Self::NONE }
+    }
 }
 
 /// What becomes of attestations.
@@ -58,7 +84,7 @@ pub enum Signatures {
 }
 
 impl Options {
-    /// The defaults: nothing is a base, compression is kept, attestations follow, signatures are refused.
+    /// The defaults: copies of mtimes follow, nothing is a base, compression is kept, attestations follow, signatures are refused.
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
@@ -73,6 +99,7 @@ impl Options {
             keep_commands: false,
             attestations: Attestations::Update,
             signatures: Signatures::Refuse,
+            repair: Repair::default(),
         }
     }
 
@@ -93,6 +120,12 @@ impl Options {
     pub fn stamps(&self) -> Result<Stamps> {
         let files = self.stamp()?;
         Ok(Stamps { files, documents: self.created.stamp(files) })
+    }
+
+    /// What is done with the entries of layers beside the rule for their times.
+    pub fn rules(&self) -> LayerRules {
+        let repairs = Repairs { copies: self.repair.copies };
+        LayerRules { repairs, are_noted: true, ..LayerRules::default() }
     }
 
     /// How a layer is encoded that is to have this compression.

@@ -13,6 +13,7 @@ use crate::platform::Platform;
 use crate::store::location::NamedCarrier;
 
 pub use crate::image::NameKind;
+pub use crate::repair::edits::{EditInfo, EditKind, Edits};
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 2;
@@ -47,12 +48,30 @@ pub struct Report {
     pub document_times: u64,
     /// Times in the commands of history that were changed, as the labels or annotations that they repeat were.
     pub command_times: u64,
+    /// Copies of mtimes in files, and what became of them.
+    pub copies: Copies,
     /// What was left out: attestations, signatures, platforms, files that nothing refers to.
     pub dropped: Vec<Notice>,
     /// Warnings for the user.
     pub warnings: Vec<Notice>,
     /// Nothing was written, by request.
     pub dry_run: bool,
+}
+
+/// Copies of mtimes in files (Python bytecode, caches), of all images, and what became of them.
+#[derive(Debug, Default, Clone, Serialize, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Copies {
+    /// They were right, and hold the new mtime of what they are a copy of.
+    pub followed: u64,
+    /// They were stale and are still.
+    pub stale: u64,
+    /// Those of the stale ones that would be right now, and were given a time that what they are a copy of does not have.
+    pub unfit: u64,
+    /// They were right and are stale now, as their layer stays or by request.
+    pub left_behind: u64,
+    /// They were stale and are right now, as their layer stays or by request.
+    pub wrongly_right: u64,
 }
 
 /// The canonical form.
@@ -173,6 +192,12 @@ pub struct LayerChange {
     pub stamped: Option<u64>,
     /// Entries that have lost the name of an owner or a group, where that was asked for and the tar was read.
     pub owners: Option<u64>,
+    /// Entries in whose content a time changed, where it was read.
+    pub repaired: Option<u64>,
+    /// Entries that were left out, where it was read.
+    pub omitted: Option<u64>,
+    /// What was done to entries beside their headers: every byte range that was replaced, every entry that was left out.
+    pub edits: Edits,
     /// What the cache has spared; none where there is no cache, or nothing was compressed.
     pub cache: Option<CacheUse>,
 }

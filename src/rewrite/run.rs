@@ -10,7 +10,7 @@ use crate::media_type::Compression;
 use crate::name::NewName;
 use crate::notice::{Notice, NoticeKind};
 use crate::platform::Platform;
-use crate::rewrite::options::{Attestations, Options, Signatures};
+use crate::rewrite::options::{Attestations, Options, Repair, Signatures};
 use crate::rewrite::report::Report;
 use crate::rewrite::rewrite;
 use crate::rewrite::speculative::{self, SpeculativeLayers};
@@ -107,6 +107,12 @@ impl Rewrite {
     /// What becomes of attestations.
     pub fn attestations(mut self, attestations: Attestations) -> Self {
         self.options.attestations = attestations;
+        self
+    }
+
+    /// Which times in the content of files are replaced; by default, copies of mtimes follow these.
+    pub fn repair(mut self, repair: Repair) -> Self {
+        self.options.repair = repair;
         self
     }
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::blob::{Extent, ExtentId, NewBlobs};
-use crate::context::RunContext;
+use crate::context::{RunContext, new_blobs};
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
 use crate::image::base::Base;
@@ -44,7 +44,7 @@ pub fn open(location: &Location, options: &Options, context: &RunContext) -> Res
     let (sender, receiver) = unbounded::<(String, Extent)>();
     let pool = &context.pool.batch();
     let done = Mutex::new(BTreeMap::new());
-    let blobs = NewBlobs::new(|| spools.file());
+    let blobs = new_blobs(spools);
     let opened = std::thread::scope(|scope| {
         for _ in 0..pool.jobs() {
             // Where there can be no threads, layers are worked on when they all are here.
@@ -72,7 +72,7 @@ fn work(
     receiver: &Receiver<(String, Extent)>,
     options: &Options,
     pool: &Pool,
-    blobs: &NewBlobs<'_>,
+    blobs: &NewBlobs,
     done: &Mutex<BTreeMap<ExtentId, (EncodeOptions, Outcome)>>,
 ) {
     while let Ok((name, extent)) = receiver.recv() {
@@ -87,7 +87,7 @@ fn try_layer(
     extent: &Extent,
     options: &Options,
     pool: &Pool,
-    blobs: &NewBlobs<'_>,
+    blobs: &NewBlobs,
 ) -> Result<Option<(EncodeOptions, Outcome)>> {
     let mut head = [0; 4];
     let count = extent.head(&mut head)?;
@@ -109,6 +109,7 @@ pub(super) fn spec(options: &Options, compression: Compression, algorithm: Algor
     Ok(EncodeOptions {
         stamp,
         numeric_owner: options.numeric_owner,
+        rules: options.rules(),
         output: options.output(compression)?,
         keep_unchanged: stamp.rule == Rule::Clamp,
         digest_algorithm: algorithm,
@@ -129,7 +130,7 @@ impl SpeculativeLayers {
             return None;
         }
         let facts = match &outcome {
-            Outcome::Unchanged(facts) | Outcome::Rewritten(facts, _) => facts,
+            Outcome::Unchanged(facts, _) | Outcome::Rewritten(facts, ..) => facts,
         };
         let checked = facts.check(expect);
         Some(checked.map(|()| outcome))

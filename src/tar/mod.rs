@@ -29,7 +29,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use content::{ContentOut, ContentPatcher, ContentPlan, EntryPlan, Planner, Verdict};
+pub use content::{ContentOut, ContentPatcher, ContentPlan, Edit, Edited, EntryPlan, Planner, Verdict};
 pub use entry::{Entry, Extension, ExtensionKind};
 pub use frame::{Step, Want};
 pub use header::Format;

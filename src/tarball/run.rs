@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::layer::{self, EncodeOptions, Encoded, FORM, LayerExpected, LayerInfo, Output};
 use crate::media_type::Compression;
 use crate::notice::{Notice, NoticeKind};
+use crate::repair::rules::LayerRules;
 use crate::stamp::{Rule, Stamp};
 use crate::store::location::Where;
 
@@ -91,6 +92,8 @@ impl Tarball {
         let spec = EncodeOptions {
             stamp: self.stamp,
             numeric_owner: self.numeric_owner,
+            // A tar that is no layer goes by once: what its copies of mtimes are of can't be known.
+            rules: LayerRules::default(),
             output: codec,
             // Decided here.
             keep_unchanged: false,

@@ -2,6 +2,7 @@
 
 mod destination;
 mod documents;
+mod repair;
 mod summary;
 
 use std::io::{self, IsTerminal};
@@ -20,6 +21,7 @@ use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
 use super::output::{Inputs, Use};
 use documents::Documents;
+use repair::RepairWord;
 
 /// Rewrite the timestamps of an image
 ///
@@ -64,6 +66,17 @@ pub struct Arguments {
     /// Keep only images of this one platform, e.g. linux/arm64
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is rewritten")]
     platform: Option<Platform>,
+
+    /// Which times in the content of files are replaced
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "copies",
+        value_name = "WHAT,...",
+        help_heading = "What is rewritten"
+    )]
+    repair: Vec<RepairWord>,
 
     /// Remove the names of owners and groups from layers, and leave their numbers: names differ by builder
     #[arg(long, help_heading = "What is rewritten")]
@@ -275,6 +288,7 @@ fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
             SignatureRule::Refuse => Signatures::Refuse,
             SignatureRule::Drop => Signatures::Drop,
         })
+        .repair(repair::repair(&arguments.repair)?)
         .force(arguments.force || arguments.in_place);
     let compression = match arguments.compression {
         CompressionRule::Keep => None,

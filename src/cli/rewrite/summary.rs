@@ -30,7 +30,25 @@ pub(super) fn print(report: &Report, verbose: bool) {
     for notice in &report.warnings {
         page.line(&format!("warning: {}", notice.message));
     }
+    for line in repairs(report) {
+        page.line(&line);
+    }
     page.line(&closing(report));
+}
+
+/// What became of times in the content of files, where there are such.
+fn repairs(report: &Report) -> Vec<String> {
+    let copies = &report.copies;
+    let mut lines = Vec::new();
+    if copies.followed + copies.unfit > 0 {
+        let stale = match copies.stale {
+            0 => String::new(),
+            count => format!("; {} stale before and after", number(count, "is", "are")),
+        };
+        let would = if report.dry_run { "would follow" } else { "followed" };
+        lines.push(format!("{} of an mtime {would} it{stale}", number(copies.followed, "copy", "copies")));
+    }
+    lines
 }
 
 struct Page<W> {

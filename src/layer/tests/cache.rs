@@ -116,7 +116,7 @@ fn what_does_not_change_when_all_times_are_set_is_not_taken_for_unchanged_at_ano
     };
     for _ in 0..2 {
         let outcome = rewrite(&blob, &blob.expect(), &spec, &pool, &NewBlobs::new(temporary)).unwrap();
-        assert!(matches!(outcome, Outcome::Unchanged(_)));
+        assert!(matches!(outcome, Outcome::Unchanged(..)));
         let outcome = rewrite(&blob, &blob.expect(), &later, &pool, &NewBlobs::new(temporary)).unwrap();
         assert!(matches!(outcome, Outcome::Rewritten(..)));
     }

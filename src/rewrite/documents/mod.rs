@@ -13,6 +13,7 @@ mod unknown;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blob::NewBlobs;
+use crate::context::new_blobs;
 use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::convert;
@@ -94,7 +95,7 @@ pub struct NewDocuments<'a> {
     /// New documents by the old digest, but for configs.
     new: BTreeMap<Digest, NewDocument>,
     /// Where the bytes of new documents are, if they are not in memory.
-    spooled: NewBlobs<'a>,
+    spooled: NewBlobs,
     /// How many bytes are.
     held: u64,
     /// Statements that were read, and their sizes.
@@ -135,7 +136,7 @@ impl<'a> NewDocuments<'a> {
             dropped: Vec::new(),
             left_behind: BTreeSet::new(),
             new: BTreeMap::new(),
-            spooled: NewBlobs::new(|| spools.file()),
+            spooled: new_blobs(spools),
             held: 0,
             statements: BTreeMap::new(),
             configs: BTreeMap::new(),

@@ -5,8 +5,10 @@ mod results;
 pub use results::NumberedLayers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::blob::{Expected, Extent, ExtentId, NewBlobs};
+use crate::context::new_blobs;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
@@ -14,8 +16,10 @@ use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, EncodeOptions, LayerExpected, Pool};
 use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error, what_passes};
 use crate::notice::{Notice, NoticeKind};
+use crate::repair::notes::Notes;
+use crate::repair::rules::Specials;
 use crate::rewrite::options::Options;
-use crate::rewrite::report::{self, Action, Change};
+use crate::rewrite::report::{self, Action, Change, Edits};
 use crate::rewrite::speculative::{self, SpeculativeLayers};
 use crate::spool::Spools;
 use crate::store::write::Content;
@@ -39,6 +43,8 @@ pub struct Key {
     /// The file, where no digest names the blob: another file of that diff_id has to be verified as well.
     file: Option<ExtentId>,
     work: Work,
+    /// Which list of entries that are treated by themselves; 0 is that of none.
+    variant: usize,
     /// Images that give one layer different diff_ids can't all be right: each claim is verified on its own, and where
     /// the layer is not read, each image keeps its claim.
     diff_id: Digest,
@@ -46,8 +52,13 @@ pub struct Key {
 
 impl Key {
     /// Files of one content are one layer.
-    fn layer(&self) -> (Digest, Work, Digest) {
-        (self.name, self.work, self.diff_id)
+    fn layer(&self) -> (Digest, Work, usize, Digest) {
+        (self.name, self.work, self.variant, self.diff_id)
+    }
+
+    /// Are its times replaced?
+    pub fn is_stamped(&self) -> bool {
+        matches!(self.work, Work::Encode(_))
     }
 }
 
@@ -56,6 +67,8 @@ impl Key {
 struct BaseCheck {
     extent: Extent,
     expect: LayerExpected,
+    /// Is it read as a tar, and note taken of copies of mtimes?
+    is_noted: bool,
     place: String,
 }
 
@@ -63,19 +76,19 @@ struct BaseCheck {
 #[derive(Debug)]
 enum Task {
     Encode(Key, EncodeTask),
-    VerifyBase(BaseCheck),
+    VerifyBase(Key, BaseCheck),
 }
 
 impl Task {
     fn len(&self) -> u64 {
         match self {
-            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(BaseCheck { extent, .. }) => extent.len(),
+            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(_, BaseCheck { extent, .. }) => extent.len(),
         }
     }
 }
 
 /// A layer that is to be encoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct EncodeTask {
     extent: Extent,
     expect: LayerExpected,
@@ -100,6 +113,8 @@ pub struct LayerResult {
     pub content: Option<Content>,
     /// For the report.
     pub report: report::LayerChange,
+    /// What was noted of copies of mtimes.
+    notes: Notes,
     /// Boot images in it that seal a root filesystem, where it is another layer now.
     seals: Vec<Vec<u8>>,
 }
@@ -110,6 +125,10 @@ pub struct Layers {
     jobs: BTreeMap<Key, EncodeTask>,
     base_checks: BTreeMap<Key, BaseCheck>,
     done: BTreeMap<Key, LayerResult>,
+    /// What was encoded, in case that it has to be once more.
+    encoded: BTreeMap<Key, EncodeTask>,
+    /// Lists of entries that are treated by themselves; the first is that of variant 1.
+    variants: Vec<Arc<Specials>>,
     /// Layers whose times are left as they are: foreign ones without a media type, others by that.
     unread: BTreeMap<Option<String>, BTreeSet<Digest>>,
     /// Warnings for the user, each once.
@@ -160,7 +179,8 @@ impl Layers {
                 self.unstamped(action, digest, layer);
             }
             if layer.has_diff_id() {
-                self.verify_kept(digest, &extent, diff_id)?;
+                let is_noted = matches!(layer.kind, LayerKind::Tar(_));
+                self.verify_kept(digest, &extent, diff_id, is_noted)?;
             }
             let size = extent.len();
             return Ok(self.keep(action, (digest, size), diff_id, Some(Content::Source(extent))));
@@ -202,11 +222,12 @@ impl Layers {
 
     /// Plans to compare a layer that stays as it is with its diff_id. All bytes are compared with their digest when they
     /// are copied, which is enough only where they are not compressed and both digests are the same.
-    fn verify_kept(&mut self, digest: Digest, extent: &Extent, diff_id: Digest) -> Result<()> {
-        if digest != diff_id || layer::compression_of(extent)? != Compression::None {
-            let key = Key { name: digest, file: None, work: Work::Keep, diff_id };
+    fn verify_kept(&mut self, digest: Digest, extent: &Extent, diff_id: Digest, is_noted: bool) -> Result<()> {
+        if is_noted || digest != diff_id || layer::compression_of(extent)? != Compression::None {
+            let key = Key { name: digest, file: None, work: Work::Keep, variant: 0, diff_id };
             let expect = LayerExpected { digest: Some(digest), size: Some(extent.len()), diff_id: Some(diff_id) };
-            self.base_checks.insert(key, BaseCheck { extent: extent.clone(), expect, place: digest.to_string() });
+            self.base_checks
+                .insert(key, BaseCheck { extent: extent.clone(), expect, is_noted, place: digest.to_string() });
         }
         Ok(())
     }
@@ -219,7 +240,7 @@ impl Layers {
         diff_id: Digest,
         content: Option<Content>,
     ) -> Key {
-        let key = Key { name: digest, file: None, work: Work::Keep, diff_id };
+        let key = Key { name: digest, file: None, work: Work::Keep, variant: 0, diff_id };
         let report = report::LayerChange {
             action,
             digest: Change::none(digest),
@@ -230,6 +251,9 @@ impl Layers {
             entries: None,
             stamped: None,
             owners: None,
+            repaired: None,
+            omitted: None,
+            edits: Edits::default(),
             cache: None,
         };
         let done = LayerResult {
@@ -240,6 +264,7 @@ impl Layers {
             compression: None,
             content,
             report,
+            notes: Notes::default(),
             seals: Vec::new(),
         };
         self.done.insert(key, done);
@@ -257,7 +282,7 @@ impl Layers {
         let compression = options.compression.unwrap_or(as_it_was);
         let name = layer.digest.unwrap_or(diff_id);
         let file = layer.digest.is_none().then(|| extent.id());
-        let key = Key { name, file, work: Work::Encode(compression), diff_id };
+        let key = Key { name, file, work: Work::Encode(compression), variant: 0, diff_id };
         if self.jobs.contains_key(&key) {
             return Ok(key);
         }
@@ -277,6 +302,7 @@ impl Layers {
 
     /// Does the work, several layers side by side.
     pub fn run(&mut self, pool: &Pool, spools: &Spools, mut speculative: SpeculativeLayers) -> Result<()> {
+        self.encoded.extend(self.jobs.iter().map(|(key, job)| (*key, job.clone())));
         for (key, job) in std::mem::take(&mut self.jobs) {
             match speculative.take(&job.extent, &job.expect, &job.spec) {
                 Some(outcome) => {
@@ -289,18 +315,61 @@ impl Layers {
             }
         }
         let jobs = std::mem::take(&mut self.jobs).into_iter().map(|(key, job)| Task::Encode(key, job));
-        let mut queue: Vec<Task> =
-            jobs.chain(std::mem::take(&mut self.base_checks).into_values().map(Task::VerifyBase)).collect();
+        let checks = std::mem::take(&mut self.base_checks).into_iter();
+        let mut queue: Vec<Task> = jobs.chain(checks.map(|(key, check)| Task::VerifyBase(key, check))).collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
-        let blobs = NewBlobs::new(|| spools.file());
+        let blobs = new_blobs(spools);
         let done = pool.each(&queue, |task, batch| match task {
-            Task::Encode(key, job) => Ok(Some((*key, run_one(job, batch, spools, &blobs)?))),
-            Task::VerifyBase(base_check) => verify_base(base_check, batch).map(|()| None),
+            Task::Encode(key, job) => Ok((*key, Done::Encoded(Box::new(run_one(job, batch, spools, &blobs)?)))),
+            Task::VerifyBase(key, base_check) => Ok((*key, Done::Verified(verify_base(base_check, batch, &blobs)?))),
         })?;
-        self.done.extend(done.into_iter().flatten());
+        for (key, done) in done {
+            match done {
+                Done::Encoded(result) => {
+                    self.done.insert(key, *result);
+                }
+                Done::Verified(notes) => {
+                    if let Some(kept) = self.done.get_mut(&key) {
+                        kept.notes = notes;
+                    }
+                }
+            }
+        }
         self.warn_of_seals();
         Ok(())
+    }
+
+    /// What was noted of a layer.
+    pub fn notes(&self, key: &Key) -> Option<&Notes> {
+        self.done.get(key).map(|done| &done.notes)
+    }
+
+    /// Entries of a layer that should have been left as they were.
+    pub fn left(&self, key: &Key) -> &[u64] {
+        self.done.get(key).map_or(&[], |done| done.report.edits.left())
+    }
+
+    /// The key of the same layer with these entries treated by themselves; it is to be run if there is none yet.
+    pub fn with_specials(&mut self, key: &Key, specials: Specials) -> Key {
+        let Some(task) = self.encoded.get(key).filter(|_| !specials.is_empty()) else { return *key };
+        let known = self.variants.iter().position(|known| **known == specials);
+        let at = known.unwrap_or_else(|| {
+            self.variants.push(Arc::new(specials));
+            self.variants.len() - 1
+        });
+        let variant = Key { variant: at + 1, ..*key };
+        if let Some(specials) = self.variants.get(at).filter(|_| !self.done.contains_key(&variant)) {
+            let mut task = task.clone();
+            task.spec.rules.specials = Arc::clone(specials);
+            self.jobs.insert(variant, task);
+        }
+        variant
+    }
+
+    /// Forgets layers that no image has in the end.
+    pub fn retain(&mut self, used: &BTreeSet<Key>) {
+        self.done.retain(|key, _| used.contains(key));
     }
 
     /// What became of a layer that was planned, which must have had this diff_id.
@@ -315,13 +384,23 @@ impl Layers {
     }
 }
 
-fn verify_base(base_check: &BaseCheck, pool: &Pool) -> Result<()> {
-    layer::verify_layer(&base_check.extent, &base_check.expect, pool)
-        .map(|_| ())
-        .map_err(|e| e.in_blob(&base_check.place))
+/// What came of a task.
+enum Done {
+    Encoded(Box<LayerResult>),
+    Verified(Notes),
 }
 
-fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs<'_>) -> Result<LayerResult> {
+fn verify_base(base_check: &BaseCheck, pool: &Pool, blobs: &NewBlobs) -> Result<Notes> {
+    let BaseCheck { extent, expect, is_noted, place } = base_check;
+    let verified = if *is_noted {
+        layer::scan_notes(extent, expect, pool, blobs)
+    } else {
+        layer::verify_layer(extent, expect, pool).map(|_| Notes::default())
+    };
+    verified.map_err(|e| e.in_blob(place))
+}
+
+fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs) -> Result<LayerResult> {
     let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
         .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
     Ok(results::finish(job, outcome))

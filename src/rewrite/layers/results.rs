@@ -17,7 +17,7 @@ use crate::store::write::Content;
 pub struct NumberedLayers {
     /// In the order of their numbers.
     pub list: Vec<report::LayerChange>,
-    numbers: BTreeMap<(Digest, Work, Digest), usize>,
+    numbers: BTreeMap<(Digest, Work, usize, Digest), usize>,
 }
 
 impl NumberedLayers {
@@ -90,9 +90,9 @@ fn add(moves: &mut DigestMap, old: Digest, new: Digest) {
 }
 
 pub(super) fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
-    let (facts, written) = match outcome {
-        Outcome::Unchanged(facts) => (facts, None),
-        Outcome::Rewritten(facts, written) => (facts, Some(written)),
+    let (facts, noted, written) = match outcome {
+        Outcome::Unchanged(facts, noted) => (facts, noted, None),
+        Outcome::Rewritten(facts, noted, written) => (facts, noted, Some(written)),
     };
     let done = match &written {
         Some(written) => (written.digest, written.size, written.diff_id, job.spec.output.compression()),
@@ -114,6 +114,9 @@ pub(super) fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
         entries: Some(facts.stats.entries),
         stamped: Some(facts.stats.stamped),
         owners: job.spec.numeric_owner.then_some(facts.stats.owners),
+        repaired: Some(facts.stats.repaired),
+        omitted: Some(facts.stats.omitted),
+        edits: noted.edits,
         cache: written.as_ref().and_then(|written| written.cache),
     };
     let (content, mut seals) = match written {
@@ -124,5 +127,5 @@ pub(super) fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
         seals.clear();
     }
     let (compression, content, old_diff_id) = (Some(compression), Some(content), Some(facts.diff_id));
-    LayerResult { digest, size, diff_id, old_diff_id, compression, content, report, seals }
+    LayerResult { digest, size, diff_id, old_diff_id, compression, content, report, notes: noted.notes, seals }
 }

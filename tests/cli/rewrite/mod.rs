@@ -2,6 +2,7 @@
 //! nothing but time has changed, and it is the same bytes whichever way it went.
 
 mod base;
+mod copies;
 mod form;
 mod names;
 mod references;

@@ -1,0 +1,35 @@
+//! `--repair`: which times in the content of files are replaced.
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use restamp::rewrite::Repair;
+
+/// One word of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RepairWord {
+    /// Nothing: files keep their content to the byte, and what repeats an mtime is stale
+    None,
+    /// Copies of an mtime, by which a program sees if a file is stale: Python bytecode, caches of fontconfig and bootsnap.
+    /// The default; the others come on top of it
+    Copies,
+    /// Go on where a stale file in a base layer would be taken for up to date
+    IgnoreStale,
+}
+
+/// What the words ask for.
+pub(super) fn repair(words: &[RepairWord]) -> Result<Repair> {
+    if words.contains(&RepairWord::None) {
+        if words.len() > 1 {
+            bail!("--repair none goes with no other word");
+        }
+        return Ok(Repair::NONE);
+    }
+    let mut repair = Repair::default();
+    for word in words {
+        match word {
+            RepairWord::None | RepairWord::Copies => {}
+            RepairWord::IgnoreStale => repair.ignore_stale = true,
+        }
+    }
+    Ok(repair)
+}
