@@ -12,11 +12,13 @@ use globs::Globs;
 
 pub mod by_content;
 mod globs;
+mod omit;
 mod places;
 #[cfg(test)]
 mod probe;
 mod table;
 
+pub use omit::{Omission, Omit, omitted};
 pub use table::{CAUSES, GZIP_FILE, PRIVATE_KEY};
 
 /// Folders that every system has: programs miss them where they are not there.
@@ -116,8 +118,10 @@ pub struct Cause {
     /// How a Dockerfile avoids it.
     pub advice: &'static str,
     /// Which option of restamp mends it in an image that is built already, if there is one: `rewrite`, or
-    /// `rewrite --OPTION`.
+    /// `rewrite --OPTION`. Of a file in which more differs than times, only `--omit` does.
     pub mends: Option<&'static str>,
+    /// Whether an image does as well without the files of it: then `rewrite --omit` may leave them out.
+    pub omit: Option<Omission>,
     /// Does a file of it, in one image alone, say that the next build will differ? Not if it only follows from other
     /// files, such as a list of them: then it differs where those do.
     pub in_one_image: bool,
@@ -317,7 +321,7 @@ mod tests {
     #[test]
     fn names_that_any_program_may_choose_are_no_cause() {
         assert_eq!(id("var/cache/man/de/index.db"), Some("man-db"));
-        assert_eq!(id("usr/local/share/man/de/index.db"), Some("man-db"));
+        assert_eq!(id("usr/local/share/man/de/index.db"), Some("man-index"));
         assert_eq!(id("usr/share/fonts/truetype/.uuid"), Some("font-cache"));
         assert_eq!(id("opt/tmpab3_x9kz"), Some("mktemp"));
         for path in [

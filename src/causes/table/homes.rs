@@ -1,6 +1,6 @@
 //! What programs leave in home directories, beside those that have a theme of their own.
 
-use super::{Cause, Class, row};
+use super::{Cause, Class, cache, row};
 
 pub(super) const ROWS: &[Cause] = &[
     row(
@@ -31,6 +31,16 @@ pub(super) const ROWS: &[Cause] = &[
         "zsh's dump of its completions: a script that follows what is installed",
         "rm -f ~/.zcompdump* in the same RUN; zsh makes it again",
     ),
+    cache(
+        row(
+            "ccache",
+            Class::LogOrCache,
+            &["~/.cache/ccache/**"],
+            "ccache's results of compiling",
+            "build in a stage of its own and copy the result, or a cache mount",
+        ),
+        "ccache(1), --clear",
+    ),
     row(
         "home-cache",
         Class::LogOrCache,
@@ -40,11 +50,9 @@ pub(super) const ROWS: &[Cause] = &[
             "~/.cache/mesa_shader_cache_db/**",
             "~/.cache/fontconfig/**",
             "~/.fontconfig/**",
-            "~/.cache/ccache/**",
             "~/.ccache/**",
             "~/.cache/sccache/**",
             "~/.cache/matplotlib/**",
-            "~/.cache/composer/**",
             "~/.cache/helm/**",
             "~/.kube/cache/**",
             "~/.cache/motd.legal-displayed",

@@ -1,6 +1,6 @@
 //! Keys, certificates, identities and random numbers, and what is kept of users.
 
-use super::{Cause, Class, row, shown};
+use super::{Cause, Class, mended, row, shown};
 
 /// A private key, by its path or, wherever it lies, by its content (`-----BEGIN … PRIVATE KEY-----`).
 pub static PRIVATE_KEY: Cause = PRIVATE_KEY_ROW;
@@ -172,19 +172,22 @@ pub(super) const ROWS: &[Cause] = &[
         "the copy of an account file as it was before the last change, which useradd and its like leave",
         "rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- in the same RUN",
     ),
-    row(
-        "java-keystore",
-        Class::Content,
-        &[
-            "etc/ssl/certs/java/cacerts",
-            "**/lib/security/cacerts",
-            "etc/pki/ca-trust/extracted/java/cacerts",
-            "etc/pki/java/cacerts",
-            "etc/ca-certificates/extracted/java-cacerts.jks",
-            "var/lib/ca-certificates/java-cacerts",
-        ],
-        "Java's key store, which holds the time at which every certificate was imported",
-        "set SOURCE_DATE_EPOCH (ca-certificates-java 20230710 and later), or copy a fixed file",
+    mended(
+        "rewrite --repair jks",
+        row(
+            "java-keystore",
+            Class::Content,
+            &[
+                "etc/ssl/certs/java/cacerts",
+                "**/lib/security/cacerts",
+                "etc/pki/ca-trust/extracted/java/cacerts",
+                "etc/pki/java/cacerts",
+                "etc/ca-certificates/extracted/java-cacerts.jks",
+                "var/lib/ca-certificates/java-cacerts",
+            ],
+            "Java's key store, which holds the time at which every certificate was imported",
+            "set SOURCE_DATE_EPOCH (ca-certificates-java 20230710 and later), or copy a fixed file",
+        ),
     ),
     row(
         "ca-bundle",

@@ -1,6 +1,6 @@
 //! npm, yarn, pnpm and what else builds JavaScript.
 
-use super::{Cause, Class, follows, row};
+use super::{Cause, Class, cache, follows, log, row};
 
 pub(super) const ROWS: &[Cause] = &[
     row(
@@ -50,6 +50,36 @@ pub(super) const ROWS: &[Cause] = &[
         "modules that npx, corepack, yarn, pnpm, Deno or Bun downloaded into a cache, and which run from there",
         "pin the version (packageManager in package.json, a lock file), or install the tool by npm install -g NAME@VERSION",
     ),
+    log(
+        row(
+            "npm-log",
+            Class::LogOrCache,
+            &["~/.npm/_logs/**"],
+            "npm's logs, one for each run, named by its time",
+            "rm -rf ~/.npm/_logs in the same RUN, or npm config set logs-max 0",
+        ),
+        "npm's documentation, Logging: logs-max",
+    ),
+    cache(
+        row(
+            "npm-content-cache",
+            Class::LogOrCache,
+            &["~/.npm/_cacache/**"],
+            "npm's cache of packages that it downloaded, with the time of each",
+            "npm ci && npm cache clean --force in the same RUN, or a cache mount",
+        ),
+        "npm-cache(1): strictly a cache, it should not be relied upon as a persistent store",
+    ),
+    cache(
+        row(
+            "yarn-cache",
+            Class::LogOrCache,
+            &["usr/local/share/.cache/yarn/**", "~/.cache/yarn/**", "~/.yarn-cache/**"],
+            "the cache of yarn 1: packages that it downloaded",
+            "yarn install --frozen-lockfile && yarn cache clean in the same RUN, or a cache mount",
+        ),
+        "yarn cache clean: the cache is filled again by the next installation",
+    ),
     row(
         "npm-cache",
         Class::LogOrCache,
@@ -57,9 +87,6 @@ pub(super) const ROWS: &[Cause] = &[
             "~/.npm/**",
             "**/node_modules/.cache/**",
             "**/.yarn-integrity",
-            "usr/local/share/.cache/yarn/**",
-            "~/.cache/yarn/**",
-            "~/.yarn-cache/**",
             "~/.cache/node/**",
             "~/.cache/pnpm/**",
             "~/.local/state/pnpm/**",

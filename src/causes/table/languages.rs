@@ -1,6 +1,6 @@
 //! What the tools of other languages keep: PHP, Ruby, Java, Go, Rust, .NET, Perl, R, TeX and more.
 
-use super::{Cause, Class, follows, row};
+use super::{Cause, Class, cache, follows, mended, row};
 
 pub(super) const ROWS: &[Cause] = &[
     // PHP
@@ -48,13 +48,17 @@ pub(super) const ROWS: &[Cause] = &[
         "pear's and pecl's settings, with folders of the build",
         "rm -f ~/.pearrc in the same RUN",
     ),
-    row(
-        "php-cache",
-        Class::LogOrCache,
-        &["~/.composer/cache/**", "tmp/pear/**"],
-        "caches of composer or pear",
-        "composer install --no-cache, and rm -rf /tmp/pear in the same RUN",
+    cache(
+        row(
+            "composer-cache",
+            Class::LogOrCache,
+            &["~/.composer/cache/**", "~/.cache/composer/**"],
+            "composer's cache of packages that it downloaded",
+            "composer install --no-cache, or a cache mount",
+        ),
+        "composer's documentation, clear-cache",
     ),
+    row("php-cache", Class::LogOrCache, &["tmp/pear/**"], "pear's cache", "rm -rf /tmp/pear in the same RUN"),
     row(
         "php-compiled",
         Class::Content,
@@ -95,12 +99,15 @@ pub(super) const ROWS: &[Cause] = &[
         "logs and caches of gem, bundler and rdoc",
         "gem install --no-document, and rm -rf \"$(gem env gemdir)\"/cache in the same RUN",
     ),
-    row(
-        "bootsnap",
-        Class::Content,
-        &["**/tmp/cache/bootsnap/**"],
-        "bootsnap's compiled Ruby code, which holds the times of its sources",
-        "run bootsnap precompile in the last RUN, or leave it out (rm -rf tmp/cache)",
+    mended(
+        "rewrite",
+        row(
+            "bootsnap",
+            Class::Content,
+            &["**/tmp/cache/bootsnap/**"],
+            "bootsnap's compiled Ruby code, which holds the times of its sources",
+            "run bootsnap precompile in the last RUN, or leave it out (rm -rf tmp/cache)",
+        ),
     ),
     row(
         "sprockets-manifest",
@@ -117,12 +124,15 @@ pub(super) const ROWS: &[Cause] = &[
         "remove it in the RUN that writes it, or log to standard output",
     ),
     // Java
-    row(
-        "java-cds",
-        Class::Content,
-        &["**/*.jsa", "**/lib/classlist"],
-        "Java's class data sharing archive: a dump of memory with addresses and times of one run",
-        "java -Xshare:dump of JDK 19 and later, or copy a fixed one",
+    mended(
+        "rewrite --repair jsa",
+        row(
+            "java-cds",
+            Class::Content,
+            &["**/*.jsa", "**/lib/classlist"],
+            "Java's class data sharing archive: a dump of memory with addresses and times of one run",
+            "java -Xshare:dump of JDK 19 and later, or copy a fixed one",
+        ),
     ),
     row(
         "jvm-artifact-cache",
@@ -148,11 +158,20 @@ pub(super) const ROWS: &[Cause] = &[
         "build in a stage of its own and copy the result, or a cache mount",
     ),
     // Go
+    cache(
+        row(
+            "go-build-cache",
+            Class::LogOrCache,
+            &["~/.cache/go-build/**"],
+            "Go's cache of what it built",
+            "build in a stage of its own and copy the binary, or a cache mount",
+        ),
+        "go help cache: go clean -cache deletes all of it",
+    ),
     row(
         "go-cache",
         Class::LogOrCache,
         &[
-            "~/.cache/go-build/**",
             "go/pkg/mod/cache/**",
             "go/pkg/sumdb/**",
             "root/go/pkg/mod/cache/**",
@@ -161,7 +180,7 @@ pub(super) const ROWS: &[Cause] = &[
             "home/*/go/pkg/sumdb/**",
             "~/.config/go/telemetry/**",
         ],
-        "Go's caches",
+        "Go's caches of modules and checksums",
         "build in a stage of its own and copy the binary, or a cache mount",
     ),
     // Rust

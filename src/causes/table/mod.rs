@@ -13,6 +13,7 @@ mod packages;
 mod python;
 mod system;
 
+use super::omit::{Omission, Omit};
 use super::{Cause, Class};
 pub use identity::PRIVATE_KEY;
 
@@ -32,6 +33,7 @@ pub(super) const fn row(
         what,
         advice,
         mends: None,
+        omit: None,
         in_one_image: true,
         content_first: false,
         by_content_alone: false,
@@ -82,14 +84,34 @@ const fn command(
     Cause { commands, ..row(id, class, &[], what, advice) }
 }
 
+/// The same, of logs that programs write anew. `source` is where the program's documentation says that they may be missing.
+const fn log(row: Cause, source: &'static str) -> Cause {
+    let omit = Some(Omission::new(Omit::Logs, source));
+    Cause { mends: Some("rewrite --omit logs"), omit, ..row }
+}
+
+/// The same, of caches that programs make anew.
+const fn cache(row: Cause, source: &'static str) -> Cause {
+    let omit = Some(Omission::new(Omit::Caches, source));
+    Cause { mends: Some("rewrite --omit caches"), omit, ..row }
+}
+
+/// The same, of files with times that this option of restamp sets.
+pub(super) const fn mended(option: &'static str, row: Cause) -> Cause {
+    Cause { mends: Some(option), ..row }
+}
+
 /// A gzip file that says when it was made: the MTIME of its first header (RFC 1952, 2.3.1). It is known by content,
 /// wherever the file is.
-pub static GZIP_FILE: Cause = row(
-    "gzip-file",
-    Class::EmbeddedTime,
-    &[],
-    "a compressed file with the time at which it was made in its header",
-    "gzip -n leaves the time out",
+pub static GZIP_FILE: Cause = mended(
+    "rewrite --repair gzip",
+    row(
+        "gzip-file",
+        Class::EmbeddedTime,
+        &[],
+        "a compressed file with the time at which it was made in its header",
+        "gzip -n leaves the time out",
+    ),
 );
 
 /// The parts of the table. Of several rows that fit a path the first counts, so the special ones come before the
@@ -117,7 +139,7 @@ const COUNT: usize = {
 };
 
 /// All parts in one.
-const ALL: [Cause; COUNT] = {
+static ALL: [Cause; COUNT] = {
     let mut all = [row("", Class::Content, &[], "", ""); COUNT];
     let (mut at, mut parts): (usize, &[&[Cause]]) = (0, &PARTS);
     while let Some((part, rest)) = parts.split_first() {

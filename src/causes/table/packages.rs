@@ -1,14 +1,17 @@
 //! What package managers of distributions keep: databases, logs, caches, lists of contents.
 
-use super::{Cause, Class, document, follows, row};
+use super::{Cause, Class, cache, document, follows, log, mended, row};
 
 pub(super) const ROWS: &[Cause] = &[
-    row(
-        "dpkg-log",
-        Class::LogOrCache,
-        &["var/log/dpkg.log", "var/log/alternatives.log", "var/log/apt/**", "var/log/bootstrap.log"],
-        "logs of dpkg and apt with the time of every action",
-        "rm -rf /var/log/dpkg.log /var/log/alternatives.log /var/log/apt in the same RUN as apt-get",
+    log(
+        row(
+            "dpkg-log",
+            Class::LogOrCache,
+            &["var/log/dpkg.log", "var/log/alternatives.log", "var/log/apt/**", "var/log/bootstrap.log"],
+            "logs of dpkg and apt with the time of every action",
+            "rm -rf /var/log/dpkg.log /var/log/alternatives.log /var/log/apt in the same RUN as apt-get",
+        ),
+        "dpkg(1) and update-alternatives(1), --log: they append to it; apt.conf(5), Dir::Log; debootstrap(8)",
     ),
     row(
         "lock-file",
@@ -49,12 +52,32 @@ pub(super) const ROWS: &[Cause] = &[
         "files by whose times apt knows when it last did its daily work",
         "rm -rf /var/lib/apt/periodic/* in the same RUN",
     ),
+    cache(
+        row(
+            "apt-cache",
+            Class::LogOrCache,
+            &["var/cache/apt/**"],
+            "apt's caches: the package lists in a form of its own, packages that were downloaded",
+            "apt-get clean in the same RUN, or a cache mount",
+        ),
+        "apt.conf(5), Dir::Cache: pkgcache and srcpkgcache can be turned off; apt-get(8), clean",
+    ),
+    cache(
+        row(
+            "package-backup",
+            Class::LogOrCache,
+            &["var/cache/debconf/*-old", "var/lib/dpkg/*-old"],
+            "copies of dpkg's and debconf's databases as they were before the last change",
+            "rm -rf /var/cache/debconf/*-old /var/lib/dpkg/*-old in the same RUN",
+        ),
+        "dpkg-divert(1) and dpkg-statoverride(1), FILES: the old copy; debconf.conf(5), Backup: it can be turned off",
+    ),
     row(
-        "apt-cache",
+        "debconf-cache",
         Class::LogOrCache,
-        &["var/cache/apt/**", "var/cache/debconf/**", "var/lib/dpkg/*-old", "var/backups/**"],
-        "caches and backups of apt, debconf and dpkg",
-        "apt-get clean and rm -rf /var/cache/debconf/*-old /var/lib/dpkg/*-old in the same RUN, or a cache mount",
+        &["var/cache/debconf/**", "var/backups/**"],
+        "debconf's questions and answers, and backups of dpkg's databases",
+        "rm -rf /var/backups/* in the same RUN, and give debconf the same answers in the same order",
     ),
     row(
         "dpkg-status",
@@ -88,16 +111,26 @@ pub(super) const ROWS: &[Cause] = &[
     row(
         "command-not-found",
         Class::LogOrCache,
-        &["var/lib/command-not-found/**", "var/cache/app-info/**", "var/lib/PackageKit/**"],
+        &["var/lib/command-not-found/**", "var/cache/app-info/**", "var/lib/PackageKit/**", "var/cache/PackageKit/**"],
         "an index made of the archive's package lists, as they were on the day of the build",
         "remove it together with /var/lib/apt/lists/* in the same RUN",
     ),
+    log(
+        row(
+            "dnf-log",
+            Class::LogOrCache,
+            &["var/log/dnf*", "var/log/yum*", "var/log/hawkey.log", "var/log/zypper.log"],
+            "logs of dnf, yum or zypper",
+            "rm -rf /var/log/dnf* /var/log/hawkey.log in the same RUN",
+        ),
+        "dnf.conf(5), logdir; yum.conf(5), logfile; zypper(8), FILES",
+    ),
     row(
-        "dnf-log",
+        "zypp-history",
         Class::LogOrCache,
-        &["var/log/dnf*", "var/log/yum*", "var/log/hawkey.log", "var/log/zypper.log", "var/log/zypp/**"],
-        "logs of dnf, yum or zypper",
-        "rm -rf /var/log/dnf* /var/log/hawkey.log in the same RUN",
+        &["var/log/zypp/**"],
+        "zypper's history of what it installed, with the time of every action",
+        "rm -rf /var/log/zypp in the same RUN",
     ),
     row(
         "dnf-state",
@@ -106,18 +139,15 @@ pub(super) const ROWS: &[Cause] = &[
         "the record of dnf, yum or zypper: why each package is there, and a history with the time of each transaction",
         "rm -rf /var/lib/dnf/history* /usr/lib/sysimage/libdnf5/transaction_history* in the same RUN",
     ),
-    row(
-        "dnf-cache",
-        Class::LogOrCache,
-        &[
-            "var/cache/dnf/**",
-            "var/cache/yum/**",
-            "var/cache/libdnf5/**",
-            "var/cache/zypp/**",
-            "var/cache/PackageKit/**",
-        ],
-        "caches of dnf, yum or zypper",
-        "dnf clean all in the same RUN, or a cache mount",
+    cache(
+        row(
+            "dnf-cache",
+            Class::LogOrCache,
+            &["var/cache/dnf/**", "var/cache/yum/**", "var/cache/libdnf5/**", "var/cache/zypp/**"],
+            "caches of dnf, yum or zypper",
+            "dnf clean all in the same RUN, or a cache mount",
+        ),
+        "dnf(8), clean all; yum(8), clean all; zypper(8), clean --all",
     ),
     row(
         "rpm-db",
@@ -139,12 +169,32 @@ pub(super) const ROWS: &[Cause] = &[
         "what scripts of rpm packages note for each other while they install",
         "rm -rf /usr/lib/sysimage/rpm-state/* /var/lib/rpm-state/* in the same RUN",
     ),
+    cache(
+        row(
+            "apk-cache",
+            Class::LogOrCache,
+            &["var/cache/apk/**"],
+            "apk's cache: the repositories' indexes, and packages that were downloaded",
+            "apk add --no-cache",
+        ),
+        "apk-cache(5): a local cache of package files and indexes; apk-update(8) fetches the indexes",
+    ),
     row(
-        "apk-cache",
+        "apk-local-cache",
         Class::LogOrCache,
-        &["var/cache/apk/**", "etc/apk/cache/**", "var/log/apk.log"],
-        "apk's cache and log",
-        "apk add --no-cache",
+        &["etc/apk/cache/**"],
+        "a cache of packages that apk was told to keep",
+        "rm -rf /etc/apk/cache in the same RUN, or apk add --no-cache",
+    ),
+    log(
+        row(
+            "apk-log",
+            Class::LogOrCache,
+            &["var/log/apk.log"],
+            "apk's log with the time of every command",
+            "rm -f /var/log/apk.log in the same RUN",
+        ),
+        "apk(8): all commands that modify the database are logged to it",
     ),
     row(
         "apk-world",
@@ -153,12 +203,20 @@ pub(super) const ROWS: &[Cause] = &[
         "apk's list of what was asked for; a virtual package such as .rundeps has the build's time for a version",
         "apk add --virtual .rundeps=1 gives the virtual package a version of your own",
     ),
-    row(
-        "apk-scripts",
-        Class::Content,
-        &["lib/apk/db/scripts.tar*", "lib/apk/db/triggers", "usr/lib/apk/db/scripts.tar*", "usr/lib/apk/db/triggers"],
-        "apk's install scripts and what triggers them; entries of the archive have the time of the installation",
-        "apk-tools 2.14.5 and later with SOURCE_DATE_EPOCH set, or install in the base image only",
+    mended(
+        "rewrite --repair tar",
+        row(
+            "apk-scripts",
+            Class::Content,
+            &[
+                "lib/apk/db/scripts.tar*",
+                "lib/apk/db/triggers",
+                "usr/lib/apk/db/scripts.tar*",
+                "usr/lib/apk/db/triggers",
+            ],
+            "apk's install scripts and what triggers them; entries of the archive have the time of the installation",
+            "apk-tools 2.14.5 and later with SOURCE_DATE_EPOCH set, or install in the base image only",
+        ),
     ),
     row(
         "apk-installed",
@@ -167,12 +225,32 @@ pub(super) const ROWS: &[Cause] = &[
         "apk's database; virtual packages such as .rundeps have the build's time for a version",
         "pin versions (apk add PACKAGE=VERSION) and give virtual packages one (--virtual .rundeps=1)",
     ),
+    cache(
+        row(
+            "pacman-cache",
+            Class::LogOrCache,
+            &["var/cache/pacman/**"],
+            "packages that pacman downloaded",
+            "pacman -Scc in the same RUN",
+        ),
+        "pacman(8), --clean",
+    ),
+    log(
+        row(
+            "pacman-log",
+            Class::LogOrCache,
+            &["var/log/pacman.log"],
+            "pacman's log with the time of every action",
+            "rm -f /var/log/pacman.log in the same RUN",
+        ),
+        "pacman.conf(5), LogFile",
+    ),
     row(
-        "pacman-cache",
+        "pacman-sync",
         Class::LogOrCache,
-        &["var/cache/pacman/**", "var/log/pacman.log", "var/lib/pacman/sync/**"],
-        "pacman's cache, log and package lists",
-        "pacman -Scc and rm -f /var/log/pacman.log in the same RUN",
+        &["var/lib/pacman/sync/**"],
+        "pacman's package lists as they were on the day of the build",
+        "rm -rf /var/lib/pacman/sync in the same RUN, or install from a dated snapshot (archive.archlinux.org)",
     ),
     row(
         "pacman-db",

@@ -1,6 +1,6 @@
 //! Python, conda and Jupyter.
 
-use super::{Cause, Class, follows, row};
+use super::{Cause, Class, cache, follows, mended, row};
 
 pub(super) const ROWS: &[Cause] = &[
     row(
@@ -44,26 +44,32 @@ pub(super) const ROWS: &[Cause] = &[
         "a Python environment in a cache, in a folder with a name that was made up or is a hash",
         "make it in a folder of your choice: poetry config virtualenvs.in-project true, PIPENV_VENV_IN_PROJECT=1, uv sync",
     ),
-    row(
-        "pip-cache",
-        Class::LogOrCache,
-        &[
-            "~/.cache/pip/**",
-            "~/.cache/uv/**",
-            "~/.cache/pypoetry/**",
-            "~/.cache/pipenv/**",
-            "~/.cache/pdm/**",
-            "~/.cache/hatch/**",
-        ],
-        "caches of pip, uv or poetry",
-        "pip install --no-cache-dir, or a cache mount",
+    cache(
+        row(
+            "pip-cache",
+            Class::LogOrCache,
+            &["~/.cache/pip/**"],
+            "pip's cache of what it downloaded and built",
+            "pip install --no-cache-dir, or a cache mount",
+        ),
+        "pip's documentation, Caching; pip cache purge",
     ),
     row(
-        "pyc",
-        Class::Content,
-        &["**/*.pyc", "**/*.pyo"],
-        "Python bytecode: its header holds the source's mtime, and its body may depend on the hash seed",
-        "PYTHONDONTWRITEBYTECODE=1, or python -m compileall --invalidation-mode unchecked-hash",
+        "python-installer-cache",
+        Class::LogOrCache,
+        &["~/.cache/uv/**", "~/.cache/pypoetry/**", "~/.cache/pipenv/**", "~/.cache/pdm/**", "~/.cache/hatch/**"],
+        "caches of uv, poetry, pipenv, PDM or Hatch",
+        "uv sync --no-cache, poetry cache clear --all . in the same RUN, or a cache mount",
+    ),
+    mended(
+        "rewrite",
+        row(
+            "pyc",
+            Class::Content,
+            &["**/*.pyc", "**/*.pyo"],
+            "Python bytecode: its header holds the source's mtime, and its body may depend on the hash seed",
+            "PYTHONDONTWRITEBYTECODE=1, or python -m compileall --invalidation-mode unchecked-hash",
+        ),
     ),
     row(
         "numba-cache",
@@ -72,17 +78,21 @@ pub(super) const ROWS: &[Cause] = &[
         "numba's compiled functions and their index, which follow the CPU and the times of the sources",
         "let numba compile at run time, or set NUMBA_CPU_NAME=generic and NUMBA_CACHE_DIR to a cache mount",
     ),
+    cache(
+        row(
+            "python-check-cache",
+            Class::LogOrCache,
+            &["**/.pytest_cache/**", "**/.mypy_cache/**", "**/.ruff_cache/**"],
+            "the cache of pytest, mypy or ruff",
+            "list it in .dockerignore, or remove it in the RUN that writes it",
+        ),
+        "pytest's --cache-clear, mypy's --cache-dir, ruff clean",
+    ),
     row(
         "python-tool-cache",
         Class::LogOrCache,
-        &[
-            "**/.pytest_cache/**",
-            "**/.mypy_cache/**",
-            "**/.ruff_cache/**",
-            "**/.hypothesis/**",
-            "**/.ipynb_checkpoints/**",
-        ],
-        "the cache of a test, lint or notebook tool",
+        &["**/.hypothesis/**", "**/.ipynb_checkpoints/**"],
+        "what a test or notebook tool keeps of former runs",
         "list it in .dockerignore, or remove it in the RUN that writes it",
     ),
     row(

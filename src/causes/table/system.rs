@@ -1,32 +1,78 @@
 //! Of the system: what compiles itself from what is installed, what boots, what a builder mounts, what runs by the clock.
 
-use super::{Cause, Class, row};
+use super::{Cause, Class, cache, log, mended, row};
 
 /// What is advised of caches that are compiled from the files of a directory.
 const COMPILE_LAST: &str =
     "compare the files that it is made of first; then make it in the last RUN that installs any of them";
 
 pub(super) const ROWS: &[Cause] = &[
-    row(
-        "ldconfig-aux-cache",
-        Class::LogOrCache,
-        &["var/cache/ldconfig/aux-cache"],
-        "ldconfig's cache, which holds inode numbers and ctimes",
-        "rm -f /var/cache/ldconfig/aux-cache at the end of the RUN that installs libraries",
+    cache(
+        row(
+            "ldconfig-aux-cache",
+            Class::LogOrCache,
+            &["var/cache/ldconfig/aux-cache"],
+            "ldconfig's cache, which holds inode numbers and ctimes",
+            "rm -f /var/cache/ldconfig/aux-cache at the end of the RUN that installs libraries",
+        ),
+        "ldconfig(8), --ignore-aux-cache",
+    ),
+    mended(
+        "rewrite",
+        row(
+            "font-cache",
+            Class::LogOrCache,
+            &["var/cache/fontconfig/**", "usr/lib/fontconfig/cache/**", "**/fonts/**/.uuid", "**/fonts.cache-*"],
+            "fontconfig's cache, which holds directory times and random names",
+            "rm -rf /var/cache/fontconfig in the same RUN",
+        ),
+    ),
+    log(
+        row(
+            "fontconfig-log",
+            Class::LogOrCache,
+            &["var/log/fontconfig.log"],
+            "what fc-cache printed when fontconfig was installed",
+            "rm -f /var/log/fontconfig.log in the same RUN",
+        ),
+        "Debian's fontconfig.postinst, which writes it as a whole each time",
+    ),
+    log(
+        row(
+            "login-log",
+            Class::LogOrCache,
+            &["var/log/wtmp", "var/log/btmp"],
+            "the record of logins",
+            "rm -f /var/log/wtmp /var/log/btmp in the last RUN",
+        ),
+        "utmp(5): if it is removed, record-keeping is turned off; last(1), NOTES: logged only if present",
+    ),
+    log(
+        row(
+            "journal-log",
+            Class::LogOrCache,
+            &["var/log/journal/**", "run/log/journal/**"],
+            "systemd's journal",
+            "rm -rf /var/log/journal/* in the last RUN",
+        ),
+        "systemd-journald.service(8), FILES; journalctl(1), --vacuum-time",
+    ),
+    cache(
+        row(
+            "man-db",
+            Class::LogOrCache,
+            &["var/cache/man/**"],
+            "man-db's index",
+            "rm -rf /var/cache/man, or don't install manual pages",
+        ),
+        "mandb(8): caches that enhance speed, which it creates; man(1) does without",
     ),
     row(
-        "font-cache",
+        "man-index",
         Class::LogOrCache,
-        &["var/cache/fontconfig/**", "usr/lib/fontconfig/cache/**", "**/fonts/**/.uuid", "**/fonts.cache-*"],
-        "fontconfig's cache, which holds directory times and random names",
-        "rm -rf /var/cache/fontconfig in the same RUN",
-    ),
-    row(
-        "man-db",
-        Class::LogOrCache,
-        &["var/cache/man/**", "**/man/**/index.db", "**/man/mandoc.db"],
-        "man-db's index",
-        "rm -rf /var/cache/man, or don't install manual pages",
+        &["**/man/**/index.db", "**/man/mandoc.db"],
+        "an index of manual pages beside them, which man or apropos reads",
+        "rm -f it in the last RUN, or don't install manual pages",
     ),
     row(
         "info-dir",

@@ -109,12 +109,14 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
             "var/lib/apt/lists/debian_dists_trixie_InRelease",
             format!("Origin: Debian\nDate: {}\n", date(b.seconds, 0)),
         )],
-        "apt-cache" => vec![
-            binary("var/cache/apt/pkgcache.bin"),
-            line("var/cache/debconf/config.dat-old", "Name:"),
-            line("var/lib/dpkg/status-old", "Package: jq"),
-            timed("var/backups/dpkg.status.1.gz", gz(b"Package: jq\n", b.seconds as u32), "", "gzip MTIME"),
-        ],
+        "apt-cache" => vec![binary("var/cache/apt/pkgcache.bin")],
+        "package-backup" => {
+            vec![line("var/cache/debconf/config.dat-old", "Name:"), line("var/lib/dpkg/status-old", "Package: jq")]
+        }
+        "debconf-cache" => {
+            let backup = gz(b"Package: jq\n", b.seconds as u32);
+            vec![timed("var/backups/dpkg.status.1.gz", backup, "", "gzip MTIME")]
+        }
         "dnf-log" => vec![log("var/log/dnf.rpm.log"), log("var/log/yum.log"), log("var/log/hawkey.log")],
         "dnf-cache" => {
             ["var/cache/dnf/x.solv", "var/cache/yum/x.solv", "var/cache/libdnf5/x.solv", "var/cache/zypp/solv/x"]
@@ -122,22 +124,19 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
                 .map(binary)
                 .collect()
         }
-        "apk-cache" => vec![
-            binary("var/cache/apk/APKINDEX.0123abcd.tar.gz"),
-            binary("etc/apk/cache/APKINDEX.0123abcd.tar.gz"),
-            log("var/log/apk.log"),
-        ],
-        "pacman-cache" => vec![
-            binary("var/cache/pacman/pkg/jq-1.8-1-x86_64.pkg.tar.zst"),
-            log("var/log/pacman.log"),
-            binary("var/lib/pacman/sync/core.db"),
-        ],
+        "apk-cache" => vec![binary("var/cache/apk/APKINDEX.0123abcd.tar.gz")],
+        "apk-local-cache" => vec![binary("etc/apk/cache/APKINDEX.0123abcd.tar.gz")],
+        "apk-log" => vec![log("var/log/apk.log")],
+        "pacman-cache" => vec![binary("var/cache/pacman/pkg/jq-1.8-1-x86_64.pkg.tar.zst")],
+        "pacman-log" => vec![log("var/log/pacman.log")],
+        "pacman-sync" => vec![binary("var/lib/pacman/sync/core.db")],
         "font-cache" => vec![
             random(format!("var/cache/fontconfig/{}-le64.cache-9", b.hex(32)), "cache of a folder\n"),
             line("usr/share/fonts/truetype/dejavu/.uuid", ""),
             binary("usr/share/fonts/fonts.cache-1"),
         ],
-        "man-db" => vec![binary("var/cache/man/de/index.db"), binary("usr/local/share/man/index.db")],
+        "man-db" => vec![binary("var/cache/man/de/index.db")],
+        "man-index" => vec![binary("usr/local/share/man/index.db")],
         "machine-id" => {
             vec![file("etc/machine-id", format!("{hex}\n")), file("var/lib/dbus/machine-id", format!("{hex}\n"))]
         }
@@ -196,15 +195,12 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
             let text = format!(r#"{{"url": "file:///tmp/tmp{}/app", "dir_info": {{}}}}"#, b.word(8));
             vec![file(format!("{folder}/direct_url.json"), text)]
         }
-        "pip-cache" => [
-            "root/.cache/pip/http-v2/a/b/c",
-            "home/app/.cache/pip/selfcheck/x.json",
-            "root/.cache/uv/simple-v16/x.rkyv",
-            "root/.cache/pypoetry/cache/x",
-        ]
-        .into_iter()
-        .map(binary)
-        .collect(),
+        "pip-cache" => {
+            vec![binary("root/.cache/pip/http-v2/a/b/c"), binary("home/app/.cache/pip/selfcheck/x.json")]
+        }
+        "python-installer-cache" => {
+            vec![binary("root/.cache/uv/simple-v16/x.rkyv"), binary("root/.cache/pypoetry/cache/x")]
+        }
         "pyc" => {
             let header = [&b"\xcb\x0d\r\n\0\0\0\0"[..], &(b.seconds as u32).to_le_bytes(), &[9, 0, 0, 0], b"code"];
             vec![
@@ -216,12 +212,14 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
                 file("usr/lib/python2/os.pyo", b.bytes(b"\x03\xf3\r\n")),
             ]
         }
+        "npm-log" => {
+            vec![random(format!("root/.npm/_logs/{}-debug-0.log", date(b.seconds, 0)), "0 verbose cli npm ci\n")]
+        }
+        "npm-content-cache" => vec![binary("home/node/.npm/_cacache/index-v5/00/11")],
+        "yarn-cache" => vec![binary("usr/local/share/.cache/yarn/v6/x")],
         "npm-cache" => vec![
-            random(format!("root/.npm/_logs/{}-debug-0.log", date(b.seconds, 0)), "0 verbose cli npm ci\n"),
-            binary("home/node/.npm/_cacache/index-v5/00/11"),
             binary("app/node_modules/.cache/babel-loader/x.json"),
             line("app/node_modules/.yarn-integrity", "systemParams"),
-            binary("usr/local/share/.cache/yarn/v6/x"),
             binary("tmp/v8-compile-cache-0/12.4/x.BLOB"),
         ],
         "gem-cache" => vec![
@@ -234,10 +232,8 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
             binary("root/.bundle/cache/compact_index/x"),
             binary("root/.gem/specs/rubygems.org%443/specs.4.8"),
         ],
-        "go-cache" => ["root/.cache/go-build/00/00aa-a", "go/pkg/mod/cache/download/x", "root/go/pkg/mod/cache/lock"]
-            .into_iter()
-            .map(binary)
-            .collect(),
+        "go-build-cache" => vec![binary("root/.cache/go-build/00/00aa-a")],
+        "go-cache" => vec![binary("go/pkg/mod/cache/download/x"), binary("root/go/pkg/mod/cache/lock")],
         "cargo-cache" => [
             "root/.cargo/registry/index/x",
             "usr/local/cargo/registry/index/x",
@@ -258,7 +254,8 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
                 .map(|path| file(path, b.bytes(b"\xfe\xed\xfe\xed\0\0\0\x02")))
                 .collect()
         }
-        "php-cache" => vec![binary("root/.composer/cache/x.zip"), line("tmp/pear/temp/x", "a:1")],
+        "composer-cache" => vec![binary("root/.composer/cache/x.zip"), binary("root/.cache/composer/x")],
+        "php-cache" => vec![line("tmp/pear/temp/x", "a:1")],
         "git" => vec![
             file("srv/app/.git/index", b.bytes(b"DIRC\0\0\0\x02")),
             file("srv/app/.git/logs/HEAD", format!("0 1 root <root@{}> {} +0000\tclone\n", b.hex(12), b.seconds)),
@@ -266,7 +263,7 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
             line("srv/app/.git/FETCH_HEAD", ""),
             line("srv/app/.git/ORIG_HEAD", ""),
         ],
-        "system-log" => vec![log("var/log/nginx/access.log"), log("run/log/journal/x")],
+        "system-log" => vec![log("var/log/nginx/access.log"), log("run/log/x")],
         "mktemp" => vec![
             random(format!("opt/tmp.{}", b.word(10)), "left behind\n"),
             random(format!("srv/tmp.{}/deep/file", b.word(10)), "left behind as well\n"),
@@ -279,9 +276,7 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
             binary("home/app/.cache/mesa/x"),
             binary("root/.cache/mesa_shader_cache/x"),
             binary("root/.cache/fontconfig/x"),
-            binary("root/.cache/ccache/x"),
             binary("root/.cache/matplotlib/x"),
-            binary("root/.cache/composer/x"),
             binary("home/app/.cache/fontconfig/x"),
             log("root/.wget-hsts"),
             log("root/.bash_history"),
@@ -330,8 +325,8 @@ pub fn pairs() -> Vec<Made> {
         [&[], &npm],
         &[
             "log-or-cache npm-cache layer1 root/.npm entry",
-            "log-or-cache npm-cache layer1 root/.npm/_logs entry",
-            "log-or-cache npm-cache layer1 root/.npm/_logs/0.log entry",
+            "log-or-cache npm-log layer1 root/.npm/_logs entry",
+            "log-or-cache npm-log layer1 root/.npm/_logs/0.log entry",
         ],
     ));
     // Where a builder mounts something; programs miss /run where it is not there.
