@@ -66,6 +66,8 @@ pub enum NoticeKind {
     StaleDigest,
     /// A copy of an mtime, such as Python bytecode has, that is stale now, or right though it was stale.
     StaleCopy,
+    /// A program that compares mtimes, and does something else now that they are all the same.
+    Mtimes,
     /// Several things that are one now.
     Merged,
     /// A directory that could not be removed.

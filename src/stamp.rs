@@ -101,7 +101,7 @@ impl fmt::Display for Epoch {
 }
 
 /// A point in time as images have them: whole seconds and a fraction, of any year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant {
     /// Seconds since 1970, rounded down.
     pub seconds: i64,

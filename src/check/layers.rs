@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::annotations::{self, Part, PartDigests};
 use super::claim::{Claim, Content};
+use super::done::{Done, Outcome};
+use super::entries::{EntryTimes, Wanted};
 use super::findings::{Findings, List};
-use super::report::{Finding, Kind, Level, MAX_FINDINGS, Place, What};
+use super::report::{Finding, Kind, Level, Place, What};
 use crate::blob::{Expected, Extent, NewBlobs};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{self, Result, printable};
@@ -16,7 +18,7 @@ use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
 use crate::repair::notes::{NoteTaker, Notes};
 use crate::stamp::{Instant, Rule, Stamp};
 use crate::sync::lock;
-use crate::tar::{Entry, Field};
+use crate::tar::{Field, TimeSite};
 
 /// How a blob is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,12 +113,12 @@ impl Layers {
     }
 
     /// Reads all of them. Only what keeps a blob from being read at all is an error.
-    pub fn run(&mut self, stamp: Stamp, pool: &Pool, blobs: &NewBlobs, findings: &mut Findings) -> Result<()> {
+    pub fn run(&mut self, wanted: &Wanted, pool: &Pool, blobs: &NewBlobs, findings: &mut Findings) -> Result<()> {
         let done = Mutex::new(Done::new(self.jobs.len()));
         let jobs: Vec<(usize, &ScanTask)> = self.jobs.iter().enumerate().collect();
         pool.each(&jobs, |&(number, job), batch| {
             let limit = lock(&done).room(number);
-            let outcome = run_one(job, stamp, batch, blobs, limit)?;
+            let outcome = run_one(job, wanted, batch, blobs, limit)?;
             lock(&done).put(number, outcome);
             Ok(())
         })?;
@@ -139,64 +141,10 @@ impl Layers {
     }
 }
 
-/// What came of a job.
-#[derive(Default)]
-struct Outcome {
-    list: List,
-    content: Option<Content>,
-    notes: Option<Notes>,
-}
-
-/// Which jobs are done. Findings are kept for the first layers first, whichever of them ends first: which ones are
-/// listed must not depend on the number of threads.
-struct Done {
-    outcomes: Vec<Option<Outcome>>,
-    /// The lengths of the lists that are not empty, by the numbers of their jobs, up to the one that fills the room:
-    /// at most [`MAX_FINDINGS`]. Those after it keep only their faults, whatever else is put.
-    lengths: BTreeMap<usize, usize>,
-    /// The sum of these lengths.
-    listed: usize,
-}
-
-impl Done {
-    fn new(count: usize) -> Self {
-        Self { outcomes: (0..count).map(|_| None).collect(), lengths: BTreeMap::new(), listed: 0 }
-    }
-
-    fn put(&mut self, number: usize, outcome: Outcome) {
-        let length = outcome.list.list.len();
-        if let Some(place) = self.outcomes.get_mut(number) {
-            *place = Some(outcome);
-        }
-        if length == 0 {
-            return;
-        }
-        let mut room = self.room(number);
-        let mut rest = self.lengths.split_off(&number);
-        self.listed -= rest.values().sum::<usize>();
-        rest.insert(number, length);
-        for number in rest.into_keys() {
-            let Some(Outcome { list, .. }) = self.outcomes.get_mut(number).and_then(Option::as_mut) else { continue };
-            list.trim(room);
-            if room > 0 {
-                self.lengths.insert(number, list.list.len());
-                self.listed += list.list.len();
-            }
-            room = room.saturating_sub(list.list.len());
-        }
-    }
-
-    /// How many findings of a job can still be of use. Jobs end nearly in their order, so that few are after it.
-    fn room(&self, number: usize) -> usize {
-        let after: usize = self.lengths.range(number..).map(|(_, length)| *length).sum();
-        MAX_FINDINGS.saturating_sub(self.listed - after)
-    }
-}
-
-fn run_one(job: &ScanTask, stamp: Stamp, pool: &Pool, blobs: &NewBlobs, limit: usize) -> Result<Outcome> {
+fn run_one(job: &ScanTask, wanted: &Wanted, pool: &Pool, blobs: &NewBlobs, limit: usize) -> Result<Outcome> {
     let (mut list, mut notes) = (List::default(), NoteTaker::new(true, blobs).hashing());
     let result = match job.work {
-        Work::Scan => scan_layer(job, stamp, pool, &mut notes, limit, &mut list),
+        Work::Scan => scan_layer(job, wanted, pool, &mut notes, limit, &mut list),
         Work::Unpack => unpack(job, pool).map(Some),
         Work::Hash => hash(job).map(|()| None),
     };
@@ -242,13 +190,15 @@ fn unpack(job: &ScanTask, pool: &Pool) -> Result<Content> {
 
 fn scan_layer(
     job: &ScanTask,
-    stamp: Stamp,
+    wanted: &Wanted,
     pool: &Pool,
     notes: &mut NoteTaker<'_>,
     limit: usize,
     list: &mut List,
 ) -> Result<Option<Content>> {
+    let stamp = wanted.stamp;
     let mut toc = None;
+    let mut times = EntryTimes::new(wanted);
     let facts = scan(&job.extent, &expectation(job), pool, &mut |event| {
         match &event {
             Event::Entry(entry) => notes.entry(entry)?,
@@ -258,13 +208,19 @@ fn scan_layer(
         if !job.checks_times {
             return Ok(());
         }
+        let mut found = |name: &Arc<str>, site: &TimeSite| {
+            list.push_with(Level::Finding, Kind::Time, limit, || {
+                time(job, Arc::clone(name), site.value).field(field(site.field)).at_offset(Some(site.offset))
+            });
+        };
         match event {
             Event::Entry(entry) => {
                 toc = entry.is_toc().then(TocScanner::new);
-                check_times(job, entry, stamp, limit, list);
+                times.entry(entry, &mut found);
             }
-            Event::Global(entry) | Event::End(entry) => check_times(job, entry, stamp, limit, list),
+            Event::Global(entry) | Event::End(entry) => times.entry(entry, &mut found),
             Event::Content(bytes) => {
+                times.content(bytes);
                 if let Some(toc) = &mut toc {
                     toc.push(bytes, &mut |time| toc_time(job, &time, stamp, limit, list));
                 }
@@ -273,6 +229,11 @@ fn scan_layer(
         }
         Ok(())
     })?;
+    times.end(&mut |name, site| {
+        list.push_with(Level::Finding, Kind::Time, limit, || {
+            time(job, Arc::clone(name), site.value).field(field(site.field)).at_offset(Some(site.offset))
+        });
+    });
     if let Some(mtime) = facts.gzip_mtime
         && job.checks_times
         && !stamp.accepts(Instant::from_seconds(i64::from(mtime)))
@@ -284,23 +245,6 @@ fn scan_layer(
     let (diff_id, uncompressed_size) = (facts.diff_id, facts.uncompressed_size);
     let (compression, entries) = (facts.compression, facts.stats.entries);
     Ok(Some(Content { diff_id, uncompressed_size, compression, entries }))
-}
-
-fn check_times(job: &ScanTask, entry: &Entry, stamp: Stamp, limit: usize, list: &mut List) {
-    let mut name: Option<Arc<str>> = None;
-    for site in entry.times().filter(|site| !site.is_accepted(stamp)) {
-        list.push_with(Level::Finding, Kind::Time, limit, || {
-            let name = name.get_or_insert_with(|| entry_name(entry));
-            time(job, Arc::clone(name), site.value).field(field(site.field)).at_offset(Some(site.offset))
-        });
-    }
-}
-
-fn entry_name(entry: &Entry) -> Arc<str> {
-    match entry.header() {
-        Some(_) => printable(&entry.name()).into(),
-        None => "(no entry)".into(),
-    }
 }
 
 fn time(job: &ScanTask, entry: Arc<str>, value: Option<Instant>) -> Finding {
@@ -366,40 +310,4 @@ fn verify_claim(
     annotations::compare_annotations(&claim.annotations, &job.extent, content, pool, digests, &mut |text| {
         fault(Kind::Annotation, text);
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::report::What;
-
-    #[test]
-    fn the_order_in_which_jobs_end_changes_no_list() {
-        let place = Arc::new(Place { what: What::Layer, name: "layer".to_owned(), of: String::new() });
-        let outcome = |times: usize, faults: usize| {
-            let kinds = [(Kind::Digest, faults), (Kind::Time, times)];
-            let mut list = List::default();
-            for (kind, count) in kinds {
-                (0..count).for_each(|_| list.push(Finding::new(&place, kind, "")));
-            }
-            list.trim(MAX_FINDINGS);
-            Outcome { list, ..Outcome::default() }
-        };
-        let sizes = [(0, 0), (MAX_FINDINGS / 2, 2), (0, 3), (MAX_FINDINGS / 2, 0), (7, 1), (0, 0), (5, 0), (0, 2)];
-        // After 50,005 there is room for 49,995 of 50,000; of what follows only the faults are kept.
-        let kept = [0, 50_002, 3, 49_995, 1, 0, 0, 2];
-        for step in [1, 3, 5, 7] {
-            let mut done = Done::new(sizes.len());
-            // Forwards, backwards, and in two orders between.
-            for number in (0..sizes.len()).map(|turn| (turn * step + step / 2) % sizes.len()) {
-                let (times, faults) = sizes[number];
-                let mut outcome = outcome(times, faults);
-                outcome.list.trim(done.room(number));
-                done.put(number, outcome);
-            }
-            let lengths: Vec<usize> = done.outcomes.iter().flatten().map(|outcome| outcome.list.list.len()).collect();
-            assert_eq!(lengths, kept, "every {step}th");
-            assert_eq!(done.lengths.into_iter().collect::<Vec<_>>(), [(1, 50_002), (2, 3), (3, 49_995)]);
-        }
-    }
 }

@@ -16,6 +16,8 @@ mod claim;
 mod copies;
 mod docker;
 mod documents;
+mod done;
+mod entries;
 mod findings;
 mod formats;
 mod layers;
@@ -47,8 +49,10 @@ use crate::image::base::{Base, BasePrefix};
 use crate::image::documents::ImageConfig;
 use crate::image::epoch;
 use crate::image::{ImageSet, Select};
+use crate::repair::rules::OwnMtimes;
 use crate::stamp::Stamps;
 use crate::store::open::Source;
+use entries::Wanted;
 use findings::Findings;
 use layers::Layers;
 use report::{ArchiveTimes, Checked, Kind, Level, Place, Report, SCHEMA};
@@ -70,6 +74,8 @@ pub(crate) struct Options {
     pub base: Base,
     /// What times count as that no digest covers.
     pub archive_times: ArchiveTimes,
+    /// Which files have mtimes of their own.
+    pub mtimes: Arc<OwnMtimes>,
 }
 
 /// Checks an image. An error is what keeps it from being looked at at all.
@@ -118,7 +124,8 @@ pub(crate) fn check(source: &Source, options: &Options, context: &RunContext) ->
     checker.findings.count_more(set.documents.problems.more + set.problems.more);
     context.progress.set_total(checker.layers.total());
     let Checker { mut findings, mut layers, mut checked, .. } = checker;
-    layers.run(stamps.files, &context.pool, &new_blobs(&context.spools), &mut findings).map_err(in_file)?;
+    let wanted = Wanted { stamp: stamps.files, mtimes: Arc::clone(&options.mtimes) };
+    layers.run(&wanted, &context.pool, &new_blobs(&context.spools), &mut findings).map_err(in_file)?;
     copies::note_left_behind(&set, &layers, &mut findings).map_err(in_file)?;
     docker::layer_sources(&set, &layers, &mut findings)?;
     (checked.blobs, checked.layers, checked.entries) = (layers.len(), layers.layer_count(), layers.entries);

@@ -1,5 +1,7 @@
 //! The verb as a library has it.
 
+use std::sync::Arc;
+
 use crate::check::Options;
 use crate::check::check;
 use crate::check::report::{ArchiveTimes, Report};
@@ -7,6 +9,7 @@ use crate::clock::{Clock, DocumentTime};
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::document::TimeKeys;
 use crate::error::Result;
+use crate::glob::PathGlob;
 use crate::image::Select;
 use crate::image::base::Base;
 use crate::platform::Platform;
@@ -26,7 +29,8 @@ impl Check {
     pub fn new(clock: impl Into<Clock>) -> Self {
         let (clock, created, time_keys) = (clock.into(), DocumentTime::Epoch, TimeKeys::default());
         let (select, base, archive_times) = (Select::default(), Base::None, ArchiveTimes::Findings);
-        let options = Options { clock, created, time_keys, keep_commands: false, select, base, archive_times };
+        let mtimes = Arc::default();
+        let options = Options { clock, created, time_keys, keep_commands: false, select, base, archive_times, mtimes };
         Self { options, run: RunSettings::default() }
     }
 
@@ -46,6 +50,19 @@ impl Check {
     /// Leaves out times in the commands of history, as a rewrite that keeps commands does.
     pub fn keep_commands(mut self, keep: bool) -> Self {
         self.options.keep_commands = keep;
+        self
+    }
+
+    /// Sources of compiled files at paths like this may have the second before the epoch, as in an image that was rewritten
+    /// so.
+    pub fn keep_order(mut self, glob: PathGlob) -> Self {
+        Arc::make_mut(&mut self.options.mtimes).keep_order.push(glob);
+        self
+    }
+
+    /// Files at paths like this have the mtime that follows from their content, as in an image that was rewritten so.
+    pub fn mtime_by_content(mut self, glob: PathGlob) -> Self {
+        Arc::make_mut(&mut self.options.mtimes).by_content.push(glob);
         self
     }
 

@@ -4,6 +4,7 @@ mod list;
 mod stale;
 
 use anyhow::Result;
+use restamp::PathGlob;
 use restamp::Platform;
 use restamp::check::report::ArchiveTimes;
 use restamp::check::{Check, StaleCheck};
@@ -55,6 +56,16 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = STALE_ALONE, help_heading = "What is checked")]
     stale: bool,
 
+    /// For an image that was rewritten with this option: sources of compiled files at paths like GLOB may have the second
+    /// before the epoch
+    #[arg(long, value_name = "GLOB", help_heading = "What is checked")]
+    keep_order: Vec<PathGlob>,
+
+    /// For an image that was rewritten with this option: files at paths like GLOB have the mtime that follows from their
+    /// content
+    #[arg(long, value_name = "GLOB", help_heading = "What is checked")]
+    mtime_by_content: Vec<PathGlob>,
+
     /// Leave out times in the commands of the history, for an image that was rewritten with this option
     #[arg(long, help_heading = "What is checked")]
     keep_commands: bool,
@@ -104,8 +115,18 @@ fn helped(arg: clap::Arg) -> clap::Arg {
 }
 
 /// Options of the comparison with an epoch.
-const STALE_ALONE: [&str; 8] =
-    ["epoch", "clamp", "created", "time_keys", "base", "base_layers", "keep_commands", "digests_only"];
+const STALE_ALONE: [&str; 10] = [
+    "keep_order",
+    "mtime_by_content",
+    "epoch",
+    "clamp",
+    "created",
+    "time_keys",
+    "base",
+    "base_layers",
+    "keep_commands",
+    "digests_only",
+];
 
 /// `--stale`
 fn run_stale(arguments: &Arguments) -> Result<u8> {
@@ -140,6 +161,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     check = check.base(arguments.base.resolve(&context)?).archive_times(archive_times);
     if let Some(platform) = &arguments.platform {
         check = check.platform(platform.clone());
+    }
+    for glob in &arguments.keep_order {
+        check = check.keep_order(glob.clone());
+    }
+    for glob in &arguments.mtime_by_content {
+        check = check.mtime_by_content(glob.clone());
     }
     let report = check.with_context(&context).run(&location)?;
     drop(progress);

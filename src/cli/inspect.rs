@@ -7,6 +7,7 @@ use indicatif::HumanBytes;
 use restamp::Compression;
 use restamp::Platform;
 use restamp::error::printable;
+use restamp::error::thousands;
 use restamp::inspect::Inspect;
 use restamp::inspect::form::Form;
 use restamp::inspect::histogram::Histogram;
@@ -142,6 +143,16 @@ impl Page<'_> {
         }
         if let Some(span) = image.files {
             writeln!(out, "  files      {}", spelled(span))?;
+        }
+        for (kind, counts) in image.copies.iter().flatten() {
+            let faults = match (counts.stale, counts.wrongly_fresh) {
+                (0, 0) => "all up to date".to_owned(),
+                (stale, 0) => format!("{} stale", thousands(stale)),
+                (stale, wrong) => {
+                    format!("{} stale, {} taken for up to date by mistake", thousands(stale), thousands(wrong))
+                }
+            };
+            writeln!(out, "  copies     {} of mtimes in {}: {faults}", thousands(counts.copies), kind.what())?;
         }
         times(out, image.times.iter().filter(|time| !time.is_created))?;
         for (number, layer) in image.layers.iter().enumerate() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use crate::blob::{Expected, Extent};
+use crate::blob::{Expected, Extent, NewBlobs};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::error::Result;
@@ -17,6 +17,7 @@ use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, LayerReport};
 use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
 use crate::media_type::{Compression, LayerKind};
+use crate::repair::notes::{NoteTaker, Notes};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
 
@@ -126,8 +127,14 @@ impl<'s> Layers<'s> {
         self.list.into_iter().map(|(layer, _)| layer).collect()
     }
 
-    /// Reads all layers.
-    pub(super) fn read(self, pool: &Pool, findings: &mut Findings) -> Result<Vec<LayerReport>> {
+    /// Reads all layers; what was noted of copies of mtimes in each comes with them.
+    pub(super) fn read(
+        self,
+        pool: &Pool,
+        blobs: &NewBlobs,
+        findings: &mut Findings,
+    ) -> Result<(Vec<LayerReport>, BTreeMap<usize, Notes>)> {
+        let mut notes = BTreeMap::new();
         let mut layers = Vec::new();
         let mut jobs = Vec::new();
         for (number, (layer, job)) in self.list.into_iter().enumerate() {
@@ -138,12 +145,16 @@ impl<'s> Layers<'s> {
         // Recognising the form takes some MiB, so it is done for one layer at a time.
         let forms = Mutex::new(());
         let read = pool.each(&jobs, |(_, job), batch| {
-            let read =
-                if job.is_read { read_one(job, batch, &forms).map(Some) } else { verify(job, batch).map(|()| None) };
+            let read = if job.is_read {
+                read_one(job, batch, blobs, &forms).map(Some)
+            } else {
+                verify(job, batch).map(|()| None)
+            };
             read.map_err(|e| e.in_blob(&job.place))
         })?;
         for ((number, _), read) in jobs.into_iter().zip(read) {
-            let (Some(number), Some((digest, content, found))) = (number, read) else { continue };
+            let (Some(number), Some((digest, content, found, noted))) = (number, read) else { continue };
+            notes.insert(number, noted);
             if let Some(layer) = layers.get_mut(number) {
                 (layer.blob, layer.content) = (Blob::Read, Some(content));
                 // A file of Docker's archives before version 25 has none in its name.
@@ -151,7 +162,7 @@ impl<'s> Layers<'s> {
             }
             findings.layer(number, found);
         }
-        Ok(layers)
+        Ok((layers, notes))
     }
 }
 
@@ -164,9 +175,20 @@ fn verify(job: &ReadTask, pool: &Pool) -> Result<()> {
     job.extent.verify(&Expected { digest, size })
 }
 
-fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Digest, Content, InLayer)> {
+fn read_one(
+    job: &ReadTask,
+    pool: &Pool,
+    blobs: &NewBlobs,
+    forms: &Mutex<()>,
+) -> Result<(Digest, Content, InLayer, Notes)> {
     let mut tally = Tally::default();
+    let mut notes = NoteTaker::new(true, blobs).hashing();
     let facts = scan(&job.extent, &job.expect, pool, &mut |event| {
+        match &event {
+            Event::Entry(entry) => notes.entry(entry)?,
+            Event::Content(bytes) => notes.content(bytes),
+            _ => {}
+        }
         match event {
             Event::Entry(entry) if !entry.is_behind_end() => tally.entry(entry),
             Event::Entry(_) => tally.files.close(),
@@ -193,7 +215,7 @@ fn read_one(job: &ReadTask, pool: &Pool, forms: &Mutex<()>) -> Result<(Digest, C
         entries: tally.entries,
         mtimes: tally.mtimes.finish(),
     };
-    Ok((facts.digest, content, tally.files.finish()))
+    Ok((facts.digest, content, tally.files.finish(), notes.finish()?))
 }
 
 /// What is counted while a layer goes by.

@@ -19,7 +19,7 @@ pub use run::Inspect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::context::RunContext;
+use crate::context::{RunContext, new_blobs};
 use crate::digest::Digest;
 use crate::document::config::BaseHistory;
 use crate::document::index::Index;
@@ -28,6 +28,8 @@ use crate::document::times::{Reading, TimeKind, TimeSite};
 use crate::error::{Error, Result};
 use crate::image::documents::DocumentKind;
 use crate::image::{self, ImageSet, Select, TopLevel};
+use crate::repair::notes::Notes;
+use crate::repair::survey::Survey;
 use crate::store::location::NamedCarrier;
 use crate::store::open::Source;
 use findings::Findings;
@@ -64,12 +66,21 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         }
     }
     context.progress.set_total(if options.skip_layers { 0 } else { layers.total() });
-    let layers = if options.skip_layers { layers.unread() } else { layers.read(&context.pool, &mut findings)? };
+    let (layers, notes) = if options.skip_layers {
+        (layers.unread(), BTreeMap::new())
+    } else {
+        layers.read(&context.pool, &new_blobs(&context.spools), &mut findings)?
+    };
     for image in &mut images {
         let spans = image.layers.iter().filter_map(|layer| layers.get(layer.layer)?.content.as_ref()?.mtimes.span());
         image.files = spans.reduce(Span::joined);
         for layer in &mut image.layers {
             layer.digest = layer.digest.or_else(|| layers.get(layer.layer)?.digest);
+        }
+        if !options.skip_layers {
+            let none = Notes::default();
+            let of_layers = image.layers.iter().map(|layer| notes.get(&layer.layer).unwrap_or(&none));
+            image.copies = Some(Survey::of(&of_layers.collect::<Vec<_>>(), 0)?.counts);
         }
         image.documents = Span::of(image.times.iter().filter_map(|time| time.time));
     }
@@ -178,6 +189,7 @@ fn image(set: &ImageSet<'_>, found: &image::Image, findings: &mut Findings) -> R
         created: config.created(),
         documents: None,
         files: None,
+        copies: None,
         layers: layers.collect(),
         times: times("config", config.times(BaseHistory::default())).collect(),
     })

@@ -8,6 +8,7 @@
 //! schema, source {name, kind}, index
 //! names[]     name, kind, media_type, digest, images
 //! images[]    names[], platform, manifest, config, created, documents, files,
+//!             copies   {pyc, fontconfig, bootsnap: {copies, fresh, stale, left_behind, wrongly_fresh, alone}},
 //!             times[]  {document, path, text, time}
 //!             layers[] {layer, digest, diff_id, created_by, created}      `layer` counts in the list below, from 0
 //! layers[]    digest, diff_id, media_type, size, blob,
@@ -22,6 +23,8 @@
 //!
 //! `documents` and `files` are a span {first, last}.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 use crate::causes::Class;
@@ -35,6 +38,8 @@ use crate::store::location::NamedCarrier;
 
 pub use crate::image::NameKind;
 pub use crate::inspect::time::{Span, Time};
+pub use crate::repair::copies::CopyKind;
+pub use crate::repair::survey::CopyCounts;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 2;
@@ -100,6 +105,9 @@ pub struct ImageReport {
     pub documents: Option<Span>,
     /// The first and the last mtime in its layers.
     pub files: Option<Span>,
+    /// Copies of mtimes in its files (Python bytecode, caches) by kind, and how many are stale; none where layers were not
+    /// read.
+    pub copies: Option<BTreeMap<CopyKind, CopyCounts>>,
     /// Every time in its config and manifest.
     pub times: Vec<DocumentTime>,
     /// Its layers, lowest first.

@@ -7,6 +7,7 @@ use crate::repair::LayerPlanner;
 use crate::repair::edits::Edits;
 use crate::repair::notes::Notes;
 use crate::repair::rules::LayerRules;
+use crate::repair::seen::{Seen, SeenTaker};
 use crate::stamp::Stamp;
 use crate::tar::Patcher;
 
@@ -30,6 +31,11 @@ pub struct EncodeOptions {
 }
 
 impl EncodeOptions {
+    /// What takes note of its entries.
+    pub(super) fn seen(&self) -> SeenTaker {
+        SeenTaker::new(self.stamp, &self.rules.omit, &self.rules.mtimes, self.rules.are_noted)
+    }
+
     /// What patches a stream so.
     pub(super) fn patcher(&self) -> Patcher {
         Patcher::new(self.stamp, Box::new(LayerPlanner::new(&self.rules))).numeric_owner(self.numeric_owner)
@@ -50,6 +56,8 @@ pub enum Outcome {
 pub struct Noted {
     /// Copies of mtimes, and what they may be copies of, where that was asked for.
     pub notes: Notes,
+    /// What else was seen of its entries, where it was rewritten.
+    pub seen: Seen,
     /// What was done to entries beside their headers.
     pub edits: Edits,
 }

@@ -39,6 +39,7 @@ use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
 use crate::repair::edits::{EditLog, Edits};
 use crate::repair::notes::NoteTaker;
+use crate::repair::seen::SeenTaker;
 use crate::sync::start;
 use crate::tar::{Entry, NewHeaders, Part, Patcher, Sink, Step, Visitor, Walker};
 
@@ -67,19 +68,19 @@ pub fn rewrite(
     blobs: &NewBlobs,
 ) -> Result<Outcome> {
     if spec.keep_unchanged {
-        let mut notes = NoteTaker::new(spec.rules.are_noted, blobs);
-        if let Some(facts) = unchanged(source, expect, spec, pool, &mut notes)? {
-            return Ok(Outcome::Unchanged(facts, Noted { notes: notes.finish()?, edits: Edits::default() }));
+        let mut watch = Watched::new(spec, blobs);
+        if let Some(facts) = unchanged(source, expect, spec, pool, &mut watch)? {
+            return Ok(Outcome::Unchanged(facts, watch.noted(Edits::default())?));
         }
     }
-    let mut watch = Watched { seals: Seals::default(), notes: NoteTaker::new(spec.rules.are_noted, blobs) };
+    let mut watch = Watched::new(spec, blobs);
     let mut edits = EditLog::new(blobs);
     let mut blob = blobs.writer();
     let write = &mut |bytes: &[u8]| blob.write(bytes);
     let (facts, encoded) = encode_noting(source, expect, spec, pool, &mut watch, Some(&mut edits), write)?;
     let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;
-    let (blob, seals) = (blob.finish()?, watch.seals.found());
-    let noted = Noted { notes: watch.notes.finish()?, edits: edits.finish()? };
+    let (blob, seals) = (blob.finish()?, std::mem::take(&mut watch.seals).found());
+    let noted = watch.noted(edits.finish()?)?;
     let new = NewLayer { blob, digest, size, diff_id, uncompressed_size, cache, seals };
     Ok(Outcome::Rewritten(facts, noted, Box::new(new)))
 }
@@ -88,16 +89,30 @@ pub fn rewrite(
 struct Watched<'b> {
     seals: Seals,
     notes: NoteTaker<'b>,
+    seen: SeenTaker,
+}
+
+impl<'b> Watched<'b> {
+    fn new(spec: &EncodeOptions, blobs: &'b NewBlobs) -> Self {
+        Self { seals: Seals::default(), notes: NoteTaker::new(spec.rules.are_noted, blobs), seen: spec.seen() }
+    }
+
+    /// What was noted, with what was done.
+    fn noted(self, edits: Edits) -> Result<Noted> {
+        Ok(Noted { notes: self.notes.finish()?, seen: self.seen.finish()?, edits })
+    }
 }
 
 impl Visitor for Watched<'_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.seals.headers(step, entry, block)?;
+        self.seen.headers(step, entry, block)?;
         self.notes.headers(step, entry, block)
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         self.seals.bytes(part, bytes)?;
+        self.seen.bytes(part, bytes)?;
         self.notes.bytes(part, bytes)
     }
 }

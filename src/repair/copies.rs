@@ -32,6 +32,15 @@ impl CopyKind {
         }
     }
 
+    /// What its files are, for people.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Pyc => "Python bytecode",
+            Self::Fontconfig => "caches of fontconfig",
+            Self::Bootsnap => "entries of bootsnap's compile cache",
+        }
+    }
+
     /// The kind of that number.
     pub(super) fn of_number(number: u8) -> Self {
         match number {

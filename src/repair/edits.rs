@@ -211,6 +211,7 @@ fn read(reader: &mut Reader) -> Result<EditInfo> {
         tag::OMITTED => EditKind::Omitted { omitted_size: reader.number()? },
         _ => EditKind::Noted { note: string(reader)? },
     };
+    let kind = if kind.is_empty() { "omit".to_owned() } else { kind };
     Ok(EditInfo { entry: printable(&name), kind, what })
 }
 

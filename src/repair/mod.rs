@@ -11,6 +11,8 @@ pub mod path;
 mod records;
 pub mod root;
 pub mod rules;
+pub mod seen;
+pub mod signs;
 pub mod survey;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,7 @@ use crate::stamp::Stamp;
 use crate::tar::{ContentPlan, Entry, EntryPlan, Planner};
 use copies::{CopyAction, CopyPatcher, CopyReader};
 use path::normal;
-use rules::{LayerRules, Special};
+use rules::{ContentSpecial, LayerRules, Special, stamp_of};
 
 /// Decides what becomes of the entries of a layer.
 #[derive(Debug, Clone, Default)]
@@ -35,19 +37,19 @@ impl LayerPlanner {
     }
 
     /// What is done with this entry alone.
-    fn special(&self, entry: &Entry) -> Option<Special> {
+    fn special(&self, entry: &Entry) -> Special {
         let (specials, offset) = (&self.rules.specials, entry.header_offset());
-        let at = specials.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
-        specials.get(at).map(|(_, special)| *special)
+        let at = specials.binary_search_by_key(&offset, |(offset, _)| *offset).ok();
+        at.and_then(|at| specials.get(at)).map(|(_, special)| *special).unwrap_or_default()
     }
 
-    fn content(&self, entry: &Entry, stamp: Stamp) -> ContentPlan {
+    fn content(&self, entry: &Entry, stamp: Stamp, special: Option<ContentSpecial>) -> ContentPlan {
         if entry.is_toc() {
             return ContentPlan::Patch(Box::new(toc::TocPatcher::new(stamp)));
         }
-        let action = match self.special(entry) {
-            Some(Special::Leave) => return ContentPlan::Keep,
-            Some(Special::Copy(action)) => action,
+        let action = match special {
+            Some(ContentSpecial::Leave) => return ContentPlan::Keep,
+            Some(ContentSpecial::Copy(action)) => action,
             None if self.rules.repairs.copies => CopyAction::Follow,
             None => return ContentPlan::Keep,
         };
@@ -65,6 +67,12 @@ impl LayerPlanner {
 
 impl Planner for LayerPlanner {
     fn plan(&mut self, entry: &Entry, stamp: Stamp) -> EntryPlan {
-        EntryPlan { stamp, content: self.content(entry, stamp) }
+        let special = self.special(entry);
+        if !special.is_kept && self.rules.omit.has(entry) {
+            return EntryPlan { stamp, content: ContentPlan::Omit };
+        }
+        let content = self.content(entry, stamp, special.content);
+        let own = special.mtime.map(|epoch| Stamp { epoch, ..stamp });
+        EntryPlan { stamp: own.unwrap_or_else(|| stamp_of(entry, stamp)), content }
     }
 }

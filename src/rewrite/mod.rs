@@ -9,6 +9,7 @@ mod documents;
 mod export;
 mod keep;
 mod layers;
+mod mtimes;
 mod names;
 mod options;
 mod order;
@@ -16,6 +17,7 @@ mod output;
 mod plan;
 pub mod report;
 mod run;
+mod settle;
 mod speculative;
 
 pub use options::{Attestations, Repair, Signatures};
@@ -62,9 +64,10 @@ pub(crate) fn rewrite(
     let mut layers = Layers::default();
     names::one_image(&set, &options.names).map_err(in_file)?;
     let mut plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
-    context.progress.set_total(layers.total());
+    let total = layers.total();
+    context.progress.set_total(total);
     layers.run(&context.pool, &context.spools, speculative).map_err(in_file)?;
-    let copies = copies::settle(options, &mut layers, &mut plans, context).map_err(in_file)?;
+    let copies = settle::settle(options, &mut layers, &mut plans, (context, total)).map_err(in_file)?;
     let mut of_layers = layers.unread_notices();
     of_layers.extend(std::mem::take(&mut layers.warnings));
     keep::leave_out_soci(&mut set, &layers.moves());
@@ -99,6 +102,7 @@ pub(crate) fn rewrite(
         document_times: documents.times,
         command_times: documents.command_times,
         copies,
+        package_dates: mtimes::package_dates(stamps.files, &layers),
         dropped,
         warnings,
         dry_run: false,

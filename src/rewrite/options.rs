@@ -1,5 +1,7 @@
 //! What a rewrite is to do: plain data, from the command line or from a program that uses the library.
 
+use std::sync::Arc;
+
 use crate::clock::{Clock, DocumentTime};
 use crate::document::TimeKeys;
 use crate::error::{Error, Result};
@@ -8,7 +10,7 @@ use crate::image::base::Base;
 use crate::layer::Output;
 use crate::media_type::Compression;
 use crate::name::NewName;
-use crate::repair::rules::{LayerRules, Repairs};
+use crate::repair::rules::{LayerRules, Omitted, OwnMtimes, Repairs};
 use crate::stamp::{Stamp, Stamps};
 
 /// Everything that the bytes of the output depend on, besides the input.
@@ -37,6 +39,10 @@ pub(crate) struct Options {
     pub attestations: Attestations,
     pub signatures: Signatures,
     pub repair: Repair,
+    /// Which entries are left out of layers.
+    pub omit: Arc<Omitted>,
+    /// Which files get mtimes of their own.
+    pub mtimes: Arc<OwnMtimes>,
 }
 
 /// Which times in the content of files are replaced.
@@ -100,6 +106,8 @@ impl Options {
             attestations: Attestations::Update,
             signatures: Signatures::Refuse,
             repair: Repair::default(),
+            omit: Arc::default(),
+            mtimes: Arc::default(),
         }
     }
 
@@ -125,7 +133,8 @@ impl Options {
     /// What is done with the entries of layers beside the rule for their times.
     pub fn rules(&self) -> LayerRules {
         let repairs = Repairs { copies: self.repair.copies };
-        LayerRules { repairs, are_noted: true, ..LayerRules::default() }
+        let (omit, mtimes) = (Arc::clone(&self.omit), Arc::clone(&self.mtimes));
+        LayerRules { repairs, omit, mtimes, are_noted: true, ..LayerRules::default() }
     }
 
     /// How a layer is encoded that is to have this compression.

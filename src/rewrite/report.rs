@@ -50,6 +50,9 @@ pub struct Report {
     pub command_times: u64,
     /// Copies of mtimes in files, and what became of them.
     pub copies: Copies,
+    /// Files whose mtime has moved and says of which day the packages of the image are, with the time that they had: lists of
+    /// sources of apt and dnf, the log of pacman.
+    pub package_dates: Vec<PackageDate>,
     /// What was left out: attestations, signatures, platforms, files that nothing refers to.
     pub dropped: Vec<Notice>,
     /// Warnings for the user.
@@ -72,6 +75,26 @@ pub struct Copies {
     pub left_behind: u64,
     /// They were stale and are right now, as their layer stays or by request.
     pub wrongly_right: u64,
+}
+
+impl Copies {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.followed += other.followed;
+        self.stale += other.stale;
+        self.unfit += other.unfit;
+        self.left_behind += other.left_behind;
+        self.wrongly_right += other.wrongly_right;
+    }
+}
+
+/// A file whose mtime says of which day packages are.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct PackageDate {
+    /// Its path.
+    pub path: String,
+    /// The mtime that it had.
+    pub mtime: String,
 }
 
 /// The canonical form.

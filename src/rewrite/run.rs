@@ -1,9 +1,13 @@
 //! The verb as a library has it: from one location to another.
 
+use std::sync::Arc;
+
+use crate::causes::Omit;
 use crate::clock::{Clock, DocumentTime};
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::document::TimeKeys;
 use crate::error::{Error, Result};
+use crate::glob::PathGlob;
 use crate::image::base::Base;
 use crate::image::epoch;
 use crate::media_type::Compression;
@@ -113,6 +117,31 @@ impl Rewrite {
     /// Which times in the content of files are replaced; by default, copies of mtimes follow these.
     pub fn repair(mut self, repair: Repair) -> Self {
         self.options.repair = repair;
+        self
+    }
+
+    /// Leaves files of a list out of layers: those whose absence is harmless by the documentation of the tool that owns them.
+    pub fn omit(mut self, list: Omit) -> Self {
+        Arc::make_mut(&mut self.options.omit).lists.push(list);
+        self
+    }
+
+    /// Leaves files and links at paths like this out of layers; directories, whiteouts, and files that a hard link leads to
+    /// which stays, never.
+    pub fn omit_paths(mut self, glob: PathGlob) -> Self {
+        Arc::make_mut(&mut self.options.omit).globs.push(glob);
+        self
+    }
+
+    /// Where a compiled file at a path like this is newer than sources of its kind, these get the second before the epoch.
+    pub fn keep_order(mut self, glob: PathGlob) -> Self {
+        Arc::make_mut(&mut self.options.mtimes).keep_order.push(glob);
+        self
+    }
+
+    /// Gives files at paths like this an mtime that depends on their content: up to 2^20 seconds (12 days) before the epoch.
+    pub fn mtime_by_content(mut self, glob: PathGlob) -> Self {
+        Arc::make_mut(&mut self.options.mtimes).by_content.push(glob);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use restamp::check::stale::{CopyFault, CopyKind, ImageSurvey, Report};
+use restamp::check::stale::{CopyFault, ImageSurvey, Report};
 use restamp::error::{escaped, thousands};
 use restamp::internals::shown_names;
 
@@ -37,7 +37,7 @@ fn of_image(image: &ImageSurvey, verbose: bool, out: &mut dyn Write) -> io::Resu
         writeln!(
             out,
             "  {}: {}: {} up to date, {} stale, {} taken for up to date by mistake{alone}",
-            what(*kind),
+            kind.what(),
             thousands(counts.copies),
             thousands(counts.fresh),
             thousands(counts.stale),
@@ -69,13 +69,4 @@ fn of_image(image: &ImageSurvey, verbose: bool, out: &mut dyn Write) -> io::Resu
         writeln!(out, "  not looked at: layer {}", escaped(layer))?;
     }
     Ok(rest > 0 && !verbose)
-}
-
-fn what(kind: CopyKind) -> &'static str {
-    match kind {
-        CopyKind::Pyc => "Python bytecode",
-        CopyKind::Fontconfig => "caches of fontconfig",
-        CopyKind::Bootsnap => "entries of bootsnap's compile cache",
-        _ => "copies of mtimes",
-    }
 }

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use restamp::Cache;
 use restamp::Compression;
+use restamp::PathGlob;
 use restamp::Platform;
+use restamp::causes::Omit;
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::{Attestations, Signatures};
 use restamp::{Location, NewName, Where};
@@ -77,6 +79,24 @@ pub struct Arguments {
         help_heading = "What is rewritten"
     )]
     repair: Vec<RepairWord>,
+
+    /// Leave files out of layers: logs, caches (of known tools, whose documentation says that they may be missing), or what
+    /// is at paths like GLOB
+    ///
+    /// Never directories, whiteouts, and files that a hard link leads to which stays. Layers of the base image stay as they
+    /// are. Every entry is in --report.
+    #[arg(long, value_name = "logs|caches|GLOB,...", help_heading = "What is rewritten")]
+    omit: Vec<String>,
+
+    /// Let compiled files at paths like GLOB stay newer than their sources, which get the second before the epoch: of
+    /// Laravel, Twig, Clojure, Guile, Emacs, SWI-Prolog
+    #[arg(long, value_name = "GLOB", help_heading = "What is rewritten")]
+    keep_order: Vec<PathGlob>,
+
+    /// Give files at paths like GLOB an mtime that depends on their content, up to 12 days before the epoch, so that web
+    /// servers tell their versions apart although the epoch is a constant
+    #[arg(long, value_name = "GLOB", help_heading = "What is rewritten")]
+    mtime_by_content: Vec<PathGlob>,
 
     /// Remove the names of owners and groups from layers, and leave their numbers: names differ by builder
     #[arg(long, help_heading = "What is rewritten")]
@@ -301,6 +321,18 @@ fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
     }
     if let Some(level) = arguments.compression_level {
         rewrite = rewrite.compression_level(level);
+    }
+    for word in arguments.omit.iter().flat_map(|list| repair::words(list)) {
+        rewrite = match Omit::ALL.into_iter().find(|list| list.name() == word) {
+            Some(list) => rewrite.omit(list),
+            None => rewrite.omit_paths(word.parse().with_context(|| format!("--omit {word}"))?),
+        };
+    }
+    for glob in &arguments.keep_order {
+        rewrite = rewrite.keep_order(glob.clone());
+    }
+    for glob in &arguments.mtime_by_content {
+        rewrite = rewrite.mtime_by_content(glob.clone());
     }
     for name in &arguments.name {
         rewrite = rewrite.name(name.clone());

@@ -1,4 +1,4 @@
-//! `--repair`: which times in the content of files are replaced.
+//! `--repair` and `--omit`: which times in the content of files are replaced, and which files are left out.
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -32,4 +32,30 @@ pub(super) fn repair(words: &[RepairWord]) -> Result<Repair> {
         }
     }
     Ok(repair)
+}
+
+/// The words of a list with commas between them; those within the braces of a glob are part of it.
+pub(super) fn words(list: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    let is_end = |byte: char| {
+        match byte {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        byte == ',' && depth == 0
+    };
+    list.split(is_end).filter(|word| !word.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_in_braces_end_no_word() {
+        assert_eq!(words("logs,a/{b,c}/*,caches"), ["logs", "a/{b,c}/*", "caches"]);
+        assert_eq!(words("a}{b,c"), ["a}{b,c"]);
+        assert_eq!(words(""), [""; 0]);
+    }
 }

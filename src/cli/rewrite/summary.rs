@@ -48,6 +48,11 @@ fn repairs(report: &Report) -> Vec<String> {
         let would = if report.dry_run { "would follow" } else { "followed" };
         lines.push(format!("{} of an mtime {would} it{stale}", number(copies.followed, "copy", "copies")));
     }
+    let omitted: u64 = report.layers.iter().filter_map(|layer| layer.omitted).fold(0, u64::saturating_add);
+    if omitted > 0 {
+        let would = if report.dry_run { "would be " } else { "" };
+        lines.push(format!("{} {would}left out", number(omitted, "entry", "entries")));
+    }
     lines
 }
 

@@ -1,28 +1,31 @@
 //! The layers of a run: which have to be encoded, each distinct one once, and what became of them (`results.rs`).
 
 mod results;
+mod task;
 
 pub use results::NumberedLayers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::blob::{Expected, Extent, ExtentId, NewBlobs};
+use crate::blob::{Expected, Extent, ExtentId};
 use crate::context::new_blobs;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
-use crate::layer::{self, EncodeOptions, LayerExpected, Pool};
+use crate::layer::{self, LayerExpected, Pool};
 use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error, what_passes};
 use crate::notice::{Notice, NoticeKind};
 use crate::repair::notes::Notes;
 use crate::repair::rules::Specials;
+use crate::repair::seen::Seen;
 use crate::rewrite::options::Options;
 use crate::rewrite::report::{self, Action, Change, Edits};
 use crate::rewrite::speculative::{self, SpeculativeLayers};
 use crate::spool::Spools;
 use crate::store::write::Content;
+use task::{BaseCheck, Done, EncodeTask, Task, run_one, verify_base};
 
 /// What is to be done with a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,40 +65,6 @@ impl Key {
     }
 }
 
-/// A layer that stays as it is, whose diff_id is verified.
-#[derive(Debug)]
-struct BaseCheck {
-    extent: Extent,
-    expect: LayerExpected,
-    /// Is it read as a tar, and note taken of copies of mtimes?
-    is_noted: bool,
-    place: String,
-}
-
-/// What a thread takes up next.
-#[derive(Debug)]
-enum Task {
-    Encode(Key, EncodeTask),
-    VerifyBase(Key, BaseCheck),
-}
-
-impl Task {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(_, BaseCheck { extent, .. }) => extent.len(),
-        }
-    }
-}
-
-/// A layer that is to be encoded.
-#[derive(Debug, Clone)]
-struct EncodeTask {
-    extent: Extent,
-    expect: LayerExpected,
-    spec: EncodeOptions,
-    place: String,
-}
-
 /// What became of a layer.
 #[derive(Debug, Clone)]
 pub struct LayerResult {
@@ -115,6 +84,8 @@ pub struct LayerResult {
     pub report: report::LayerChange,
     /// What was noted of copies of mtimes.
     notes: Notes,
+    /// What else was seen of its entries, where it was rewritten.
+    seen: Seen,
     /// Boot images in it that seal a root filesystem, where it is another layer now.
     seals: Vec<Vec<u8>>,
 }
@@ -265,6 +236,7 @@ impl Layers {
             content,
             report,
             notes: Notes::default(),
+            seen: Seen::default(),
             seals: Vec::new(),
         };
         self.done.insert(key, done);
@@ -345,6 +317,16 @@ impl Layers {
         self.done.get(key).map(|done| &done.notes)
     }
 
+    /// What else was seen of a layer that was rewritten.
+    pub fn seen(&self, key: &Key) -> Option<&Seen> {
+        self.done.get(key).map(|done| &done.seen)
+    }
+
+    /// The same of all layers.
+    pub fn all_seen(&self) -> impl Iterator<Item = &Seen> {
+        self.done.values().map(|done| &done.seen)
+    }
+
     /// Entries of a layer that should have been left as they were.
     pub fn left(&self, key: &Key) -> &[u64] {
         self.done.get(key).map_or(&[], |done| done.report.edits.left())
@@ -382,26 +364,4 @@ impl Layers {
         }
         Ok(done)
     }
-}
-
-/// What came of a task.
-enum Done {
-    Encoded(Box<LayerResult>),
-    Verified(Notes),
-}
-
-fn verify_base(base_check: &BaseCheck, pool: &Pool, blobs: &NewBlobs) -> Result<Notes> {
-    let BaseCheck { extent, expect, is_noted, place } = base_check;
-    let verified = if *is_noted {
-        layer::scan_notes(extent, expect, pool, blobs)
-    } else {
-        layer::verify_layer(extent, expect, pool).map(|_| Notes::default())
-    };
-    verified.map_err(|e| e.in_blob(place))
-}
-
-fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs) -> Result<LayerResult> {
-    let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
-        .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
-    Ok(results::finish(job, outcome))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{EncodeTask, Key, LayerResult, Layers, Work};
+use super::task::EncodeTask;
+use super::{Key, LayerResult, Layers, Work};
 use crate::digest::Digest;
 use crate::document::DigestMap;
 use crate::document::references::LayerMoves;
@@ -127,5 +128,16 @@ pub(super) fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
         seals.clear();
     }
     let (compression, content, old_diff_id) = (Some(compression), Some(content), Some(facts.diff_id));
-    LayerResult { digest, size, diff_id, old_diff_id, compression, content, report, notes: noted.notes, seals }
+    LayerResult {
+        digest,
+        size,
+        diff_id,
+        old_diff_id,
+        compression,
+        content,
+        report,
+        notes: noted.notes,
+        seen: noted.seen,
+        seals,
+    }
 }

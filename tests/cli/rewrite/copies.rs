@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::tarball::{Entry, tar};
+use serde_json::Value;
 
 const EPOCH_SECONDS: u32 = 1_700_000_000;
 /// When the source was written, by the tests' clock: later than the epoch.
@@ -65,13 +66,59 @@ fn source(text: &str, mtime: i64) -> Entry {
     Entry::file("app/conf.py", text, mtime)
 }
 
-/// Rewrites with copies that follow, and once more: that changes nothing.
+/// Rewrites with copies that follow, and once more: that changes nothing. The report explains every byte that `--repair none`
+/// would have left.
 #[track_caller]
 fn follow(image: &[u8], options: &[&str]) -> Vec<u8> {
-    let options: Vec<&str> = ["--repair", "copies"].iter().chain(options).copied().collect();
-    let out = filter(image, &options);
-    assert!(filter(&out, &options) == out, "not idempotent with {options:?}");
+    let dir = scratch();
+    let report = dir.path().join("report.json");
+    let with_report: Vec<&str> = options.iter().copied().chain(["--report", text(&report)]).collect();
+    let out = filter(image, &with_report);
+    assert!(filter(&out, options) == out, "not idempotent with {options:?}");
+    let none: Vec<&str> = options.iter().copied().chain(["--repair", "none"]).collect();
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    explained(&contents(&filter(image, &none)), &contents(&out), &report);
     out
+}
+
+/// Every file of every layer, by the layer's place and the file's name.
+fn contents(image: &[u8]) -> Vec<(usize, String, Vec<u8>)> {
+    let seen = judge::walk(&read_tar(image));
+    let mut all = Vec::new();
+    for (number, (_, _, tar)) in seen.layers.iter().enumerate() {
+        for entry in ::tar::Archive::new(&tar[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+            all.push((number, entry.path().unwrap().to_str().unwrap().to_owned(), bytes));
+        }
+    }
+    all
+}
+
+/// Are these the same files, but for what the report lists?
+#[track_caller]
+fn explained(none: &[(usize, String, Vec<u8>)], new: &[(usize, String, Vec<u8>)], report: &Value) {
+    let mut expected = none.to_vec();
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), none.iter().map(|(number, ..)| number).max().unwrap() + 1);
+    for (number, layer) in layers.iter().enumerate() {
+        for edit in layer["edits"].as_array().unwrap() {
+            let of_entry =
+                |(layer, name, _): &&mut (usize, String, Vec<u8>)| *layer == number && *name == edit["entry"];
+            let (.., content) = expected.iter_mut().find(of_entry).expect("an entry of that name");
+            let bytes = |key: &str| {
+                let hex = edit[key].as_str().unwrap().as_bytes();
+                hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+            };
+            let (old, new): (Vec<u8>, Vec<u8>) = (bytes("old"), bytes("new"));
+            let at = edit["at"].as_u64().unwrap() as usize;
+            assert_eq!(content[at..at + old.len()], old, "{edit}");
+            assert_eq!((old.len(), old == new), (new.len(), false), "{edit}");
+            content[at..at + old.len()].copy_from_slice(&new);
+        }
+    }
+    assert!(expected == new, "the report does not explain it");
 }
 
 #[test]
@@ -233,7 +280,8 @@ fn images_that_share_a_layer_may_need_it_in_two_forms() {
         Image::new(vec![shared, replaced], Family::Oci, &build, &["app:2"]),
     ];
     let before = crate::support::docker::legacy(&images, &build);
-    let out = follow(&before, &[]);
+    let out = filter(&before, &[]);
+    assert!(filter(&out, &[]) == out);
     let seen = judge::walk(&read_tar(&out));
     let copies: Vec<u32> = seen
         .layers
@@ -244,4 +292,94 @@ fn images_that_share_a_layer_may_need_it_in_two_forms() {
         })
         .collect();
     assert_eq!(copies.iter().collect::<std::collections::BTreeSet<_>>().len(), 2, "{copies:?}");
+}
+
+/// Debian has sources of its own packages as links into `/etc`, and their bytecode beside the link.
+#[test]
+fn links_are_followed_from_a_copy_to_its_original() {
+    let copy = |path: &str| Entry::file(path, pyc(0, BUILT, 12), BUILT);
+    let text = "PORT = 8080\n";
+    for layers in [
+        vec![vec![
+            Entry::link(b'2', "app/conf.py", "/etc/app/conf.py", BUILT - 9),
+            Entry::file("etc/app/conf.py", text, BUILT),
+            copy(PYC),
+        ]],
+        vec![
+            vec![Entry::link(b'2', "app", "srv/./app", BUILT), Entry::file("srv/app/conf.py", text, BUILT)],
+            vec![copy(PYC)],
+        ],
+        vec![
+            vec![Entry::file("srv/conf.py", text, BUILT), Entry::link(b'1', "app/conf.py", "srv/conf.py", BUILT)],
+            vec![copy(PYC)],
+        ],
+    ] {
+        assert_eq!(word(&content(&follow(&image(&layers), &[]), PYC), 8), EPOCH_SECONDS);
+    }
+    // A link in a circle leads nowhere.
+    let circle = [
+        vec![Entry::link(b'2', "app/conf.py", "other.py", BUILT), Entry::link(b'2', "app/other.py", "conf.py", BUILT)],
+        vec![copy(PYC)],
+    ];
+    assert_eq!(word(&content(&follow(&image(&circle), &[]), PYC), 8), BUILT as u32);
+}
+
+/// Fedora links `.opt-1.pyc` and `.pyc` of one source to each other: one file, two names.
+#[test]
+fn a_file_with_two_names_stays_stale_where_one_of_them_is() {
+    let other = "other/__pycache__/conf.cpython-311.pyc";
+    let layers = |mtime| {
+        [
+            vec![source("PORT = 8080\n", BUILT), Entry::file("other/conf.py", "PORT = 9090\n", mtime)],
+            vec![Entry::file(PYC, pyc(0, BUILT, 12), BUILT), Entry::link(b'1', other, PYC, BUILT)],
+        ]
+    };
+    assert_eq!(word(&content(&follow(&image(&layers(BUILT)), &[]), PYC), 8), EPOCH_SECONDS);
+    assert_eq!(word(&content(&follow(&image(&layers(BUILT + 5)), &[]), PYC), 8), BUILT as u32);
+}
+
+#[test]
+fn check_counts_what_is_stale() {
+    let dir = scratch();
+    let fresh = [vec![source("PORT = 8080\n", BUILT), Entry::file(PYC, pyc(0, BUILT, 12), BUILT)]];
+    let harmed = filter(&image(&fresh), &["--repair", "none"]);
+    let wrong = [
+        vec![source("PORT = 8080\n", BUILT), Entry::file(PYC, pyc(0, BUILT, 12), BUILT)],
+        vec![source("PORT = 9090\n", BUILT)],
+    ];
+    for (name, image, code, stale, wrongly_fresh) in [
+        ("fresh", image(&fresh), 0, 0, 0),
+        ("follows", filter(&image(&fresh), &[]), 0, 0, 0),
+        ("harmed", harmed.clone(), 1, 1, 0),
+        ("wrong", image(&wrong), 1, 0, 1),
+    ] {
+        let path = write(dir.path(), name, &image);
+        let outcome = run(["check", "--stale", "--json", text(&path)]).expect(code);
+        let report: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        let counts = &report["images"][0]["counts"]["pyc"];
+        assert_eq!((&counts["stale"], &counts["wrongly_fresh"]), (&stale.into(), &wrongly_fresh.into()), "{name}");
+        assert_eq!(report["images"][0]["faults"].as_array().unwrap().len(), (stale + wrongly_fresh) as usize);
+        let shown = run(["check", "--stale", text(&path)]).expect(code).stdout;
+        assert_eq!(String::from_utf8(shown).unwrap().contains(PYC), code == 1, "{name}");
+    }
+    // What an mtime has left behind is a note of plain `check`.
+    let path = write(dir.path(), "noted", &harmed);
+    let shown = run(["check", "--epoch", "1700000000", text(&path)]).expect(0).stdout;
+    assert!(String::from_utf8(shown).unwrap().contains("check --stale"));
+}
+
+#[test]
+fn what_goes_stale_without_repair_is_said() {
+    let layers = [vec![source("PORT = 8080\n", BUILT), Entry::file(PYC, pyc(0, BUILT, 12), BUILT)]];
+    let none = ["rewrite", "--epoch", "1700000000", "--repair", "none"];
+    let outcome = pipe(none, &image(&layers)).expect(0);
+    assert!(outcome.stderr.contains("conf.cpython-311.pyc: repeats an mtime"), "{}", outcome.stderr);
+    // A stale copy that becomes right.
+    let epoch = i64::from(EPOCH_SECONDS);
+    let layers = [
+        vec![source("PORT = 8080\n", epoch), Entry::file(PYC, pyc(0, epoch, 12), epoch)],
+        vec![source("PORT = 9090\n", BUILT)],
+    ];
+    let outcome = pipe(none, &image(&layers)).expect(0);
+    assert!(outcome.stderr.contains("takes it for up to date now"), "{}", outcome.stderr);
 }

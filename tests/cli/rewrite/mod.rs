@@ -4,6 +4,7 @@
 mod base;
 mod copies;
 mod form;
+mod mtimes;
 mod names;
 mod references;
 mod report;

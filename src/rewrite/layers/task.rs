@@ -1,0 +1,64 @@
+//! What a thread takes up: a layer that is encoded, or one that stays and is verified.
+
+use super::{Key, LayerResult, results};
+use crate::blob::{Extent, NewBlobs};
+use crate::error::Result;
+use crate::layer::{self, EncodeOptions, LayerExpected, Pool};
+use crate::repair::notes::Notes;
+use crate::spool::Spools;
+
+/// A layer that stays as it is, whose diff_id is verified.
+#[derive(Debug)]
+pub(super) struct BaseCheck {
+    pub(super) extent: Extent,
+    pub(super) expect: LayerExpected,
+    /// Is it read as a tar, and note taken of copies of mtimes?
+    pub(super) is_noted: bool,
+    pub(super) place: String,
+}
+
+/// What a thread takes up next.
+#[derive(Debug)]
+pub(super) enum Task {
+    Encode(Key, EncodeTask),
+    VerifyBase(Key, BaseCheck),
+}
+
+impl Task {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(_, BaseCheck { extent, .. }) => extent.len(),
+        }
+    }
+}
+
+/// A layer that is to be encoded.
+#[derive(Debug, Clone)]
+pub(super) struct EncodeTask {
+    pub(super) extent: Extent,
+    pub(super) expect: LayerExpected,
+    pub(super) spec: EncodeOptions,
+    pub(super) place: String,
+}
+
+/// What came of a task.
+pub(super) enum Done {
+    Encoded(Box<LayerResult>),
+    Verified(Notes),
+}
+
+pub(super) fn verify_base(base_check: &BaseCheck, pool: &Pool, blobs: &NewBlobs) -> Result<Notes> {
+    let BaseCheck { extent, expect, is_noted, place } = base_check;
+    let verified = if *is_noted {
+        layer::scan_notes(extent, expect, pool, blobs)
+    } else {
+        layer::verify_layer(extent, expect, pool).map(|_| Notes::default())
+    };
+    verified.map_err(|e| e.in_blob(place))
+}
+
+pub(super) fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs) -> Result<LayerResult> {
+    let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
+        .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
+    Ok(results::finish(job, outcome))
+}

@@ -1,0 +1,154 @@
+//! Mtimes that are not the epoch, by request, and what is said of programs that no patch of a file's content helps.
+
+use std::collections::BTreeMap;
+
+use super::layers::{Key, Layers};
+use super::options::Options;
+use super::report::PackageDate;
+use crate::error::{Result, thousands};
+use crate::notice::{Notice, NoticeKind};
+use crate::repair::rules::{Special, before};
+use crate::repair::seen::{Seen, Span};
+use crate::repair::signs::{Compiled, Sign};
+use crate::stamp::{Instant, Rule, Stamp};
+
+/// The first second that a zip archive can hold: 1980-01-01T00:00:00Z.
+const ZIP_EPOCH: u64 = 315_532_800;
+
+/// Epochs that are constants, by which two versions of a file look the same to a web browser.
+const CONSTANTS: [u64; 3] = [0, 1, ZIP_EPOCH];
+
+/// The entries of an image's layers that get mtimes of their own, or are not left out, layer by layer.
+pub(super) fn image(options: &Options, layers: &mut Layers, keys: &[Key]) -> Result<Vec<BTreeMap<u64, Special>>> {
+    let stamp = options.stamp()?;
+    let mut newest: BTreeMap<Compiled, Instant> = BTreeMap::new();
+    let mut all = Summary::default();
+    let mut specials = Vec::with_capacity(keys.len());
+    for key in keys {
+        let seen = layers.seen(key).cloned().unwrap_or_default();
+        for (compiled, mtime) in &seen.kept_newer {
+            let latest = newest.entry(*compiled).or_insert(*mtime);
+            *latest = (*mtime).max(*latest);
+        }
+        all.add(&seen);
+        specials.push(seen.specials);
+    }
+    for (key, specials) in keys.iter().zip(&mut specials) {
+        for (compiled, offset, mtime) in layers.seen(key).map(|seen| seen.older.as_slice()).unwrap_or_default() {
+            if newest.get(compiled).is_some_and(|newest| newest > mtime) {
+                let place = specials.entry(*offset).or_default();
+                *place = place.and(Special { mtime: Some(before(stamp.epoch)), ..Special::default() });
+            }
+        }
+    }
+    layers.warnings.extend(all.warnings(options, stamp));
+    Ok(specials)
+}
+
+/// The times that files of packages' sources had: of them tools take the date of a snapshot.
+pub(super) fn package_dates(stamp: Stamp, layers: &Layers) -> Vec<PackageDate> {
+    let seen = layers.all_seen().flat_map(|seen| &seen.package_dates);
+    let moved = seen.filter(|(_, mtime)| stamp.applied(*mtime) != *mtime);
+    let mut dates: Vec<PackageDate> =
+        moved.map(|(path, mtime)| PackageDate { path: path.clone(), mtime: mtime.to_string() }).collect();
+    dates.sort();
+    dates.dedup();
+    dates
+}
+
+/// What the layers of an image have together.
+#[derive(Default)]
+struct Summary {
+    signs: BTreeMap<Sign, (u64, String)>,
+    compiled: BTreeMap<Compiled, Span>,
+    sources: BTreeMap<Compiled, Span>,
+    kept_newer: BTreeMap<Compiled, Instant>,
+}
+
+impl Summary {
+    fn add(&mut self, seen: &Seen) {
+        for (sign, (count, first)) in &seen.signs {
+            let place = self.signs.entry(*sign).or_insert_with(|| (0, first.clone()));
+            place.0 += count;
+        }
+        for (spans, own) in [(&mut self.compiled, &seen.compiled), (&mut self.sources, &seen.sources)] {
+            for (compiled, span) in own {
+                Span::add(spans, *compiled, span.first);
+                Span::add(spans, *compiled, span.last);
+            }
+        }
+        self.kept_newer.extend(&seen.kept_newer);
+    }
+
+    fn warnings(&self, options: &Options, stamp: Stamp) -> Vec<Notice> {
+        let mut texts: Vec<String> = Vec::new();
+        for compiled in Compiled::ALL {
+            texts.extend(self.compared(compiled, stamp));
+        }
+        for (sign, (count, first)) in &self.signs {
+            let more = if *count > 1 { format!(" and {} more", thousands(count - 1)) } else { String::new() };
+            texts.extend(sign_text(*sign, options, stamp).map(|text| format!("{first}{more}: {text}")));
+        }
+        if stamp.epoch.seconds() < ZIP_EPOCH && stamp.rule == Rule::Set {
+            texts.push(format!(
+                "the epoch {} is before 1980: Python's zipfile and others can't put such files into a zip archive",
+                stamp.epoch
+            ));
+        }
+        texts.into_iter().map(|text| Notice::new(NoticeKind::Mtimes, text)).collect()
+    }
+
+    /// What is said of compiled files that are held against their sources by mtime alone, where one time for both changes
+    /// what their program does.
+    fn compared(&self, compiled: Compiled, stamp: Stamp) -> Option<String> {
+        let (own, sources) = (self.compiled.get(&compiled)?, self.sources.get(&compiled)?);
+        if self.kept_newer.contains_key(&compiled) {
+            return None;
+        }
+        let becomes_equal = |a: Instant, b: Instant| stamp.applied(a) == stamp.applied(b);
+        let (what, glob) = (compiled.what(), compiled.glob());
+        if compiled.must_be_newer() && own.last > sources.first && becomes_equal(own.last, sources.first) {
+            return Some(format!(
+                "{what} are used only if they are newer than their sources, and both have one time now: they are compiled \
+                 anew, each time where they can't be written. --keep-order '{glob}' keeps them newer"
+            ));
+        }
+        (!compiled.must_be_newer() && own.first < sources.last && becomes_equal(own.first, sources.last)).then(|| {
+            format!(
+                "{what} are used unless they are older than their sources, and both have one time now: one that was \
+                 stale is used from now on. Compile them again before the image is rewritten"
+            )
+        })
+    }
+}
+
+/// What is said of a file that goes stale, or looks like another version of itself.
+fn sign_text(sign: Sign, options: &Options, stamp: Stamp) -> Option<String> {
+    let _ = options;
+    match sign {
+        Sign::Jsa => Some(
+            "an archive of Java's class data sharing holds the mtimes of jars: where they moved the JVM does not use it, \
+             or with -Xshare:on does not start; --repair jsa has them follow"
+                .to_owned(),
+        ),
+        Sign::Opcache => Some(
+            "a file of PHP's opcache holds the mtime of its script, and is stale where that moved; --repair opcache has it \
+             follow"
+                .to_owned(),
+        ),
+        Sign::Gstreamer => Some("GStreamer's registry holds mtimes of plugins, which it scans anew where they moved".to_owned()),
+        Sign::Vlc => Some("VLC's cache of plugins holds their mtimes, and is stale where they moved".to_owned()),
+        Sign::Fontconfig => (stamp.epoch.seconds() == 0 && stamp.rule == Rule::Set).then(|| {
+            "fontconfig takes the cache of a directory whose mtime is 0 for up to date whatever is in it: take another \
+             epoch"
+                .to_owned()
+        }),
+        Sign::WebRoot => (CONSTANTS.contains(&stamp.epoch.seconds()) && stamp.rule == Rule::Set).then(|| {
+            format!(
+                "a web server makes the ETag of a file of its mtime and size, so that with the epoch {} in every version \
+                 browsers keep old files of the same size: take the time of the commit, or --mtime-by-content GLOB",
+                stamp.epoch
+            )
+        }),
+    }
+}

@@ -1,0 +1,167 @@
+//! Mtimes that are not the epoch, entries that are left out, and what is said of programs that compare mtimes.
+
+use super::*;
+use crate::support::tarball::{Entry, tar};
+use serde_json::Value;
+
+const EPOCH_SECONDS: i64 = 1_700_000_000;
+const BUILT: i64 = 1_760_000_000;
+
+fn image(layers: &[Vec<Entry>]) -> Vec<u8> {
+    let build = Build::FIRST;
+    let layers = layers.iter().map(|entries| Layer::new(tar(entries), Packing::Gzip, Family::Oci, &build)).collect();
+    Layout::of(&Image::new(layers, Family::Oci, &build, &["app:1"]), &build).tar(&build)
+}
+
+/// The names and mtimes of all entries.
+fn entries(image: &[u8]) -> Vec<(String, i64)> {
+    let seen = judge::walk(&read_tar(image));
+    let mut all = Vec::new();
+    for (_, _, tar) in &seen.layers {
+        for entry in ::tar::Archive::new(&tar[..]).entries().unwrap() {
+            let entry = entry.unwrap();
+            all.push((entry.path().unwrap().to_str().unwrap().to_owned(), entry.header().mtime().unwrap() as i64));
+        }
+    }
+    all
+}
+
+#[track_caller]
+fn mtime(image: &[u8], name: &str) -> i64 {
+    entries(image).iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+/// Does `check` agree that an image is as it should be?
+#[track_caller]
+fn agrees(image: &[u8], options: &[&str], code: i32) {
+    let dir = scratch();
+    let path = write(dir.path(), "image.tar", image);
+    let fixed = ["check", "--epoch", "1700000000", text(&path)];
+    run(fixed.iter().chain(options)).expect(code);
+}
+
+/// Raised mtimes of apt's lists make `apt-get update` say that nothing is newer.
+#[test]
+fn apt_lists_are_never_raised() {
+    let list = "var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_InRelease";
+    let before = |seconds| image(&[vec![Entry::file(list, "Origin: Debian", seconds), Entry::file("a", "", seconds)]]);
+    let earlier = EPOCH_SECONDS - 1000;
+    let out = filter(&before(earlier), &[]);
+    assert_eq!((mtime(&out, list), mtime(&out, "a")), (earlier, EPOCH_SECONDS));
+    assert!(filter(&out, &[]) == out);
+    agrees(&out, &[], 0);
+    let out = filter(&before(BUILT), &[]);
+    assert_eq!(mtime(&out, list), EPOCH_SECONDS);
+    agrees(&before(BUILT), &[], 1);
+}
+
+#[test]
+fn compiled_files_stay_newer_where_that_is_asked_for() {
+    let view = "var/www/storage/framework/views/0a1b.php";
+    let template = "var/www/resources/views/a.blade.php";
+    let layers = [vec![Entry::file(template, "{{ $a }}", BUILT)], vec![Entry::file(view, "<?php", BUILT + 5)]];
+    let before = image(&layers);
+    let outcome = pipe(["rewrite", "--epoch", "1700000000"], &before).expect(0);
+    assert!(outcome.stderr.contains("--keep-order '**/storage/framework/views/*.php'"), "{}", outcome.stderr);
+    let options = ["--keep-order", "**/storage/framework/views/*.php"];
+    for clamp in [&[][..], &["--clamp"]] {
+        let options: Vec<&str> = options.iter().chain(clamp).copied().collect();
+        let outcome = pipe(["rewrite", "--epoch", "1700000000"].iter().chain(&options), &before).expect(0);
+        assert!(!outcome.stderr.contains("keep-order"), "{}", outcome.stderr);
+        let out = outcome.stdout;
+        assert_eq!((mtime(&out, template), mtime(&out, view)), (EPOCH_SECONDS - 1, EPOCH_SECONDS), "{options:?}");
+        assert!(filter(&out, &options) == out);
+        agrees(&out, &options, 0);
+    }
+    // A view that was older stays so.
+    let stale =
+        image(&[vec![Entry::file(template, "{{ $b }}", BUILT + 9)], vec![Entry::file(view, "<?php", BUILT + 5)]]);
+    let out = filter(&stale, &options);
+    assert_eq!((mtime(&out, template), mtime(&out, view)), (EPOCH_SECONDS, EPOCH_SECONDS));
+}
+
+#[test]
+fn mtimes_by_content_tell_versions_apart() {
+    let page = "usr/share/nginx/html/index.html";
+    let version = |text: &str, mtime| {
+        image(&[vec![
+            Entry::file(page, text, mtime),
+            Entry::link(b'1', "usr/share/nginx/html/link.html", page, mtime),
+            Entry::file("etc/a", "", mtime),
+        ]])
+    };
+    let options = ["--mtime-by-content", "usr/share/nginx/html/**"];
+    let first = filter(&version("one", BUILT), &options);
+    assert!(first == filter(&version("one", BUILT + 20), &options), "two builds of one version");
+    let other = filter(&version("two", BUILT), &options);
+    assert_ne!(mtime(&first, page), mtime(&other, page));
+    for image in [&first, &other] {
+        let own = mtime(image, page);
+        assert!((EPOCH_SECONDS - (1 << 20)..=EPOCH_SECONDS).contains(&own));
+        assert_eq!(mtime(image, "usr/share/nginx/html/link.html"), own);
+        assert_eq!(mtime(image, "etc/a"), EPOCH_SECONDS);
+        assert!(filter(image, &options) == **image);
+        agrees(image, &options, 0);
+        agrees(image, &[], 1);
+    }
+    // With a constant, that is advised.
+    let outcome = pipe(["rewrite", "--epoch", "0"], &version("one", BUILT)).expect(0);
+    assert!(
+        outcome.stderr.contains("--mtime-by-content") && outcome.stderr.contains("before 1980"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn files_are_left_out_where_that_is_asked_for() {
+    let layers = [
+        vec![
+            Entry::dir("var/log/", BUILT),
+            Entry::file("var/log/dpkg.log", "2025-10-09 install", BUILT),
+            Entry::file("var/cache/ldconfig/aux-cache", "glibc", BUILT),
+            Entry::file("opt/app/build-info", "4711", BUILT),
+            Entry::link(b'1', "opt/app/kept", "opt/app/build-info", BUILT),
+            Entry::link(b'2', "opt/app/build-link", "build-info", BUILT),
+            Entry::file("opt/app/main", "main", BUILT),
+        ],
+        vec![Entry::file("opt/app/.wh.build-old", "", BUILT)],
+    ];
+    let before = image(&layers);
+    let left = |options: &[&str]| -> Vec<String> {
+        let out = filter(&before, options);
+        assert!(filter(&out, options) == out);
+        let base = if options.contains(&"--base-layers") { &options[2..] } else { &[] };
+        agrees(&out, base, 0);
+        let names: Vec<String> = entries(&out).into_iter().map(|(name, _)| name).collect();
+        entries(&before).into_iter().map(|(name, _)| name).filter(|name| !names.contains(name)).collect()
+    };
+    assert_eq!(left(&[]), Vec::<String>::new());
+    assert_eq!(left(&["--omit", "logs"]), ["var/log/dpkg.log"]);
+    assert_eq!(left(&["--omit", "logs,caches"]), ["var/log/dpkg.log", "var/cache/ldconfig/aux-cache"]);
+    // Directories, whiteouts, and what a link that stays leads to are never left out.
+    assert_eq!(left(&["--omit", "opt/app/build*"]), ["opt/app/build-link"]);
+    assert_eq!(left(&["--omit", "opt/app/{build-info,kept}"]), ["opt/app/build-info", "opt/app/kept"]);
+    assert_eq!(left(&["--omit", "var/**", "--base-layers", "1"]), Vec::<String>::new());
+    let dir = scratch();
+    let report = dir.path().join("report.json");
+    let options = ["rewrite", "--epoch", "1700000000", "--omit", "logs", "--report", text(&report)];
+    let outcome = pipe(options, &before).expect(0);
+    assert!(outcome.stderr.contains("1 entry left out"), "{}", outcome.stderr);
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let edit = &report["layers"][0]["edits"][0];
+    assert_eq!((&edit["entry"], &edit["kind"]), (&"var/log/dpkg.log".into(), &"omit".into()));
+    assert_eq!(edit["omitted_size"], 18);
+}
+
+#[test]
+fn the_time_of_lists_of_packages_is_in_the_report() {
+    let before = image(&[vec![Entry::file("etc/apt/sources.list.d/debian.sources", "Types: deb", BUILT)]]);
+    let dir = scratch();
+    let report = dir.path().join("report.json");
+    pipe(["rewrite", "--epoch", "1700000000", "--report", text(&report)], &before).expect(0);
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let date = &report["package_dates"][0];
+    assert_eq!(date["path"], "etc/apt/sources.list.d/debian.sources");
+    assert_eq!(date["mtime"], "2025-10-09T08:53:20Z");
+}
