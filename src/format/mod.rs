@@ -8,6 +8,7 @@ pub mod cpio;
 pub mod date;
 pub mod elf;
 pub mod fontconfig;
+pub mod gzip;
 pub mod jks;
 pub mod private_key;
 pub mod pyc;

@@ -4,8 +4,14 @@
 //! Where files of a format keep their times says the `format` room. A new kind of content is a file here that implements
 //! [`ContentPatcher`](crate::tar::ContentPatcher), and a line in [`LayerPlanner`].
 
+mod ar;
+#[cfg(test)]
+mod checked;
 pub mod copies;
 pub mod edits;
+mod fields;
+mod gzip;
+mod held;
 pub mod notes;
 pub mod path;
 mod records;
