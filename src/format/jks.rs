@@ -4,8 +4,14 @@
 
 use std::ops::Range;
 
+use sha1::{Digest as _, Sha1};
+
 /// What key stores begin with: JKS, JCEKS.
 const MAGICS: [u32; 2] = [0xfeed_feed, 0xcece_cece];
+/// The password of stores that everyone may read.
+const PASSWORD: &str = "changeit";
+/// What is hashed after the password, so that no two formats have the same digest.
+const WHITENER: &[u8] = b"Mighty Aphrodite";
 /// The SHA-1 at the end.
 const DIGEST: usize = 20;
 /// More entries than any store has.
@@ -49,6 +55,22 @@ pub fn entries(bytes: &[u8]) -> Option<(Vec<Entry<'_>>, Range<usize>)> {
     }
     let digest = reader.at..reader.at.checked_add(DIGEST)?;
     (digest.end == bytes.len()).then_some((entries, digest))
+}
+
+/// Does a key store begin like this?
+pub fn is_key_store(head: &[u8]) -> bool {
+    head.first_chunk().is_some_and(|magic| MAGICS.contains(&u32::from_be_bytes(*magic)))
+}
+
+/// The digest that a key store with these bytes before it has at its end, where its password is `changeit`.
+pub fn digest(bytes: &[u8]) -> [u8; DIGEST] {
+    let mut hasher = Sha1::new();
+    for unit in PASSWORD.encode_utf16() {
+        hasher.update(unit.to_be_bytes());
+    }
+    hasher.update(WHITENER);
+    hasher.update(bytes);
+    hasher.finalize().into()
 }
 
 struct Reader<'a> {

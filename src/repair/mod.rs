@@ -12,6 +12,7 @@ pub mod edits;
 mod fields;
 mod gzip;
 mod held;
+mod jks;
 pub mod notes;
 pub mod path;
 mod records;
