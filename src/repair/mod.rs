@@ -20,10 +20,12 @@ pub mod root;
 pub mod rules;
 pub mod seen;
 pub mod signs;
+mod spooled;
 pub mod survey;
 #[cfg(test)]
 mod tests;
 mod toc;
+mod zip;
 
 use crate::stamp::Stamp;
 use crate::tar::{ContentPlan, Entry, EntryPlan, Planner};

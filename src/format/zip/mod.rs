@@ -1,13 +1,33 @@
 //! Zip (APPNOTE.TXT): which members the central directory lists, where their times are, and which bytes are neither
 //! times nor content.
 //!
-//! `rawzip` finds the directory and the members, also where a script precedes the archive, be its offsets adjusted
-//! or not. Zip64 and encrypted members are passed on as bytes that are not known.
+//! [`Zip`] is for who wants to see as much of an archive in memory as can be seen: `rawzip` finds the directory and the
+//! members, also where a script precedes the archive, be its offsets adjusted or not. Zip64 and encrypted members are passed
+//! on as bytes that are not known.
+//!
+//! [`Layout`] is for who writes into an archive of any size: it says where each header and its times are, and takes nothing
+//! in which two readers could see different archives.
+
+mod dos;
+mod end;
+mod extra;
+mod layout;
+mod source;
 
 use std::ops::Range;
 
 use rawzip::{ZipLocator, ZipSliceArchive};
 
+pub use dos::{dos_seconds, dos_time, seconds_of_dos};
+pub use extra::Time;
+use extra::split_extra;
+pub use layout::{Header, Layout, Local, TimeField};
+pub use source::{ReadAt, Stop};
+
+/// What a header before the data, one in the directory, and the record at the end begin with.
+const LOCAL_MARK: [u8; 4] = *b"PK\x03\x04";
+const CENTRAL_MARK: [u8; 4] = *b"PK\x01\x02";
+const END_MARK: [u8; 4] = *b"PK\x05\x06";
 /// The record at the end of the central directory (4.3.16) without its comment.
 const END_LENGTH: usize = 22;
 /// The longest comment after that record.
@@ -16,10 +36,6 @@ const COMMENT_MAX: usize = 0xffff;
 const CENTRAL_LENGTH: usize = 46;
 /// The fixed part of a header before the data (4.3.7).
 const LOCAL_LENGTH: usize = 30;
-/// Extra fields that hold times (4.5.2): extended timestamp, old Unix, NTFS.
-const EXTENDED: usize = 0x5455;
-const OLD_UNIX: usize = 0x5855;
-const NTFS: usize = 0x000a;
 
 /// A zip archive within these bytes.
 #[derive(Debug)]
@@ -140,49 +156,9 @@ fn blanked(bytes: &[u8], range: Range<usize>, blank: &[Range<usize>], flags: usi
     Some(header)
 }
 
-/// The times in extra fields, and the rest of them.
-///
-/// Only the first field of a kind counts, and only the bytes of it in which its format has times: what is beside them is
-/// read by no one, but may be anything.
-fn split_extra(mut extra: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let (mut times, mut others) = (Vec::new(), Vec::new());
-    let mut known = Vec::new();
-    while let (Some(id), Some(length)) = (short(extra, 0), short(extra, 2)) {
-        let Some((field, rest)) = extra.split_at_checked(4 + length) else { break };
-        let is_first = !known.contains(&id);
-        let count = field.get(4..).and_then(|data| length_of_times(id, data)).filter(|_| is_first);
-        let (own, other) = field.split_at_checked(count.map_or(0, |count| 4 + count)).unwrap_or((&[], field));
-        times.extend_from_slice(own);
-        others.extend_from_slice(other);
-        known.extend(count.map(|_| id));
-        extra = rest;
-    }
-    others.extend_from_slice(extra);
-    (times, others)
-}
-
-/// How many bytes at the start of an extra field's data are times; `None` where it is no such field, or malformed.
-fn length_of_times(id: usize, data: &[u8]) -> Option<usize> {
-    match (id, data) {
-        // Flags and one time for each; the directory has the first of them alone, or none.
-        (EXTENDED, [flags @ 0..=7, times @ ..]) => {
-            let count = flags.count_ones() as usize;
-            let in_directory = (flags & 1) as usize;
-            [4 * count, 4 * in_directory, 0].contains(&times.len()).then_some(data.len())
-        }
-        // The times of access and of the last change; in front of the data the owner's numbers follow.
-        (OLD_UNIX, _) => matches!(data.len(), 8 | 12).then_some(8),
-        // Four unused bytes; the one attribute that is defined, with three times.
-        (NTFS, [0, 0, 0, 0, 1, 0, 24, 0, ..]) => (data.len() == 32).then_some(32),
-        _ => None,
-    }
-}
-
-/// An MS-DOS time and date, which has no zone, for people.
-pub fn dos_time(field: &[u8]) -> Option<String> {
-    let (time, date) = (short(field, 0)?, short(field, 2)?);
-    let day = format!("{:04}-{:02}-{:02}", 1980 + (date >> 9), date >> 5 & 15, date & 31);
-    Some(format!("{day} {:02}:{:02}:{:02}", time >> 11, time >> 5 & 63, (time & 31) * 2))
+/// Does an archive without anything before it begin like this?
+pub fn is_zip(head: &[u8]) -> bool {
+    [LOCAL_MARK, END_MARK].iter().any(|mark| head.starts_with(mark))
 }
 
 fn short(bytes: &[u8], at: usize) -> Option<usize> {
@@ -191,46 +167,4 @@ fn short(bytes: &[u8], at: usize) -> Option<usize> {
 
 fn long(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?)).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn field(id: usize, data: &[u8]) -> Vec<u8> {
-        [&(id as u16).to_le_bytes()[..], &(data.len() as u16).to_le_bytes(), data].concat()
-    }
-
-    #[test]
-    fn only_times_of_the_usual_form_are_times() {
-        let ntfs = |reserved: u8, tail: &[u8]| [&[reserved, 0, 0, 0, 1, 0, 24, 0][..], &[9; 24], tail].concat();
-        for (id, data) in [
-            (EXTENDED, vec![1, 9, 9, 9, 9]),
-            (EXTENDED, [&[7][..], &[9; 12]].concat()),
-            (EXTENDED, vec![3, 9, 9, 9, 9]),
-            (EXTENDED, vec![2]),
-            (OLD_UNIX, vec![9; 8]),
-            (NTFS, ntfs(0, b"")),
-        ] {
-            let field = field(id, &data);
-            assert_eq!(split_extra(&field), (field.clone(), vec![]), "{id:x} {data:?}");
-            // A second one of a kind is none.
-            let others = split_extra(&[&field[..], &field].concat()).1;
-            assert_eq!(others, field, "{id:x} {data:?}");
-        }
-        for (id, data) in [
-            (EXTENDED, [&[1][..], &[9; 12]].concat()),
-            (EXTENDED, [&[7][..], &[9; 13]].concat()),
-            (EXTENDED, vec![9, 9, 9, 9, 9]),
-            (EXTENDED, vec![]),
-            (OLD_UNIX, vec![9; 9]),
-            (NTFS, ntfs(0, b"x")),
-            (NTFS, ntfs(1, b"")),
-            (0x7875, vec![9; 5]),
-        ] {
-            let field = field(id, &data);
-            assert_eq!(split_extra(&field), (vec![], field.clone()), "{id:x} {data:?}");
-        }
-        assert_eq!(split_extra(&field(OLD_UNIX, &[9; 12])).1, [9; 4]);
-    }
 }
