@@ -14,14 +14,17 @@ mod gzip;
 mod held;
 mod jks;
 pub mod notes;
+pub mod own;
 pub mod path;
 mod records;
+pub mod replaced;
 pub mod root;
 pub mod rules;
 pub mod seen;
 pub mod signs;
 mod spooled;
 pub mod survey;
+mod tar;
 #[cfg(test)]
 mod tests;
 mod toc;

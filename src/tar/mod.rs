@@ -29,7 +29,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use content::{ContentOut, ContentPatcher, ContentPlan, Edit, Edited, EntryPlan, Planner, Verdict};
+pub use content::{
+    ContentOut, ContentPatcher, ContentPlan, ContentReplacer, Edit, Edited, EntryPlan, Planner, Verdict,
+};
 pub use entry::{Entry, Extension, ExtensionKind};
 pub use frame::{Step, Want};
 pub use header::Format;
