@@ -10,6 +10,8 @@ pub mod elf;
 pub mod fontconfig;
 pub mod gzip;
 pub mod jks;
+pub mod jsa;
+pub mod opcache;
 pub mod private_key;
 pub mod pyc;
 pub mod stargz;
