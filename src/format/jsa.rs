@@ -15,6 +15,16 @@ const PAIR: usize = 16;
 /// How many of the first bytes are needed to know an archive.
 pub const HEADER: usize = 12;
 
+/// Is it the name of an archive?
+pub fn is_name(path: &[u8]) -> bool {
+    path.ends_with(b".jsa")
+}
+
+/// Is it the name of a jar, whose mtime and size an archive may hold?
+pub fn is_source_name(path: &[u8]) -> bool {
+    path.ends_with(b".jar")
+}
+
 /// The version of an archive's form, by its first bytes; `None` if it is none.
 pub fn version(head: &[u8]) -> Option<i32> {
     let magic = u32::from_le_bytes(*head.first_chunk()?);

@@ -17,6 +17,11 @@ pub const MTIME_AT: usize = 64;
 /// The length of the system's id: hexadecimal digits, both in the file and as the name of the folder.
 const ID: usize = 32;
 
+/// Is it a usual name of a script?
+pub fn is_source_name(path: &[u8]) -> bool {
+    [&b".php"[..], b".phtml", b".inc"].iter().any(|end| path.ends_with(end))
+}
+
 /// The path of the script that this path is the cached form of: a file `.bin` below a folder that is named by the system's
 /// id. It begins below that folder.
 pub fn source_path(path: &[u8]) -> Option<Vec<u8>> {

@@ -28,7 +28,7 @@ mod tests;
 
 pub use crate::decode::{Decoder, LayerExpected, Window};
 pub use cache::Cache;
-pub use encode::{ChunkRule, Encoder, FORM, Output, Segment};
+pub use encode::{ChunkRule, Encoder, FORM, Output, Segment, gzip};
 pub use options::{CacheUse, EncodeOptions, Encoded, Outcome};
 pub use pipeline::{Watch, encode, rewrite, unchanged};
 pub use pool::Pool;

@@ -4,7 +4,7 @@
 //! they go by.
 
 use crate::error::Result;
-use crate::format::{bootsnap, fontconfig, pyc};
+use crate::format::{bootsnap, fontconfig, opcache, pyc};
 use crate::repair::path::normal;
 use crate::stamp::{Instant, Stamp};
 use crate::tar::{ContentOut, ContentPatcher, Entry, Verdict};
@@ -20,6 +20,8 @@ pub enum CopyKind {
     Fontconfig,
     /// An entry of bootsnap's compile cache: the mtime and size of a Ruby, YAML or JSON source.
     Bootsnap,
+    /// A file of PHP's opcache: the mtime of a script.
+    Opcache,
 }
 
 impl CopyKind {
@@ -29,6 +31,7 @@ impl CopyKind {
             Self::Pyc => "pyc",
             Self::Fontconfig => "fontconfig",
             Self::Bootsnap => "bootsnap",
+            Self::Opcache => "opcache",
         }
     }
 
@@ -38,6 +41,7 @@ impl CopyKind {
             Self::Pyc => "Python bytecode",
             Self::Fontconfig => "caches of fontconfig",
             Self::Bootsnap => "entries of bootsnap's compile cache",
+            Self::Opcache => "files of PHP's opcache",
         }
     }
 
@@ -46,7 +50,8 @@ impl CopyKind {
         match number {
             0 => Self::Pyc,
             1 => Self::Fontconfig,
-            _ => Self::Bootsnap,
+            2 => Self::Bootsnap,
+            _ => Self::Opcache,
         }
     }
 
@@ -58,6 +63,8 @@ impl CopyKind {
             Some(Self::Fontconfig)
         } else if bootsnap::path_hash_of_entry(path).is_some() {
             Some(Self::Bootsnap)
+        } else if path.ends_with(b".bin") && opcache::source_path(path).is_some() {
+            Some(Self::Opcache)
         } else {
             None
         }
@@ -69,6 +76,7 @@ impl CopyKind {
             Self::Pyc => pyc::HEADER,
             Self::Fontconfig => fontconfig::HEADER,
             Self::Bootsnap => bootsnap::HEADER,
+            Self::Opcache => opcache::HEADER,
         }
     }
 }
@@ -122,6 +130,7 @@ impl CopyValue {
                 self.seconds == seconds && (mtime.nanos == 0 || self.nanos == i64::from(mtime.nanos))
             }
             CopyKind::Bootsnap => self.seconds == mtime.seconds && is_size(None),
+            CopyKind::Opcache => self.seconds == mtime.seconds,
         }
     }
 }
@@ -142,6 +151,11 @@ impl CopyReader {
             return None;
         }
         Some(Self { kind: CopyKind::of_path(path)?, path: path.to_vec(), head: Vec::new() })
+    }
+
+    /// The kind of copy that it may be.
+    pub fn kind(&self) -> CopyKind {
+        self.kind
     }
 
     /// Takes the next bytes of the content.
@@ -183,6 +197,7 @@ impl CopyReader {
         match kind {
             CopyKind::Pyc => pyc::source_path(path).map(Original::Path),
             CopyKind::Bootsnap => bootsnap::path_hash_of_entry(path).map(Original::PathHash),
+            CopyKind::Opcache => opcache::source_path(path).map(|script| Original::Path(normal(&script))),
             CopyKind::Fontconfig => None,
         }
     }
@@ -210,6 +225,10 @@ impl CopyReader {
                 let stamp = bootsnap::source_stamp(path, head)?;
                 let seconds = i64::try_from(stamp.mtime).ok()?;
                 Some(copy(seconds, 0, Some(stamp.size), Original::PathHash(stamp.path_hash)))
+            }
+            CopyKind::Opcache => {
+                let script = normal(&opcache::source_path(path)?);
+                Some(copy(opcache::stamp(head)?, 0, None, Original::Path(script)))
             }
         }
     }
@@ -276,6 +295,10 @@ impl CopyPatcher {
                 let stamp = bootsnap::source_stamp(&self.path, &self.head)?;
                 let new = self.new_seconds(i64::try_from(stamp.mtime).ok()?, 0)?;
                 Some(vec![(bootsnap::MTIME_AT, new.to_le_bytes().to_vec())])
+            }
+            CopyKind::Opcache => {
+                let new = self.new_seconds(opcache::stamp(&self.head)?, 0)?;
+                Some(vec![(opcache::MTIME_AT, new.to_le_bytes().to_vec())])
             }
         }
     }

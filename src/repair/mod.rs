@@ -14,6 +14,7 @@ mod gzip;
 mod held;
 mod jks;
 pub mod notes;
+mod numbers;
 pub mod own;
 pub mod path;
 mod records;
@@ -34,7 +35,7 @@ use crate::stamp::Stamp;
 use crate::tar::{ContentPlan, Entry, EntryPlan, Planner};
 use copies::{CopyAction, CopyPatcher, CopyReader};
 use path::normal;
-use rules::{ContentSpecial, LayerRules, Special, stamp_of};
+use rules::{Compressor, ContentSpecial, LayerRules, stamp_of};
 
 /// Decides what becomes of the entries of a layer.
 #[derive(Debug, Clone, Default)]
@@ -48,38 +49,42 @@ impl LayerPlanner {
         Self { rules: rules.clone() }
     }
 
-    /// What is done with this entry alone.
-    fn special(&self, entry: &Entry) -> Special {
-        let (specials, offset) = (&self.rules.specials, entry.header_offset());
-        let at = specials.binary_search_by_key(&offset, |(offset, _)| *offset).ok();
-        at.and_then(|at| specials.get(at)).map(|(_, special)| *special).unwrap_or_default()
-    }
-
     fn content(&self, entry: &Entry, stamp: Stamp, special: Option<ContentSpecial>) -> ContentPlan {
         if entry.is_toc() {
             return ContentPlan::Patch(Box::new(toc::TocPatcher::new(stamp)));
         }
-        let action = match special {
-            Some(ContentSpecial::Leave) => return ContentPlan::Keep,
-            Some(ContentSpecial::Copy(action)) => action,
-            None if self.rules.repairs.copies => CopyAction::Follow,
-            None => return ContentPlan::Keep,
-        };
-        let name = entry.name();
-        match CopyReader::of(entry, &name) {
-            Some(_) if entry.is_behind_end() => ContentPlan::Keep,
-            Some(_) => match CopyReader::of(entry, &normal(&name)) {
-                Some(reader) => ContentPlan::Patch(Box::new(CopyPatcher::new(reader, stamp, action))),
-                None => ContentPlan::Keep,
-            },
-            None => ContentPlan::Keep,
+        if special == Some(ContentSpecial::Leave) || entry.is_behind_end() {
+            return ContentPlan::Keep;
         }
+        let (specials, repairs) = (&self.rules.specials, &self.rules.repairs);
+        if let Some(writes) = specials.writes.get(&entry.header_offset()) {
+            return ContentPlan::Patch(Box::new(numbers::NumberPatcher::new(writes.clone())));
+        }
+        let name = entry.name();
+        if let Some(reader) = CopyReader::of(entry, &name) {
+            let action = match special {
+                Some(ContentSpecial::Copy(action)) => Some(action),
+                _ => repairs.follow(reader.kind()).then_some(CopyAction::Follow),
+            };
+            let reader = CopyReader::of(entry, &normal(&name));
+            return match action.zip(reader) {
+                Some((action, reader)) => ContentPlan::Patch(Box::new(CopyPatcher::new(reader, stamp, action))),
+                None => ContentPlan::Keep,
+            };
+        }
+        if let Some(Compressor(compress)) = repairs.compress
+            && replaced::is_replaced(&normal(&name))
+        {
+            return ContentPlan::Replace(Box::new(replaced::TarReplacer::new(stamp, compress)));
+        }
+        let own = repairs.own.as_ref().and_then(|own| own.patcher(entry, stamp));
+        own.map_or(ContentPlan::Keep, ContentPlan::Patch)
     }
 }
 
 impl Planner for LayerPlanner {
     fn plan(&mut self, entry: &Entry, stamp: Stamp) -> EntryPlan {
-        let special = self.special(entry);
+        let special = self.rules.specials.of(entry.header_offset());
         if !special.is_kept && self.rules.omit.has(entry) {
             return EntryPlan { stamp, content: ContentPlan::Omit };
         }

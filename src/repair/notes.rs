@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::blob::NewBlobs;
 use crate::error::Result;
-use crate::format::{bootsnap, fontconfig, pyc};
+use crate::format::{bootsnap, fontconfig, jsa, opcache, pyc};
 use crate::repair::copies::{CopyKind, CopyReader, CopyValue, MtimeCopy, Original};
 use crate::repair::path::{PathKey, normal};
 use crate::repair::records::{Reader, Records, Writer, put_bytes, put_number};
@@ -244,7 +244,11 @@ impl Visitor for NoteTaker<'_> {
 
 /// Is it the name of a file that a copy may be of?
 fn is_original_name(name: &[u8]) -> bool {
-    pyc::is_source_name(name) || bootsnap::is_source_name(name) || fontconfig::is_font_name(name)
+    pyc::is_source_name(name)
+        || bootsnap::is_source_name(name)
+        || fontconfig::is_font_name(name)
+        || opcache::is_source_name(name)
+        || jsa::is_source_name(name)
 }
 
 impl Notes {

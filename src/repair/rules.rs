@@ -1,20 +1,56 @@
 //! What is done with the entries of a layer beside the one rule for their times: plain data.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::causes::{Omit, omitted};
 use crate::glob::PathGlob;
-use crate::repair::copies::CopyAction;
+use crate::repair::copies::{CopyAction, CopyKind};
+use crate::repair::own::OwnTimes;
 use crate::repair::path::normal;
+use crate::repair::replaced::Compress;
 use crate::repair::signs::is_never_raised;
 use crate::stamp::{Epoch, Rule, Stamp};
 use crate::tar::Entry;
 
 /// Which times in the content of files are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repairs {
     /// Copies of an mtime in the image follow it: Python bytecode, caches of fontconfig, bootsnap's compile cache.
     pub copies: bool,
+    /// So do those in files of PHP's opcache.
+    pub opcache: bool,
+    /// The own times of files, and what makes temporary files for that.
+    pub own: Option<OwnTimes>,
+    /// What compresses files that are replaced as a whole, where those are.
+    pub compress: Option<Compressor>,
+}
+
+/// Compresses with gzip, in the canonical form.
+#[derive(Clone, Copy)]
+pub struct Compressor(pub Compress);
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
+}
+
+/// There is one.
+impl PartialEq for Compressor {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Compressor {}
+
+impl Repairs {
+    /// Are copies of this kind replaced?
+    pub fn follow(&self, kind: CopyKind) -> bool {
+        if kind == CopyKind::Opcache { self.opcache } else { self.copies }
+    }
 }
 
 /// What is done with the entries of a layer.
@@ -28,7 +64,7 @@ pub struct LayerRules {
     pub mtimes: Arc<OwnMtimes>,
     /// Is note taken of the entries, so that it can be said of the image which copies of mtimes were right?
     pub are_noted: bool,
-    /// What is done with single entries: by where their header block begins in the layer, in that order.
+    /// What is done with single entries.
     pub specials: Arc<Specials>,
 }
 
@@ -114,8 +150,28 @@ pub fn stamp_of(entry: &Entry, stamp: Stamp) -> Stamp {
     Stamp { epoch: Epoch::from_seconds(own.min(stamp.epoch.seconds())).unwrap_or(stamp.epoch), ..stamp }
 }
 
-/// What is done with single entries, by where their header blocks begin, in that order.
-pub type Specials = Vec<(u64, Special)>;
+/// What is done with single entries of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Specials {
+    /// By where their header blocks begin, in that order.
+    pub entries: Vec<(u64, Special)>,
+    /// Numbers of eight bytes, the lowest first, that are written into the content of entries: where, in that order, and
+    /// which.
+    pub writes: BTreeMap<u64, Vec<(u64, i64)>>,
+}
+
+impl Specials {
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.writes.is_empty()
+    }
+
+    /// What is done with the entry whose header block begins there.
+    pub fn of(&self, offset: u64) -> Special {
+        let at = self.entries.binary_search_by_key(&offset, |(offset, _)| *offset).ok();
+        at.and_then(|at| self.entries.get(at)).map(|(_, special)| *special).unwrap_or_default()
+    }
+}
 
 /// What is done with an entry that the rules alone would have other things done with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

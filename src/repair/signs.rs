@@ -83,8 +83,6 @@ impl Compiled {
 pub enum Sign {
     /// An archive of Java's class data sharing.
     Jsa,
-    /// A file of PHP's opcache.
-    Opcache,
     /// GStreamer's registry of plugins.
     Gstreamer,
     /// VLC's cache of plugins.
@@ -102,12 +100,8 @@ impl Sign {
         if name.ends_with(b".jsa") {
             return Some(Self::Jsa);
         }
-        if name.ends_with(b".bin") {
-            if name.starts_with(b"registry.") && memchr::memmem::find(path, b"gstreamer").is_some() {
-                return Some(Self::Gstreamer);
-            }
-            let is_system_id = |part: &[u8]| part.len() == 32 && part.iter().all(u8::is_ascii_hexdigit);
-            return path.split(|byte| *byte == b'/').any(is_system_id).then_some(Self::Opcache);
+        if name.ends_with(b".bin") && name.starts_with(b"registry.") {
+            return memchr::memmem::find(path, b"gstreamer").map(|_| Self::Gstreamer);
         }
         if name == b"plugins.dat" && path.ends_with(b"vlc/plugins/plugins.dat") {
             return Some(Self::Vlc);
@@ -179,7 +173,6 @@ mod tests {
         let found = |path: &str| Sign::of_path(path.as_bytes());
         for (path, expected) in [
             ("app/app.jsa", Some(Sign::Jsa)),
-            ("tmp/opcache/0123456789abcdef0123456789abcdef/app/a.php.bin", Some(Sign::Opcache)),
             ("root/.cache/gstreamer-1.0/registry.x86_64.bin", Some(Sign::Gstreamer)),
             ("usr/lib/x86_64-linux-gnu/vlc/plugins/plugins.dat", Some(Sign::Vlc)),
             ("var/cache/fontconfig/a-le64.cache-8", Some(Sign::Fontconfig)),

@@ -11,18 +11,21 @@ use super::options::Options;
 use super::report::Copies;
 use crate::error::{Error, Result, printable};
 use crate::notice::{Notice, NoticeKind};
-use crate::repair::copies::CopyAction;
+use crate::repair::copies::{CopyAction, CopyKind};
 use crate::repair::notes::Notes;
 use crate::repair::root::{self, RootCopy, RootOriginal};
-use crate::repair::rules::{Special, Specials};
+use crate::repair::rules::Special;
 use crate::repair::seen::SPECIALS_MAX;
 use crate::stamp::{Instant, Stamp};
+
+/// Entries of a layer that are treated by themselves, by where their header blocks begin.
+pub(super) type OfLayer = Vec<(u64, Special)>;
 
 /// What is found of the copies of an image.
 #[derive(Default)]
 struct Found {
     counts: Copies,
-    specials: Vec<Specials>,
+    specials: Vec<OfLayer>,
     /// A copy that is stale now, and one that is right and was not.
     left_behind: Option<RootCopy>,
     wrongly_right: Option<RootCopy>,
@@ -35,14 +38,14 @@ pub(super) fn image(
     layers: &mut Layers,
     keys: &[Key],
     own: &[BTreeMap<u64, Special>],
-) -> Result<(Copies, Vec<Specials>)> {
+) -> Result<(Copies, Vec<OfLayer>)> {
     let stamp = options.stamp()?;
     let none = Notes::default();
     let notes: Vec<&Notes> = keys.iter().map(|key| layers.notes(key).unwrap_or(&none)).collect();
-    let mut found = Found { specials: vec![Specials::new(); keys.len()], ..Found::default() };
+    let mut found = Found { specials: vec![OfLayer::new(); keys.len()], ..Found::default() };
     let mut count = 0;
     root::each_copy(&notes, |copy| {
-        let is_repaired = options.repair.copies && keys.get(copy.layer).is_some_and(Key::is_stamped);
+        let is_repaired = options.repair.follows(copy.value.kind) && keys.get(copy.layer).is_some_and(Key::is_stamped);
         let after = copy.original.map(|original| after(keys, own, stamp, &original)).unwrap_or_default();
         let Some(special) = found.decide(after, stamp, copy, is_repaired) else { return Ok(()) };
         count += 1;
@@ -59,7 +62,7 @@ pub(super) fn image(
     let mut warnings = Vec::new();
     if let Some(copy) = wrongly_right {
         let text = wrongly_right_text(&notes, &copy)?;
-        if options.repair.copies && !options.repair.ignore_stale {
+        if options.repair.follows(copy.value.kind) && !options.repair.ignore_stale {
             let advice = "Take another epoch, or --repair ignore-stale to go on";
             return Err(Error::refused(format!("{text}. {advice}")));
         }
@@ -67,7 +70,11 @@ pub(super) fn image(
     }
     if let Some(copy) = left_behind {
         let (path, _) = names(&notes, &copy)?;
-        let why = if options.repair.copies { "its layer stays as it is" } else { "--repair none" };
+        let why = match copy.value.kind {
+            kind if options.repair.follows(kind) => "its layer stays as it is",
+            CopyKind::Opcache => "--repair opcache has it follow",
+            _ => "--repair none",
+        };
         let more = more(counts.left_behind);
         warnings.push(format!(
             "{path}{more}: repeats an mtime that has changed and is stale now ({why}): the program that reads it makes it \

@@ -7,6 +7,7 @@ mod copies;
 mod docker;
 mod documents;
 mod export;
+mod jsa;
 mod keep;
 mod layers;
 mod mtimes;
@@ -20,6 +21,7 @@ mod run;
 mod settle;
 mod speculative;
 
+pub use crate::repair::own::OwnFormats;
 pub use options::{Attestations, Repair, Signatures};
 pub use run::{Prepared, Rewrite};
 

@@ -124,16 +124,11 @@ impl Summary {
 
 /// What is said of a file that goes stale, or looks like another version of itself.
 fn sign_text(sign: Sign, options: &Options, stamp: Stamp) -> Option<String> {
-    let _ = options;
     match sign {
+        Sign::Jsa if options.repair.jsa => None,
         Sign::Jsa => Some(
             "an archive of Java's class data sharing holds the mtimes of jars: where they moved the JVM does not use it, \
              or with -Xshare:on does not start; --repair jsa has them follow"
-                .to_owned(),
-        ),
-        Sign::Opcache => Some(
-            "a file of PHP's opcache holds the mtime of its script, and is stale where that moved; --repair opcache has it \
-             follow"
                 .to_owned(),
         ),
         Sign::Gstreamer => Some("GStreamer's registry holds mtimes of plugins, which it scans anew where they moved".to_owned()),

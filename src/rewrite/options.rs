@@ -7,10 +7,13 @@ use crate::document::TimeKeys;
 use crate::error::{Error, Result};
 use crate::image::Select;
 use crate::image::base::Base;
-use crate::layer::Output;
+use crate::layer::{self, Output};
 use crate::media_type::Compression;
 use crate::name::NewName;
-use crate::repair::rules::{LayerRules, Omitted, OwnMtimes, Repairs};
+use crate::repair::copies::CopyKind;
+use crate::repair::own::{OwnFormats, OwnTimes};
+use crate::repair::rules::{Compressor, LayerRules, Omitted, OwnMtimes, Repairs};
+use crate::spool::Spools;
 use crate::stamp::{Stamp, Stamps};
 
 /// Everything that the bytes of the output depend on, besides the input.
@@ -39,6 +42,8 @@ pub(crate) struct Options {
     pub attestations: Attestations,
     pub signatures: Signatures,
     pub repair: Repair,
+    /// Where temporary files are made that patching content needs.
+    pub spools: Option<Spools>,
     /// Which entries are left out of layers.
     pub omit: Arc<Omitted>,
     /// Which files get mtimes of their own.
@@ -54,12 +59,27 @@ pub struct Repair {
     pub copies: bool,
     /// Goes on where a copy that was stale would become right, and its layer has to stay as it is.
     pub ignore_stale: bool,
+    /// Copies of an mtime in files of PHP's opcache follow as well.
+    pub opcache: bool,
+    /// So do those in archives of Java's class data sharing.
+    pub jsa: bool,
+    /// Formats whose own times are replaced.
+    pub own: OwnFormats,
 }
 
 impl Repair {
     /// Files keep their content to the byte, as with BuildKit's `rewrite-timestamp`. A stale copy of an mtime that becomes
     /// right by that is warned of.
-    pub const NONE: Self = Self { copies: false, ignore_stale: false };
+    pub const NONE: Self =
+        Self { copies: false, ignore_stale: false, opcache: false, jsa: false, own: OwnFormats::NONE };
+
+    /// All that there are.
+    pub const ALL: Self = Self { copies: true, ignore_stale: false, opcache: true, jsa: true, own: OwnFormats::ALL };
+
+    /// Are copies of this kind replaced?
+    pub(crate) fn follows(&self, kind: CopyKind) -> bool {
+        if kind == CopyKind::Opcache { self.opcache } else { self.copies }
+    }
 }
 
 /// Copies of mtimes follow.
@@ -106,6 +126,7 @@ impl Options {
             attestations: Attestations::Update,
             signatures: Signatures::Refuse,
             repair: Repair::default(),
+            spools: None,
             omit: Arc::default(),
             mtimes: Arc::default(),
         }
@@ -132,7 +153,10 @@ impl Options {
 
     /// What is done with the entries of layers beside the rule for their times.
     pub fn rules(&self) -> LayerRules {
-        let repairs = Repairs { copies: self.repair.copies };
+        let Repair { copies, opcache, own, .. } = self.repair;
+        let own_times = self.spools.clone().filter(|_| own.any()).map(|spools| OwnTimes::new(own, spools));
+        let compress = own.tar.then_some(Compressor(layer::gzip));
+        let repairs = Repairs { copies, opcache, own: own_times, compress };
         let (omit, mtimes) = (Arc::clone(&self.omit), Arc::clone(&self.mtimes));
         LayerRules { repairs, omit, mtimes, are_noted: true, ..LayerRules::default() }
     }

@@ -189,7 +189,7 @@ impl Rewrite {
     /// As for [`run`](Self::run).
     pub fn prepare(&self, location: &Location, destination: Option<&Location>) -> Result<Prepared> {
         let context = self.run.context(destination.and_then(Location::as_path))?;
-        let options = self.options_of(location.reference.as_deref());
+        let options = self.options_of(location.reference.as_deref(), &context);
         let (source, speculative) = speculative::open(location, &options, &context)?;
         self.rewritten(source, speculative, options, destination, context)
     }
@@ -207,12 +207,13 @@ impl Rewrite {
     ) -> Result<Prepared> {
         let beside = destination.and_then(Location::as_path);
         let context = self.run.context(beside)?;
-        let options = self.options_of(reference);
+        let options = self.options_of(reference, &context);
         self.rewritten(source, SpeculativeLayers::default(), options, destination, context)
     }
 
-    fn options_of(&self, reference: Option<&str>) -> Options {
+    fn options_of(&self, reference: Option<&str>, context: &RunContext) -> Options {
         let mut options = self.options.clone();
+        options.spools = Some(context.spools.clone());
         options.select.reference = reference.map(str::to_owned);
         options
     }

@@ -12,6 +12,22 @@ pub(super) enum RepairWord {
     /// Copies of an mtime, by which a program sees if a file is stale: Python bytecode, caches of fontconfig and bootsnap.
     /// The default; the others come on top of it
     Copies,
+    /// Times of gzip members
+    Gzip,
+    /// Times of the members of zip archives, jars and wheels
+    Zip,
+    /// Times of the members of ar archives: static libraries, Debian's packages
+    Ar,
+    /// Times of the entries of tar archives that are files; also of apk's scripts.tar.gz, which is packed anew
+    Tar,
+    /// Times of the entries of Java key stores whose password is changeit
+    Jks,
+    /// Mtimes of jars in archives of Java's class data sharing
+    Jsa,
+    /// Mtimes of scripts in files of PHP's opcache
+    Opcache,
+    /// All of these
+    All,
     /// Go on where a stale file in a base layer would be taken for up to date
     IgnoreStale,
 }
@@ -28,6 +44,18 @@ pub(super) fn repair(words: &[RepairWord]) -> Result<Repair> {
     for word in words {
         match word {
             RepairWord::None | RepairWord::Copies => {}
+            RepairWord::Gzip => repair.own.gzip = true,
+            RepairWord::Zip => repair.own.zip = true,
+            RepairWord::Ar => repair.own.ar = true,
+            RepairWord::Tar => repair.own.tar = true,
+            RepairWord::Jks => repair.own.jks = true,
+            RepairWord::Jsa => repair.jsa = true,
+            RepairWord::Opcache => repair.opcache = true,
+            RepairWord::All => {
+                let ignore_stale = repair.ignore_stale;
+                repair = Repair::ALL;
+                repair.ignore_stale = ignore_stale;
+            }
             RepairWord::IgnoreStale => repair.ignore_stale = true,
         }
     }

@@ -317,3 +317,19 @@ impl fmt::Debug for Encoder {
         f.debug_struct("Encoder").field("codec", &codec).field("buffer", &self.buffer.capacity()).finish()
     }
 }
+
+/// Compresses a file of a layer with gzip: each MiB of it as a chunk.
+///
+/// # Errors
+///
+/// The compressor can't be set up.
+pub fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::new(Output::GZIP)?;
+    let mut out = Vec::new();
+    let chunk = usize::try_from(MIB).unwrap_or(usize::MAX);
+    let none: &[u8] = &[];
+    for chunk in bytes.chunks(chunk).chain(bytes.is_empty().then_some(none)) {
+        out.extend_from_slice(encoder.encode(chunk)?);
+    }
+    Ok(out)
+}

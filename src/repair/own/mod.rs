@@ -13,7 +13,7 @@ mod tests;
 use super::ar::ArPatcher;
 use super::gzip::GzipPatcher;
 use super::jks::JksPatcher;
-use super::tar::{TarPatcher, is_tar};
+use super::tar::is_tar;
 use super::zip::{ZipPatcher, may_have_prefix};
 use crate::error::Result;
 use crate::format::{ar, gzip, jks, zip};
@@ -41,6 +41,9 @@ pub struct OwnFormats {
 }
 
 impl OwnFormats {
+    /// None of them.
+    pub const NONE: Self = Self { gzip: false, zip: false, ar: false, tar: false, jks: false };
+
     /// All of them.
     pub const ALL: Self = Self { gzip: true, zip: true, ar: true, tar: true, jks: true };
 
@@ -57,6 +60,15 @@ pub struct OwnTimes {
     spools: Spools,
     depth: u8,
 }
+
+/// Where temporary files are says nothing of what is done.
+impl PartialEq for OwnTimes {
+    fn eq(&self, other: &Self) -> bool {
+        (self.formats, self.depth) == (other.formats, other.depth)
+    }
+}
+
+impl Eq for OwnTimes {}
 
 impl OwnTimes {
     /// For the files of a layer.

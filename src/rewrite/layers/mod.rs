@@ -332,6 +332,11 @@ impl Layers {
         self.done.get(key).map_or(&[], |done| done.report.edits.left())
     }
 
+    /// The blob of a layer that is encoded, and what it is expected to be.
+    pub fn encoded(&self, key: &Key) -> Option<(&Extent, &LayerExpected)> {
+        self.encoded.get(key).map(|task| (&task.extent, &task.expect))
+    }
+
     /// The key of the same layer with these entries treated by themselves; it is to be run if there is none yet.
     pub fn with_specials(&mut self, key: &Key, specials: Specials) -> Key {
         let Some(task) = self.encoded.get(key).filter(|_| !specials.is_empty()) else { return *key };

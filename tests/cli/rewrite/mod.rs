@@ -6,6 +6,7 @@ mod copies;
 mod form;
 mod mtimes;
 mod names;
+mod own;
 mod references;
 mod report;
 mod whole;
