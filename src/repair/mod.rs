@@ -85,7 +85,7 @@ impl LayerPlanner {
 impl Planner for LayerPlanner {
     fn plan(&mut self, entry: &Entry, stamp: Stamp) -> EntryPlan {
         let special = self.rules.specials.of(entry.header_offset());
-        if !special.is_kept && self.rules.omit.has(entry) {
+        if special.is_left_out || !special.is_kept && self.rules.omit.has(entry) {
             return EntryPlan { stamp, content: ContentPlan::Omit };
         }
         let content = self.content(entry, stamp, special.content);

@@ -182,6 +182,8 @@ pub struct Special {
     pub mtime: Option<Epoch>,
     /// It is not left out.
     pub is_kept: bool,
+    /// It is left out.
+    pub is_left_out: bool,
 }
 
 /// What becomes of content that the rules alone would have something else done with. Of two, the later one counts.
@@ -195,7 +197,8 @@ pub enum ContentSpecial {
 
 impl Special {
     /// Its content stays as it is.
-    pub const LEAVE: Self = Self { content: Some(ContentSpecial::Leave), mtime: None, is_kept: false };
+    pub const LEAVE: Self =
+        Self { content: Some(ContentSpecial::Leave), mtime: None, is_kept: false, is_left_out: false };
 
     /// The copy of an mtime in it becomes this.
     pub fn copy(action: CopyAction) -> Self {
@@ -206,6 +209,11 @@ impl Special {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let content = self.content.max(other.content);
-        Self { content, mtime: self.mtime.or(other.mtime), is_kept: self.is_kept || other.is_kept }
+        Self {
+            content,
+            mtime: self.mtime.or(other.mtime),
+            is_kept: self.is_kept || other.is_kept,
+            is_left_out: self.is_left_out || other.is_left_out,
+        }
     }
 }

@@ -39,9 +39,9 @@ pub(super) fn image(
     }
     let jars = jars(options.stamp()?, layers, keys, own)?;
     for (key, writes) in keys.iter().zip(&mut all) {
-        let Some((extent, expect)) = layers.encoded(key).filter(|_| has_archives(key)) else { continue };
+        let Some((source, expect)) = layers.encoded(key).filter(|_| has_archives(key)) else { continue };
         let mut current: Option<(u64, Vec<u8>, PairScanner)> = None;
-        layer::scan(extent, expect, &context.pool, &mut |event| {
+        layer::scan(source, &expect, &context.pool, &mut |event| {
             match event {
                 Event::Entry(entry) => {
                     end(current.take(), &jars, writes);

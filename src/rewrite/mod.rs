@@ -19,6 +19,7 @@ mod plan;
 pub mod report;
 mod run;
 mod settle;
+mod sorted;
 mod speculative;
 
 pub use crate::repair::own::OwnFormats;
@@ -68,6 +69,9 @@ pub(crate) fn rewrite(
     let mut plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
     let total = layers.total();
     context.progress.set_total(total);
+    if options.sorted {
+        layers.order(&context.pool, &context.spools).map_err(in_file)?;
+    }
     layers.run(&context.pool, &context.spools, speculative).map_err(in_file)?;
     let copies = settle::settle(options, &mut layers, &mut plans, (context, total)).map_err(in_file)?;
     let mut of_layers = layers.unread_notices();

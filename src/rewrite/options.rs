@@ -42,6 +42,8 @@ pub(crate) struct Options {
     pub attestations: Attestations,
     pub signatures: Signatures,
     pub repair: Repair,
+    /// The entries of layers come in the order of their names.
+    pub sorted: bool,
     /// Where temporary files are made that patching content needs.
     pub spools: Option<Spools>,
     /// Which entries are left out of layers.
@@ -126,6 +128,7 @@ impl Options {
             attestations: Attestations::Update,
             signatures: Signatures::Refuse,
             repair: Repair::default(),
+            sorted: false,
             spools: None,
             omit: Arc::default(),
             mtimes: Arc::default(),

@@ -145,6 +145,12 @@ impl Rewrite {
         self
     }
 
+    /// Puts the entries of layers in the byte order of their names, and leaves out opaque whiteouts that hide nothing.
+    pub fn sorted(mut self, sorted: bool) -> Self {
+        self.options.sorted = sorted;
+        self
+    }
+
     /// What becomes of signatures.
     pub fn signatures(mut self, signatures: Signatures) -> Self {
         self.options.signatures = signatures;

@@ -2,7 +2,7 @@
 //!
 //! A layer goes by once, and each entry is treated by what its own headers say. When all layers have gone by, it is known of
 //! each image which copies of mtimes were right (`copies.rs`), which sources have compiled files that must stay newer
-//! (`mtimes.rs`), where archives of Java hold mtimes of jars (`jsa.rs`), what a hard link leads to, and which content had to be left as it was. Layers in which anything was guessed
+//! (`mtimes.rs`), where archives of Java hold mtimes of jars (`jsa.rs`), which opaque whiteouts hide nothing (`sorted.rs`), what a hard link leads to, and which content had to be left as it was. Layers in which anything was guessed
 //! wrong are encoded again, with these entries treated by themselves.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::options::Options;
 use super::plan::Plans;
 use super::report::Copies;
 use super::speculative::SpeculativeLayers;
-use super::{copies, jsa, mtimes};
+use super::{copies, jsa, mtimes, sorted};
 use crate::context::RunContext;
 use crate::error::Result;
 use crate::repair::rules::{Special, Specials};
@@ -48,6 +48,7 @@ pub(super) fn settle(
 /// One image: its layers' keys become those with the entries that it needs treated by themselves.
 fn image(options: &Options, layers: &mut Layers, plan: &mut ImagePlan, context: &RunContext) -> Result<Copies> {
     let mut specials = mtimes::image(options, layers, &plan.layers)?;
+    sorted::whiteouts(layers, &plan.layers, &mut specials);
     let (counts, of_copies) = copies::image(options, layers, &plan.layers, &specials)?;
     for (own, copies) in specials.iter_mut().zip(of_copies) {
         for (offset, special) in copies {

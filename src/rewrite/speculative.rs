@@ -36,8 +36,8 @@ pub fn open(location: &Location, options: &Options, context: &RunContext) -> Res
     // only at the end.
     let is_all =
         matches!(options.base, Base::None) && options.select.reference.is_none() && options.select.platform.is_none();
-    // The same goes for an epoch that the image names.
-    let is_useful = location.place == Where::Stdio && is_all && options.clock.stamp().is_some();
+    // The same goes for an epoch that the image names. What is put in order is read twice.
+    let is_useful = location.place == Where::Stdio && is_all && options.clock.stamp().is_some() && !options.sorted;
     if !is_useful {
         return Ok((Source::open(location, context)?, SpeculativeLayers::default()));
     }

@@ -88,6 +88,11 @@ pub struct Arguments {
     #[arg(long, value_name = "logs|caches|GLOB,...", help_heading = "What is rewritten")]
     omit: Vec<String>,
 
+    /// The order of the entries of layers: as each layer has them, or by name, which also leaves out opaque whiteouts that hide
+    /// nothing
+    #[arg(long, value_enum, default_value = "keep", value_name = "HOW", help_heading = "What is rewritten")]
+    order: OrderRule,
+
     /// Let compiled files at paths like GLOB stay newer than their sources, which get the second before the epoch: of
     /// Laravel, Twig, Clojure, Guile, Emacs, SWI-Prolog
     #[arg(long, value_name = "GLOB", help_heading = "What is rewritten")]
@@ -189,6 +194,14 @@ enum SignatureRule {
     Refuse,
     /// They are left out
     Drop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OrderRule {
+    /// As each layer was
+    Keep,
+    /// In the byte order of names
+    Name,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -309,6 +322,7 @@ fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
             SignatureRule::Drop => Signatures::Drop,
         })
         .repair(repair::repair(&arguments.repair)?)
+        .sorted(arguments.order == OrderRule::Name)
         .force(arguments.force || arguments.in_place);
     let compression = match arguments.compression {
         CompressionRule::Keep => None,

@@ -14,7 +14,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Property, Result, printable};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
-use crate::layer::{self, LayerExpected, Pool};
+use crate::layer::{self, LayerExpected, Pool, Tree};
 use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error, what_passes};
 use crate::notice::{Notice, NoticeKind};
 use crate::repair::notes::Notes;
@@ -98,6 +98,8 @@ pub struct Layers {
     done: BTreeMap<Key, LayerResult>,
     /// What was encoded, in case that it has to be once more.
     encoded: BTreeMap<Key, EncodeTask>,
+    /// The directories of layers, where layers are put in order.
+    trees: BTreeMap<Key, Tree>,
     /// Lists of entries that are treated by themselves; the first is that of variant 1.
     variants: Vec<Arc<Specials>>,
     /// Layers whose times are left as they are: foreign ones without a media type, others by that.
@@ -262,7 +264,7 @@ impl Layers {
         let algorithm = layer.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
         let mut spec = speculative::spec(options, compression, algorithm)?;
         spec.diff_id_algorithm = diff_id.algorithm();
-        self.jobs.insert(key, EncodeTask { extent, expect, spec, place: layer.name() });
+        self.jobs.insert(key, EncodeTask { extent, expect, spec, place: layer.name(), ordered: None });
         Ok(key)
     }
 
@@ -270,6 +272,31 @@ impl Layers {
     pub fn total(&self) -> u64 {
         let base_checks = self.base_checks.values().map(|base_check| base_check.extent.len());
         self.jobs.values().map(|job| job.extent.len()).chain(base_checks).fold(0, u64::saturating_add)
+    }
+
+    /// Puts the layers that are to be encoded in order, and sees which directories the others have.
+    pub fn order(&mut self, pool: &Pool, spools: &Spools) -> Result<()> {
+        let blobs = new_blobs(spools);
+        let jobs: Vec<(Key, EncodeTask)> = std::mem::take(&mut self.jobs).into_iter().collect();
+        let ordered = pool.each(&jobs, |(_, job), batch| task::ordered(job, batch, &blobs))?;
+        for ((key, mut job), mut ordered) in jobs.into_iter().zip(ordered) {
+            self.trees.insert(key, std::mem::take(&mut ordered.tree));
+            job.spec.keep_unchanged &= !ordered.is_moved;
+            job.ordered = Some(Arc::new(ordered));
+            self.jobs.insert(key, job);
+        }
+        let kept: Vec<(&Key, &BaseCheck)> = self.base_checks.iter().filter(|(_, check)| check.is_noted).collect();
+        let trees = pool.each(&kept, |(key, check), batch| {
+            let tree = layer::tree(&check.extent, &check.expect, batch);
+            Ok((**key, tree.map_err(|e| e.in_blob(&check.place))?))
+        })?;
+        self.trees.extend(trees);
+        Ok(())
+    }
+
+    /// The directories of a layer, where layers are put in order and it is one whose entries are known.
+    pub fn tree(&self, key: &Key) -> Option<&Tree> {
+        self.trees.get(key)
     }
 
     /// Does the work, several layers side by side.
@@ -333,8 +360,8 @@ impl Layers {
     }
 
     /// The blob of a layer that is encoded, and what it is expected to be.
-    pub fn encoded(&self, key: &Key) -> Option<(&Extent, &LayerExpected)> {
-        self.encoded.get(key).map(|task| (&task.extent, &task.expect))
+    pub fn encoded(&self, key: &Key) -> Option<(&dyn layer::Source, LayerExpected)> {
+        self.encoded.get(key).map(EncodeTask::source)
     }
 
     /// The key of the same layer with these entries treated by themselves; it is to be run if there is none yet.

@@ -8,10 +8,11 @@ use crate::digest::Digest;
 use crate::document::DigestMap;
 use crate::document::references::LayerMoves;
 use crate::error::{Error, Result, printable};
-use crate::layer::Outcome;
+use crate::layer::{LayerInfo, Outcome};
 use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::report::{self, Action, Change};
 use crate::store::write::Content;
+use crate::tar::Stats;
 
 /// Every distinct layer, for the report.
 #[derive(Debug, Default)]
@@ -94,6 +95,14 @@ pub(super) fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
     let (facts, noted, written) = match outcome {
         Outcome::Unchanged(facts, noted) => (facts, noted, None),
         Outcome::Rewritten(facts, noted, written) => (facts, noted, Some(written)),
+    };
+    // What was read in order is what the layer was before.
+    let facts = match &job.ordered {
+        Some(ordered) if ordered.is_moved => {
+            let stats = Stats { changed: true, ..facts.stats };
+            LayerInfo { stats, ..ordered.info.clone() }
+        }
+        _ => facts,
     };
     let done = match &written {
         Some(written) => (written.digest, written.size, written.diff_id, job.spec.output.compression()),

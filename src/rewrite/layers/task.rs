@@ -1,9 +1,11 @@
 //! What a thread takes up: a layer that is encoded, or one that stays and is verified.
 
+use std::sync::Arc;
+
 use super::{Key, LayerResult, results};
 use crate::blob::{Extent, NewBlobs};
-use crate::error::Result;
-use crate::layer::{self, EncodeOptions, LayerExpected, Pool};
+use crate::error::{Error, Result};
+use crate::layer::{self, EncodeOptions, LayerExpected, Ordered, Pool, Source};
 use crate::repair::notes::Notes;
 use crate::spool::Spools;
 
@@ -39,6 +41,19 @@ pub(super) struct EncodeTask {
     pub(super) expect: LayerExpected,
     pub(super) spec: EncodeOptions,
     pub(super) place: String,
+    /// The same layer with its entries in order, where that was asked for.
+    pub(super) ordered: Option<Arc<Ordered>>,
+}
+
+impl EncodeTask {
+    /// What is read, and what that is expected to be.
+    pub(super) fn source(&self) -> (&dyn Source, LayerExpected) {
+        match &self.ordered {
+            // It was verified when it was put in order.
+            Some(ordered) if ordered.is_moved => (&**ordered, LayerExpected::default()),
+            _ => (&self.extent, self.expect.clone()),
+        }
+    }
 }
 
 /// What came of a task.
@@ -58,7 +73,14 @@ pub(super) fn verify_base(base_check: &BaseCheck, pool: &Pool, blobs: &NewBlobs)
 }
 
 pub(super) fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs) -> Result<LayerResult> {
-    let outcome = layer::rewrite(&job.extent, &job.expect, &job.spec, pool, blobs)
-        .map_err(|e| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) })?;
+    let in_place =
+        |e: Error| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) };
+    let (source, expect) = job.source();
+    let outcome = layer::rewrite(source, &expect, &job.spec, pool, blobs).map_err(in_place)?;
     Ok(results::finish(job, outcome))
+}
+
+/// Puts a layer in order.
+pub(super) fn ordered(job: &EncodeTask, pool: &Pool, blobs: &NewBlobs) -> Result<Ordered> {
+    layer::ordered(&job.extent, &job.expect, pool, blobs).map_err(|e| e.in_blob(&job.place))
 }

@@ -1,4 +1,5 @@
-//! Mtimes that are not the epoch, entries that are left out, and what is said of programs that compare mtimes.
+//! Mtimes that are not the epoch, entries that are left out or put in order, and what is said of programs that compare
+//! mtimes.
 
 use super::*;
 use crate::support::tarball::{Entry, tar};
@@ -164,4 +165,60 @@ fn the_time_of_lists_of_packages_is_in_the_report() {
     let date = &report["package_dates"][0];
     assert_eq!(date["path"], "etc/apt/sources.list.d/debian.sources");
     assert_eq!(date["mtime"], "2025-10-09T08:53:20Z");
+}
+
+#[test]
+fn entries_come_in_the_order_of_their_names_on_request() {
+    let entries_of = |order: &[usize]| {
+        let all = [
+            Entry::dir("a/", BUILT),
+            Entry::file("a-b", "1", BUILT),
+            Entry::file("a/.wh.gone", "", BUILT),
+            Entry::link(b'1', "a/first", "a/target", BUILT),
+            Entry::file("a/target", "2", BUILT).pax("SCHILY.xattr.user.a", "b"),
+            Entry::dir("z/", BUILT),
+        ];
+        order.iter().map(|number| all[*number].clone()).collect::<Vec<_>>()
+    };
+    let options = ["--order", "name"];
+    let expected = ["a", "a-b", "a/.wh.gone", "a/target", "a/first", "z"];
+    let outputs: Vec<Vec<u8>> =
+        [&[0, 1, 2, 4, 3, 5][..], &[5, 4, 3, 2, 1, 0], &[3, 5, 0, 2, 4, 1], &[1, 0, 4, 3, 5, 2]]
+            .map(|order| filter(&image(&[entries_of(order)]), &options))
+            .into_iter()
+            .collect();
+    for out in &outputs {
+        let names: Vec<String> =
+            entries(out).into_iter().map(|(name, _)| name.trim_end_matches('/').to_owned()).collect();
+        assert_eq!(names, expected);
+        assert!(*out == outputs[0], "one image, however it was ordered");
+        assert!(filter(out, &options) == *out);
+        agrees(out, &[], 0);
+    }
+    assert!(filter(&image(&[entries_of(&[5, 0])]), &["--order", "name", "--clamp"]) != image(&[entries_of(&[5, 0])]));
+    let twice = image(&[vec![Entry::file("b", "1", BUILT), Entry::file("./b", "2", BUILT)]]);
+    pipe(["rewrite", "--epoch", "1700000000", "--order", "name"], &twice).expect_error(&["b", "twice"]);
+}
+
+#[test]
+fn opaque_whiteouts_that_hide_nothing_are_left_out() {
+    let opaque = |directory: &str| Entry::file(format!("{directory}/.wh..wh..opq"), "", BUILT);
+    let layers = [
+        vec![Entry::dir("full/", BUILT), Entry::file("full/a", "1", BUILT), Entry::dir("empty/", BUILT)],
+        vec![opaque("full"), opaque("empty"), opaque("new"), Entry::file("new/b", "2", BUILT)],
+    ];
+    let before = image(&layers);
+    let names = |image: &[u8]| -> Vec<String> {
+        entries(image).into_iter().map(|(name, _)| name).filter(|name| name.contains(".wh.")).collect()
+    };
+    assert_eq!(names(&filter(&before, &[])).len(), 3);
+    let dir = scratch();
+    let report = dir.path().join("report.json");
+    let out = filter(&before, &["--order", "name", "--report", text(&report)]);
+    assert_eq!(names(&out), ["full/.wh..wh..opq"]);
+    assert!(filter(&out, &["--order", "name"]) == out);
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let left: Vec<&Value> =
+        report["layers"][1]["edits"].as_array().unwrap().iter().map(|edit| &edit["entry"]).collect();
+    assert_eq!(left, ["empty/.wh..wh..opq", "new/.wh..wh..opq"]);
 }
