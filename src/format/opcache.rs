@@ -29,7 +29,7 @@ pub fn source_path(path: &[u8]) -> Option<Vec<u8>> {
     let is_id = |part: &&[u8]| part.len() == ID && part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let parts: Vec<_> = path.split(|byte| *byte == b'/').collect();
     // The innermost such folder: the cache may lie in one that only looks like it.
-    let at = parts.iter().rposition(|part| is_id(&part))?;
+    let at = parts.iter().rposition(is_id)?;
     let script = parts.get(at.checked_add(1)?..)?.join(&b'/');
     (!script.is_empty()).then_some(script)
 }

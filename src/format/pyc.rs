@@ -2,7 +2,8 @@
 //!
 //! The layout depends on the magic number, which CPython's `importlib/_bootstrap_external.py` lists: Python 2 and 3.0 to
 //! 3.2 have the mtime at 4, 3.3 and later the size after it, 3.7 and later (PEP 552) a word of flags before both. Bytecode
-//! that is validated by a hash of its source (flags 1 and 3) has no time.
+//! that is validated by a hash of its source (flags 1 and 3) has no time. PyPy counts its versions by itself, and lays headers
+//! out in the same ways.
 
 /// The longest header.
 pub const HEADER: usize = 16;
@@ -27,6 +28,10 @@ pub fn source_stamp(head: &[u8]) -> Option<SourceStamp> {
         // Python 2.0 (50823) to 2.7 (62211), with and without -U.
         50_823..=50_824 | 60_202..=60_203 | 60_717..=60_718 | 62_011..=62_299 => (4, false),
         3_000..=3_209 => (4, false),
+        // PyPy: 3.2; 3.3 to 3.6; 3.7 and later.
+        48 => (4, false),
+        64..=192 => (4, true),
+        208..=999 if word(4)? == 0 => (8, true),
         3_210..=3_391 => (4, true),
         3_392..=4_999 if word(4)? == 0 => (8, true),
         _ => return None,
@@ -89,7 +94,9 @@ mod tests {
         assert_eq!(found(3_180, &[1_700_000_000, 7]), stamp(4, None), "3.2");
         assert_eq!(found(3_230, &[1_700_000_000, 7]), stamp(4, Some(7)), "3.3");
         assert_eq!(found(3_379, &[1_700_000_000, 7]), stamp(4, Some(7)), "3.6");
-        for magic in [3_394, 3_413, 3_425, 3_439, 3_495, 3_531, 3_571, 3_627] {
+        assert_eq!(found(48, &[1_700_000_000, 7]), stamp(4, None), "PyPy 3.2");
+        assert_eq!(found(160, &[1_700_000_000, 7]), stamp(4, Some(7)), "PyPy 3.5");
+        for magic in [224, 336, 416, 3_394, 3_413, 3_425, 3_439, 3_495, 3_531, 3_571, 3_627] {
             assert_eq!(found(magic, &[0, 1_700_000_000, 7]), stamp(8, Some(7)), "{magic}");
             assert_eq!(found(magic, &[1, 1_700_000_000, 7]), None, "{magic}: by hash, unchecked");
             assert_eq!(found(magic, &[3, 1_700_000_000, 7]), None, "{magic}: by hash, checked");

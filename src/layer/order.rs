@@ -242,7 +242,8 @@ impl Index {
         let Self { mut entries, end, filled, .. } = self;
         let before: Vec<u64> = entries.iter().map(|entry| entry.start).collect();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        if let Some([twice, _]) = entries.array_windows().find(|[a, b]| a.path == b.path) {
+        let twice = entries.iter().zip(entries.iter().skip(1)).find(|(a, b)| a.path == b.path);
+        if let Some((twice, _)) = twice {
             let path: Vec<u8> = twice.path.iter().copied().filter(|byte| *byte != 0).collect();
             let text = "--order: the layer has this path twice, and the later entry counts";
             return Err(Error::refused(text).at_entry(printable(&path)));

@@ -116,6 +116,12 @@ impl SeenTaker {
         if let Some((compiled, is_compiled)) = Compiled::of_path(&name) {
             self.compiled(compiled, is_compiled, entry)?;
         }
+        if self.mtimes.keeps_order(entry) {
+            for compiled in Compiled::of_named(&name) {
+                let latest = self.seen.kept_newer.entry(*compiled).or_insert(mtime);
+                *latest = mtime.max(*latest);
+            }
+        }
         if self.omit.has(entry) {
             check_count(self.omitted.len())?;
             self.omitted.insert(PathKey::of(&normal(&name)), offset);
@@ -130,10 +136,6 @@ impl SeenTaker {
         let mtime = entry.mtime();
         let spans = if is_compiled { &mut self.seen.compiled } else { &mut self.seen.sources };
         Span::add(spans, compiled, mtime);
-        if is_compiled && self.mtimes.keeps_order(entry) {
-            let latest = self.seen.kept_newer.entry(compiled).or_insert(mtime);
-            *latest = mtime.max(*latest);
-        }
         if !is_compiled && !self.mtimes.keep_order.is_empty() && self.stamp.replaces(mtime) {
             check_count(self.seen.older.len())?;
             self.seen.older.push((compiled, entry.header_offset(), mtime));

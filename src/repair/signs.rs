@@ -48,6 +48,21 @@ impl Compiled {
         }
     }
 
+    /// What a file may be that a user says is a compiled one: what its path says, or else by its extension.
+    pub fn of_named(path: &[u8]) -> &'static [Self] {
+        if let Some((compiled, is_compiled)) = Self::of_path(path) {
+            let at = Self::ALL.iter().position(|own| *own == compiled && is_compiled);
+            return at.and_then(|at| Self::ALL.get(at..=at)).unwrap_or_default();
+        }
+        let ends = |end: &[u8]| path.ends_with(end);
+        match () {
+            () if ends(b".php") => &[Self::Blade, Self::Twig],
+            () if ends(b".class") => &[Self::Clojure],
+            () if ends(b".go") => &[Self::Guile],
+            () => &[],
+        }
+    }
+
     /// What they are, for people.
     pub fn what(self) -> &'static str {
         match self {
@@ -166,6 +181,16 @@ mod tests {
         ] {
             assert_eq!(found(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn what_a_user_names_is_known_by_its_extension_at_least() {
+        let found = |path: &str| Compiled::of_named(path.as_bytes());
+        assert_eq!(found("srv/cache/ab/cd.php"), [Compiled::Blade, Compiled::Twig]);
+        assert_eq!(found("app/storage/framework/views/a.php"), [Compiled::Blade]);
+        assert_eq!(found("app/classes/foo/core.class"), [Compiled::Clojure]);
+        assert_eq!(found("a.blade.php"), []);
+        assert_eq!(found("a.txt"), []);
     }
 
     #[test]

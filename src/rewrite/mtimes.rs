@@ -63,10 +63,13 @@ struct Summary {
     compiled: BTreeMap<Compiled, Span>,
     sources: BTreeMap<Compiled, Span>,
     kept_newer: BTreeMap<Compiled, Instant>,
+    /// Has any file an mtime by its content?
+    has_own_mtimes: bool,
 }
 
 impl Summary {
     fn add(&mut self, seen: &Seen) {
+        self.has_own_mtimes |= seen.specials.values().any(|special| special.mtime.is_some());
         for (sign, (count, first)) in &seen.signs {
             let place = self.signs.entry(*sign).or_insert_with(|| (0, first.clone()));
             place.0 += count;
@@ -82,6 +85,12 @@ impl Summary {
 
     fn warnings(&self, options: &Options, stamp: Stamp) -> Vec<Notice> {
         let mut texts: Vec<String> = Vec::new();
+        if !options.mtimes.keep_order.is_empty() && self.kept_newer.is_empty() {
+            texts.push("--keep-order: no compiled file of a kind that is known is at such a path".to_owned());
+        }
+        if !options.mtimes.by_content.is_empty() && !self.has_own_mtimes {
+            texts.push("--mtime-by-content: no file is at such a path, or its mtime stays".to_owned());
+        }
         for compiled in Compiled::ALL {
             texts.extend(self.compared(compiled, stamp));
         }

@@ -24,7 +24,7 @@ pub fn dos_seconds(seconds: i64) -> u32 {
         Err(_) => return FIRST,
     };
     let date = year << 9 | time.month() << 5 | time.day();
-    date << 16 | time.hour() << 11 | time.minute() << 5 | time.second() / 2
+    (date << 16) | (time.hour() << 11) | (time.minute() << 5) | (time.second() / 2)
 }
 
 /// Seconds since 1970; `None` where there is no such date or time.

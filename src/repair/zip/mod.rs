@@ -133,7 +133,7 @@ impl Times {
     }
 
     /// What a time becomes, as it is written; `None` if it stays.
-    fn new(self, time: Time) -> Option<Vec<u8>> {
+    fn replaced(self, time: Time) -> Option<Vec<u8>> {
         match time {
             Time::Dos(old) => Some(self.dos(old)).filter(|new| *new != old).map(|new| new.to_le_bytes().to_vec()),
             Time::Unix(old) => Some(self.unix(old)).filter(|new| *new != old).map(|new| new.to_le_bytes().to_vec()),
@@ -144,7 +144,7 @@ impl Times {
     }
 
     fn changes(self, fields: &[TimeField]) -> bool {
-        fields.iter().any(|field| self.new(field.time).is_some())
+        fields.iter().any(|field| self.replaced(field.time).is_some())
     }
 }
 
@@ -213,7 +213,7 @@ impl Plan {
 
     /// What is written into a header with these times, and where the checksum is.
     fn edits(&self, header: &Header, own: &[TimeField], crcs: &[u64], times: Times) -> Vec<(u64, Vec<u8>)> {
-        let mut edits: Vec<_> = own.iter().filter_map(|field| Some((field.at, times.new(field.time)?))).collect();
+        let mut edits: Vec<_> = own.iter().filter_map(|field| Some((field.at, times.replaced(field.time)?))).collect();
         if let Some(change) = self.bytecode.get(&header.at) {
             edits.extend(crcs.iter().map(|at| (*at, change.crc.to_le_bytes().to_vec())));
         }
