@@ -154,16 +154,20 @@ pub mod internals {
     pub use crate::document::index::{Index, IndexEdit};
     pub use crate::document::json::Json;
     pub use crate::document::manifest::{Manifest, ManifestEdit};
+    pub use crate::format::{jsa, opcache};
     pub use crate::layer::{
         ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Segment, Source as BlobSource,
         Window, rewrite,
     };
     pub use crate::name::shown as shown_names;
     pub use crate::repair::LayerPlanner;
+    pub use crate::repair::own::{OwnFormats, OwnTimes};
+    pub use crate::repair::replaced::{TarReplacer, is_replaced, replacement};
+    pub use crate::repair::rules::{LayerRules, Repairs};
     pub use crate::spool::{Output as NewFile, folder_of, temp_parent};
     pub use crate::store::destination::compression_by_name;
     pub use crate::tar::{
-        BLOCK, Extension, ExtensionKind, Format, NewHeaders, Part, PatchedBytes, Patcher, Records, Sink, Step, Visitor,
-        Walker,
+        BLOCK, ContentOut, ContentPatcher, Extension, ExtensionKind, Format, NewHeaders, Part, PatchedBytes, Patcher,
+        Records, Sink, Step, Verdict, Visitor, Walker,
     };
 }

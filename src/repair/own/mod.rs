@@ -86,11 +86,11 @@ impl OwnTimes {
         let (name, size) = (entry.name(), entry.size());
         let is_file = matches!(entry.kind(), b'0' | 0 | b'7') && entry.sparse_size().is_none();
         let is_left = !self.formats.any() || size == 0 || !is_file || names::is_known_by_its_content(&name);
-        (!is_left).then(|| self.sniffing(&name, size, stamp))
+        (!is_left).then(|| self.patcher_of(&name, size, stamp))
     }
 
     /// What patches the content of a file of this name and size.
-    fn sniffing(&self, name: &[u8], size: u64, stamp: Stamp) -> Box<dyn ContentPatcher> {
+    pub fn patcher_of(&self, name: &[u8], size: u64, stamp: Stamp) -> Box<dyn ContentPatcher> {
         let patcher =
             OwnPatcher { own: self.clone(), name: name.to_vec(), size, stamp, state: State::Unknown(Vec::new()) };
         Box::new(patcher)

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use super::OwnTimes;
 use crate::error::Result;
-use crate::format::pyc::{self, HEADER, SourceStamp, source_stamp};
-use crate::repair::fields;
-use crate::repair::held::Held;
+use crate::format::pyc;
+use crate::repair::copies::{CopyAction, CopyPatcher, CopyReader, CopyValue, MtimeCopy, Original};
 use crate::repair::path::{PathKey, normal};
 use crate::repair::tar::TarPatcher;
 use crate::stamp::{Instant, Stamp};
@@ -76,10 +75,12 @@ impl NestedPlanner {
         if pyc::is_source_name(&name) {
             lock(&self.python).source(&name, entry);
         }
-        if let Some(source) = pyc::source_path(&name) {
-            let source = PathKey::of(&source);
+        if pyc::is_name(&name)
+            && let (Some(reader), Some(copy)) = (CopyReader::of(entry, &name), CopyReader::of(entry, &name))
+        {
+            let patcher = CopyPatcher::new(copy, stamp, CopyAction::Follow);
             let python = Arc::clone(&self.python);
-            return Some(Box::new(BytecodePatcher { stamp, source, python, head: Vec::new(), held: Held::default() }));
+            return Some(Box::new(BytecodePatcher { reader, patcher, python }));
         }
         self.own.patcher(entry, stamp)
     }
@@ -90,8 +91,8 @@ impl NestedPlanner {
 struct Python {
     /// The last one of a name counts.
     sources: HashMap<PathKey, (Instant, u64)>,
-    /// Bytecode: its source, what it says, what mtime it says now.
-    bytecode: Vec<(PathKey, SourceStamp, u32)>,
+    /// Bytecode, as it was: its source, what it says of that.
+    bytecode: Vec<(PathKey, CopyValue)>,
 }
 
 impl Python {
@@ -101,62 +102,50 @@ impl Python {
         }
     }
 
-    /// Is all bytecode that was fresh fresh still, and all other as it was?
+    fn bytecode(&mut self, copy: MtimeCopy) {
+        if let Original::Path(path) = copy.original
+            && self.bytecode.len() <= FILES_MAX
+        {
+            self.bytecode.push((PathKey::of(&path), copy.value));
+        }
+    }
+
+    /// Is all bytecode that was fresh fresh still, and all other as it was, and stale?
     fn is_right(&self, stamp: Stamp) -> bool {
         let is_read = self.sources.len() <= FILES_MAX && self.bytecode.len() <= FILES_MAX;
         is_read
-            && self.bytecode.iter().all(|(source, old, new)| {
-                let Some((mtime, size)) = self.sources.get(source) else { return old.mtime == *new };
-                let fits = |code: u32, source: i64| {
-                    let is_size = |own: u32| u64::from(own) == size % (1 << 32);
-                    i64::from(code) == source.rem_euclid(1 << 32) && old.size.is_none_or(is_size)
-                };
-                let was_fresh = fits(old.mtime, mtime.seconds);
-                let new_mtime = if stamp.replaces(*mtime) { fields::epoch(stamp) } else { mtime.seconds };
-                was_fresh == fits(*new, new_mtime) && (was_fresh || old.mtime == *new)
+            && self.bytecode.iter().all(|(source, old)| {
+                let new = stamp.applied(Instant::from_seconds(old.seconds)).seconds & i64::from(u32::MAX);
+                let new = CopyValue { seconds: new, ..*old };
+                let Some((mtime, size)) = self.sources.get(source) else { return new == *old };
+                let was_fresh = old.fits(*mtime, Some(*size));
+                was_fresh == new.fits(stamp.applied(*mtime), Some(*size)) && (was_fresh || new == *old)
             })
     }
 }
 
-/// Patches bytecode as if it were fresh.
+/// Patches bytecode as if it were fresh, and takes note of it.
 #[derive(Debug)]
 struct BytecodePatcher {
-    stamp: Stamp,
-    source: PathKey,
+    reader: CopyReader,
+    patcher: CopyPatcher,
     python: Arc<Mutex<Python>>,
-    /// Its first bytes.
-    head: Vec<u8>,
-    held: Held,
 }
 
 impl ContentPatcher for BytecodePatcher {
     fn label(&self) -> &'static str {
-        "pyc"
+        self.patcher.label()
     }
 
     fn patch(&mut self, bytes: &[u8], out: &mut dyn ContentOut) -> Result<()> {
-        let missing = HEADER.saturating_sub(self.head.len());
-        if missing == 0 {
-            return out.put(bytes);
-        }
-        self.held.push(bytes);
-        self.head.extend_from_slice(bytes.get(..missing.min(bytes.len())).unwrap_or_default());
-        if self.head.len() < HEADER {
-            return Ok(());
-        }
-        if let Some(stamp) = source_stamp(&self.head) {
-            let new = (fields::seconds(self.stamp, stamp.mtime.into()) & i64::from(u32::MAX)) as u32;
-            self.held.replace(stamp.mtime_at as u64, &new.to_le_bytes(), out)?;
-            let mut python = lock(&self.python);
-            if python.bytecode.len() <= FILES_MAX {
-                python.bytecode.push((self.source, stamp, new));
-            }
-        }
-        self.held.give_out(0, out)
+        self.reader.push(bytes);
+        self.patcher.patch(bytes, out)
     }
 
     fn finish(&mut self, out: &mut dyn ContentOut) -> Result<Verdict> {
-        self.held.give_out(0, out)?;
-        Ok(Verdict::Patched)
+        if let Some(copy) = self.reader.copy() {
+            lock(&self.python).bytecode(copy);
+        }
+        self.patcher.finish(out)
     }
 }

@@ -9,7 +9,7 @@ const LATE: u64 = 1_760_000_000;
 
 fn named(name: &'static str, formats: OwnFormats, rule: Rule) -> impl Fn(usize) -> Box<dyn ContentPatcher> {
     let own = OwnTimes::new(formats, Spools::new(std::env::temp_dir()));
-    move |size| own.sniffing(name.as_bytes(), size as u64, stamp(rule))
+    move |size| own.patcher_of(name.as_bytes(), size as u64, stamp(rule))
 }
 
 #[track_caller]
