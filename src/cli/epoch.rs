@@ -1,5 +1,7 @@
 //! The epoch and the rule, as all commands take them, and which labels and annotations hold times.
 
+use std::ffi::OsString;
+
 use anyhow::{Context, Result, anyhow, bail};
 use restamp::{Clock, DocumentTime, Epoch, EpochSource, Rule, Stamp, TimeKeys};
 
@@ -110,8 +112,13 @@ impl EpochArguments {
     }
 }
 
+/// What the environment says of the epoch.
+pub fn variable() -> Option<OsString> {
+    std::env::var_os(VARIABLE)
+}
+
 fn of_environment() -> Result<Epoch> {
-    let Some(value) = std::env::var_os(VARIABLE) else {
+    let Some(value) = variable() else {
         bail!("no epoch given: use --epoch SECONDS or set {VARIABLE}, e.g. {VARIABLE}=$(git log -1 --pretty=%ct)");
     };
     let text = value.to_str().with_context(|| format!("{VARIABLE}: {} is not text", value.to_string_lossy()))?;

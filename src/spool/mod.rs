@@ -12,7 +12,7 @@ pub use place::{can_be_renamed, temp_parent, write_fault};
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -109,6 +109,23 @@ impl Spools {
             let failed = |e| cannot_write(target, e);
             let made =
                 tempfile::Builder::new().prefix(PREFIX).make_in(folder, |path| fs::create_dir(path)).map_err(failed)?;
+            let ((), path) = made.keep().map_err(|e| failed(e.error))?;
+            Ok((path, None))
+        })
+    }
+
+    /// A directory among the temporary files, which only this user may read, for what has to have a name there. It is
+    /// removed with all that is in it.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made.
+    #[doc(hidden)]
+    pub fn private_folder(&self) -> Result<Output> {
+        self.named(|| {
+            let failed = |e| Error::io("cannot make a temporary directory", e).in_file(self.folder.display());
+            let make = |path: &Path| fs::DirBuilder::new().mode(0o700).create(path);
+            let made = tempfile::Builder::new().prefix(PREFIX).make_in(&self.folder, make).map_err(failed)?;
             let ((), path) = made.keep().map_err(|e| failed(e.error))?;
             Ok((path, None))
         })

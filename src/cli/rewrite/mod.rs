@@ -17,7 +17,7 @@ use restamp::Platform;
 use restamp::causes::Omit;
 use restamp::rewrite::Rewrite;
 use restamp::rewrite::{Attestations, Signatures};
-use restamp::{Location, NewName, Where};
+use restamp::{Location, NewName, RunContext, Where};
 
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
@@ -304,6 +304,17 @@ fn parse_size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| format!("{digits:?} is not a number"))?;
     number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there can be".to_owned())
+}
+
+/// What the options ask for, for a command that reads and writes elsewhere.
+pub fn configured(arguments: &Arguments, context: &RunContext) -> Result<Rewrite> {
+    if arguments.form != restamp::FORM {
+        bail!("--form {}: this version writes form {} only", arguments.form, restamp::FORM);
+    }
+    if arguments.base.location()?.is_some_and(|base| base.place == Where::Stdio) {
+        bail!("--base -: standard input can't be the base here");
+    }
+    Ok(rewrite(arguments)?.base(arguments.base.resolve(context)?))
 }
 
 /// What the arguments ask for, but for the base.
