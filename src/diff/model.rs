@@ -19,6 +19,8 @@ use crate::stamp::Instant;
 pub struct Report {
     /// What was compared: the names of both sources.
     pub names: [String; 2],
+    /// The options of `restamp rewrite` that both were rewritten with before they were compared, as words of a shell.
+    pub restamped_with: Option<String>,
     /// The images in them (the first 1,000), and the index that leads to all of them where there is one.
     pub images: Vec<Compared>,
     /// The parts of the images that differences are in.

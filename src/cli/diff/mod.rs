@@ -1,24 +1,24 @@
 //! `restamp diff`
 
-use std::fs::{self, File};
+mod restamped;
+mod written;
+
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use restamp::Platform;
 use restamp::diff::filter::Filter;
 use restamp::diff::report::{PageStyle, Style as TextStyle, html, json, text};
-use restamp::diff::{Diff, FileSink, Verdict};
+use restamp::diff::{Diff, Verdict};
 use restamp::error::shell_word;
-use restamp::{Location, Where};
-use restamp::{
-    Spools,
-    internals::{NewFile as Output, folder_of},
-};
+use restamp::{Location, Platform, Where};
 
 use super::context::{self, RunOptions};
 use super::epoch::TimeKeyArguments;
-use super::output::{self, Inputs, OutputFile, Use, WriteAll, all_to};
+use super::output::{self, Inputs, OutputFile, Use};
+use restamped::Restamp;
+use written::{Folder, Page};
 
 /// Show what differs between two images, and why
 ///
@@ -32,6 +32,7 @@ use super::output::{self, Inputs, OutputFile, Use, WriteAll, all_to};
   restamp diff build1.tar build2.tar
   restamp diff --semantic --policy accepted.toml --html report.html oci:a oci:b
   restamp diff --rootfs docker-archive:app.tar:app:1 oci:app
+  restamp diff --restamp '--epoch 1700000000 --clamp' build1.tar build2.tar
 
 A policy is TOML, with one table for each accepted difference:
   [[accept]]
@@ -60,6 +61,13 @@ pub struct Arguments {
     /// Only images of this platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is compared")]
     platform: Option<Platform>,
+
+    /// Say what would be left if both images were rewritten with these options of `restamp rewrite`
+    ///
+    /// OPTIONS is one word, which is split as a shell does: --restamp '--epoch 1700000000 --numeric-owner'. Both are
+    /// rewritten into a temporary folder. Without --epoch in it, it is SOURCE_DATE_EPOCH, or else 315532800 (1980-01-01).
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, help_heading = "What is compared")]
+    restamp: Option<String>,
 
     /// Exit with 0 unless something differs that is of the class content
     #[arg(long, help_heading = "What counts")]
@@ -110,6 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         bail!("only one of A and B can be standard input");
     }
     let filter = filter(arguments)?;
+    let restamp = arguments.restamp.as_deref().map(Restamp::parse).transpose()?;
     let inputs = inputs(arguments, &locations);
     inputs.keep_clear_of_stdout()?;
     let (context, progress) = arguments.running.start(None, None)?;
@@ -129,8 +138,15 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         diff = diff.file_sink(folder);
     }
     let [a, b] = &locations;
-    let report = diff.with_context(&context).run(a, b)?;
+    let restamped = restamp.as_ref().map(|restamp| restamp.run([a, b], &context)).transpose()?;
+    let [x, y] = restamped.as_ref().map_or([a, b], |restamped| restamped.sides.each_ref());
+    let mut report = diff.with_context(&restamped::later(&context)).run(x, y)?;
+    drop(restamped);
     drop(progress);
+    if let Some(restamp) = restamp {
+        report.names = locations.each_ref().map(named);
+        report.restamped_with = Some(restamp.text);
+    }
     let names = |number: u32| [0, 1].map(|side| Folder::name(number, side));
     let as_json = |out: &mut dyn Write| json(out, &report, &names);
     let command = command_line();
@@ -152,6 +168,11 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let worst = if arguments.semantic { Verdict::Explainable } else { Verdict::Accepted };
     Ok(if report.verdict() <= worst { super::DONE } else { super::FOUND })
+}
+
+/// What a report calls an image that was rewritten first: as one that was not.
+fn named(location: &Location) -> String {
+    location.as_path().map_or_else(|| "standard input".to_owned(), |path| path.display().to_string())
 }
 
 /// The command line as it can be typed again, for whoever finds the page.
@@ -185,95 +206,4 @@ fn inputs(arguments: &Arguments, images: &[Location; 2]) -> Inputs {
         inputs.file("--policy", policy);
     }
     inputs
-}
-
-/// `--html FILE`, which may be in the directory of `--report-dir` and comes to be with that.
-#[derive(Debug)]
-enum Page {
-    File(OutputFile),
-    InFolder(PathBuf),
-}
-
-impl Page {
-    fn open(path: &Path, folder: Option<&Folder>, inputs: &Inputs, spools: &Spools) -> Result<Self> {
-        let name = path.file_name().filter(|name| !RESERVED.iter().any(|reserved| name == reserved));
-        match (folder, name) {
-            (Some(folder), Some(name))
-                if std::path::absolute(folder_of(path))? == std::path::absolute(&folder.named)? =>
-            {
-                Ok(Self::InFolder(folder.output.path().join(name)))
-            }
-            _ => Ok(Self::File(OutputFile::open("--html", path, inputs, spools)?)),
-        }
-    }
-
-    /// Writes it; what is still to be given its name is returned.
-    fn write(self, write: &WriteAll<'_>) -> Result<Option<OutputFile>> {
-        match self {
-            Self::File(file) => file.write(write).map(Some),
-            Self::InFolder(path) => {
-                let written = File::create_new(path).and_then(|mut file| all_to(&mut file, write));
-                written.context("--html: cannot write the page in --report-dir")?;
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// What `--report-dir` has of its own.
-const RESERVED: [&str; 2] = ["index.json", "files"];
-
-/// `--report-dir`: files under names of our own, whatever they are called in the images. Like an image, it is there as a
-/// whole or not at all.
-#[derive(Debug)]
-struct Folder {
-    /// As the user has named it.
-    named: PathBuf,
-    /// Where it will be.
-    path: PathBuf,
-    output: Output,
-}
-
-impl Folder {
-    fn make(path: &Path, inputs: &Inputs, spools: &Spools) -> Result<Self> {
-        inputs.keep_clear("--report-dir", path, Use::Replaced)?;
-        let named = path.to_owned();
-        let failed = || format!("cannot make {}", path.display());
-        // A link stays a link.
-        let path = match fs::read_dir(path) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    bail!("--report-dir {}: it is not empty", path.display());
-                }
-                fs::canonicalize(path).with_context(failed)?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(folder_of(path)).with_context(failed)?;
-                path.to_owned()
-            }
-            Err(error) => return Err(error).with_context(failed),
-        };
-        let output = spools.output_folder(&path).context("--report-dir")?;
-        fs::create_dir(output.path().join("files")).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self { named, path, output })
-    }
-
-    fn publish(self, index: &WriteAll<'_>) -> Result<()> {
-        let failed = || format!("cannot write {}", self.path.display());
-        let written = File::create(self.output.path().join("index.json")).and_then(|mut file| all_to(&mut file, index));
-        written.with_context(failed)?;
-        self.output.rename_to(&self.path).context("--report-dir")
-    }
-
-    fn name(number: u32, side: usize) -> String {
-        format!("files/{number:06}.{}", if side == 0 { "a" } else { "b" })
-    }
-}
-
-impl FileSink for Folder {
-    fn file(&self, number: u32, side: usize, _path: &[u8]) -> restamp::Result<Box<dyn Write + Send>> {
-        let path = self.output.path().join(Self::name(number, side));
-        let file = File::create_new(&path).map_err(|e| restamp::Error::io("cannot make", e).in_file(path.display()))?;
-        Ok(Box::new(io::BufWriter::new(file)))
-    }
 }

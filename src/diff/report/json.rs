@@ -4,6 +4,7 @@
 //! {
 //!   "schema": 1,
 //!   "a": "first.tar", "b": "second.tar",
+//!   "restamped_with": "the options of rewrite that both were rewritten with; only with --restamp",
 //!   "verdict": "identical | accepted | same-after-restamping | explainable | different",
 //!   "counts": {"content": 1, "time": 14000},
 //!   "explanations": ["…"],
@@ -48,6 +49,8 @@ struct Document<'r, D, A> {
     schema: u32,
     a: &'r str,
     b: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restamped_with: Option<&'r str>,
     verdict: Verdict,
     counts: BTreeMap<&'static str, usize>,
     explanations: &'r [String],
@@ -118,6 +121,7 @@ pub fn json(out: &mut dyn io::Write, report: &Report, names: &SavedNames<'_>) ->
         schema: SCHEMA,
         a: &report.names[0],
         b: &report.names[1],
+        restamped_with: report.restamped_with.as_deref(),
         verdict: report.verdict(),
         counts,
         explanations: &report.explanations,

@@ -84,6 +84,9 @@ impl Printer<'_, '_> {
             let names = report.names.clone().map(|name| printable(name.as_bytes()));
             self.line(&self.paint(&format!("A {}\nB {}", names[0], names[1]), DIM));
         }
+        if let Some(options) = &report.restamped_with {
+            self.line(&format!("both rewritten with: {}", printable_whole(options.as_bytes())));
+        }
         for text in &report.explanations {
             self.line(&escaped(text));
         }

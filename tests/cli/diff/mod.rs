@@ -10,6 +10,7 @@ mod images;
 mod layers;
 mod made;
 mod report;
+mod restamp;
 
 use std::path::PathBuf;
 

@@ -78,6 +78,10 @@ pub(super) fn header(page: &mut String, report: &Report, style: PageStyle<'_>) {
         }
         page.push('\n');
     }
+    if let Some(options) = &report.restamped_with {
+        let options = escape(&printable_whole(options.as_bytes()));
+        let _ = writeln!(page, "<dt>rewritten with<dd><code class=y>restamp rewrite {options}</code>");
+    }
     let _ = writeln!(page, "<dt>differences<dd>{}", thousands(report.differences.len()));
     let _ = write!(page, "<dt>made by<dd>restamp {}", env!("CARGO_PKG_VERSION"));
     if let Some(command) = style.command {
