@@ -3,8 +3,8 @@
 //! [`ImageSet`] is the model that every verb works on. `documents/` follows descriptors from `index.json` down,
 //! `archive.rs` reads the other list of images, `manifest.json`; [`select`] leaves out what was not asked for, by name
 //! (`reference.rs`), by platform (`by_platform.rs`), and what is about that (`referrers.rs`); `layers.rs` says once what
-//! each layer is, `listing.rs` and `set.rs` put images together, `top.rs` says what has a name. [`base`] says how much of an
-//! image is its base's, [`epoch`] reads an epoch from an image.
+//! each layer is, `listing.rs` and `set.rs` put images together, `top.rs` says what has a name, `signatures.rs` what is a
+//! signature. [`base`] says how much of an image is its base's, [`epoch`] reads an epoch from an image.
 //!
 //! Nothing here looks inside a layer, or says what becomes of an image.
 
@@ -21,6 +21,7 @@ mod referrers;
 pub mod select;
 pub mod selection;
 mod set;
+pub mod signatures;
 mod top;
 
 use std::sync::Arc;

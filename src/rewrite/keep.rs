@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::document::attestation::{Attestation, SignatureHints, is_attestation, is_statement_type, signature_kind};
 use crate::document::descriptor::Descriptor;
-use crate::document::manifest::Manifest;
 use crate::document::new_digest;
 use crate::document::references::{LayerMoves, SENTINEL, SOCI_LAYER_DIGEST, ZSTD_CHUNKED_SENTINEL};
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
-use crate::image::documents::{DocumentKind, Documents, ManifestDocument, extent_of};
+use crate::image::documents::{Documents, ManifestDocument, extent_of};
+use crate::image::signatures;
 use crate::notice::NoticeKind;
 use crate::rewrite::options::{Attestations, Options, Signatures};
 use crate::store::open::Source;
@@ -27,7 +27,7 @@ pub(super) fn leave_out(set: &mut ImageSet<'_>, options: &Options) -> Result<()>
         attestations(set);
     }
     sentinels(set);
-    signatures(set, options.signatures)?;
+    drop_or_refuse(set, options.signatures)?;
     if options.signatures == Signatures::Drop {
         signed_attestations(set)?;
     }
@@ -102,49 +102,14 @@ fn attestations(set: &mut ImageSet<'_>) {
 }
 
 /// Finds what is signed or a signature; an error that names it, or it is left out, as the rule says.
-fn signatures(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
+fn drop_or_refuse(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
+    let all = signatures::signatures(&set.documents, &set.selection)?;
     let (documents, selection) = (&set.documents, &mut set.selection);
-    let mut found: Vec<(String, Option<Digest>)> = Vec::new();
-    let mut known = BTreeSet::new();
-    let roots = documents.root.iter().flat_map(|root| root.children.iter().enumerate());
-    let is_kept = |number: usize, child: &Descriptor| selection.keeps_root(number) && selection.keeps(&child.digest);
-    let tagged: Vec<_> = roots.filter(|(number, child)| is_kept(*number, child)).collect();
-    for (number, child) in &tagged {
-        if let Some(kind) = signature_kind(SignatureHints { tag: child.ref_name(), ..SignatureHints::default() }) {
-            let name = format!("{kind} {} {}", child.ref_name().unwrap_or_default(), child.digest);
-            found.push((name, Some(child.digest)));
-            known.insert(child.digest);
-            if rule == Signatures::Drop {
-                selection.leave_out_root(*number);
-            }
-        }
+    if rule == Signatures::Drop {
+        all.iter().filter_map(|signature| signature.root).for_each(|number| selection.leave_out_root(number));
     }
-    for (digest, manifest) in documents.manifests() {
-        if known.contains(digest) || !selection.keeps(digest) {
-            continue;
-        }
-        // They are a part of the manifest, which stays without them.
-        if Manifest::parse(&manifest.bytes)?.has_signatures() {
-            found.push((format!("signatures inside of {digest}"), None));
-        }
-        let mut media_types: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
-        media_types.extend(manifest.config.iter().map(|config| &*config.media_type));
-        let artifact_types: Vec<&str> = manifest.artifact_type.iter().map(String::as_str).collect();
-        let hints = SignatureHints { artifact_types: &artifact_types, media_types: &media_types, tag: None };
-        if let Some(kind) = signature_kind(hints) {
-            found.push((format!("{kind} {digest}"), Some(*digest)));
-        }
-    }
-    for (digest, node) in
-        documents.nodes.iter().filter(|(digest, _)| selection.keeps(digest) && !known.contains(digest))
-    {
-        let DocumentKind::Unknown(unknown) = &node.body else { continue };
-        let artifact_types: Vec<&str> = unknown.artifact_type.iter().map(String::as_str).collect();
-        let hints = SignatureHints { artifact_types: &artifact_types, ..SignatureHints::default() };
-        if let Some(kind) = signature_kind(hints) {
-            found.push((format!("{kind} {digest}"), Some(*digest)));
-        }
-    }
+    let mut found: Vec<(String, Option<Digest>)> =
+        all.into_iter().map(|signature| (signature.name, signature.digest)).collect();
     if rule == Signatures::Drop {
         found.extend(
             absent_signatures(documents).filter(|(_, digest)| digest.is_some_and(|digest| selection.keeps(&digest))),
