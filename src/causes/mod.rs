@@ -137,6 +137,15 @@ impl Cause {
         matches!(self.id, "host-key" | "private-key")
     }
 
+    /// How restamp mends it in an image that is built already, in words.
+    pub fn mended(&self) -> Option<String> {
+        let option = self.mends?;
+        Some(match self.omit {
+            Some(_) => format!("restamp {option} leaves it out"),
+            None => format!("restamp {option} sets the times in it; nothing else of it changes"),
+        })
+    }
+
     /// Is it guessed from the command of a step, so that any file of that step may be of another cause?
     pub fn is_of_commands(&self) -> bool {
         !self.commands.is_empty()

@@ -20,10 +20,12 @@ mod document;
 mod explain;
 pub mod filter;
 mod layer;
+mod mend;
 pub mod model;
 mod overview;
 mod packages;
 mod pair;
+mod remedy;
 pub mod report;
 mod run;
 mod view;
@@ -50,6 +52,7 @@ use layer::programs::LinksIn;
 use layer::tree::Tree;
 use model::{Compared, Difference, Findings, Part, Place, Role, Value};
 use pair::images::pair_images;
+use remedy::Facts;
 use view::{Image, View};
 
 pub use content::fetch::FileSink;
@@ -131,13 +134,15 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         }
     }
     comparison.whiteouts.set_classes(&mut comparison.findings.differences);
+    let pair = if let [[Some(x), Some(y)]] = pairs.as_slice() { Some([*x, *y]) } else { None };
+    let facts = Facts::of(views, pair)?;
     let recut: HashSet<usize> = comparison.findings.overview.recut_places.iter().copied().collect();
     layer::cut::soften(&mut comparison.findings.differences, |place| recut.contains(&place));
     if !options.rootfs {
         comparison.unattached()?;
         comparison.listings()?;
     }
-    let mut report = finish(comparison, sources.map(|source| source.name().to_owned()));
+    let mut report = finish(comparison, sources.map(|source| source.name().to_owned()), facts);
     report.images = images;
     Ok(report)
 }
@@ -261,8 +266,16 @@ fn sort_in_place<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     }
 }
 
-fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
-    let Findings { places, mut differences, mut notes, databases, overview, .. } = comparison.findings;
+fn finish(comparison: Comparison<'_>, names: [String; 2], mut facts: Facts) -> Report {
+    let Findings { places, mut differences, mut notes, databases, overview, attestations, follows, .. } =
+        comparison.findings;
+    facts.keys = comparison.findings.unlisted_keys;
+    for difference in &mut differences {
+        let mends = facts.mends(difference, places.get(difference.place), attestations.contains(&difference.place));
+        difference.mends = difference.mends.or_all(mends);
+    }
+    let fixed: HashSet<usize> = differences.iter().filter(|one| one.mends.is_none()).map(|one| one.place).collect();
+    differences.extend(follows.into_iter().filter(|one| !fixed.contains(&one.place)));
     commands::name(&mut differences, &places, &databases);
     let key = |difference: &Difference| (difference.class, difference.place);
     // Stable: what one comparison found stays in the order of paths, but for what the second reading added.
@@ -273,5 +286,6 @@ fn finish(comparison: Comparison<'_>, names: [String; 2]) -> Report {
     let mut report = Report { names, places, notes, ..Report::default() };
     comparison.options.filter.apply(differences, &mut report);
     report.explanations = explain::explain(&report, &overview);
+    report.remedy = remedy::remedy(&report, &facts);
     report
 }

@@ -1,16 +1,17 @@
 //! What a comparison finds, as plain data. Nothing here compares or prints.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::causes::{Cause, Class};
+use crate::diff::mend::{Mend, MendSet, Mends};
 use crate::diff::overview::Overview;
 use crate::diff::packages::Databases;
 use crate::digest::Digest;
 use crate::document::TimeKeys;
-use crate::error::printable_whole;
+use crate::error::{printable_whole, shell_word};
 use crate::stamp::Instant;
 
 /// The result of a comparison.
@@ -35,6 +36,28 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What explains many differences at once, a sentence each.
     pub explanations: Vec<String>,
+    /// What rewriting both images would leave; `None` if no difference counts, or both were rewritten already.
+    pub remedy: Option<Remedy>,
+}
+
+/// What rewriting both images, with the fewest options that make all go away which can, would leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Remedy {
+    /// Arguments of `restamp rewrite`, besides an epoch.
+    pub options: Vec<String>,
+    /// How many of the differences that count would be left: with none, the two would be the same.
+    pub left: usize,
+    /// What those are, by the id of the cause, or by class where none is known; most first.
+    pub causes: Vec<(&'static str, usize)>,
+}
+
+impl Remedy {
+    /// The command, without an epoch and the images.
+    pub fn command(&self) -> String {
+        let words = ["restamp", "rewrite"].into_iter().chain(self.options.iter().map(String::as_str));
+        words.map(shell_word).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// An image or index that was compared.
@@ -226,6 +249,8 @@ pub(crate) enum Role {
     GzipMtime,
     /// An image that only one source has.
     Image,
+    /// The names of an image.
+    Name,
     /// The order in which `manifest.json` lists the images.
     ListOrder,
     /// Any other field.
@@ -262,6 +287,7 @@ pub struct Difference {
     /// The number under which the contents of both sides are saved, where they are.
     pub saved_as: Option<u32>,
     pub(crate) role: Role,
+    pub(crate) mends: Mends,
 }
 
 impl Difference {
@@ -271,7 +297,7 @@ impl Difference {
         let is_on_both = values.iter().all(Option::is_some) || values.iter().all(Option::is_none);
         Self {
             class,
-            restamps: class == Class::Time && is_on_both,
+            restamps: false,
             place,
             path: Arc::default(),
             archives: Box::default(),
@@ -283,7 +309,9 @@ impl Difference {
             rank: Rank::default(),
             saved_as: None,
             role: Role::default(),
+            mends: Mends::NONE,
         }
+        .restamps(class == Class::Time && is_on_both)
     }
 
     /// With the path of an entry.
@@ -314,10 +342,28 @@ impl Difference {
         self
     }
 
+    /// The ways to make it go away: options of `restamp rewrite`, or `rewrite` alone. One of them is enough.
+    pub fn mended_by(&self) -> Vec<String> {
+        // The key is the last step of the path in its document.
+        let key = self.field.rsplit_once("[\"").and_then(|(_, key)| key.strip_suffix("\"]"));
+        let key = key.unwrap_or_else(|| self.field.rsplit('.').next().unwrap_or_default());
+        let value = |mend| vec![if mend == Mend::TimeKey { shell_word(key) } else { "NAME".to_owned() }];
+        let words = |way: MendSet| [vec!["rewrite".to_owned()], way.arguments(value)].concat().join(" ");
+        self.mends.ways().map(words).collect()
+    }
+
     /// It goes away, or does not, when both images are rewritten.
     #[must_use]
     pub fn restamps(mut self, restamps: bool) -> Self {
         self.restamps = restamps;
+        self.mends = if restamps { Mends::by(Mend::Rewrite) } else { Mends::NONE };
+        self
+    }
+
+    /// Any of these makes it go away as well.
+    #[must_use]
+    pub(crate) fn mends(mut self, mends: Mends) -> Self {
+        self.mends = self.mends.or_all(mends);
         self
     }
 
@@ -341,6 +387,12 @@ pub(crate) struct Findings {
     pub(crate) notes: Vec<String>,
     /// Which labels and annotations hold times, besides those that are known.
     pub(crate) time_keys: TimeKeys,
+    /// Keys of times that are none of these and that rewriting sets where it is told them.
+    pub(crate) unlisted_keys: BTreeSet<String>,
+    /// What only follows from other differences of its place, and is one where all of those can be made to go away.
+    pub(crate) follows: Vec<Difference>,
+    /// Places of attestations, which can be left out.
+    pub(crate) attestations: HashSet<usize>,
     /// Pairs of indexes that were compared; `None` is `index.json`.
     pub(crate) indexes: HashSet<[Option<Digest>; 2]>,
     /// What the databases of packages say.

@@ -145,7 +145,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     drop(progress);
     if let Some(restamp) = restamp {
         report.names = locations.each_ref().map(named);
-        report.restamped_with = Some(restamp.text);
+        // What is left was not mended by these options, whatever others would do.
+        (report.restamped_with, report.remedy) = (Some(restamp.text), None);
     }
     let names = |number: u32| [0, 1].map(|side| Folder::name(number, side));
     let as_json = |out: &mut dyn Write| json(out, &report, &names);

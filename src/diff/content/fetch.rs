@@ -277,7 +277,6 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
                 |cause: &&Cause| named.is_over_path || cause.content_first && inner.class != Class::Content;
             difference.cause = difference.cause.filter(|cause| !is_over_path(cause)).or(Some(named.cause));
         }
-        difference.restamps = false;
         if inner.is_unopened {
             let note = inner.note.as_deref().unwrap_or_default();
             findings.notes.push(format!("{}: {note}", printable(&difference.path)));

@@ -81,7 +81,11 @@ impl Comparison<'_> {
     fn attached_place(&mut self, label: &str, pair: [Option<&Attached>; 2]) -> usize {
         let digests = pair.map(|attached| attached.map(|attached| attached.digest));
         let about = pair.iter().flatten().next().map(|attached| attached.kind.clone()).unwrap_or_default();
-        self.findings.place(Place { image: label.to_owned(), part: Part::Attached, digests, about })
+        let place = self.findings.place(Place { image: label.to_owned(), part: Part::Attached, digests, about });
+        if pair.iter().flatten().all(|attached| attached.is_attestation) {
+            self.findings.attestations.insert(place);
+        }
+        place
     }
 
     fn pair_of(&mut self, label: &str, a: &Attached, b: &Attached) -> Result<()> {

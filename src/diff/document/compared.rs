@@ -8,6 +8,7 @@ use crate::diff::document::builders::{Judged, label};
 use crate::diff::document::path::Step;
 use crate::diff::document::times::{Document, restamps, unlisted_time};
 use crate::diff::document::value::{Change, Compared};
+use crate::diff::mend::{Mend, Mends};
 use crate::diff::model::{Difference, Findings, Value};
 use crate::digest::Digest;
 use crate::document::commands::Commands;
@@ -29,18 +30,25 @@ pub(crate) struct ComparedDocument<'f> {
 impl ComparedDocument<'_> {
     /// A change: of the class time if its place is one of times, else what this says of it.
     pub(crate) fn push<J: Into<Judged>>(&mut self, change: &Change<'_>, judge: impl Fn(&Change<'_>) -> J) {
+        let mut mends = Mends::NONE;
         let (judged, restamps) = match restamps(self.document, change, &self.findings.time_keys) {
             Some(restamps) => (Judged::from(Class::Time), restamps),
             None if self.is_time_in_command(change) => (Judged::from(Class::EmbeddedTime), true),
             None => match unlisted_time(self.document, change) {
-                Some(note) => (Judged::with(Class::Time, note), false),
+                Some(unlisted) => {
+                    if unlisted.is_mended {
+                        mends = Mends::by(Mend::TimeKey);
+                        self.findings.unlisted_keys.insert(unlisted.key.clone());
+                    }
+                    (Judged::with(Class::Time, unlisted.note()), false)
+                }
                 None => (judge(change).into(), false),
             },
         };
         let values = change.values.map(|value| value.map(|value| Value::bytes(value.raw())));
         let mut difference = Difference::new(judged.class, self.place, change.path.to_string(), values);
         difference.note = judged.note.map(Into::into);
-        self.findings.push(difference.restamps(restamps));
+        self.findings.push(difference.restamps(restamps).mends(mends));
     }
 
     /// Do two commands differ in nothing but times that rewriting sets?

@@ -8,7 +8,7 @@ use crate::diff::document::path::JsonPath;
 use crate::diff::document::path::Step::Key;
 use crate::diff::document::times::Document;
 use crate::diff::document::value::{Change, Compared, compare, documents, elements};
-use crate::diff::model::{Difference, Findings, Part, Place, Value};
+use crate::diff::model::{Difference, Findings, Part, Place, Role, Value};
 use crate::diff::pair::align::Pair;
 use crate::diff::view::{Image, View};
 use crate::document::descriptor::{IMAGE_NAME, REF_NAME};
@@ -36,7 +36,8 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
     let (only_a, only_b) = (only(&names[0], &names[1]), only(&names[1], &names[0]));
     if !only_a.is_empty() || !only_b.is_empty() {
         let value = |text: String| (!text.is_empty()).then(|| Value::bytes(text.as_bytes()));
-        findings.push(Difference::new(Class::Name, place, "name", [value(only_a), value(only_b)]));
+        let difference = Difference::new(Class::Name, place, "name", [value(only_a), value(only_b)]);
+        findings.push(difference.role(Role::Name));
     }
     if a.is_empty() || b.is_empty() {
         return Ok(());

@@ -44,8 +44,24 @@ pub(crate) fn restamps(document: Document, change: &Change<'_>, keys: &TimeKeys)
     has_time.then_some(is_set && become_equal)
 }
 
-/// What to say of a label or annotation that holds a time on both sides, under a key that rewriting does not know.
-pub(crate) fn unlisted_time(document: Document, change: &Change<'_>) -> Option<String> {
+/// A time under a key that rewriting does not know.
+#[derive(Debug)]
+pub(crate) struct UnlistedTime {
+    pub(crate) key: String,
+    /// Would rewriting make both equal if it was told the key?
+    pub(crate) is_mended: bool,
+}
+
+impl UnlistedTime {
+    /// What to say of it.
+    pub(crate) fn note(&self) -> String {
+        let key = shell_word(&self.key);
+        format!("rewriting leaves times under this key; to set it: restamp rewrite --time-key {key}")
+    }
+}
+
+/// A label or annotation that holds a time on both sides, under a key that rewriting does not know.
+pub(crate) fn unlisted_time(document: Document, change: &Change<'_>) -> Option<UnlistedTime> {
     use Step::Key;
     let steps = change.path.steps();
     let key = match (document, steps.as_slice()) {
@@ -58,9 +74,11 @@ pub(crate) fn unlisted_time(document: Document, change: &Change<'_>) -> Option<S
         text.is_some_and(|text| time_of(key, &text).is_some())
     };
     let fits = TimeKind::of_key(key).is_none() && change.values.iter().all(is_time);
-    fits.then(|| {
-        format!("rewriting leaves times under this key; to set it: restamp rewrite --time-key {}", shell_word(key))
-    })
+    // As an option the key is a pattern.
+    let is_literal = !key.contains(['*', '?', '[', ']', '{', '}', '\\', '!']);
+    let told = TimeKeys::new([key]).ok().filter(|_| is_literal);
+    let is_mended = || told.is_some_and(|keys| restamps(document, change, &keys) == Some(true));
+    fits.then(|| UnlistedTime { key: key.to_owned(), is_mended: is_mended() })
 }
 
 /// The places that rewriting knows as those of times.
@@ -111,7 +129,7 @@ mod tests {
                 unlisted_time(Document::Config, change)
             });
             assert_eq!(note.is_some(), expected, "{key} {values:?}");
-            assert!(note.is_none_or(|note| note.ends_with(key)), "{key}");
+            assert!(note.is_none_or(|unlisted| unlisted.note().ends_with(key)), "{key}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::diff::layer::reader;
 use crate::diff::layer::record::Records;
 use crate::diff::layer::recut::Recut;
 use crate::diff::layer::whiteouts::Whiteouts;
+use crate::diff::mend::{Mend, Mends};
 use crate::diff::model::{Difference, Findings, Part, Place, Value};
 use crate::diff::overview::SideTimes;
 use crate::diff::pair::align::Pair;
@@ -211,7 +212,8 @@ impl Comparison<'_> {
         };
         let difference = Difference::new(Class::Compression, place, "compression", [text(x), text(y)]);
         let note = if same { "the same tar, compressed by another program or level" } else { "the same tar" };
-        self.findings.push(difference.note(note).restamps(same && x.compression != Compression::None));
+        let difference = difference.note(note).restamps(same && x.compression != Compression::None);
+        self.findings.push(if same { difference } else { difference.mends(Mends::by(Mend::Compression)) });
         Ok(())
     }
 
@@ -312,7 +314,8 @@ impl Comparison<'_> {
         let facts = records.map(|records| records.facts.as_ref().map(|facts| facts.compression));
         if facts[0] != facts[1] {
             let values = facts.map(|compression| compression.map(|compression| Value::text(compression.name())));
-            self.findings.push(Difference::new(Class::Compression, place, "compression", values));
+            let difference = Difference::new(Class::Compression, place, "compression", values);
+            self.findings.push(difference.mends(Mends::by(Mend::Compression)));
         }
         let tasks = open.wanted.iter().map(FetchTask::of).collect();
         let lone = open.lone_files.iter();

@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 
-use crate::causes::{self, Cause, Class};
+use crate::causes::{self, Cause, Class, Omit};
 use crate::diff::layer::links::Links;
 use crate::diff::layer::moved::Moved;
 use crate::diff::layer::path::normal;
 use crate::diff::layer::programs::is_script_or_settings;
 use crate::diff::layer::record::{PERMISSIONS, Record, Records, SET_ID};
+use crate::diff::mend::{Mend, Mends};
 use crate::diff::model::{Difference, Findings, Role, Value};
 
 /// Two files of the same path whose contents differ, to be read and compared.
@@ -104,11 +105,32 @@ impl Comparer<'_, '_> {
         self.findings.count() - 1
     }
 
+    /// Any of these makes it go away as well.
+    fn mend(&mut self, at: usize, mends: Mends) {
+        if let Some(difference) = self.findings.differences.get_mut(at) {
+            difference.mends = difference.mends.or_all(mends);
+        }
+    }
+
+    /// Which list of files that may be left out has what is at this path, where nothing keeps it there.
+    pub(crate) fn omission(&self, pair: [Option<&Record>; 2]) -> Option<Mend> {
+        let first = pair.into_iter().flatten().next().filter(|_| self.depth != Depth::Archive)?;
+        let list = Omit::ALL.into_iter().find(|list| causes::omitted(*list, first.path()).is_some())?;
+        // What a hard link leads to stays, and so do links.
+        let may_go = |(record, links): (Option<&Record>, &Links<'_>)| {
+            record.is_none_or(|record| record.is_file() && !record.is_sparse() && !links.lead_to(record.path()))
+        };
+        pair.into_iter().zip(&self.links).all(may_go).then(|| Mend::of_list(list))
+    }
+
     /// Says of what was found since then what the file is, and of its place what packages have to do with it.
     fn rank(&mut self, pair: [Option<&Record>; 2], before: usize) {
         let rank = pair.into_iter().flatten().map(Record::rank).min().unwrap_or_default();
+        let has_found = self.findings.count() > before;
+        let omission = if has_found { self.omission(pair).map_or(Mends::NONE, Mends::by) } else { Mends::NONE };
         for difference in self.findings.differences.iter_mut().skip(before) {
             difference.rank = rank;
+            difference.mends = difference.mends.or_all(omission);
         }
         let Some(first) = pair.into_iter().flatten().next().filter(|_| self.depth == Depth::Stream) else { return };
         let facts = pair.map(|record| record.map(|record| (record.is_file(), record.size, record.content)));
@@ -117,12 +139,10 @@ impl Comparer<'_, '_> {
     }
 
     fn pair(&mut self, a: &Record, b: &Record) {
-        let before = self.findings.count();
         self.meaning(a, b);
         if self.depth != Depth::Files {
             self.idle(a, b);
         }
-        let is_silent = self.findings.count() == before;
         if a.mtime != b.mtime {
             self.push(Class::Time, a, "mtime", [a.mtime, b.mtime].map(Value::Time));
         }
@@ -130,7 +150,11 @@ impl Comparer<'_, '_> {
             return;
         }
         self.times(a, b);
-        if is_silent && a.meta.spelling != b.meta.spelling {
+        // Another name of an owner is another field.
+        let same_owners = (&a.meta.uname, &a.meta.gname) == (&b.meta.uname, &b.meta.gname);
+        let is_same =
+            a.meta.spelling.0 == b.meta.spelling.0 && (!same_owners || a.meta.spelling.1 == b.meta.spelling.1);
+        if !is_same && a.is_alike(b) {
             let text = "written in another way: padding of numbers, or bytes that have no meaning";
             let difference = Difference::new(Class::Format, self.place, "header", [None, None]);
             self.findings.push(difference.at(a.shared_path()).note(text));
@@ -247,11 +271,12 @@ impl Comparer<'_, '_> {
             self.push(Class::Format, a, "type", [a, b].map(|record| Value::text(record.kind_name())));
         }
         // Runtimes take the numbers and leave the names.
-        if a.meta.uname != b.meta.uname {
-            self.push(Class::Format, a, "uname", [a, b].map(|record| Value::bytes(&record.meta.uname)));
-        }
-        if a.meta.gname != b.meta.gname {
-            self.push(Class::Format, a, "gname", [a, b].map(|record| Value::bytes(&record.meta.gname)));
+        let [owners, others] = [a, b].map(|record| [&record.meta.uname, &record.meta.gname]);
+        for (field, (x, y)) in ["uname", "gname"].into_iter().zip(owners.into_iter().zip(others)) {
+            if x != y {
+                let at = self.push(Class::Format, a, field, [x, y].map(|name| Value::bytes(name)));
+                self.mend(at, Mends::by(Mend::NumericOwner));
+            }
         }
         if a.meta.kind == b.meta.kind && !matches!(a.meta.kind, b'1' | b'2') && a.extra().link != b.extra().link {
             self.push(Class::Format, a, "link target", [a, b].map(|record| Value::bytes(&record.extra().link)));

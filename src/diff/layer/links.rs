@@ -1,6 +1,7 @@
 //! What hard links of a layer lead to, and whose order decides what is there in the end.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use crate::diff::layer::path::{ancestors, normal};
 use crate::diff::layer::record::{Record, Records};
@@ -11,13 +12,24 @@ const CHAIN_MAX: usize = 16;
 /// What hard links of a layer lead to.
 pub(crate) struct Links<'r> {
     by_path: HashMap<&'r [u8], &'r Record>,
+    /// Where hard links lead.
+    targets: HashSet<Cow<'r, [u8]>>,
 }
 
 impl<'r> Links<'r> {
     pub(crate) fn new(records: &'r Records) -> Self {
         let has_links = records.entries.iter().any(Record::is_hard_link);
         let all = records.entries.iter().filter(|_| has_links);
-        Self { by_path: all.map(|record| (record.path(), record)).collect() }
+        let links = records.entries.iter().filter(|record| record.is_hard_link());
+        Self {
+            by_path: all.map(|record| (record.path(), record)).collect(),
+            targets: links.map(|record| normal(&record.extra().link)).collect(),
+        }
+    }
+
+    /// Does a hard link lead to this path?
+    pub(crate) fn lead_to(&self, path: &[u8]) -> bool {
+        self.targets.contains(path)
     }
 
     /// The file that an entry is or leads to; `None` if it is in no layer that is known.

@@ -31,8 +31,9 @@ pub(crate) struct Meta {
     pub(crate) format: Format,
     /// The kinds of the extension headers, in their order.
     pub(crate) extensions: Box<[ExtensionKind]>,
-    /// A hash of the header block without names, sizes, times and checksum: how numbers are written, unused bytes.
-    pub(crate) spelling: u64,
+    /// A hash of the header block without names, sizes, times and checksum: how numbers are written, unused bytes; and one
+    /// of the fields of the owner's names.
+    pub(crate) spelling: (u64, u64),
 }
 
 /// PAX records that are no times and repeat no field of the header, sorted by key.
@@ -101,6 +102,16 @@ impl Record {
     /// The name as it is in the stream.
     pub(crate) fn raw_name(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// Has it the same owner, mode and kind, written in the same dialect? Then its header can only differ in how that is
+    /// spelled.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let numbers = |record: &Self| {
+            let meta = &record.meta;
+            (meta.kind, meta.mode, meta.uid, meta.gid, meta.device, meta.format)
+        };
+        numbers(self) == numbers(other)
     }
 
     /// Has it content of its own, in any of the ways that tar knows?

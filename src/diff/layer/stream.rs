@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::causes::Class;
-use crate::diff::layer::entries::Comparer;
+use crate::diff::layer::entries::{Comparer, Depth};
 use crate::diff::layer::links::order_that_matters;
 use crate::diff::layer::record::{Record, Records};
+use crate::diff::mend::{Mend, MendSet, Mends};
 use crate::diff::model::{Difference, Value};
 use crate::diff::pair::align::in_order;
 use crate::tar::Field;
@@ -42,7 +43,38 @@ impl Comparer<'_, '_> {
             return;
         }
         let difference = Difference::new(Class::Order, self.place, "order of entries", [None, None]);
-        self.findings.push(difference.note(note));
+        let mends = self.mends_of_order(pairs);
+        self.findings.push(difference.note(note).mends(mends));
+    }
+
+    /// How another order goes away: by sorting, which is refused where a path comes twice, or because those that have other
+    /// places are left out.
+    fn mends_of_order(&self, pairs: &[[Option<&Record>; 2]]) -> Mends {
+        if self.depth != Depth::Stream {
+            return Mends::NONE;
+        }
+        let mut mends = Mends::NONE;
+        let comes_once = |side: usize| {
+            let own = || pairs.iter().filter_map(|pair| *pair.get(side)?);
+            !own().zip(own().skip(1)).any(|(x, y)| x.path() == y.path())
+        };
+        if comes_once(0) && comes_once(1) {
+            mends = mends.or(MendSet::of(&[Mend::Order]));
+        }
+        let mut left: Vec<(u32, u32, Option<Mend>)> = Vec::new();
+        for pair in pairs {
+            if let [Some(a), Some(b)] = pair {
+                left.push((a.number, b.number, self.omission(*pair)));
+            }
+        }
+        left.sort_unstable_by_key(|(a, _, _)| *a);
+        for way in [&[Mend::Caches][..], &[Mend::Logs], &[Mend::Caches, Mend::Logs]] {
+            let stays = |omission: &Option<Mend>| omission.is_none_or(|mend| !way.contains(&mend));
+            if left.iter().filter(|(_, _, omission)| stays(omission)).is_sorted_by_key(|(_, b, _)| *b) {
+                mends = mends.or(MendSet::of(way));
+            }
+        }
+        mends
     }
 
     pub(crate) fn stream(&mut self, layers: [&Records; 2]) {
@@ -66,12 +98,17 @@ impl Comparer<'_, '_> {
         // Another number of zeros that fill up a record follows from the difference that changed the size; but it is
         // reported where all else goes away when both are rewritten, as it stays.
         let follows = || self.findings.differences.iter().any(|other| other.place == self.place && !other.restamps);
-        if a.rest != b.rest && !(is_blocking(layers) && follows()) {
+        if a.rest != b.rest {
             let text = |records: &Records| {
                 let what = if records.rest.1.is_none() { "zeros" } else { "not all zero" };
                 Some(Value::text(format!("{} bytes, {what}", records.rest.0)))
             };
-            self.findings.push(Difference::new(Class::Format, self.place, "end of archive", [text(a), text(b)]));
+            let difference = Difference::new(Class::Format, self.place, "end of archive", [text(a), text(b)]);
+            if is_blocking(layers) && follows() {
+                self.findings.follows.push(difference);
+            } else {
+                self.findings.push(difference);
+            }
         }
     }
 

@@ -2,13 +2,22 @@
 //! without a meaning. Rewriting keeps all of them, so that they must be reported even beside other differences.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::ops::Range;
 
 use crate::tar::{Entry, ExtensionKind, Format};
 
-/// What of a header block is neither a name, a size, a time nor the checksum, hashed.
-pub(crate) fn spelling(entry: &Entry) -> u64 {
-    let Some(header) = entry.header() else { return 0 };
+/// The names of owner and group in a header block (ustar, GNU, star).
+const OWNERS: Range<usize> = 265..329;
+
+/// What of a header block is neither a name, a size, a time nor the checksum, hashed; and by itself what is in the fields of
+/// the owner's and the group's name.
+pub(crate) fn spelling(entry: &Entry) -> (u64, u64) {
+    let Some(header) = entry.header() else { return (0, 0) };
     let mut block = *header.block();
+    let mut owners = DefaultHasher::new();
+    if entry.format() != Format::V7 {
+        block.get(OWNERS).hash(&mut owners);
+    }
     // Name; size and mtime and checksum, which are side by side; link name.
     let mut blank = vec![0..100, 124..156, 157..257];
     blank.push(match entry.format() {
@@ -16,6 +25,7 @@ pub(crate) fn spelling(entry: &Entry) -> u64 {
         Format::Gnu => 345..369,
         Format::V7 => 0..0,
     });
+    blank.extend((entry.format() != Format::V7).then_some(OWNERS));
     for range in blank {
         if let Some(field) = block.get_mut(range) {
             field.fill(0);
@@ -23,7 +33,7 @@ pub(crate) fn spelling(entry: &Entry) -> u64 {
     }
     let mut hasher = DefaultHasher::new();
     block.hash(&mut hasher);
-    hasher.finish()
+    (hasher.finish(), owners.finish())
 }
 
 /// What of the extension headers is neither a name, a time nor the value of a record that replaces a field.

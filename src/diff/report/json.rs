@@ -7,6 +7,7 @@
 //!   "restamped_with": "the options of rewrite that both were rewritten with; only with --restamp",
 //!   "verdict": "identical | accepted | same-after-restamping | explainable | different",
 //!   "counts": {"content": 1, "time": 14000},
+//!   "remedy": {"command": "restamp rewrite --repair gzip", "options": ["--repair", "gzip"], "left": 0, "causes": {}},
 //!   "explanations": ["…"],
 //!   "differences": [{
 //!     "class": "content", "restamps": false,
@@ -15,7 +16,8 @@
 //!     "layer": [0, 0],
 //!     "path": "usr/bin/app", "path_hex": "only where the path is not printable as it is",
 //!     "field": "content", "a": "12 bytes, …", "b": "13 bytes, …",
-//!     "cause": {"id": "…", "what": "…", "advice": "…"},
+//!     "mended_by": ["rewrite --repair gzip", "rewrite --omit logs"],
+//!     "cause": {"id": "…", "what": "…", "advice": "…", "mends": "rewrite --repair gzip"},
 //!     "note": "…", "preview": "@@ …", "files": ["files/000000.a", "files/000000.b"]
 //!   }],
 //!   "accepted": [{"reason": "…", "difference": {}}],
@@ -23,6 +25,10 @@
 //!   "notes": ["…"]
 //! }
 //! ```
+//!
+//! `remedy` is what rewriting both with the fewest options would leave: how many differences, and of which causes (or classes,
+//! where none is known). It is missing if nothing differs that counts, or both were rewritten already. Each of `mended_by`
+//! makes that one difference go away; where it is missing every rewriting does if `restamps` says so, and else nothing. `mends` says what may be done about the cause.
 //!
 //! Of a file that only one side has, `files` is `null` on the other. `a` and `b` of a difference are `null` where there is nothing on that side; a time is an RFC 3339 date. What is
 //! inside an archive has the archive's path, `!`, and the path in it. `path` is made printable; `path_hex` has the
@@ -53,11 +59,21 @@ struct Document<'r, D, A> {
     restamped_with: Option<&'r str>,
     verdict: Verdict,
     counts: BTreeMap<&'static str, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<RemedyItem<'r>>,
     explanations: &'r [String],
     differences: D,
     accepted: A,
     unused_rules: &'r [String],
     notes: &'r [String],
+}
+
+#[derive(Serialize)]
+struct RemedyItem<'r> {
+    command: String,
+    options: &'r [String],
+    left: usize,
+    causes: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Serialize)]
@@ -80,6 +96,8 @@ struct Item<'r> {
     field: &'r str,
     a: Option<Cow<'r, str>>,
     b: Option<Cow<'r, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mended_by: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<CauseItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +113,8 @@ struct CauseItem {
     id: &'static str,
     what: &'static str,
     advice: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mends: Option<&'static str>,
 }
 
 /// A list whose elements are made one by one, as they are written.
@@ -124,6 +144,12 @@ pub fn json(out: &mut dyn io::Write, report: &Report, names: &SavedNames<'_>) ->
         restamped_with: report.restamped_with.as_deref(),
         verdict: report.verdict(),
         counts,
+        remedy: report.remedy.as_ref().map(|remedy| RemedyItem {
+            command: remedy.command(),
+            options: &remedy.options,
+            left: remedy.left,
+            causes: remedy.causes.iter().copied().collect(),
+        }),
         explanations: &report.explanations,
         differences: List(|| report.differences.iter().map(item)),
         accepted: List(|| {
@@ -160,7 +186,13 @@ fn item<'r>(report: &'r Report, difference: &'r Difference, names: &SavedNames<'
         field: &difference.field,
         a: text(0),
         b: text(1),
-        cause: difference.cause.map(|cause| CauseItem { id: cause.id, what: cause.what, advice: cause.advice }),
+        mended_by: if difference.restamps { Vec::new() } else { difference.mended_by() },
+        cause: difference.cause.map(|cause| CauseItem {
+            id: cause.id,
+            what: cause.what,
+            advice: cause.advice,
+            mends: cause.mends,
+        }),
         note: difference.note.as_deref(),
         preview: difference.preview.as_deref(),
         files: difference.saved_as.map(|number| saved(difference, names(number))),

@@ -11,6 +11,27 @@ mod json;
 mod text;
 pub(crate) mod window;
 
+use crate::diff::model::Remedy;
+use crate::error::{printable_whole, thousands};
+
 pub use html::{PageStyle, html};
 pub use json::{SCHEMA, SavedNames, json};
 pub use text::{Style, text};
+
+/// So many causes of what is left are named.
+const CAUSES_LEFT: usize = 6;
+
+/// What rewriting both would leave, in a line. `has_accepted` says that some differences do not count, `total` how many do.
+fn remedy_line(remedy: &Remedy, has_accepted: bool, total: usize) -> String {
+    let command = printable_whole(remedy.command().as_bytes());
+    if remedy.left == 0 {
+        let but = if has_accepted { " but for what is accepted," } else { "" };
+        return format!("same{but} after: {command}");
+    }
+    let mut causes: Vec<String> =
+        remedy.causes.iter().take(CAUSES_LEFT).map(|(cause, count)| format!("{} {cause}", thousands(*count))).collect();
+    let more: usize = remedy.causes.iter().skip(CAUSES_LEFT).map(|(_, count)| count).sum();
+    causes.extend((more > 0).then(|| format!("{} others", thousands(more))));
+    let (left, total) = (thousands(remedy.left), thousands(total));
+    format!("left after {command}: {left} of {total} ({})", causes.join(", "))
+}

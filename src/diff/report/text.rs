@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::causes::{Cause, Class};
 use crate::diff::model::{Difference, Report, Verdict};
 use crate::diff::report::fold::{Group, Shown, groups};
+use crate::diff::report::remedy_line;
 use crate::diff::report::window::shown;
 use crate::error::{escaped, printable, printable_whole, thousands};
 
@@ -87,6 +88,10 @@ impl Printer<'_, '_> {
         if let Some(options) = &report.restamped_with {
             self.line(&format!("both rewritten with: {}", printable_whole(options.as_bytes())));
         }
+        if let Some(remedy) = &report.remedy {
+            let text = remedy_line(remedy, !report.accepted.is_empty(), report.differences.len());
+            self.line(&if remedy.left == 0 { self.paint(&text, GREEN) } else { text });
+        }
         for text in &report.explanations {
             self.line(&escaped(text));
         }
@@ -112,7 +117,10 @@ impl Printer<'_, '_> {
     }
 
     fn cause(&mut self, cause: &Cause) {
-        let text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
+        let mut text = format!("{:14}{}: {}; to avoid it: {}", "", cause.id, cause.what, cause.advice);
+        if let Some(mended) = cause.mended() {
+            let _ = write!(text, "; in an image that is built: {mended}");
+        }
         self.line(&self.paint(&text, DIM));
     }
 

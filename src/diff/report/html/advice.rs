@@ -79,11 +79,13 @@ fn split(advice: &'static str) -> (&'static str, &'static str) {
 pub(super) fn line(cause: &'static Cause) -> String {
     let (command, rest) = split(cause.advice);
     let command = if command.is_empty() { String::new() } else { format!("<code class=y>{}</code>", escape(command)) };
+    let mended = cause.mended().map(|mended| format!(" <b>In an image that is built:</b> {}", escape(&mended)));
     format!(
-        "<p class=w><span class=s>{}: {}.</span> <b>Fix:</b> {command}{}</p>",
+        "<p class=w><span class=s>{}: {}.</span> <b>Fix:</b> {command}{}{}</p>",
         escape(cause.id),
         escape(cause.what),
-        escape(rest)
+        escape(rest),
+        mended.unwrap_or_default()
     )
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::causes::Class;
 use crate::diff::model::{Compared, Report, Verdict};
 use crate::diff::report::html::{PageStyle, escape, set_name};
+use crate::diff::report::remedy_line;
 use crate::error::{printable_whole, thousands};
 
 const STYLE: &str = include_str!("page.css");
@@ -58,6 +59,10 @@ pub(super) fn header(page: &mut String, report: &Report, style: PageStyle<'_>) {
         Verdict::Different => "files, settings or permissions differ",
     };
     let _ = writeln!(page, "<h1 class={class}>{verdict}</h1>\n<p class=s>{meaning}</p>");
+    if let Some(remedy) = &report.remedy {
+        let text = remedy_line(remedy, !report.accepted.is_empty(), report.differences.len());
+        let _ = writeln!(page, "<p class=x>{}</p>", escape(&text));
+    }
     for text in &report.explanations {
         let _ = writeln!(page, "<p class=x>{}</p>", escape(text));
     }

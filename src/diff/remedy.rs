@@ -1,0 +1,94 @@
+//! By which options of `restamp rewrite` two images would become the same.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::diff::mend::{Mend, MendSet, Mends, fewest};
+use crate::diff::model::{Difference, Part, Place, Remedy, Report, Role};
+use crate::diff::view::{Image, View};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::image::signatures::signatures;
+use crate::name::{NewName, familiar, tag_of};
+
+/// What is known of both images beside their differences.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// Keys of times that rewriting sets where it is told them.
+    pub(crate) keys: BTreeSet<String>,
+    /// A name that both can be given.
+    pub(crate) name: Option<String>,
+    /// Is one of them signed? Rewriting refuses it then, unless it may leave out the signatures.
+    pub(crate) is_signed: bool,
+    /// The documents that are signatures.
+    pub(crate) signatures: HashSet<Digest>,
+}
+
+impl Facts {
+    /// What both sources say; `pair` are their images, where each has one.
+    pub(crate) fn of(views: [&View<'_>; 2], pair: Option<[&Image; 2]>) -> Result<Self> {
+        let mut facts = Self { name: pair.and_then(|images| name_for(views, images)), ..Self::default() };
+        for view in views {
+            for signature in signatures(&view.set.documents, &view.set.selection)? {
+                facts.is_signed = true;
+                facts.signatures.extend(signature.digest);
+            }
+        }
+        Ok(facts)
+    }
+
+    /// What options do of the parts of an image that they leave out or name.
+    pub(crate) fn mends(&self, difference: &Difference, place: Option<&Place>, is_attestation: bool) -> Mends {
+        let is_signature = place.is_some_and(|place| {
+            let digests = || place.digests.iter().flatten();
+            place.part == Part::Attached && digests().count() > 0 && digests().all(|d| self.signatures.contains(d))
+        });
+        let is_named = difference.role == Role::Name && self.name.is_some();
+        let all = [(is_attestation, Mend::Attestations), (is_signature, Mend::Signatures), (is_named, Mend::Name)];
+        all.into_iter()
+            .filter(|(is_one, _)| *is_one)
+            .fold(Mends::NONE, |mends, (_, mend)| mends.or_all(Mends::by(mend)))
+    }
+}
+
+/// The fewest options after which the fewest differences are left; `None` if there are none.
+pub(crate) fn remedy(report: &Report, facts: &Facts) -> Option<Remedy> {
+    if report.differences.is_empty() {
+        return None;
+    }
+    let all: BTreeSet<Mends> = report.differences.iter().map(|difference| difference.mends).collect();
+    let always = if facts.is_signed { MendSet::of(&[Mend::Signatures]) } else { MendSet::default() };
+    let chosen = fewest(&all, always);
+    let options = chosen.arguments(|mend| match mend {
+        Mend::TimeKey => facts.keys.iter().cloned().collect(),
+        _ => facts.name.iter().cloned().collect(),
+    });
+    let mut left = 0;
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for difference in report.differences.iter().filter(|difference| !difference.mends.are_met_by(chosen)) {
+        left += 1;
+        *counts.entry(cause(difference)).or_default() += 1;
+    }
+    let mut causes: Vec<(&'static str, usize)> = counts.into_iter().collect();
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Some(Remedy { options, left, causes })
+}
+
+/// The id of the cause, or else the class.
+fn cause(difference: &Difference) -> &'static str {
+    difference.cause.map_or(difference.class.name(), |cause| cause.id)
+}
+
+/// A name of one of these that `rewrite --name` gives to either of two sources: each has to have one image then.
+fn name_for(views: [&View<'_>; 2], images: [&Image; 2]) -> Option<String> {
+    let has_one = |view: &&View<'_>| {
+        let all = view.set.top_level();
+        all.first().is_some_and(|first| all.iter().all(|one| one.digest == first.digest))
+    };
+    if !views.iter().all(has_one) {
+        return None;
+    }
+    let names = || images.into_iter().flat_map(|image| &image.names).map(|name| familiar(name));
+    let is_name = |name: &&str| name.parse::<NewName>().is_ok();
+    let full = names().filter(is_name).find(|name| tag_of(name).is_some());
+    full.or_else(|| names().find(is_name)).map(str::to_owned)
+}
