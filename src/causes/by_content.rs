@@ -1,6 +1,6 @@
 //! Causes that are known by the content of a file, wherever it lies.
 
-use super::table::row;
+use super::table::{mended, row};
 use super::{Cause, Class};
 
 const fn cause(id: &'static str, class: Class, what: &'static str, advice: &'static str) -> Cause {
@@ -66,9 +66,52 @@ pub static MODULE_SIGNATURE: Cause = cause(
     "take both kernels from one build, or sign with a fixed key (CONFIG_MODULE_SIG_KEY)",
 );
 
+/// Bytecode in which only the mtime of its source differs.
+pub static PYC_MTIME: Cause = mended(
+    "rewrite",
+    cause(
+        "pyc-mtime",
+        Class::EmbeddedTime,
+        "the mtime of the source, in the header of Python bytecode",
+        "PYTHONDONTWRITEBYTECODE=1, or python -m compileall --invalidation-mode unchecked-hash",
+    ),
+);
+
+/// A cache of fontconfig in which only the mtime of its directory differs.
+pub static FONTCONFIG_MTIME: Cause = mended(
+    "rewrite",
+    cause(
+        "fontconfig-mtime",
+        Class::EmbeddedTime,
+        "the mtime of the directory of fonts, in the header of fontconfig's cache",
+        "touch the directories of fonts to one time and run fc-cache in the same RUN",
+    ),
+);
+
+/// An entry of bootsnap's compile cache in which only the mtime of its source differs.
+pub static BOOTSNAP_MTIME: Cause = mended(
+    "rewrite",
+    cause(
+        "bootsnap-mtime",
+        Class::EmbeddedTime,
+        "the mtime of the source, in the key of bootsnap's compiled code",
+        "touch the sources to one time before bootsnap precompile",
+    ),
+);
+
 /// All of them.
-pub static BY_CONTENT: [&Cause; 7] =
-    [&TEXT_DATES, &LINE_ORDER, &BLOCK_ORDER, &MEMBER_ORDER, &ELF_BUILD_ID, &GO_BUILD_ID, &MODULE_SIGNATURE];
+pub static BY_CONTENT: [&Cause; 10] = [
+    &TEXT_DATES,
+    &LINE_ORDER,
+    &BLOCK_ORDER,
+    &MEMBER_ORDER,
+    &ELF_BUILD_ID,
+    &GO_BUILD_ID,
+    &MODULE_SIGNATURE,
+    &PYC_MTIME,
+    &FONTCONFIG_MTIME,
+    &BOOTSNAP_MTIME,
+];
 
 #[cfg(test)]
 mod tests {

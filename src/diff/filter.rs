@@ -135,6 +135,11 @@ impl Filter {
         report.unused_rules.extend(unused);
     }
 
+    /// Is it accepted?
+    pub(crate) fn accepts(&self, difference: &Difference) -> bool {
+        self.rules.iter().any(|rule| rule.fits(difference)) || self.ignored(difference).is_some()
+    }
+
     fn ignored(&self, difference: &Difference) -> Option<String> {
         if self.classes.contains(&difference.class) {
             return Some(format!("--ignore {}", difference.class));

@@ -35,7 +35,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::causes::Class;
-use crate::context::RunContext;
+use crate::context::{RunContext, new_blobs};
 use crate::digest::Digest;
 use crate::document::TimeKeys;
 use crate::error::{Error, Result, printable};
@@ -46,6 +46,7 @@ use crate::store::open::Source;
 use content::saved::LoneFile;
 use filter::Filter;
 use layer::compare::Comparison;
+use layer::copies::Paired;
 use layer::entries::Depth;
 use layer::pax::Strings;
 use layer::programs::LinksIn;
@@ -102,6 +103,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         _ => None,
     });
     context.progress.set_total(sizes.fold(0, u64::saturating_add));
+    let blobs = new_blobs(&context.spools);
     let mut comparison = Comparison {
         views,
         options,
@@ -117,6 +119,8 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         links: HashMap::new(),
         strings: Strings::default(),
         content: content::fetch::ContentState::default(),
+        paired_images: Vec::new(),
+        blobs: &blobs,
     };
     comparison.note_counterparts(&pairs);
     comparison.note_images(&pairs)?;
@@ -134,14 +138,16 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         }
     }
     comparison.whiteouts.set_classes(&mut comparison.findings.differences);
-    let pair = if let [[Some(x), Some(y)]] = pairs.as_slice() { Some([*x, *y]) } else { None };
-    let facts = Facts::of(views, pair)?;
     let recut: HashSet<usize> = comparison.findings.overview.recut_places.iter().copied().collect();
     layer::cut::soften(&mut comparison.findings.differences, |place| recut.contains(&place));
     if !options.rootfs {
         comparison.unattached()?;
         comparison.listings()?;
     }
+    let compared: Vec<[&Image; 2]> = pairs.iter().filter_map(|[a, b]| Some([(*a)?, (*b)?])).collect();
+    let facts = Facts::of(views, if compared.len() == 1 { compared.first().copied() } else { None })?;
+    facts.mend(&mut comparison.findings);
+    comparison.copies(&compared)?;
     let mut report = finish(comparison, sources.map(|source| source.name().to_owned()), facts);
     report.images = images;
     Ok(report)
@@ -188,6 +194,7 @@ impl Comparison<'_> {
         let ids = images.map(|image| image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<Digest>>());
         if ids[0] == ids[1] {
             self.findings.overview.times.iter_mut().for_each(overview::SideTimes::skip);
+            self.paired_images.push(Paired { pairs: Vec::new(), placed: Vec::new(), is_rootfs: true });
             return self.verify(images);
         }
         let mut trees = Vec::new();
@@ -228,6 +235,7 @@ impl Comparison<'_> {
         let lone: Vec<LoneFile> = lone.collect();
         self.contents(tasks.collect(), &lone, images.map(|image| image.layers.iter().collect()))?;
         self.note_idle(place, before);
+        self.paired_images.push(Paired { pairs: Vec::new(), placed: vec![(place, (None, None))], is_rootfs: true });
         let links = [left, right].map(|records| LinksIn::of(&records.entries));
         self.raise_by(images, &[place], &links)
     }
@@ -267,13 +275,8 @@ fn sort_in_place<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
 }
 
 fn finish(comparison: Comparison<'_>, names: [String; 2], mut facts: Facts) -> Report {
-    let Findings { places, mut differences, mut notes, databases, overview, attestations, follows, .. } =
-        comparison.findings;
+    let Findings { places, mut differences, mut notes, databases, overview, follows, .. } = comparison.findings;
     facts.keys = comparison.findings.unlisted_keys;
-    for difference in &mut differences {
-        let mends = facts.mends(difference, places.get(difference.place), attestations.contains(&difference.place));
-        difference.mends = difference.mends.or_all(mends);
-    }
     let fixed: HashSet<usize> = differences.iter().filter(|one| one.mends.is_none()).map(|one| one.place).collect();
     differences.extend(follows.into_iter().filter(|one| !fixed.contains(&one.place)));
     commands::name(&mut differences, &places, &databases);

@@ -247,6 +247,8 @@ pub(crate) enum Role {
     Data,
     /// The time in the header of a gzip file.
     GzipMtime,
+    /// The copy of another file's mtime.
+    Copy,
     /// An image that only one source has.
     Image,
     /// The names of an image.

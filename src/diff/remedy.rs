@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::diff::mend::{Mend, MendSet, Mends, fewest};
-use crate::diff::model::{Difference, Part, Place, Remedy, Report, Role};
+use crate::diff::model::{Difference, Findings, Part, Place, Remedy, Report, Role};
 use crate::diff::view::{Image, View};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -26,27 +26,55 @@ pub(crate) struct Facts {
 impl Facts {
     /// What both sources say; `pair` are their images, where each has one.
     pub(crate) fn of(views: [&View<'_>; 2], pair: Option<[&Image; 2]>) -> Result<Self> {
-        let mut facts = Self { name: pair.and_then(|images| name_for(views, images)), ..Self::default() };
+        let mut facts = Self::default();
         for view in views {
             for signature in signatures(&view.set.documents, &view.set.selection)? {
                 facts.is_signed = true;
                 facts.signatures.extend(signature.digest);
             }
         }
+        facts.name = pair.and_then(|images| facts.name_for(views, images));
         Ok(facts)
     }
 
-    /// What options do of the parts of an image that they leave out or name.
-    pub(crate) fn mends(&self, difference: &Difference, place: Option<&Place>, is_attestation: bool) -> Mends {
-        let is_signature = place.is_some_and(|place| {
-            let digests = || place.digests.iter().flatten();
-            place.part == Part::Attached && digests().count() > 0 && digests().all(|d| self.signatures.contains(d))
-        });
-        let is_named = difference.role == Role::Name && self.name.is_some();
-        let all = [(is_attestation, Mend::Attestations), (is_signature, Mend::Signatures), (is_named, Mend::Name)];
-        all.into_iter()
-            .filter(|(is_one, _)| *is_one)
-            .fold(Mends::NONE, |mends, (_, mend)| mends.or_all(Mends::by(mend)))
+    /// Says of differences that options do away with which leave out a part of an image, or name it.
+    pub(crate) fn mend(&self, findings: &mut Findings) {
+        let Findings { differences, places, attestations, .. } = findings;
+        for difference in differences {
+            let place = places.get(difference.place);
+            for mend in [
+                attestations.contains(&difference.place).then_some(Mend::Attestations),
+                place.is_some_and(|place| self.is_signature(difference, place)).then_some(Mend::Signatures),
+                (difference.role == Role::Name && self.name.is_some()).then_some(Mend::Name),
+            ] {
+                let mends = mend.map_or(Mends::NONE, Mends::by);
+                difference.mends = difference.mends.or_all(mends);
+            }
+        }
+    }
+
+    /// A name of one of these that `rewrite --name` gives to either of two sources: each has to have one image then.
+    fn name_for(&self, views: [&View<'_>; 2], images: [&Image; 2]) -> Option<String> {
+        let has_one = |view: &&View<'_>| {
+            let all = view.set.top_level();
+            let mut images = all.iter().map(|one| one.digest).filter(|digest| !self.signatures.contains(digest));
+            images.next().is_some_and(|first| images.all(|digest| digest == first))
+        };
+        if !views.iter().all(has_one) {
+            return None;
+        }
+        let names = || images.into_iter().flat_map(|image| &image.names).map(|name| familiar(name));
+        let is_name = |name: &&str| name.parse::<NewName>().is_ok();
+        let full = names().filter(is_name).find(|name| tag_of(name).is_some());
+        full.or_else(|| names().find(is_name)).map(str::to_owned)
+    }
+
+    /// Is it one of a signature? Those of cosign are images as well.
+    fn is_signature(&self, difference: &Difference, place: &Place) -> bool {
+        let digests = || place.digests.iter().flatten();
+        (place.part == Part::Attached || difference.role == Role::Image)
+            && digests().count() > 0
+            && digests().all(|digest| self.signatures.contains(digest))
     }
 }
 
@@ -76,19 +104,4 @@ pub(crate) fn remedy(report: &Report, facts: &Facts) -> Option<Remedy> {
 /// The id of the cause, or else the class.
 fn cause(difference: &Difference) -> &'static str {
     difference.cause.map_or(difference.class.name(), |cause| cause.id)
-}
-
-/// A name of one of these that `rewrite --name` gives to either of two sources: each has to have one image then.
-fn name_for(views: [&View<'_>; 2], images: [&Image; 2]) -> Option<String> {
-    let has_one = |view: &&View<'_>| {
-        let all = view.set.top_level();
-        all.first().is_some_and(|first| all.iter().all(|one| one.digest == first.digest))
-    };
-    if !views.iter().all(has_one) {
-        return None;
-    }
-    let names = || images.into_iter().flat_map(|image| &image.names).map(|name| familiar(name));
-    let is_name = |name: &&str| name.parse::<NewName>().is_ok();
-    let full = names().filter(is_name).find(|name| tag_of(name).is_some());
-    full.or_else(|| names().find(is_name)).map(str::to_owned)
 }

@@ -2,7 +2,8 @@
 //!
 //! `fetch.rs` reads the files that differ a second time and hands their contents to [`compare_content`]. Compressed files
 //! are opened in `compressed.rs`, tars in `tar.rs`, zip and ar in `archive.rs`, an initramfs in `cpio.rs`. Of anything else
-//! `explain.rs` says what is known of it: a timestamp in a known place (`plain.rs`), only dates of a text
+//! `explain.rs` says what is known of it: a timestamp in a known place (`plain.rs`), a copy of another
+//! file's mtime (`copies.rs`), only dates of a text
 //! (`text_dates.rs`, with what `date_keys.rs` reads before each), the same in another order (`order.rs`), a part that a
 //! linker or a signature makes up (`binary.rs`), a private key.
 //! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs. Of files that are too
@@ -16,6 +17,7 @@
 mod archive;
 mod binary;
 mod compressed;
+pub(crate) mod copies;
 mod cpio;
 mod date_keys;
 mod explain;

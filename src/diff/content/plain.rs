@@ -1,33 +1,18 @@
 //! Files that are no archives and have a timestamp in a known place.
 
 use crate::causes::{self, Class};
-use crate::diff::content::InnerDifference;
+use crate::diff::content::{InnerDifference, copies};
 use crate::diff::model::Value;
-use crate::stamp::Instant;
 
 /// The difference of two files, if it is one of time alone.
 pub(crate) fn timestamps(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
-    let name = path.rsplit(|byte| matches!(byte, b'/' | 0)).next().unwrap_or_default();
-    if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
-        return pyc(path, a, b);
+    if let Some(inner) = copies::only(path, a, b) {
+        return Some(inner);
     }
     if causes::find(path).is_some_and(|cause| matches!(cause.id, "shadow-day" | "account-backup")) {
         return shadow(path, a, b);
     }
     None
-}
-
-/// Python bytecode since 3.7 (PEP 552): magic, flags, and with flags 0 the mtime and size of the source.
-fn pyc(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
-    let is_timed = |bytes: &[u8]| bytes.get(4..8) == Some(&[0; 4]) && bytes.get(2..4) == Some(b"\r\n");
-    if !is_timed(a) || !is_timed(b) || a.get(..8) != b.get(..8) || a.get(12..) != b.get(12..) || a.len() < 16 {
-        return None;
-    }
-    let mtime = |bytes: &[u8]| {
-        let field = bytes.get(8..12)?.try_into().ok()?;
-        Some(Value::Time(Instant::from_seconds(i64::from(u32::from_le_bytes(field)))))
-    };
-    Some(InnerDifference::new(path, Class::EmbeddedTime, "mtime in the .pyc", [mtime(a), mtime(b)]))
 }
 
 /// shadow(5): the third field is the day of the last change.
@@ -63,18 +48,6 @@ fn shadow(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bytecode(mtime: u32, body: &[u8]) -> Vec<u8> {
-        [&[0xcb, 0x0d, b'\r', b'\n', 0, 0, 0, 0][..], &mtime.to_le_bytes(), &[9, 0, 0, 0], body].concat()
-    }
-
-    #[test]
-    fn bytecode_that_differs_in_its_source_mtime_alone_is_recognised() {
-        let found = timestamps(b"x/__pycache__/m.pyc", &bytecode(1, b"code"), &bytecode(2, b"code")).unwrap();
-        assert_eq!(found.class, Class::EmbeddedTime);
-        assert!(timestamps(b"m.pyc", &bytecode(1, b"code"), &bytecode(2, b"evil")).is_none());
-        assert!(timestamps(b"m.pyc", b"", b"x").is_none());
-    }
 
     #[test]
     fn a_password_is_more_than_a_day() {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::blob::Expected;
+use crate::blob::{Expected, NewBlobs};
 use crate::causes::Class;
 use crate::diff::Options;
 use crate::diff::content::fetch::{ContentComparison, ContentState, FetchTask, LayerBlob};
 use crate::diff::content::saved::LoneFile;
+use crate::diff::layer::copies::Paired;
 use crate::diff::layer::entries::{self, Depth, Open};
 use crate::diff::layer::pax::Strings;
 use crate::diff::layer::plan::{Gap, GapKey, expected, gap_key, is_same_blob, pair_by_content};
@@ -54,6 +55,10 @@ pub(crate) struct Comparison<'s> {
     pub(crate) strings: Strings,
     /// What is counted over all files whose contents were compared.
     pub(crate) content: ContentState,
+    /// How the layers of each pair of images were paired.
+    pub(crate) paired_images: Vec<Paired>,
+    /// Where notes of layers are kept.
+    pub(crate) blobs: &'s NewBlobs,
 }
 
 impl Comparison<'_> {
@@ -150,6 +155,7 @@ impl Comparison<'_> {
         let read = |jobs: &[(usize, usize)]| self.read_all(images, jobs);
         whiteouts.judge(&self.findings.differences, images, &placed, self.pool.jobs(), &read)?;
         self.whiteouts = whiteouts;
+        self.paired_images.push(Paired { pairs: pairs.clone(), placed, is_rootfs: false });
         Ok(pairs)
     }
 

@@ -6,11 +6,13 @@
 //! path and compares them field by field, with `attributes.rs` for PAX records and times, `links.rs` for what hard links
 //! lead to, `moved.rs` for files that have another name, and `stream.rs` for what belongs to no single entry: order, global
 //! headers, the end. `programs.rs` and `raise.rs` find what may run among logs and caches; there it is content as well.
-//! `tree.rs` puts layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing. `recut.rs` finds
+//! `tree.rs` puts layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing. `copies.rs` says which copies of
+//! mtimes are stale. `recut.rs` finds
 //! layers that make the same files on both sides, cut in another way, and `cut.rs` says so of whole images.
 
 mod attributes;
 pub(crate) mod compare;
+pub(crate) mod copies;
 pub(crate) mod cut;
 pub(crate) mod entries;
 mod links;

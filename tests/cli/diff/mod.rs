@@ -9,6 +9,7 @@ mod hidden;
 mod images;
 mod layers;
 mod made;
+mod remedy;
 mod report;
 mod restamp;
 
