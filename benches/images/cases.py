@@ -46,10 +46,18 @@ class Results:
 class Bench:
     """One run: the program, a folder, and what was found."""
 
-    def __init__(self, restamp, folder, results):
-        self.restamp, self.folder, self.results = restamp, folder, results
+    def __init__(self, restamp, folder, results, made, large=None):
+        self.restamp, self.folder, self.results, self.made, self.images = restamp, folder, results, made, large
         self.expect, self.same = results.expect, results.same
         self.count = 0
+
+    def once(self, name, make):
+        """What `make` returned the first time, for several groups; what it makes has to be outside of this one's folder."""
+        if name not in self.made:
+            group = Bench(self.restamp, os.path.join(os.path.dirname(self.folder), name), self.results, self.made)
+            os.makedirs(group.folder)
+            self.made[name] = make(group)
+        return self.made[name]
 
     def path(self, name):
         self.count += 1
