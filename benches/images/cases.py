@@ -15,6 +15,11 @@ BUILT = 1760000000
 EVERY = ("set", "clamp")
 
 
+def rule(mode):
+    """The options of a mode."""
+    return ["--clamp"] if mode == "clamp" else []
+
+
 class Missing(Exception):
     """A program that a check needs is not there."""
 
@@ -91,8 +96,8 @@ class Bench:
 class Build:
     """An image that grows by steps, from nothing or from a layout that is there."""
 
-    def __init__(self, bench, name, base=None):
-        self.bench, self.path, self.root = bench, bench.path(name), bench.path(name + ".root")
+    def __init__(self, bench, name, base=None, fractions=False):
+        self.bench, self.path, self.root, self.fractions = bench, bench.path(name), bench.path(name + ".root"), fractions
         self.layout = images.Layout(self.path, name)
         if base:
             self.layout.start_from(images.Layout.load(base))
@@ -104,7 +109,7 @@ class Build:
         before = images.snapshot(self.root)
         work(self.root)
         new, removed = images.changed(before, images.snapshot(self.root))
-        self.layout.add(self.root, new, removed, work.__name__)
+        self.layout.add(self.root, new, removed, work.__name__, self.fractions)
         return self
 
     def finish(self):

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 import images
-from cases import BUILT, EPOCH, EVERY, Build, do, files, need, put
+from cases import BUILT, EPOCH, EVERY, Build, do, files, need, put, rule
 
 # apt's lists
 
@@ -77,9 +77,9 @@ def apt_lists(bench):
 
         bench.expect("the newer release is seen as built", sees(bench.unpack(image)))
         for mode in EVERY:
-            out = bench.rewrite(image, *(["--clamp"] if mode == "clamp" else []))
+            out = bench.rewrite(image, *rule(mode))
             bench.expect(f"the newer release is seen after {mode}", out and sees(bench.unpack(out)))
-            text, status = bench.run("check", "--epoch", str(EPOCH), *(["--clamp"] if mode == "clamp" else []), out or image)
+            text, status = bench.run("check", "--epoch", str(EPOCH), *rule(mode), out or image)
             bench.expect(f"check knows of the lists after {mode}", status == 0, text)
         root = bench.stamped(image, epoch=1550000000)
         found = {int(os.stat(f"{root}/var/lib/apt/lists/{name}").st_mtime) for name in os.listdir(f"{root}/var/lib/apt/lists")} if root else None
@@ -199,7 +199,7 @@ def keep_order(bench):
     bench.expect("which is warned of", "warning" in text and "--keep-order" in text, text)
     option = ["--keep-order", "srv/cache/**", "--keep-order", "srv/storage/framework/views/*.php"]
     for mode in EVERY:
-        options = [*option, *(["--clamp"] if mode == "clamp" else [])]
+        options = [*option, *rule(mode)]
         out = bench.rewrite(image, *options)
         if out:
             root = bench.unpack(out)

@@ -6,6 +6,7 @@ import stat
 import subprocess
 
 import cases_copies
+import cases_python
 import cases_times
 import images
 from cases import BUILT, EPOCH, Build, files, put, read
@@ -23,7 +24,7 @@ def mixed(root, mtime):
     for number in range(30):
         put(root, f"srv/app/m{number}.py", f"PORT = {8000 + number}\n", mtime)
     put(root, "srv/app/conf.py", "PORT = 8080\n", mtime)
-    cases_copies.compiled(root)
+    cases_python.compiled(root)
     cases_copies.font_base(root)
     cases_copies.ruby_base(root)
     put(root, "var/log/dpkg.log", f"{mtime} status installed\n", mtime)

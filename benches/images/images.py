@@ -63,10 +63,10 @@ def changed(before, after):
     return by_name(new), by_name(gone)
 
 
-def write_layer(path, root, names, removed=()):
+def write_layer(path, root, names, removed=(), fractions=False):
     """A gzip layer of `names` below `root`, with a whiteout for each of `removed`; its descriptor and diff_id.
 
-    Mtimes are whole seconds, as daemons write them.
+    Mtimes are whole seconds, as daemons write them, unless `fractions` are asked for.
     """
     plain = hashlib.sha256()
 
@@ -88,7 +88,7 @@ def write_layer(path, root, names, removed=()):
                 if stat.S_ISSOCK(os.lstat(file).st_mode):
                     continue
                 info = tar.gettarinfo(file, name)
-                info.mtime = int(info.mtime)
+                info.mtime = info.mtime if fractions else int(info.mtime)
                 info.uname = info.gname = ""
                 if info.isreg():
                     with open(file, "rb") as content:
@@ -125,10 +125,10 @@ class Layout:
         found.diff_ids, found.history = config["rootfs"]["diff_ids"], config["history"]
         return found
 
-    def add(self, root, names, removed=(), command="COPY"):
+    def add(self, root, names, removed=(), command="COPY", fractions=False):
         """One more layer, of `names` below `root`, with a whiteout for each of `removed`."""
         blob = os.path.join(self.path, "new")
-        descriptor, diff_id = write_layer(blob, root, names, removed)
+        descriptor, diff_id = write_layer(blob, root, names, removed, fractions)
         os.replace(blob, os.path.join(self.blobs, descriptor["digest"].removeprefix("sha256:")))
         self.layers.append(descriptor)
         self.diff_ids.append(diff_id)
@@ -194,7 +194,7 @@ def unpack(layout, root):
                         remove(os.path.join(root, folder, inner))
             elif base.startswith(WHITEOUT):
                 remove(os.path.join(root, folder, base.removeprefix(WHITEOUT)))
-        subprocess.run(["tar", "-xp", "--numeric-owner", "--exclude=" + WHITEOUT + "*", "-f", layer, "-C", root], check=True)
+        subprocess.run(["tar", "-xp", "--numeric-owner", "--warning=no-timestamp", "--exclude=" + WHITEOUT + "*", "-f", layer, "-C", root], check=True)
 
 
 def remove(path):
