@@ -88,7 +88,9 @@ def write_layer(path, root, names, removed=(), fractions=False):
                 if stat.S_ISSOCK(os.lstat(file).st_mode):
                     continue
                 info = tar.gettarinfo(file, name)
-                info.mtime = info.mtime if fractions else int(info.mtime)
+                info.mtime = int(info.mtime)
+                if fractions:
+                    info.pax_headers["mtime"] = "{}.{:09}".format(*divmod(os.lstat(file).st_mtime_ns, 10**9))
                 info.uname = info.gname = ""
                 if info.isreg():
                     with open(file, "rb") as content:
