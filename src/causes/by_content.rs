@@ -99,8 +99,19 @@ pub static BOOTSNAP_MTIME: Cause = mended(
     ),
 );
 
+/// A file of PHP's opcache in which only the mtime of its script differs.
+pub static OPCACHE_MTIME: Cause = mended(
+    "rewrite --repair opcache",
+    cause(
+        "opcache-mtime",
+        Class::EmbeddedTime,
+        "the mtime of the script, in what PHP's opcache compiled of it",
+        "touch the scripts to one time before they are compiled",
+    ),
+);
+
 /// All of them.
-pub static BY_CONTENT: [&Cause; 10] = [
+pub static BY_CONTENT: [&Cause; 11] = [
     &TEXT_DATES,
     &LINE_ORDER,
     &BLOCK_ORDER,
@@ -111,6 +122,7 @@ pub static BY_CONTENT: [&Cause; 10] = [
     &PYC_MTIME,
     &FONTCONFIG_MTIME,
     &BOOTSNAP_MTIME,
+    &OPCACHE_MTIME,
 ];
 
 #[cfg(test)]

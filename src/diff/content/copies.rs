@@ -1,12 +1,12 @@
-//! Files that repeat the mtime of another file: bytecode, caches of fontconfig and bootsnap. Do they differ in that alone?
+//! Files that repeat the mtime of another file: bytecode, caches of fontconfig, bootsnap and opcache. Do they differ in that alone?
 
 use std::ops::Range;
 
-use crate::causes::by_content::{BOOTSNAP_MTIME, FONTCONFIG_MTIME, PYC_MTIME};
+use crate::causes::by_content::{BOOTSNAP_MTIME, FONTCONFIG_MTIME, OPCACHE_MTIME, PYC_MTIME};
 use crate::causes::{Cause, Class};
 use crate::diff::content::{InnerDifference, Named};
 use crate::diff::model::{Role, Value};
-use crate::format::{bootsnap, fontconfig, pyc};
+use crate::format::{bootsnap, fontconfig, opcache, pyc};
 use crate::repair::copies::CopyKind;
 use crate::stamp::Instant;
 
@@ -39,13 +39,14 @@ pub(crate) fn cause_of(kind: CopyKind) -> &'static Cause {
         CopyKind::Pyc => &PYC_MTIME,
         CopyKind::Fontconfig => &FONTCONFIG_MTIME,
         CopyKind::Bootsnap => &BOOTSNAP_MTIME,
+        CopyKind::Opcache => &OPCACHE_MTIME,
     }
 }
 
 fn found(path: &[u8], content: &[u8]) -> Option<Found> {
     if pyc::is_name(path) {
         let stamp = pyc::source_stamp(content)?;
-        let ranges = vec![stamp.mtime_at..stamp.mtime_at.checked_add(4)?];
+        let ranges = std::iter::once(stamp.mtime_at..stamp.mtime_at.checked_add(4)?).collect();
         let time = Instant::from_seconds(i64::from(stamp.mtime));
         return Some(Found { cause: &PYC_MTIME, field: "mtime in the .pyc", ranges, time });
     }
@@ -55,8 +56,13 @@ fn found(path: &[u8], content: &[u8]) -> Option<Found> {
         let time = Instant { seconds: i64::from(stamp.seconds), nanos: u32::try_from(stamp.nanos).unwrap_or_default() };
         return Some(Found { cause: &FONTCONFIG_MTIME, field: "mtime in the cache", ranges, time });
     }
+    if opcache::source_path(path).is_some() {
+        let time = Instant::from_seconds(opcache::stamp(content)?);
+        let ranges = std::iter::once(opcache::MTIME_AT..opcache::MTIME_AT + 8).collect();
+        return Some(Found { cause: &OPCACHE_MTIME, field: "mtime in the cached script", ranges, time });
+    }
     let stamp = bootsnap::source_stamp(path, content)?;
-    let ranges = vec![bootsnap::MTIME_AT..bootsnap::MTIME_AT + 8];
+    let ranges = std::iter::once(bootsnap::MTIME_AT..bootsnap::MTIME_AT + 8).collect();
     let time = Instant::from_seconds(i64::try_from(stamp.mtime).ok()?);
     Some(Found { cause: &BOOTSNAP_MTIME, field: "mtime in the key", ranges, time })
 }

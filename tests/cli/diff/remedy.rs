@@ -126,7 +126,7 @@ fn pyc(mtime: i64, size: usize) -> Vec<u8> {
 
 /// fontconfig's cache of a directory.
 fn font_cache(directory: &str, mtime: i64, nanos: u32) -> Vec<u8> {
-    let mut bytes = vec![0; 64];
+    let mut bytes = [0; 64];
     bytes[0..4].copy_from_slice(&0xfc02_fc04_u32.to_le_bytes());
     bytes[16..24].copy_from_slice(&64_u64.to_le_bytes());
     bytes[48..52].copy_from_slice(&(mtime as i32).to_le_bytes());
@@ -136,7 +136,7 @@ fn font_cache(directory: &str, mtime: i64, nanos: u32) -> Vec<u8> {
 
 /// bootsnap's entry for a source.
 fn bootsnap(mtime: i64, size: usize) -> Vec<u8> {
-    let mut key = vec![0; 64];
+    let mut key = [0; 64];
     key[0] = 4;
     key[16..24].copy_from_slice(&(size as u64).to_le_bytes());
     key[24..32].copy_from_slice(&mtime.to_le_bytes());
