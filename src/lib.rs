@@ -35,7 +35,7 @@
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
 //! | 5 | `layer` | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
-//! | 4 | `repair` | which entries have times in their content, and what replaces them there |
+//! | 4 | `repair` | which entries have times in their content, what replaces them there, and which copies of mtimes in a root filesystem are right |
 //! | 4 | `decode` | decompression, within a budget for windows |
 //! | 3 | `document` | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
 //! | 3 | `clock` | where the epoch comes from, and which times take which |
@@ -51,7 +51,9 @@
 //! (`rewrite::layers`) and runs them → `layer::rewrite` reads, inflates, patches and compresses one → `tar::Walker` shows
 //! `tar::Patcher` the headers and the content of each entry → `tar::Entry::times` says where in the headers the times are,
 //! and there the patcher writes. Times in content: `repair::LayerPlanner` says by an entry's headers what patches it, and `format`
-//! where files of that format keep times. Documents go the same way up again: config, manifest, index, each patched with
+//! where files of that format keep times. A copy of an mtime is patched as if it were right; `repair::notes` are taken as the
+//! layer goes by, `repair::root` says of all layers of an image which copies were, and `rewrite::settle` has layers encoded again
+//! in which one was not. Documents go the same way up again: config, manifest, index, each patched with
 //! the digests of what is below it (`rewrite::documents`).
 //!
 //! # Where to look
@@ -63,6 +65,8 @@
 //! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind::of`, the one rule that `image/layers.rs` and the verbs ask |
 //! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::LayerPlanner` |
 //! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
+//! | Where is what repeats an mtime? | `repair/copies.rs`: `CopyKind`, and its reader in `format/` |
+//! | Which files may be left out? | `causes/omit.rs`, by the field `omit` of a row in `causes/table/` |
 //! | Which labels and annotations hold a time? | `document/keys.rs`: `TIME_KEYS`, [`TimeKeys`] |
 //! | Which times stay, and are said to? | `document/unlisted.rs` |
 //! | Which labels and annotations name layers, and follow them? | `document/references.rs`: `KEYS` |

@@ -15,6 +15,16 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 4..=6;
 /// Where the mtime is: 8 bytes, the lowest first.
 pub const MTIME_AT: usize = 24;
 
+/// Where the padding at the end of a key begins, by its version: no version writes it, so that it holds what was in the
+/// memory of the program.
+pub fn padding_at(head: &[u8]) -> Option<usize> {
+    match u32::from_le_bytes(*head.first_chunk()?) {
+        4 => Some(40),
+        5 | 6 => Some(49),
+        _ => None,
+    }
+}
+
 /// What a key says of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceStamp {

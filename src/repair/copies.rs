@@ -250,6 +250,8 @@ pub struct CopyPatcher {
     path: Vec<u8>,
     stamp: Stamp,
     action: CopyAction,
+    /// Is the padding of bootsnap's keys cleared?
+    clears_padding: bool,
     head: Vec<u8>,
     is_done: bool,
 }
@@ -258,7 +260,14 @@ impl CopyPatcher {
     /// For the content that a reader is for.
     pub fn new(reader: CopyReader, stamp: Stamp, action: CopyAction) -> Self {
         let CopyReader { kind, path, .. } = reader;
-        Self { kind, path, stamp, action, head: Vec::new(), is_done: false }
+        Self { kind, path, stamp, action, clears_padding: false, head: Vec::new(), is_done: false }
+    }
+
+    /// Clears the padding of bootsnap's keys, too.
+    #[must_use]
+    pub fn clearing_padding(mut self, clears_padding: bool) -> Self {
+        self.clears_padding = clears_padding;
+        self
     }
 
     /// Patches the bytes that were held back, and gives them out.
@@ -293,8 +302,11 @@ impl CopyPatcher {
             }
             CopyKind::Bootsnap => {
                 let stamp = bootsnap::source_stamp(&self.path, &self.head)?;
-                let new = self.new_seconds(i64::try_from(stamp.mtime).ok()?, 0)?;
-                Some(vec![(bootsnap::MTIME_AT, new.to_le_bytes().to_vec())])
+                let new = self.new_seconds(i64::try_from(stamp.mtime).ok()?, 0);
+                let mtime = new.map(|new| (bootsnap::MTIME_AT, new.to_le_bytes().to_vec()));
+                let padding = bootsnap::padding_at(&self.head).filter(|_| self.clears_padding);
+                let cleared = padding.map(|at| (at, vec![0; bootsnap::HEADER.saturating_sub(at)]));
+                Some(mtime.into_iter().chain(cleared).collect())
             }
             CopyKind::Opcache => {
                 let new = self.new_seconds(opcache::stamp(&self.head)?, 0)?;

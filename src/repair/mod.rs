@@ -68,7 +68,10 @@ impl LayerPlanner {
             };
             let reader = CopyReader::of(entry, &normal(&name));
             return match action.zip(reader) {
-                Some((action, reader)) => ContentPlan::Patch(Box::new(CopyPatcher::new(reader, stamp, action))),
+                Some((action, reader)) => {
+                    let patcher = CopyPatcher::new(reader, stamp, action).clearing_padding(repairs.bootsnap);
+                    ContentPlan::Patch(Box::new(patcher))
+                }
                 None => ContentPlan::Keep,
             };
         }

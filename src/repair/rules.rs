@@ -21,6 +21,8 @@ pub struct Repairs {
     pub copies: bool,
     /// So do those in files of PHP's opcache.
     pub opcache: bool,
+    /// The padding in the keys of bootsnap's compile cache, which holds what was in memory, is cleared.
+    pub bootsnap: bool,
     /// The own times of files, and what makes temporary files for that.
     pub own: Option<OwnTimes>,
     /// What compresses files that are replaced as a whole, where those are.

@@ -65,6 +65,9 @@ pub struct Repair {
     pub opcache: bool,
     /// So do those in archives of Java's class data sharing.
     pub jsa: bool,
+    /// The padding in the keys of bootsnap's compile cache is cleared: it holds what was in memory, and two builds differ in
+    /// it.
+    pub bootsnap: bool,
     /// Formats whose own times are replaced.
     pub own: OwnFormats,
 }
@@ -73,10 +76,11 @@ impl Repair {
     /// Files keep their content to the byte, as with BuildKit's `rewrite-timestamp`. A stale copy of an mtime that becomes
     /// right by that is warned of.
     pub const NONE: Self =
-        Self { copies: false, ignore_stale: false, opcache: false, jsa: false, own: OwnFormats::NONE };
+        Self { copies: false, ignore_stale: false, opcache: false, jsa: false, bootsnap: false, own: OwnFormats::NONE };
 
     /// All that there are.
-    pub const ALL: Self = Self { copies: true, ignore_stale: false, opcache: true, jsa: true, own: OwnFormats::ALL };
+    pub const ALL: Self =
+        Self { copies: true, ignore_stale: false, opcache: true, jsa: true, bootsnap: true, own: OwnFormats::ALL };
 
     /// Are copies of this kind replaced?
     pub(crate) fn follows(&self, kind: CopyKind) -> bool {
@@ -156,10 +160,10 @@ impl Options {
 
     /// What is done with the entries of layers beside the rule for their times.
     pub fn rules(&self) -> LayerRules {
-        let Repair { copies, opcache, own, .. } = self.repair;
+        let Repair { copies, opcache, bootsnap, own, .. } = self.repair;
         let own_times = self.spools.clone().filter(|_| own.any()).map(|spools| OwnTimes::new(own, spools));
         let compress = own.tar.then_some(Compressor(layer::gzip));
-        let repairs = Repairs { copies, opcache, own: own_times, compress };
+        let repairs = Repairs { copies, opcache, bootsnap, own: own_times, compress };
         let (omit, mtimes) = (Arc::clone(&self.omit), Arc::clone(&self.mtimes));
         LayerRules { repairs, omit, mtimes, are_noted: true, ..LayerRules::default() }
     }

@@ -26,6 +26,8 @@ pub(super) enum RepairWord {
     Jsa,
     /// Mtimes of scripts in files of PHP's opcache
     Opcache,
+    /// The padding in the keys of bootsnap's compile cache, which holds what was in memory
+    Bootsnap,
     /// All of these
     All,
     /// Go on where a stale file in a base layer would be taken for up to date
@@ -51,6 +53,7 @@ pub(super) fn repair(words: &[RepairWord]) -> Result<Repair> {
             RepairWord::Jks => repair.own.jks = true,
             RepairWord::Jsa => repair.jsa = true,
             RepairWord::Opcache => repair.opcache = true,
+            RepairWord::Bootsnap => repair.bootsnap = true,
             RepairWord::All => {
                 let ignore_stale = repair.ignore_stale;
                 repair = Repair::ALL;

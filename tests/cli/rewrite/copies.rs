@@ -268,6 +268,12 @@ fn an_entry_of_bootsnap_follows_its_source() {
     key.extend(b"YARB");
     let layers = [vec![Entry::file("t/rb/cur/lib/foo.rb", "puts 1\n", BUILT)], vec![Entry::file(name, &key, BUILT)]];
     assert_eq!(word(&content(&follow(&image(&layers), &[]), name), 24), EPOCH_SECONDS);
+    // What was in memory is in the padding: it goes on request.
+    key[40..64].fill(7);
+    let layers = [vec![Entry::file("t/rb/cur/lib/foo.rb", "puts 1\n", BUILT)], vec![Entry::file(name, &key, BUILT)]];
+    assert_eq!(content(&follow(&image(&layers), &[]), name)[40..64], [7; 24]);
+    let cleared = content(&follow(&image(&layers), &["--repair=bootsnap"]), name);
+    assert_eq!((&cleared[40..64], &cleared[64..]), (&[0; 24][..], &b"YARB"[..]));
 }
 
 #[test]
