@@ -14,12 +14,16 @@ use crate::tar::{Edit, Edited};
 pub struct EditLog<'b> {
     out: Writer<'b>,
     left: Vec<u64>,
+    reasons: Vec<EditInfo>,
 }
+
+/// So many entries of a layer that were left as they were are said with their reasons; of more, it is counted.
+const REASONS_MAX: usize = 10_000;
 
 impl<'b> EditLog<'b> {
     /// At the start of a layer.
     pub fn new(blobs: &'b NewBlobs) -> Self {
-        Self { out: Writer::new(blobs), left: Vec::new() }
+        Self { out: Writer::new(blobs), left: Vec::new(), reasons: Vec::new() }
     }
 
     /// Notes what was done to an entry.
@@ -28,8 +32,14 @@ impl<'b> EditLog<'b> {
     ///
     /// The temporary file can't be written.
     pub fn push(&mut self, entry: Edited<'_>, edit: Edit<'_>) -> Result<()> {
-        if matches!(edit, Edit::Left(_)) {
+        if let Edit::Left(why) = edit {
             self.left.push(entry.offset);
+            if self.reasons.len() < REASONS_MAX {
+                let (name, kind) = (printable(entry.name), entry.label.to_owned());
+                let what = EditKind::Noted { note: format!("left as it is: {why}") };
+                self.reasons.push(EditInfo { entry: name, kind, what });
+            }
+            return Ok(());
         }
         self.out.record(|record| write(entry, edit, record))
     }
@@ -40,7 +50,7 @@ impl<'b> EditLog<'b> {
     ///
     /// The temporary file can't be written.
     pub fn finish(self) -> Result<Edits> {
-        Ok(Edits { records: self.out.finish()?, left: self.left })
+        Ok(Edits { records: self.out.finish()?, left: self.left, reasons: self.reasons })
     }
 }
 
@@ -50,6 +60,8 @@ pub struct Edits {
     records: Records,
     /// Entries that should have been left as they were, by where their header blocks begin.
     left: Vec<u64>,
+    /// Why, of the first of them.
+    reasons: Vec<EditInfo>,
 }
 
 /// One edit, as a report has it.
@@ -109,7 +121,18 @@ pub enum EditKind {
 impl Edits {
     /// Is there none?
     pub fn is_empty(&self) -> bool {
-        self.records.count == 0
+        self.records.count == 0 && self.left.is_empty()
+    }
+
+    /// How many files have times of their own that could not be replaced, and were left as they were.
+    pub fn left_alone(&self) -> u64 {
+        self.left.len() as u64
+    }
+
+    /// These are of a layer that was encoded once more: what was left then was found before.
+    pub(crate) fn carry(&mut self, before: &Self) {
+        self.left.clone_from(&before.left);
+        self.reasons.clone_from(&before.reasons);
     }
 
     /// Entries that should have been left as they were, by where their header blocks begin.
@@ -117,13 +140,14 @@ impl Edits {
         &self.left
     }
 
-    /// Shows each, in the order of the layer.
+    /// Shows each, in the order of the layer; files that were left as they were come last.
     ///
     /// # Errors
     ///
     /// The temporary file can't be read; those of `show`.
     pub fn each(&self, mut show: impl FnMut(EditInfo) -> Result<()>) -> Result<()> {
-        self.records.each(|reader| show(read(reader)?))
+        self.records.each(|reader| show(read(reader)?))?;
+        self.reasons.iter().cloned().try_for_each(show)
     }
 }
 

@@ -48,6 +48,17 @@ fn repairs(report: &Report) -> Vec<String> {
         let would = if report.dry_run { "would follow" } else { "followed" };
         lines.push(format!("{} of an mtime {would} it{stale}", number(copies.followed, "copy", "copies")));
     }
+    let left: u64 = report.layers.iter().map(|layer| layer.edits.left_alone()).fold(0, u64::saturating_add);
+    if left > 0 {
+        let are = number(left, "file with times of its own was", "files with times of their own were");
+        lines.push(format!("{are} left as found, for the reasons in --report"));
+    }
+    let repaired: u64 = report.layers.iter().filter_map(|layer| layer.repaired).fold(0, u64::saturating_add);
+    if repaired > copies.followed + copies.unfit {
+        let would = if report.dry_run { "would be " } else { "" };
+        let files = number(repaired, "file", "files");
+        lines.push(format!("times in the content of {files} {would}replaced, copies of mtimes among them"));
+    }
     let omitted: u64 = report.layers.iter().filter_map(|layer| layer.omitted).fold(0, u64::saturating_add);
     if omitted > 0 {
         let would = if report.dry_run { "would be " } else { "" };

@@ -325,7 +325,10 @@ impl Layers {
         })?;
         for (key, done) in done {
             match done {
-                Done::Encoded(result) => {
+                Done::Encoded(mut result) => {
+                    if let Some(before) = self.done.get(&Key { variant: 0, ..key }).filter(|_| key.variant > 0) {
+                        result.report.edits.carry(&before.report.edits);
+                    }
                     self.done.insert(key, *result);
                 }
                 Done::Verified(notes) => {

@@ -42,6 +42,9 @@ fn own_times_are_replaced_on_request_alone() {
         let broken = "usr/share/man/man1/broken.1.gz";
         assert_eq!(content(&out, broken), &gz(&[b'x'; 5000])[..20], "{options:?}");
     }
+    let outcome = pipe(["rewrite", "--epoch", "1700000000", "--repair", "gzip", "--report", "-"], &before).expect(0);
+    assert!(outcome.stderr.contains("left as it is: "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("1 file with times of its own was left as found"), "{}", outcome.stderr);
 }
 
 /// The scripts of packages in apk's database: a tar in a gzip file.
