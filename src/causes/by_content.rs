@@ -105,7 +105,7 @@ pub static OPCACHE_MTIME: Cause = mended(
     cause(
         "opcache-mtime",
         Class::EmbeddedTime,
-        "the mtime of the script, in what PHP's opcache compiled of it",
+        "the mtime of the script, in the header of what PHP's opcache compiled of it",
         "touch the scripts to one time before they are compiled",
     ),
 );

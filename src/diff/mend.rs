@@ -174,6 +174,13 @@ impl Mends {
         self
     }
 
+    /// Those that need none of these.
+    #[must_use]
+    pub(crate) fn without(self, others: MendSet) -> Self {
+        let is_left = |way: &MendSet| way.options().all(|mend| !others.has(mend));
+        self.ways().filter(is_left).fold(Self::NONE, Self::or)
+    }
+
     /// Any of both.
     #[must_use]
     pub(crate) fn or_all(self, others: Self) -> Self {

@@ -275,8 +275,9 @@ fn sort_in_place<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
 }
 
 fn finish(comparison: Comparison<'_>, names: [String; 2], mut facts: Facts) -> Report {
-    let Findings { places, mut differences, mut notes, databases, overview, follows, .. } = comparison.findings;
+    let Findings { places, mut differences, mut notes, databases, overview, follows, unfit, .. } = comparison.findings;
     facts.keys = comparison.findings.unlisted_keys;
+    differences.iter_mut().for_each(|one| one.mends = one.mends.without(unfit));
     let fixed: HashSet<usize> = differences.iter().filter(|one| one.mends.is_none()).map(|one| one.place).collect();
     differences.extend(follows.into_iter().filter(|one| !fixed.contains(&one.place)));
     commands::name(&mut differences, &places, &databases);

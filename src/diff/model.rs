@@ -393,6 +393,8 @@ pub(crate) struct Findings {
     pub(crate) unlisted_keys: BTreeSet<String>,
     /// What only follows from other differences of its place, and is one where all of those can be made to go away.
     pub(crate) follows: Vec<Difference>,
+    /// Options that would make differ what is the same on both sides.
+    pub(crate) unfit: MendSet,
     /// Places of attestations, which can be left out.
     pub(crate) attestations: HashSet<usize>,
     /// Pairs of indexes that were compared; `None` is `index.json`.

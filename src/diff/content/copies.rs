@@ -1,4 +1,5 @@
-//! Files that repeat the mtime of another file: bytecode, caches of fontconfig, bootsnap and opcache. Do they differ in that alone?
+//! Files that repeat the mtime of another file: bytecode, caches of fontconfig, bootsnap and PHP's opcache. Do they differ in
+//! that alone?
 
 use std::ops::Range;
 
@@ -56,10 +57,10 @@ fn found(path: &[u8], content: &[u8]) -> Option<Found> {
         let time = Instant { seconds: i64::from(stamp.seconds), nanos: u32::try_from(stamp.nanos).unwrap_or_default() };
         return Some(Found { cause: &FONTCONFIG_MTIME, field: "mtime in the cache", ranges, time });
     }
-    if opcache::source_path(path).is_some() {
-        let time = Instant::from_seconds(opcache::stamp(content)?);
+    if CopyKind::of_path(path) == Some(CopyKind::Opcache) {
         let ranges = std::iter::once(opcache::MTIME_AT..opcache::MTIME_AT + 8).collect();
-        return Some(Found { cause: &OPCACHE_MTIME, field: "mtime in the cached script", ranges, time });
+        let time = Instant::from_seconds(opcache::stamp(content)?);
+        return Some(Found { cause: &OPCACHE_MTIME, field: "mtime in the header", ranges, time });
     }
     let stamp = bootsnap::source_stamp(path, content)?;
     let ranges = std::iter::once(bootsnap::MTIME_AT..bootsnap::MTIME_AT + 8).collect();
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_of_fontconfig_and_bootsnap_are_recognised() {
+    fn caches_of_fontconfig_bootsnap_and_opcache_are_recognised() {
         let font = |seconds: u8, nanos: u8, body: u8| {
             let mut cache = vec![0; 80];
             cache[..4].copy_from_slice(&0xfc02_fc04_u32.to_le_bytes());
@@ -122,5 +123,13 @@ mod tests {
         assert_eq!(id(path, &key(4, 1, 0), &key(4, 2, 0)), Some("bootsnap-mtime"));
         assert_eq!(id(path, &key(4, 1, 0), &key(4, 2, 1)), None);
         assert_eq!(id(path, &key(99, 1, 0), &key(99, 2, 0)), None);
+        let system = "d1d0ff8f38b7d6a2ff1de1e71fb0e9f6";
+        let script = |mtime: u64, body: &[u8]| {
+            let words = [9, 9, 9, mtime].map(u64::to_le_bytes).concat();
+            [b"OPCACHE\0", system.as_bytes(), &words, body].concat()
+        };
+        let path = format!("var/cache/{system}/app/index.php.bin");
+        assert_eq!(id(&path, &script(1, b"code"), &script(2, b"code")), Some("opcache-mtime"));
+        assert_eq!(id(&path, &script(1, b"code"), &script(2, b"evil")), None);
     }
 }

@@ -62,8 +62,10 @@ impl Comparison<'_> {
         for (at, is_mended) in judged {
             let Some(difference) = self.findings.differences.get_mut(at) else { continue };
             if is_mended {
-                difference.restamps = true;
-                difference.mends = difference.mends.or_all(Mends::by(Mend::Rewrite));
+                let is_opcache = CopyKind::of_path(&difference.path) == Some(CopyKind::Opcache);
+                difference.restamps = !is_opcache;
+                let mend = if is_opcache { Mend::Opcache } else { Mend::Rewrite };
+                difference.mends = difference.mends.or_all(Mends::by(mend));
             } else if difference.note.is_none() {
                 let text = "stale on one side at least: rewriting leaves it as it is there";
                 difference.note = Some(text.into());
@@ -127,7 +129,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// Reports copies that are the same on both sides, and up to date on one of them alone: rewriting makes them differ.
+    /// Reports copies that are the same on both sides, and up to date on one of them alone: rewriting makes them differ. Of
+    /// those that only an option has follow, that option is none to name.
     fn parted(&mut self, images: [&Image; 2], paired: &Paired, staying: &[Staying; 2]) {
         let [a, b] = staying;
         let counterpart = |side: usize, number: usize| -> Option<usize> {
@@ -173,12 +176,16 @@ impl Comparison<'_> {
         }
         drop(differing);
         for (side, numbers, path, place) in new {
+            let kind = CopyKind::of_path(&path);
+            if kind == Some(CopyKind::Opcache) {
+                self.findings.unfit = self.findings.unfit.with(Mend::Opcache);
+                continue;
+            }
             let place = place.unwrap_or_else(|| self.place_of(images, numbers));
             let mut values = [Some(Value::text("up to date")), Some(Value::text("up to date"))];
             if let Some(value) = values.get_mut(side) {
                 *value = Some(Value::text("stale"));
             }
-            let kind = CopyKind::of_path(&path);
             let difference = Difference::new(Class::EmbeddedTime, place, "copy of an mtime", values).at(path);
             let text =
                 "the same on both sides, but rewriting sets it where it is up to date, and leaves it where it is stale";

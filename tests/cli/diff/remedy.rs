@@ -143,6 +143,19 @@ fn bootsnap(mtime: i64, size: usize) -> Vec<u8> {
     [&key[..], b"YARBcode"].concat()
 }
 
+/// What PHP's opcache compiled of a script.
+fn opcache(mtime: i64) -> Vec<u8> {
+    let words = [9, 9, 9, mtime as u64].map(u64::to_le_bytes).concat();
+    [&b"OPCACHE\0d1d0ff8f38b7d6a2ff1de1e71fb0e9f6"[..], &words, b"code"].concat()
+}
+
+/// A script at `path`, and what opcache made of it when the script had this time.
+fn script(side: &mut Side, path: &str, mtime: i64, own: i64) {
+    side.add(Entry::file(path, "<?php\n", mtime));
+    let cached = format!("var/cache/d1d0ff8f38b7d6a2ff1de1e71fb0e9f6/{path}.bin");
+    side.add(Entry::file(&cached, opcache(own), T));
+}
+
 fn source(side: &mut Side, name: &str, mtime: i64) {
     side.add(Entry::file(name, "PORT = 8080\n", mtime));
 }
@@ -163,7 +176,7 @@ fn own(tar: &mut [u8], name: &[u8]) {
     }
 }
 
-static PARTS: [Part; 30] = [
+static PARTS: [Part; 33] = [
     part("mtime", "", |side| side.add(Entry::file("opt/time", "x", side.built))),
     part("created", "", |side| side.created = side.built),
     part("level", "", |side| side.level = if side.is_b { 1 } else { 6 }),
@@ -195,6 +208,7 @@ static PARTS: [Part; 30] = [
         let path = "t/rb/cur/tmp/cache/bootsnap/compile-cache-iseq/71/a39226c6f3731d";
         side.add(Entry::file(path, bootsnap(side.built, SOURCE), side.built));
     }),
+    part("opcache", "--repair opcache", |side| script(side, "app/a.php", side.built, side.built)),
     part("gzip", "--repair gzip", |side| {
         side.add(Entry::file("usr/share/doc/x.gz", gz(b"text", side.built as u32), T));
     }),
@@ -250,6 +264,11 @@ static PARTS: [Part; 30] = [
     }),
     fixed("bytecode without a source", |side| {
         side.add(Entry::file("opt/__pycache__/d.cpython-312.pyc", pyc(side.built, SOURCE), T));
+    }),
+    fixed("stale opcache", |side| script(side, "app/b.php", T, if side.is_b { T - 9 } else { T })),
+    fixed("opcache that is stale on one side", |side| {
+        script(side, "app/c.php", side.built, T);
+        script(side, "app/d.php", side.built, side.built);
     }),
     fixed("folder of logs", |side| {
         if side.is_b {

@@ -48,12 +48,14 @@ struct Sample {
     path: String,
     data: Vec<u8>,
     class: Option<&'static str>,
+    /// Another cause, that the content shows.
+    cause: Option<&'static str>,
     inside: &'static str,
     field: &'static str,
 }
 
 fn file(path: impl Into<String>, data: impl AsRef<[u8]>) -> Sample {
-    Sample { path: path.into(), data: data.as_ref().to_vec(), class: None, inside: "", field: "content" }
+    Sample { path: path.into(), data: data.as_ref().to_vec(), class: None, cause: None, inside: "", field: "content" }
 }
 
 /// Of this one only a time differs.
@@ -204,7 +206,10 @@ fn real_files(cause: &str, b: &Build) -> Vec<Sample> {
         "pyc" => {
             let header = [&b"\xcb\x0d\r\n\0\0\0\0"[..], &(b.seconds as u32).to_le_bytes(), &[9, 0, 0, 0], b"code"];
             vec![
-                timed("usr/lib/python3/__pycache__/os.cpython-312.pyc", header.concat(), "", "mtime in the .pyc"),
+                Sample {
+                    cause: Some("pyc-mtime"),
+                    ..timed("usr/lib/python3/__pycache__/os.cpython-312.pyc", header.concat(), "", "mtime in the .pyc")
+                },
                 file(
                     "usr/lib/python3/__pycache__/sets.cpython-312.pyc",
                     b.bytes(b"\xcb\x0d\r\n\0\0\0\0\0\0\0\0\x09\0\0\0"),
@@ -303,7 +308,8 @@ pub fn pairs() -> Vec<Made> {
         };
         let expected = |sample: &Sample| {
             let class = sample.class.unwrap_or(cause.class.name());
-            format!("{class} {} layer1 {}{} {}", cause.id, sample.path, sample.inside, sample.field)
+            let id = sample.cause.unwrap_or(cause.id);
+            format!("{class} {id} layer1 {}{} {}", sample.path, sample.inside, sample.field)
         };
         // A file of the same name in both is one difference.
         let mut lines: Vec<String> = a.iter().chain(&b).map(expected).collect();

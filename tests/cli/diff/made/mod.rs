@@ -205,7 +205,7 @@ fn every_class_and_cause_has_a_pair() {
     assert_eq!(column(0), Class::ALL.iter().map(|class| class.name()).collect());
     let mut causes: BTreeSet<&str> = CAUSES.iter().map(|cause| cause.id).collect();
     // Told by the content of a file, and by nothing.
-    causes.extend(["gzip-file", "-"]);
+    causes.extend(["gzip-file", "pyc-mtime", "-"]);
     assert_eq!(column(1), causes);
 }
 
