@@ -1,9 +1,12 @@
 """What holds for every repair: nothing but the copies changes, the second time nothing does, and the bytes are always the same."""
 
+import hashlib
+import json
 import os
 import shlex
 import stat
 import subprocess
+import tarfile
 
 import cases_copies
 import cases_python
@@ -79,6 +82,56 @@ def only_copies_change(bench):
         bench.expect(f"names and modes with {text}", state[0] == state[1])
 
 
+def contents(layer):
+    """What each regular file of a layer holds."""
+    with tarfile.open(layer) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar if member.isreg()}
+
+
+def sha256(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def replayed(edits, old):
+    """The files of a layer with the edits of the report made to them, and what of the report is not true of them."""
+    made, wrong = dict(old), []
+    for edit in edits:
+        name = edit["entry"]
+        if "omitted_size" in edit:
+            if len(made.pop(name, b"")) != edit["omitted_size"]:
+                wrong.append(edit)
+        elif "new_digest" in edit:
+            if sha256(old[name]) != edit["old_digest"] or len(old[name]) != edit["old_size"]:
+                wrong.append(edit)
+            made[name] = edit["new_digest"]
+        elif "at" in edit:
+            before, after, at = bytes.fromhex(edit["old"]), bytes.fromhex(edit["new"]), edit["at"]
+            if made[name][at:at + len(before)] != before or len(before) != len(after):
+                wrong.append(edit)
+            made[name] = made[name][:at] + after + made[name][at + len(after):]
+    return made, wrong
+
+
+def report_is_complete(bench):
+    """The edits of the report, made to the old files, give the new ones: nothing else was done to any."""
+    image = builds(bench)[0]
+    for options in OPTIONS:
+        report = bench.path("report")
+        out = bench.rewrite(image, *options, "--report", report)
+        if not out:
+            continue
+        with open(report, encoding="utf-8") as file:
+            layers = json.load(file)["layers"]
+        text = " ".join(options) or "the default"
+        for number, (layer, old, new) in enumerate(zip(layers, images.layers_of(image), images.layers_of(out))):
+            made, wrong = replayed(layer["edits"], contents(old))
+            bench.same(f"edits of layer {number} are true with {text}", [], wrong[:3])
+            found = contents(new)
+            other = [name for name in {*made, *found} if name not in made or name not in found
+                     or (found[name] != made[name] if isinstance(made[name], bytes) else sha256(found[name]) != made[name])]
+            bench.same(f"and all that was done to it with {text}", [], sorted(other)[:3])
+
+
 def twice(bench):
     """A second run changes no byte, and `check` finds nothing."""
     image = builds(bench)[0]
@@ -148,4 +201,4 @@ def stale_counts(bench):
     bench.expect("inspect counts them", status == 0 and "stale" in text, text)
 
 
-QUICK = [only_copies_change, twice, same_bytes, two_builds_equal, stale_counts]
+QUICK = [only_copies_change, report_is_complete, twice, same_bytes, two_builds_equal, stale_counts]
