@@ -186,9 +186,8 @@ def unpack(layout, root):
     """Unpacks the layers one after the other with GNU tar, with their whiteouts, the mtimes as they are."""
     os.makedirs(root, exist_ok=True)
     for layer in layers_of(layout):
-        with tarfile.open(layer) as tar:
-            names = [os.path.normpath(name).lstrip("/") for name in tar.getnames()]
-        for name in names:
+        listed = subprocess.run(["tar", "--quoting-style=literal", "-tf", layer], stdout=subprocess.PIPE, check=True)
+        for name in [os.fsdecode(name) for name in listed.stdout.splitlines() if WHITEOUT.encode() in name]:
             folder, base = os.path.split(name)
             if base == OPAQUE:
                 with contextlib.suppress(FileNotFoundError):
