@@ -1,7 +1,8 @@
 //! gzip (RFC 1952): where the headers of a file's members hold a time, found as the file goes by.
 //!
 //! Where a member ends is known only to who inflates it, so that is done here, and what the member's trailer says of the
-//! data is checked on the way. Nothing is kept of the data.
+//! data is checked on the way. Nothing is kept of the data. Layers are read by the `decode` room, which asks for bytes where
+//! this one is given them, and takes nothing after the last member.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 

@@ -2,10 +2,11 @@
 
 use super::fields;
 use super::held::Held;
+use super::tar::is_tar;
 use crate::error::Result;
 use crate::format::gzip::{Members, Visitor};
 use crate::stamp::{Stamp, is_no_time};
-use crate::tar::{ContentOut, ContentPatcher, Verdict};
+use crate::tar::{BLOCK, ContentOut, ContentPatcher, Verdict};
 
 /// How the name of the file begins that a package or an index of Alpine begins with: what follows that member is signed.
 const SIGNATURE: &[u8] = b".SIGN.";
@@ -50,7 +51,13 @@ impl ContentPatcher for GzipPatcher {
     fn finish(&mut self, out: &mut dyn ContentOut) -> Result<Verdict> {
         self.held.give_out(0, out)?;
         let reason = self.reason.or_else(|| self.members.end().err());
-        Ok(reason.map_or(Verdict::Patched, |reason| Verdict::LeaveIt(reason.to_owned())))
+        Ok(match reason {
+            Some(reason) => Verdict::LeaveIt(reason.to_owned()),
+            None if is_tar(&self.head, b"") => {
+                Verdict::PatchedWithNote("a tar is compressed in it, in which times stay as they are".to_owned())
+            }
+            None => Verdict::Patched,
+        })
     }
 }
 
@@ -76,9 +83,9 @@ impl Visitor for Found<'_> {
     }
 
     fn data(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        let missing = SIGNATURE.len().saturating_sub(self.head.len());
+        let missing = BLOCK.saturating_sub(self.head.len());
         self.head.extend_from_slice(bytes.get(..missing.min(bytes.len())).unwrap_or_default());
-        if missing > 0 && *self.head == SIGNATURE {
+        if missing > 0 && self.head.starts_with(SIGNATURE) {
             return Err("it is signed as a whole, as packages of Alpine are");
         }
         Ok(())
@@ -150,6 +157,18 @@ mod tests {
             let file = |mtime| [&member(0, mtime, b"", b"data")[..], rest].concat();
             becomes(&new(Rule::Set), &file(LATE), &file(EPOCH as u32));
         }
+    }
+
+    #[test]
+    fn a_compressed_tar_is_named() {
+        let mut header = ::tar::Header::new_ustar();
+        header.set_path("f").unwrap();
+        header.set_size(0);
+        header.set_cksum();
+        let of = |mtime| member(0, mtime, b"", &[&header.as_bytes()[..], &[0; 1024]].concat());
+        let (found, verdict) = patched(&new(Rule::Set), &of(LATE));
+        assert!(found == of(EPOCH as u32));
+        assert!(matches!(verdict, Verdict::PatchedWithNote(_)), "{verdict:?}");
     }
 
     #[test]

@@ -166,16 +166,20 @@ impl ContentPatcher for OwnPatcher {
                 patcher.patch(bytes, out)
             }
             State::Unknown(head) => {
-                head.extend_from_slice(bytes);
-                if (head.len() as u64) < self.size.min(BLOCK as u64) {
+                let needed = usize::try_from(self.size).unwrap_or(usize::MAX).min(BLOCK);
+                if !head.is_empty() || bytes.len() < needed {
+                    head.extend_from_slice(bytes);
+                }
+                // Of a file that stays nothing is copied, as a rule.
+                let all = if head.is_empty() { bytes } else { head };
+                if all.len() < needed {
                     return Ok(());
                 }
-                let waiting = std::mem::take(head);
-                match self.own.by_head(&waiting, &self.name, self.size, self.stamp) {
-                    Some(patcher) => self.state = State::Known { patcher, waiting },
+                match self.own.by_head(all, &self.name, self.size, self.stamp) {
+                    Some(patcher) => self.state = State::Known { patcher, waiting: all.to_vec() },
                     None => {
+                        out.put(all)?;
                         self.state = State::Other;
-                        out.put(&waiting)?;
                     }
                 }
                 Ok(())
