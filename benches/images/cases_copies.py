@@ -98,6 +98,8 @@ def bootsnap(bench):
         once = bench.rewrite(image, *rule(mode))
         base = base or once
         bench.same(f"hits after {mode}", (["8080 8080 8080"], 0), once and ruby(bench.unpack(once)))
+        root = bench.stamped(image, "--repair", "all", *rule(mode))
+        bench.same(f"hits after {mode} with --repair all", (["8080 8080 8080"], 0), root and ruby(root))
     child = Build(bench, "child", base).step(ruby_child).finish()
     for mode in EVERY:
         root = bench.stamped(child, *rule(mode))

@@ -251,8 +251,9 @@ def order(bench):
         os.link(f"{made.root}/srv/d0/f0", f"{made.root}/srv/d1/a-link")
         names = images.by_name(images.snapshot(made.root))
         folders = [name for name in names if os.path.isdir(f"{made.root}/{name}")]
-        inner = [name for name in names if name not in folders]
-        made.layout.add(made.root, [*folders, *(reversed(inner) if turned else inner)], command="order")
+        # The file that the hard link leads to comes first, whatever the order of the others.
+        inner = [name for name in names if name not in (*folders, "srv/d0/f0")]
+        made.layout.add(made.root, [*folders, "srv/d0/f0", *(reversed(inner) if turned else inner)], command="order")
         return made.finish()
 
     builds = [build(turned) for turned in (False, True)]
