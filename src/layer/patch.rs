@@ -9,6 +9,7 @@ use crate::layer::chunks::{Chunk, Chunks};
 use crate::layer::encode::Segment;
 use crate::layer::{EncodeOptions, Pool, Watch};
 use crate::repair::edits::EditLog;
+use crate::repair::seen::SeenTaker;
 use crate::tar::{Edit, Edited, Entry, NewHeaders, Part, Patcher, Sink, Stats, Step, Visitor, Walker};
 
 /// What the patch thread has found and computed when it ends.
@@ -24,12 +25,12 @@ pub(super) fn read(
     spec: &EncodeOptions,
     pool: &Pool,
     watch: &mut Watch<'_>,
-    edits: Option<&mut EditLog<'_>>,
+    noting: Option<Noting<'_, '_>>,
     chunks: Sender<Chunk>,
 ) -> Result<Patched> {
     let diff_id = blocks.are_hashed().then(|| Hasher::new(spec.diff_id_algorithm));
     let chunks = Chunks::new(spec.output, pool, chunks, diff_id);
-    let new = NewStream { chunks, content: Segment::Rest, edits };
+    let new = NewStream { chunks, content: Segment::Rest, noting };
     let (mut walker, mut patching) = (Walker::new(), Patching { patcher: spec.patcher(), watch, new });
     while let Some(block) = blocks.next() {
         walker.push(block, &mut patching)?;
@@ -60,6 +61,9 @@ impl Patching<'_, '_, '_> {
 impl Visitor for Patching<'_, '_, '_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.watch.headers(step, entry, block)?;
+        if let Some(noting) = &mut self.new.noting {
+            noting.seen.headers(step, entry, block)?;
+        }
         self.patcher.headers(step, entry, block, &mut self.new)
     }
 
@@ -74,13 +78,20 @@ struct NewStream<'a, 'e> {
     chunks: Chunks<'a>,
     /// What the content of the current entry is to the cut rule.
     content: Segment,
-    /// Takes note of what is done to entries beside their headers.
-    edits: Option<&'a mut EditLog<'e>>,
+    noting: Option<Noting<'a, 'e>>,
+}
+
+/// What takes note of a layer that is rewritten.
+pub(super) struct Noting<'a, 'e> {
+    /// What is done to entries beside their headers.
+    pub(super) edits: &'a mut EditLog<'e>,
+    /// Entries as they were, and their content as it is.
+    pub(super) seen: &'a mut SeenTaker,
 }
 
 impl Sink for NewStream<'_, '_> {
     fn edit(&mut self, entry: Edited<'_>, edit: Edit<'_>) -> Result<()> {
-        self.edits.as_mut().map_or(Ok(()), |edits| edits.push(entry, edit))
+        self.noting.as_mut().map_or(Ok(()), |noting| noting.edits.push(entry, edit))
     }
 
     fn headers(&mut self, headers: NewHeaders<'_>) -> Result<()> {
@@ -92,10 +103,15 @@ impl Sink for NewStream<'_, '_> {
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         match part {
             // Only its first bytes begin it, and its padding is of it.
-            Part::Data => match std::mem::replace(&mut self.content, Segment::Headers) {
-                Segment::Headers => {}
-                run => self.chunks.begin(run)?,
-            },
+            Part::Data => {
+                if let Some(noting) = &mut self.noting {
+                    noting.seen.bytes(part, bytes)?;
+                }
+                match std::mem::replace(&mut self.content, Segment::Headers) {
+                    Segment::Headers => {}
+                    run => self.chunks.begin(run)?,
+                }
+            }
             Part::Padding => {}
             Part::SparseMap | Part::AfterEnd => self.chunks.begin(Segment::Rest)?,
         }

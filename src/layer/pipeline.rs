@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::layer::blocks::{self, joined};
 use crate::layer::chunks::Chunk;
 use crate::layer::options::{CacheUse, EncodeOptions, Encoded, NewLayer, Noted, Outcome};
-use crate::layer::patch::{self, Patched};
+use crate::layer::patch::{self, Noting, Patched};
 use crate::layer::seals::Seals;
 use crate::layer::{LayerExpected, LayerInfo, Pool, Source};
 use crate::media_type::Compression;
@@ -69,17 +69,20 @@ pub fn rewrite(
 ) -> Result<Outcome> {
     if spec.keep_unchanged {
         let mut watch = Watched::new(spec, blobs);
+        watch.seen = Some(spec.seen());
         if let Some(facts) = unchanged(source, expect, spec, pool, &mut watch)? {
             return Ok(Outcome::Unchanged(facts, watch.noted(Edits::default())?));
         }
     }
     let mut watch = Watched::new(spec, blobs);
-    let mut edits = EditLog::new(blobs);
+    let (mut edits, mut seen) = (EditLog::new(blobs), spec.seen());
+    let noting = Noting { edits: &mut edits, seen: &mut seen };
     let mut blob = blobs.writer();
     let write = &mut |bytes: &[u8]| blob.write(bytes);
-    let (facts, encoded) = encode_noting(source, expect, spec, pool, &mut watch, Some(&mut edits), write)?;
+    let (facts, encoded) = encode_noting(source, expect, spec, pool, &mut watch, Some(noting), write)?;
     let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;
     let (blob, seals) = (blob.finish()?, std::mem::take(&mut watch.seals).found());
+    watch.seen = Some(seen);
     let noted = watch.noted(edits.finish()?)?;
     let new = NewLayer { blob, digest, size, diff_id, uncompressed_size, cache, seals };
     Ok(Outcome::Rewritten(facts, noted, Box::new(new)))
@@ -89,30 +92,37 @@ pub fn rewrite(
 struct Watched<'b> {
     seals: Seals,
     notes: NoteTaker<'b>,
-    seen: SeenTaker,
+    /// Where nothing of the content changes.
+    seen: Option<SeenTaker>,
 }
 
 impl<'b> Watched<'b> {
     fn new(spec: &EncodeOptions, blobs: &'b NewBlobs) -> Self {
-        Self { seals: Seals::default(), notes: NoteTaker::new(spec.rules.are_noted, blobs), seen: spec.seen() }
+        let notes = NoteTaker::new(spec.rules.are_noted, blobs).omitting(&spec.rules.omit);
+        Self { seals: Seals::default(), notes, seen: None }
     }
 
     /// What was noted, with what was done.
     fn noted(self, edits: Edits) -> Result<Noted> {
-        Ok(Noted { notes: self.notes.finish()?, seen: self.seen.finish()?, edits })
+        let seen = self.seen.map(SeenTaker::finish).transpose()?.unwrap_or_default();
+        Ok(Noted { notes: self.notes.finish()?, seen, edits })
     }
 }
 
 impl Visitor for Watched<'_> {
     fn headers(&mut self, step: Step, entry: &Entry, block: &[u8]) -> Result<()> {
         self.seals.headers(step, entry, block)?;
-        self.seen.headers(step, entry, block)?;
+        if let Some(seen) = &mut self.seen {
+            seen.headers(step, entry, block)?;
+        }
         self.notes.headers(step, entry, block)
     }
 
     fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<()> {
         self.seals.bytes(part, bytes)?;
-        self.seen.bytes(part, bytes)?;
+        if let Some(seen) = &mut self.seen {
+            seen.bytes(part, bytes)?;
+        }
         self.notes.bytes(part, bytes)
     }
 }
@@ -141,14 +151,14 @@ fn encode_noting(
     spec: &EncodeOptions,
     pool: &Pool,
     watch: &mut Watch<'_>,
-    edits: Option<&mut EditLog<'_>>,
+    noting: Option<Noting<'_, '_>>,
     out: &mut Write<'_>,
 ) -> Result<(LayerInfo, Encoded)> {
     let (encoded, facts) = blocks::read(source, expect, spec.diff_id_algorithm, pool, |blocks| {
         let (sender, receiver) = bounded(QUEUE);
         let is_hashed = blocks.are_hashed();
         thread::scope(|scope| {
-            let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, watch, edits, sender))?;
+            let patching = start(scope, "patch", move || patch::read(blocks, spec, pool, watch, noting, sender))?;
             let new = write(out, spec, pool, is_hashed, receiver);
             let Patched { stats, diff_id } = joined(patching.join())?;
             Ok((new?.complete(diff_id)?, stats))

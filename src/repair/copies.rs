@@ -117,8 +117,8 @@ impl CopyValue {
     pub fn fits(&self, mtime: Instant, size: Option<u64>) -> bool {
         let is_size = |modulus: Option<u64>| match (self.size, size) {
             (Some(own), Some(size)) => own == modulus.map_or(size, |modulus| size % modulus),
-            (None, _) => true,
-            (Some(_), None) => false,
+            // Where a size is not known, the mtime decides.
+            (None, _) | (_, None) => true,
         };
         match self.kind {
             CopyKind::Pyc => self.seconds == mtime.seconds.rem_euclid(1 << 32) && is_size(Some(1 << 32)),

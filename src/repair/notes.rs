@@ -3,6 +3,7 @@
 //! The notes of a layer go into a temporary file: there may be one for every entry. [`Notes::each`] reads them again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::blob::NewBlobs;
 use crate::error::Result;
@@ -10,6 +11,7 @@ use crate::format::{bootsnap, fontconfig, jsa, opcache, pyc};
 use crate::repair::copies::{CopyKind, CopyReader, CopyValue, MtimeCopy, Original};
 use crate::repair::path::{PathKey, normal};
 use crate::repair::records::{Reader, Records, Writer, put_bytes, put_number};
+use crate::repair::rules::Omitted;
 use crate::stamp::Instant;
 use crate::tar::{Entry, Part, Step, Visitor};
 
@@ -39,8 +41,8 @@ pub struct FileNote {
     pub offset: u64,
     /// Its mtime.
     pub mtime: Instant,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes; a hard link alone does not say it.
+    pub size: Option<u64>,
     /// A hash of its content, where that was asked for.
     pub hash: Option<u64>,
 }
@@ -74,6 +76,8 @@ pub struct NoteTaker<'b> {
     copies: u64,
     is_wanted: bool,
     is_hashing: bool,
+    /// What is left out is not there.
+    omit: Arc<Omitted>,
 }
 
 /// What the content of the current entry is read for.
@@ -92,20 +96,37 @@ enum Target {
     Copy(u64, CopyValue),
 }
 
-/// So many files of a layer are remembered for hard links to them.
-const TARGETS_MAX: usize = 1 << 16;
+/// So many files of a layer are remembered for hard links to them, and with them so many copies.
+const FILES_MAX: usize = 1 << 14;
+const COPIES_MAX: usize = 1 << 18;
 
 impl<'b> NoteTaker<'b> {
     /// At the start of a layer; where notes are not wanted, it takes none.
     pub fn new(is_wanted: bool, blobs: &'b NewBlobs) -> Self {
         let (path, targets) = (Vec::new(), HashMap::new());
-        Self { out: Writer::new(blobs), pending: None, path, targets, copies: 0, is_wanted, is_hashing: false }
+        Self {
+            out: Writer::new(blobs),
+            pending: None,
+            path,
+            targets,
+            copies: 0,
+            is_wanted,
+            is_hashing: false,
+            omit: Arc::default(),
+        }
     }
 
     /// Notes hashes of files that copies may be of as well.
     #[must_use]
     pub fn hashing(mut self) -> Self {
         self.is_hashing = true;
+        self
+    }
+
+    /// Takes no note of what is left out.
+    #[must_use]
+    pub fn omitting(mut self, omit: &Arc<Omitted>) -> Self {
+        self.omit = Arc::clone(omit);
         self
     }
 
@@ -119,13 +140,8 @@ impl<'b> NoteTaker<'b> {
         if entry.is_behind_end() || entry.header().is_none() {
             return Ok(());
         }
-        let name = entry.name();
-        let kind = entry.kind();
-        // Most entries are none of these, and cost no more than this.
-        let is_named = is_original_name(&name) || CopyKind::of_path(&name).is_some();
-        let last = name.trim_ascii_end();
-        let is_whiteout = memchr::memmem::find(last, b".wh.").is_some();
-        if !is_named && !is_whiteout && !matches!(kind, b'2' | b'5') {
+        let (name, kind) = (entry.name(), entry.kind());
+        if self.omit.has(entry) {
             return Ok(());
         }
         self.path = normal(&name);
@@ -148,9 +164,9 @@ impl<'b> NoteTaker<'b> {
                     self.pending = Some(Pending::Copy(reader, offset));
                     return Ok(());
                 }
-                let size = entry.sparse_size().unwrap_or(entry.size());
+                let size = Some(entry.sparse_size().unwrap_or(entry.size()));
                 let file = FileNote { offset, mtime: entry.mtime(), size, hash: None };
-                if self.is_hashing {
+                if self.is_hashing && is_original_name(&self.path) {
                     self.pending = Some(Pending::File(file, Box::default()));
                     return Ok(());
                 }
@@ -166,7 +182,8 @@ impl<'b> NoteTaker<'b> {
                         let original = CopyReader::original_of(value.kind, &self.path);
                         Note::Copy(original.map(|original| CopyNote { offset, copy: MtimeCopy { value, original } }))
                     }
-                    None => Note::Other,
+                    // It has the mtime of what it leads to.
+                    None => Note::File(FileNote { offset, mtime: entry.mtime(), size: None, hash: None }),
                 };
                 self.copies += u64::from(matches!(note, Note::Copy(Some(_))));
                 self.note(&note)
@@ -189,7 +206,9 @@ impl<'b> NoteTaker<'b> {
     }
 
     fn remember(&mut self, target: Target) {
-        if self.targets.len() < TARGETS_MAX {
+        // A copy is never forgotten before files are, of which a link says all but the size.
+        let max = if matches!(target, Target::Copy(..)) { COPIES_MAX } else { FILES_MAX };
+        if self.targets.len() < max {
             self.targets.insert(PathKey::of(&self.path), target);
         }
     }
@@ -304,7 +323,9 @@ fn write(path: &[u8], note: &Note, record: &mut Vec<u8>) {
         }
         Note::File(FileNote { offset, mtime, size, hash }) => {
             record.push(if hash.is_some() { tag::HASHED_FILE } else { tag::FILE });
-            for number in [*offset, mtime.seconds.cast_unsigned(), u64::from(mtime.nanos), *size].iter().chain(hash) {
+            record.push(u8::from(size.is_some()));
+            let size = size.unwrap_or_default();
+            for number in [*offset, mtime.seconds.cast_unsigned(), u64::from(mtime.nanos), size].iter().chain(hash) {
                 put_number(record, *number);
             }
         }
@@ -338,7 +359,9 @@ fn read(reader: &mut Reader, path: &mut Vec<u8>) -> Result<Note> {
         }
         tag::COPY_OF_HASH => Original::PathHash(reader.number()?),
         kind @ (tag::FILE | tag::HASHED_FILE) => {
+            let has_size = reader.byte()? != 0;
             let (offset, mtime, size) = (reader.number()?, mtime(reader)?, reader.number()?);
+            let size = Some(size).filter(|_| has_size);
             let hash = if kind == tag::HASHED_FILE { Some(reader.number()?) } else { None };
             return Ok(Note::File(FileNote { offset, mtime, size, hash }));
         }

@@ -56,7 +56,7 @@ pub struct RootOriginal {
     pub offset: Option<u64>,
     /// Its mtime.
     pub mtime: Instant,
-    /// Its size in bytes; a directory has none.
+    /// Its size in bytes, where it is known; a directory has none.
     pub size: Option<u64>,
 }
 
@@ -85,10 +85,10 @@ pub fn each_copy(layers: &[&Notes], mut show: impl FnMut(&RootCopy) -> Result<()
     if count > COPIES_MAX {
         return Err(Error::limit("copies of mtimes in one image", COPIES_MAX, count));
     }
-    let links = Links::of(layers)?;
+    let mut links = Links::of(layers)?;
     let parts = count.div_ceil(PART);
     for part in 0..parts {
-        for copy in resolved(layers, &links, |key| key.part(parts) == part)? {
+        for copy in resolved(layers, &mut links, |key| key.part(parts) == part)? {
             show(&copy)?;
         }
     }
@@ -96,7 +96,7 @@ pub fn each_copy(layers: &[&Notes], mut show: impl FnMut(&RootCopy) -> Result<()
 }
 
 /// The copies whose paths are in one part, with their originals.
-fn resolved(layers: &[&Notes], links: &Links, is_in_part: impl Fn(PathKey) -> bool) -> Result<Vec<RootCopy>> {
+fn resolved(layers: &[&Notes], links: &mut Links, is_in_part: impl Fn(PathKey) -> bool) -> Result<Vec<RootCopy>> {
     let mut found: HashMap<PathKey, (usize, Option<Found>)> = HashMap::new();
     top_down(layers, |layer, path, note, is_removed| {
         let copy = match note {
@@ -106,7 +106,7 @@ fn resolved(layers: &[&Notes], links: &Links, is_in_part: impl Fn(PathKey) -> bo
             _ if CopyKind::of_path(path).is_some() => None,
             _ => return Ok(()),
         };
-        let key = PathKey::of(path);
+        let key = links.key_of_entry(path);
         let is_hidden = is_removed || found.get(&key).is_some_and(|(from, _)| *from > layer);
         if is_in_part(key) && !is_hidden {
             let copy = copy.map(|CopyNote { offset, copy }| Found {
@@ -126,7 +126,7 @@ fn resolved(layers: &[&Notes], links: &Links, is_in_part: impl Fn(PathKey) -> bo
     top_down(layers, |layer, path, note, is_removed| {
         let original = match note {
             Note::File(FileNote { offset, mtime, size, .. }) => {
-                Some(RootOriginal { layer, offset: Some(*offset), mtime: *mtime, size: Some(*size) })
+                Some(RootOriginal { layer, offset: Some(*offset), mtime: *mtime, size: *size })
             }
             Note::Directory(mtime) => Some(RootOriginal { layer, offset: None, mtime: *mtime, size: None }),
             Note::Other | Note::Link(_) => None,
@@ -136,8 +136,9 @@ fn resolved(layers: &[&Notes], links: &Links, is_in_part: impl Fn(PathKey) -> bo
         if is_removed {
             return Ok(());
         }
-        let by_hash = (has_hashes && bootsnap::is_source_name(path)).then(|| bootsnap::path_hash(path));
-        for key in [Some(OriginalKey::Path(PathKey::of(path))), by_hash.map(OriginalKey::Hash)].into_iter().flatten() {
+        let by_hash = has_hashes.then(|| bootsnap::path_hash(path));
+        let by_path = OriginalKey::Path(links.key_of_entry(path));
+        for key in [Some(by_path), by_hash.map(OriginalKey::Hash)].into_iter().flatten() {
             let is_hidden = originals.get(&key).is_some_and(|(from, _)| *from > layer);
             if !is_hidden && wanted.contains(&key) {
                 originals.insert(key, (layer, original));
@@ -169,7 +170,7 @@ enum OriginalKey {
 }
 
 impl OriginalKey {
-    fn of(original: &Original, links: &Links) -> Self {
+    fn of(original: &Original, links: &mut Links) -> Self {
         match original {
             Original::Path(path) => Self::Path(PathKey::of(&links.followed(path))),
             Original::PathHash(hash) => Self::Hash(*hash),

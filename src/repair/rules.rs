@@ -10,7 +10,7 @@ use crate::repair::copies::{CopyAction, CopyKind};
 use crate::repair::own::OwnTimes;
 use crate::repair::path::normal;
 use crate::repair::replaced::Compress;
-use crate::repair::signs::is_never_raised;
+use crate::repair::signs::{Compiled, is_never_raised};
 use crate::stamp::{Epoch, Rule, Stamp};
 use crate::tar::Entry;
 
@@ -119,6 +119,9 @@ impl OwnMtimes {
             && matches!(entry.kind(), b'0' | 0 | b'7')
             && !entry.is_behind_end()
             && fits_any(&self.by_content, entry)
+            && !is_never_raised(&entry.name())
+            // Which of them is newer has to stay.
+            && (self.keep_order.is_empty() || Compiled::of_path(&entry.name()).is_none() && !self.keeps_order(entry))
     }
 
     /// Is it a compiled file that stays newer than its sources?

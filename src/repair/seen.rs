@@ -26,7 +26,7 @@ pub struct Seen {
     pub compiled: BTreeMap<Compiled, Span>,
     /// Those of sources.
     pub sources: BTreeMap<Compiled, Span>,
-    /// The latest mtimes of compiled files that stay newer.
+    /// The earliest mtimes of compiled files that stay newer.
     pub kept_newer: BTreeMap<Compiled, Instant>,
     /// Sources, where compiled files may stay newer: where the header block begins, and the mtime.
     pub older: Vec<(Compiled, u64, Instant)>,
@@ -61,8 +61,10 @@ pub struct SeenTaker {
     stamp: Stamp,
     omit: Arc<Omitted>,
     mtimes: Arc<OwnMtimes>,
-    /// Files that are left out, for hard links to them.
-    omitted: HashMap<PathKey, u64>,
+    /// Files and hard links that are left out, for hard links to them: where they are, and what a link leads to.
+    omitted: HashMap<PathKey, (u64, Option<PathKey>)>,
+    /// Sources, for hard links to them.
+    sources: HashMap<PathKey, (Compiled, Instant)>,
     /// Files whose mtime depends on their content, for hard links to them.
     by_content: HashMap<PathKey, Special>,
     pending: Option<(u64, PathKey, Box<blake3::Hasher>)>,
@@ -78,6 +80,7 @@ impl SeenTaker {
             omit: Arc::clone(omit),
             mtimes: Arc::clone(mtimes),
             omitted: HashMap::new(),
+            sources: HashMap::new(),
             by_content: HashMap::new(),
             pending: None,
             is_wanted,
@@ -118,13 +121,13 @@ impl SeenTaker {
         }
         if self.mtimes.keeps_order(entry) {
             for compiled in Compiled::of_named(&name) {
-                let latest = self.seen.kept_newer.entry(*compiled).or_insert(mtime);
-                *latest = mtime.max(*latest);
+                let earliest = self.seen.kept_newer.entry(*compiled).or_insert(mtime);
+                *earliest = mtime.min(*earliest);
             }
         }
         if self.omit.has(entry) {
             check_count(self.omitted.len())?;
-            self.omitted.insert(PathKey::of(&normal(&name)), offset);
+            self.omitted.insert(PathKey::of(&normal(&name)), (offset, None));
         }
         if self.mtimes.is_by_content(entry) && self.stamp.replaces(mtime) {
             self.pending = Some((offset, PathKey::of(&normal(&name)), Box::default()));
@@ -136,21 +139,40 @@ impl SeenTaker {
         let mtime = entry.mtime();
         let spans = if is_compiled { &mut self.seen.compiled } else { &mut self.seen.sources };
         Span::add(spans, compiled, mtime);
-        if !is_compiled && !self.mtimes.keep_order.is_empty() && self.stamp.replaces(mtime) {
+        if !is_compiled && !self.mtimes.keep_order.is_empty() && self.becomes_epoch(mtime) {
             check_count(self.seen.older.len())?;
             self.seen.older.push((compiled, entry.header_offset(), mtime));
+            self.sources.insert(PathKey::of(&normal(&entry.name())), (compiled, mtime));
         }
         Ok(())
     }
 
+    /// Is it the epoch then? A source that has that already would be as new as what is compiled of it.
+    fn becomes_epoch(&self, mtime: Instant) -> bool {
+        self.stamp.applied(mtime) == self.stamp.epoch.instant()
+    }
+
     /// A file that a hard link leads to which stays is not left out, and both have one mtime.
     fn hard_link(&mut self, entry: &Entry) -> Result<()> {
-        if self.omitted.is_empty() && self.by_content.is_empty() {
+        let is_omitted = self.omit.has(entry);
+        if !is_omitted && self.omitted.is_empty() && self.by_content.is_empty() && self.sources.is_empty() {
             return Ok(());
         }
         let target = PathKey::of(&normal(entry.link_name()));
-        if let Some(offset) = self.omitted.get(&target).copied().filter(|_| !self.omit.has(entry)) {
-            self.special(offset, Special { is_kept: true, ..Special::default() })?;
+        if is_omitted {
+            check_count(self.omitted.len())?;
+            self.omitted.insert(PathKey::of(&normal(&entry.name())), (entry.header_offset(), Some(target)));
+        } else {
+            // With a link that is kept so is what that leads to.
+            let mut next = Some(target);
+            while let Some((offset, further)) = next.and_then(|target| self.omitted.remove(&target)) {
+                self.special(offset, Special { is_kept: true, ..Special::default() })?;
+                next = further;
+            }
+        }
+        if let Some((compiled, mtime)) = self.sources.get(&target).copied() {
+            check_count(self.seen.older.len())?;
+            self.seen.older.push((compiled, entry.header_offset(), mtime));
         }
         match self.by_content.get(&target).copied() {
             Some(special) => self.special(entry.header_offset(), special),

@@ -13,9 +13,10 @@ use crate::error::Result;
 use crate::format::jsa::{self, PairScanner};
 use crate::layer::{self, Event};
 use crate::repair::notes::Note;
+use crate::repair::path::PathKey;
 use crate::repair::rules::Special;
 use crate::repair::signs::Sign;
-use crate::stamp::{Instant, Stamp};
+use crate::stamp::Stamp;
 
 /// So many jars are looked for.
 const JARS_MAX: usize = 20_000;
@@ -65,40 +66,50 @@ pub(super) fn image(
     Ok(all)
 }
 
-/// What the mtimes of jars become, by mtime and size.
-fn jars(
-    stamp: Stamp,
-    layers: &Layers,
-    keys: &[Key],
-    own: &[BTreeMap<u64, Special>],
-) -> Result<HashMap<(i64, i64), Instant>> {
-    let mut jars = HashMap::new();
+/// What an archive that holds this mtime and size is to hold instead, by mtime and size; `None` where jars that have both
+/// become different.
+type Jars = HashMap<(i64, i64), Option<i64>>;
+
+/// What the mtimes of jars become. Of several of one path the topmost counts. What a jar becomes that had another mtime is no
+/// mtime of an archive: one that holds it was made of another jar, and stays unfit.
+fn jars(stamp: Stamp, layers: &Layers, keys: &[Key], own: &[BTreeMap<u64, Special>]) -> Result<Jars> {
+    let mut top: HashMap<PathKey, ((i64, i64), i64)> = HashMap::new();
     for (key, own) in keys.iter().zip(own) {
         let Some(notes) = layers.notes(key) else { continue };
         notes.each(|path, note| {
             if let Note::File(file) = note
                 && jsa::is_source_name(path)
-                && jars.len() < JARS_MAX
-                && let Ok(size) = i64::try_from(file.size)
+                && top.len() < JARS_MAX
+                && let Some(size) = file.size.and_then(|size| i64::try_from(size).ok())
             {
                 let epoch = own.get(&file.offset).and_then(|special| special.mtime).unwrap_or(stamp.epoch);
                 let own = Stamp { epoch, ..stamp };
                 let new = if key.is_stamped() { own.applied(file.mtime) } else { file.mtime };
-                jars.insert((file.mtime.seconds, size), new);
+                top.insert(PathKey::of(path), ((file.mtime.seconds, size), new.seconds));
             }
             Ok(())
         })?;
+    }
+    let mut jars = Jars::new();
+    for (pair, new) in top.values() {
+        let place = jars.entry(*pair).or_insert(Some(*new));
+        *place = place.filter(|place| place == new);
+    }
+    for ((mtime, size), new) in top.values() {
+        if new != mtime {
+            jars.entry((*new, *size)).or_insert(Some(new ^ 1));
+        }
     }
     Ok(jars)
 }
 
 /// An archive has gone by.
-fn end(archive: Option<(u64, Vec<u8>, PairScanner)>, jars: &HashMap<(i64, i64), Instant>, writes: &mut Writes) {
+fn end(archive: Option<(u64, Vec<u8>, PairScanner)>, jars: &Jars, writes: &mut Writes) {
     let Some((offset, _, scanner)) = archive.filter(|(_, head, _)| jsa::version(head).is_some()) else { return };
     let found = scanner.finish();
-    let moved = found.iter().filter_map(|found| Some((found.only()?, jars.get(&found.pair)?, found.pair)));
+    let moved = found.iter().filter_map(|found| Some((found.only()?, (*jars.get(&found.pair)?)?, found.pair)));
     let mut places: Vec<(u64, i64)> =
-        moved.filter(|(_, new, pair)| new.seconds != pair.0).map(|(at, new, _)| (at, new.seconds)).collect();
+        moved.filter(|(_, new, pair)| *new != pair.0).map(|(at, new, _)| (at, new)).collect();
     places.sort_unstable();
     if !places.is_empty() {
         writes.insert(offset, places);

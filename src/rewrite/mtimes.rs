@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::layers::{Key, Layers};
 use super::options::Options;
 use super::report::PackageDate;
-use crate::error::{Result, thousands};
+use crate::error::{Error, Result, thousands};
 use crate::notice::{Notice, NoticeKind};
-use crate::repair::rules::{Special, before};
+use crate::repair::rules::{BY_CONTENT_RANGE, Special, before};
 use crate::repair::seen::{Seen, Span};
 use crate::repair::signs::{Compiled, Sign};
 use crate::stamp::{Instant, Rule, Stamp};
@@ -21,21 +21,31 @@ const CONSTANTS: [u64; 3] = [0, 1, ZIP_EPOCH];
 /// The entries of an image's layers that get mtimes of their own, or are not left out, layer by layer.
 pub(super) fn image(options: &Options, layers: &mut Layers, keys: &[Key]) -> Result<Vec<BTreeMap<u64, Special>>> {
     let stamp = options.stamp()?;
-    let mut newest: BTreeMap<Compiled, Instant> = BTreeMap::new();
+    for (option, globs, least) in [
+        ("--keep-order", &options.mtimes.keep_order, 1),
+        ("--mtime-by-content", &options.mtimes.by_content, BY_CONTENT_RANGE),
+    ] {
+        if !globs.is_empty() && stamp.epoch.seconds() < least {
+            let text = format!("{option} needs an epoch of {least} or later: it gives files an earlier time");
+            return Err(Error::refused(text));
+        }
+    }
+    // Which source a compiled file is of is not always known: one that is newer than any of them may be newer than its own.
+    let mut oldest: BTreeMap<Compiled, Instant> = BTreeMap::new();
     let mut all = Summary::default();
     let mut specials = Vec::with_capacity(keys.len());
     for key in keys {
         let seen = layers.seen(key).cloned().unwrap_or_default();
         for (compiled, mtime) in &seen.kept_newer {
-            let latest = newest.entry(*compiled).or_insert(*mtime);
-            *latest = (*mtime).max(*latest);
+            let earliest = oldest.entry(*compiled).or_insert(*mtime);
+            *earliest = (*mtime).min(*earliest);
         }
         all.add(&seen);
         specials.push(seen.specials);
     }
     for (key, specials) in keys.iter().zip(&mut specials) {
         for (compiled, offset, mtime) in layers.seen(key).map(|seen| seen.older.as_slice()).unwrap_or_default() {
-            if newest.get(compiled).is_some_and(|newest| newest > mtime) {
+            if oldest.get(compiled).is_some_and(|oldest| oldest > mtime) {
                 let place = specials.entry(*offset).or_default();
                 *place = place.and(Special { mtime: Some(before(stamp.epoch)), ..Special::default() });
             }
@@ -150,8 +160,9 @@ fn sign_text(sign: Sign, options: &Options, stamp: Stamp) -> Option<String> {
         Sign::WebRoot => (CONSTANTS.contains(&stamp.epoch.seconds()) && stamp.rule == Rule::Set).then(|| {
             format!(
                 "a web server makes the ETag of a file of its mtime and size, so that with the epoch {} in every version \
-                 browsers keep old files of the same size: take the time of the commit, or --mtime-by-content GLOB",
-                stamp.epoch
+                 browsers keep old files of the same size: take the time of the commit{}",
+                stamp.epoch,
+                if stamp.epoch.seconds() >= BY_CONTENT_RANGE { ", or --mtime-by-content GLOB" } else { "" }
             )
         }),
     }

@@ -326,6 +326,24 @@ fn links_are_followed_from_a_copy_to_its_original() {
     ] {
         assert_eq!(word(&content(&follow(&image(&layers), &[]), PYC), 8), EPOCH_SECONDS);
     }
+    // What a link leads to need not be called like a source; an entry may be in a directory that a link leads to.
+    for layers in [
+        vec![vec![Entry::link(b'2', "app/conf.py", "real", BUILT), Entry::file("app/real", text, BUILT), copy(PYC)]],
+        vec![vec![
+            Entry::file("app/real", text, BUILT),
+            Entry::link(b'1', "app/conf.py", "app/real", BUILT),
+            copy(PYC),
+        ]],
+        vec![vec![Entry::link(b'2', "lib", "app", BUILT), Entry::file("lib/conf.py", text, BUILT), copy(PYC)]],
+        vec![vec![Entry::link(b'2', "app/conf.py", "gone", BUILT), Entry::file("app/conf.py", text, BUILT), copy(PYC)]],
+    ] {
+        assert_eq!(word(&content(&follow(&image(&layers), &[]), PYC), 8), EPOCH_SECONDS);
+    }
+    // A stale one does not become right that way.
+    let epoch = i64::from(EPOCH_SECONDS);
+    let stale = Entry::file(PYC, pyc(0, epoch, 12), BUILT);
+    let layers = [vec![Entry::link(b'2', "app/conf.py", "real", BUILT), Entry::file("app/real", text, BUILT), stale]];
+    assert_eq!(word(&content(&follow(&image(&layers), &[]), PYC), 8), EPOCH_SECONDS ^ 1);
     // A link in a circle leads nowhere.
     let circle = [
         vec![Entry::link(b'2', "app/conf.py", "other.py", BUILT), Entry::link(b'2', "app/other.py", "conf.py", BUILT)],
@@ -346,6 +364,18 @@ fn a_file_with_two_names_stays_stale_where_one_of_them_is() {
     };
     assert_eq!(word(&content(&follow(&image(&layers(BUILT)), &[]), PYC), 8), EPOCH_SECONDS);
     assert_eq!(word(&content(&follow(&image(&layers(BUILT + 5)), &[]), PYC), 8), BUILT as u32);
+}
+
+/// Without the bytecode that is left out, that of the base is there again.
+#[test]
+fn what_is_left_out_hides_nothing() {
+    let epoch = i64::from(EPOCH_SECONDS);
+    let layers = [
+        vec![source("PORT = 8080\n", epoch), Entry::file(PYC, pyc(0, epoch, 12), epoch)],
+        vec![source("PORT = 9090\n", BUILT), Entry::file(PYC, pyc(0, BUILT, 12), BUILT)],
+    ];
+    let arguments = ["rewrite", "--epoch", "1700000000", "--base-layers", "1", "--omit", "**/*.pyc"];
+    pipe(arguments, &image(&layers)).expect_error(&[PYC, "app/conf.py", "ignore-stale"]);
 }
 
 #[test]

@@ -51,6 +51,9 @@ fn apt_lists_are_never_raised() {
     assert_eq!((mtime(&out, list), mtime(&out, "a")), (earlier, EPOCH_SECONDS));
     assert!(filter(&out, &[]) == out);
     agrees(&out, &[], 0);
+    let out = filter(&before(earlier), &["--mtime-by-content", "**"]);
+    assert_eq!(mtime(&out, list), earlier);
+    agrees(&out, &["--mtime-by-content", "**"], 0);
     let out = filter(&before(BUILT), &[]);
     assert_eq!(mtime(&out, list), EPOCH_SECONDS);
     agrees(&before(BUILT), &[], 1);
@@ -74,6 +77,25 @@ fn compiled_files_stay_newer_where_that_is_asked_for() {
         assert!(filter(&out, &options) == out);
         agrees(&out, &options, 0);
     }
+    // A source that has the epoch already, and another name of a source.
+    let again = image(&[vec![
+        Entry::file(template, "{{ $a }}", EPOCH_SECONDS),
+        Entry::link(b'1', "var/www/link.html", template, EPOCH_SECONDS),
+        Entry::file(view, "<?php", BUILT),
+    ]]);
+    let out = filter(&again, &["--keep-order", "**/storage/framework/views/*.php", "--clamp"]);
+    assert_eq!((mtime(&out, template), mtime(&out, view)), (EPOCH_SECONDS - 1, EPOCH_SECONDS));
+    assert_eq!(mtime(&out, "var/www/link.html"), EPOCH_SECONDS - 1);
+    // Which view is of which source is not known: one that is newer than any view may be newer than its own.
+    let other = "var/www/resources/views/b.blade.php";
+    let mixed = image(&[vec![
+        Entry::file(template, "{{ $a }}", BUILT + 50),
+        Entry::file(other, "{{ $b }}", BUILT - 1),
+        Entry::file(view, "<?php", BUILT),
+        Entry::file("var/www/storage/framework/views/2b.php", "<?php", BUILT + 100),
+    ]]);
+    let out = filter(&mixed, &options);
+    assert_eq!((mtime(&out, template), mtime(&out, other)), (EPOCH_SECONDS, EPOCH_SECONDS - 1));
     // A view that was older stays so.
     let stale =
         image(&[vec![Entry::file(template, "{{ $b }}", BUILT + 9)], vec![Entry::file(view, "<?php", BUILT + 5)]]);
@@ -106,12 +128,15 @@ fn mtimes_by_content_tell_versions_apart() {
         agrees(image, &[], 1);
     }
     // With a constant, that is advised.
+    let outcome = pipe(["rewrite", "--epoch", "315532800"], &version("one", BUILT)).expect(0);
+    assert!(outcome.stderr.contains("--mtime-by-content"), "{}", outcome.stderr);
     let outcome = pipe(["rewrite", "--epoch", "0"], &version("one", BUILT)).expect(0);
-    assert!(
-        outcome.stderr.contains("--mtime-by-content") && outcome.stderr.contains("before 1980"),
-        "{}",
-        outcome.stderr
-    );
+    for text in ["time of the commit", "before 1980"] {
+        assert!(outcome.stderr.contains(text), "{}", outcome.stderr);
+    }
+    // There is nothing before 1970 that a tar could hold.
+    let early = ["rewrite", "--epoch", "0", "--mtime-by-content", "**"];
+    pipe(early, &version("one", BUILT)).expect_error(&["--mtime-by-content", "1048576"]);
 }
 
 #[test]
@@ -144,6 +169,14 @@ fn files_are_left_out_where_that_is_asked_for() {
     assert_eq!(left(&["--omit", "opt/app/build*"]), ["opt/app/build-link"]);
     assert_eq!(left(&["--omit", "opt/app/{build-info,kept}"]), ["opt/app/build-info", "opt/app/kept"]);
     assert_eq!(left(&["--omit", "var/**", "--base-layers", "1"]), Vec::<String>::new());
+    // A link to a link that would go.
+    let chain = image(&[vec![
+        Entry::file("x", "1", BUILT),
+        Entry::link(b'1', "var/log/a", "x", BUILT),
+        Entry::link(b'1', "y", "var/log/a", BUILT),
+    ]]);
+    assert_eq!(entries(&filter(&chain, &["--omit", "var/log/**"])).len(), 3);
+    assert_eq!(entries(&filter(&chain, &["--omit", "{var/log/**,y}"])).len(), 1);
     let dir = scratch();
     let report = dir.path().join("report.json");
     let options = ["rewrite", "--epoch", "1700000000", "--omit", "logs", "--report", text(&report)];
@@ -221,4 +254,20 @@ fn opaque_whiteouts_that_hide_nothing_are_left_out() {
     let left: Vec<&Value> =
         report["layers"][1]["edits"].as_array().unwrap().iter().map(|edit| &edit["entry"]).collect();
     assert_eq!(left, ["empty/.wh..wh..opq", "new/.wh..wh..opq"]);
+}
+
+/// A file whose content is repaired has the same mtime in two builds, by what becomes of its content.
+#[test]
+fn mtimes_by_content_are_of_what_the_content_becomes() {
+    let build = |mtime: i64| {
+        let mut bytecode = 3495_u16.to_le_bytes().to_vec();
+        bytecode.extend(b"\r\n\0\0\0\0");
+        bytecode.extend((mtime as u32).to_le_bytes());
+        bytecode.extend(1_u32.to_le_bytes());
+        let path = "srv/__pycache__/a.cpython-311.pyc";
+        image(&[vec![Entry::file("srv/a.py", "1", mtime), Entry::file(path, bytecode, mtime)]])
+    };
+    let options = ["--mtime-by-content", "srv/**"];
+    let out = filter(&build(BUILT), &options);
+    assert!(out == filter(&build(BUILT + 20), &options), "two builds come out equal");
 }

@@ -97,6 +97,14 @@ fn archives_of_class_data_follow_their_jars() {
     assert_eq!((word(&out, 1000), word(&out, 1008)), (EPOCH_SECONDS, 700));
     let outcome = pipe(["rewrite", "--epoch", "1700000000"], &before).expect(0);
     assert!(outcome.stderr.contains("--repair jsa"), "{}", outcome.stderr);
+    // An archive of a jar that was replaced stays unfit, also where it holds the epoch already.
+    let replaced = Entry::file("app/app.jar", vec![b'k'; 700], BUILT + 50);
+    let layers = [vec![jar.clone()], vec![Entry::file("app/app.jsa", &archive, BUILT), replaced.clone()]];
+    assert_eq!(content(&follow(&image(&layers), &["--repair=jsa"]), "app/app.jsa"), archive);
+    let mut early = archive.clone();
+    early[1000..1008].copy_from_slice(&i64::from(EPOCH_SECONDS).to_le_bytes());
+    let layers = [vec![replaced, Entry::file("app/app.jsa", &early, BUILT)]];
+    assert_eq!(word(&content(&follow(&image(&layers), &["--repair=jsa"]), "app/app.jsa"), 1000), EPOCH_SECONDS ^ 1);
     // What occurs twice may be anything.
     archive.copy_within(1000..1016, 3000);
     let twice = image(&[vec![jar], vec![Entry::file("app/app.jsa", &archive, BUILT)]]);
