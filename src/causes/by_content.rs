@@ -110,8 +110,42 @@ pub static OPCACHE_MTIME: Cause = mended(
     ),
 );
 
+/// A zip archive in which times of members differ.
+pub static ZIP_FILE: Cause = mended(
+    "rewrite --repair zip",
+    cause(
+        "zip-file",
+        Class::EmbeddedTime,
+        "a jar, wheel or other zip archive with the times of its members",
+        "give the members one time: jar --date, SOURCE_DATE_EPOCH for wheels, project.build.outputTimestamp for Maven, \
+         touch before zip -X",
+    ),
+);
+
+/// An ar archive in which times of members differ.
+pub static AR_FILE: Cause = mended(
+    "rewrite --repair ar",
+    cause(
+        "ar-file",
+        Class::EmbeddedTime,
+        "a static library or another ar archive with the times of its members",
+        "ar with D among its letters (ar rcsD), or binutils built with --enable-deterministic-archives",
+    ),
+);
+
+/// A tar archive in which times of entries differ.
+pub static TAR_FILE: Cause = mended(
+    "rewrite --repair tar",
+    cause(
+        "tar-file",
+        Class::EmbeddedTime,
+        "a tar archive with the times of its entries",
+        "tar --mtime=@$SOURCE_DATE_EPOCH --sort=name",
+    ),
+);
+
 /// All of them.
-pub static BY_CONTENT: [&Cause; 11] = [
+pub static BY_CONTENT: [&Cause; 14] = [
     &TEXT_DATES,
     &LINE_ORDER,
     &BLOCK_ORDER,
@@ -123,6 +157,9 @@ pub static BY_CONTENT: [&Cause; 11] = [
     &FONTCONFIG_MTIME,
     &BOOTSNAP_MTIME,
     &OPCACHE_MTIME,
+    &ZIP_FILE,
+    &AR_FILE,
+    &TAR_FILE,
 ];
 
 #[cfg(test)]

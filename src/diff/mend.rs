@@ -105,6 +105,11 @@ impl MendSet {
         self.0 & mend.bit() != 0
     }
 
+    #[must_use]
+    pub(crate) fn less(self, mend: Mend) -> Self {
+        Self(self.0 & !mend.bit())
+    }
+
     fn covers(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -160,7 +165,12 @@ impl Mends {
 
     /// One option does.
     pub(crate) fn by(mend: Mend) -> Self {
-        Self::NONE.or(MendSet::of(&[mend]))
+        Self::by_all(MendSet::of(&[mend]))
+    }
+
+    /// These do together.
+    pub(crate) fn by_all(set: MendSet) -> Self {
+        Self::NONE.or(set.with(Mend::Rewrite))
     }
 
     /// Or these together; beyond [`WAYS`] no more are kept.

@@ -19,6 +19,7 @@ mod content;
 mod document;
 mod explain;
 pub mod filter;
+mod findings;
 mod layer;
 mod mend;
 pub mod model;
@@ -45,13 +46,14 @@ use crate::platform::Platform;
 use crate::store::open::Source;
 use content::saved::LoneFile;
 use filter::Filter;
+use findings::Findings;
 use layer::compare::Comparison;
 use layer::copies::Paired;
 use layer::entries::Depth;
 use layer::pax::Strings;
 use layer::programs::LinksIn;
 use layer::tree::Tree;
-use model::{Compared, Difference, Findings, Part, Place, Role, Value};
+use model::{Compared, Difference, Part, Place, Role, Value};
 use pair::images::pair_images;
 use remedy::Facts;
 use view::{Image, View};
@@ -120,6 +122,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
         strings: Strings::default(),
         content: content::fetch::ContentState::default(),
         paired_images: Vec::new(),
+        spools: &context.spools,
         blobs: &blobs,
     };
     comparison.note_counterparts(&pairs);
@@ -147,6 +150,7 @@ pub(crate) fn diff(sources: [&Source; 2], options: &Options<'_>, context: &RunCo
     let compared: Vec<[&Image; 2]> = pairs.iter().filter_map(|[a, b]| Some([(*a)?, (*b)?])).collect();
     let facts = Facts::of(views, if compared.len() == 1 { compared.first().copied() } else { None })?;
     facts.mend(&mut comparison.findings);
+    comparison.sorting(&compared)?;
     comparison.copies(&compared)?;
     let mut report = finish(comparison, sources.map(|source| source.name().to_owned()), facts);
     report.images = images;

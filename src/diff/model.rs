@@ -1,16 +1,12 @@
 //! What a comparison finds, as plain data. Nothing here compares or prints.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::causes::{Cause, Class};
 use crate::diff::mend::{Mend, MendSet, Mends};
-use crate::diff::overview::Overview;
-use crate::diff::packages::Databases;
 use crate::digest::Digest;
-use crate::document::TimeKeys;
 use crate::error::{printable_whole, shell_word};
 use crate::stamp::Instant;
 
@@ -378,57 +374,5 @@ impl Difference {
     /// The entry's path, printable and whole.
     pub fn printable_path(&self) -> String {
         printable_whole(&self.path)
-    }
-}
-
-/// Where differences are put as they are found.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    pub(crate) places: Vec<Place>,
-    pub(crate) differences: Vec<Difference>,
-    pub(crate) notes: Vec<String>,
-    /// Which labels and annotations hold times, besides those that are known.
-    pub(crate) time_keys: TimeKeys,
-    /// Keys of times that are none of these and that rewriting sets where it is told them.
-    pub(crate) unlisted_keys: BTreeSet<String>,
-    /// What only follows from other differences of its place, and is one where all of those can be made to go away.
-    pub(crate) follows: Vec<Difference>,
-    /// Options that would make differ what is the same on both sides.
-    pub(crate) unfit: MendSet,
-    /// Places of attestations, which can be left out.
-    pub(crate) attestations: HashSet<usize>,
-    /// Pairs of indexes that were compared; `None` is `index.json`.
-    pub(crate) indexes: HashSet<[Option<Digest>; 2]>,
-    /// What the databases of packages say.
-    pub(crate) databases: Databases,
-    /// Where differences go that are of no one image.
-    pub(crate) index_place: Option<usize>,
-    /// Which manifest of B goes with one of A: what names the one there names the other here.
-    pub(crate) counterparts: BTreeMap<Digest, Digest>,
-    /// What was noticed of whole images.
-    pub(crate) overview: Overview,
-}
-
-impl Findings {
-    /// A new place.
-    pub(crate) fn place(&mut self, place: Place) -> usize {
-        self.places.push(place);
-        self.places.len() - 1
-    }
-
-    /// A difference.
-    pub(crate) fn push(&mut self, difference: Difference) {
-        self.differences.push(difference);
-    }
-
-    /// Do two digests name what is compared as a pair?
-    pub(crate) fn are_counterparts(&self, digests: [Option<Digest>; 2]) -> bool {
-        let [Some(a), Some(b)] = digests else { return false };
-        self.counterparts.get(&a) == Some(&b)
-    }
-
-    /// How many there are so far: to see whether a comparison has found anything.
-    pub(crate) fn count(&self) -> usize {
-        self.differences.len()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::diff::findings::Findings;
 use crate::diff::mend::{Mend, MendSet, Mends, fewest};
-use crate::diff::model::{Difference, Findings, Part, Place, Remedy, Report, Role};
+use crate::diff::model::{Difference, Part, Place, Remedy, Report, Role};
 use crate::diff::view::{Image, View};
 use crate::digest::Digest;
 use crate::error::Result;

@@ -30,7 +30,7 @@ mod walk;
 mod tests;
 
 pub use content::{
-    ContentOut, ContentPatcher, ContentPlan, ContentReplacer, Edit, Edited, EntryPlan, Planner, Verdict,
+    ContentOut, ContentPatcher, ContentPlan, ContentReplacer, Edit, Edited, EntryPlan, Planner, REPLACED_MAX, Verdict,
 };
 pub use entry::{Entry, Extension, ExtensionKind};
 pub use frame::{Step, Want};

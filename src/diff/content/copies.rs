@@ -1,8 +1,6 @@
 //! Files that repeat the mtime of another file: bytecode, caches of fontconfig, bootsnap and PHP's opcache. Do they differ in
 //! that alone?
 
-use std::ops::Range;
-
 use crate::causes::by_content::{BOOTSNAP_MTIME, FONTCONFIG_MTIME, OPCACHE_MTIME, PYC_MTIME};
 use crate::causes::{Cause, Class};
 use crate::diff::content::{InnerDifference, Named};
@@ -16,8 +14,8 @@ use crate::stamp::Instant;
 struct Found {
     cause: &'static Cause,
     field: &'static str,
-    /// Sorted.
-    ranges: Vec<Range<usize>>,
+    /// Where, and of which length; sorted.
+    places: Vec<(usize, usize)>,
     time: Instant,
 }
 
@@ -26,7 +24,7 @@ pub(super) fn only(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
     // What is in an archive follows a zero.
     let own = path.rsplit(|byte| *byte == 0).next()?;
     let (x, y) = (found(own, a)?, found(own, b)?);
-    if x.ranges != y.ranges || without(a, &x.ranges) != without(b, &y.ranges) {
+    if x.places != y.places || without(a, &x.places) != without(b, &y.places) {
         return None;
     }
     let values = [x.time, y.time].map(|time| Some(Value::Time(time)));
@@ -47,31 +45,30 @@ pub(crate) fn cause_of(kind: CopyKind) -> &'static Cause {
 fn found(path: &[u8], content: &[u8]) -> Option<Found> {
     if pyc::is_name(path) {
         let stamp = pyc::source_stamp(content)?;
-        let ranges = std::iter::once(stamp.mtime_at..stamp.mtime_at.checked_add(4)?).collect();
+        let places = vec![(stamp.mtime_at, 4)];
         let time = Instant::from_seconds(i64::from(stamp.mtime));
-        return Some(Found { cause: &PYC_MTIME, field: "mtime in the .pyc", ranges, time });
+        return Some(Found { cause: &PYC_MTIME, field: "mtime in the .pyc", places, time });
     }
     if let Some(stamp) = fontconfig::directory_stamp(path, content) {
-        let (seconds, nanos) = (stamp.seconds_at, stamp.nanos_at);
-        let ranges = vec![seconds..seconds.checked_add(4)?, nanos..nanos.checked_add(8)?];
+        let places = vec![(stamp.seconds_at, 4), (stamp.nanos_at, 8)];
         let time = Instant { seconds: i64::from(stamp.seconds), nanos: u32::try_from(stamp.nanos).unwrap_or_default() };
-        return Some(Found { cause: &FONTCONFIG_MTIME, field: "mtime in the cache", ranges, time });
+        return Some(Found { cause: &FONTCONFIG_MTIME, field: "mtime in the cache", places, time });
     }
     if CopyKind::of_path(path) == Some(CopyKind::Opcache) {
-        let ranges = std::iter::once(opcache::MTIME_AT..opcache::MTIME_AT + 8).collect();
+        let places = vec![(opcache::MTIME_AT, 8)];
         let time = Instant::from_seconds(opcache::stamp(content)?);
-        return Some(Found { cause: &OPCACHE_MTIME, field: "mtime in the header", ranges, time });
+        return Some(Found { cause: &OPCACHE_MTIME, field: "mtime in the header", places, time });
     }
     let stamp = bootsnap::source_stamp(path, content)?;
-    let ranges = std::iter::once(bootsnap::MTIME_AT..bootsnap::MTIME_AT + 8).collect();
+    let places = vec![(bootsnap::MTIME_AT, 8)];
     let time = Instant::from_seconds(i64::try_from(stamp.mtime).ok()?);
-    Some(Found { cause: &BOOTSNAP_MTIME, field: "mtime in the key", ranges, time })
+    Some(Found { cause: &BOOTSNAP_MTIME, field: "mtime in the key", places, time })
 }
 
-/// The pieces between these ranges.
-fn without<'c>(content: &'c [u8], ranges: &[Range<usize>]) -> Vec<&'c [u8]> {
-    let starts = std::iter::once(0).chain(ranges.iter().map(|range| range.end));
-    let ends = ranges.iter().map(|range| range.start).chain([content.len()]);
+/// The pieces between these places.
+fn without<'c>(content: &'c [u8], places: &[(usize, usize)]) -> Vec<&'c [u8]> {
+    let starts = std::iter::once(0).chain(places.iter().map(|(at, length)| at.saturating_add(*length)));
+    let ends = places.iter().map(|(at, _)| *at).chain([content.len()]);
     starts.zip(ends).map(|(start, end)| content.get(start..end).unwrap_or_default()).collect()
 }
 

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use crate::blob::Extent;
 use crate::causes::{self, Cause, Class};
 use crate::diff::content::large::{self, Edges};
+use crate::diff::content::repaired::{Files, Trial};
 use crate::diff::content::{self, InnerDifference};
+use crate::diff::findings::Findings;
 use crate::diff::layer::entries::Wanted;
-use crate::diff::model::{Findings, Rank, Role};
+use crate::diff::model::{Rank, Role};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::layer::{self, Event, LayerExpected, Pool};
+use crate::spool::Spools;
 use crate::sync::start;
 
 /// Larger files are not opened; of those of one size `large.rs` compares the start and the end.
@@ -39,18 +42,24 @@ pub(crate) struct FetchTask {
     /// Of each side the layer (an index into the list of blobs) and the number of the entry in it.
     from: [(usize, u32); 2],
     sizes: [u64; 2],
+    are_resizable: bool,
 }
 
 impl FetchTask {
     /// For what a comparison of two layers left open; each side has one blob.
     pub(crate) fn of(wanted: &Wanted) -> Self {
-        Self { difference: wanted.difference, from: wanted.numbers.map(|number| (0, number)), sizes: wanted.sizes }
+        Self::from(wanted, wanted.numbers.map(|number| (0, number)))
     }
 
     /// For what a comparison of two root filesystems left open; these tables say from which layer each entry is.
     pub(crate) fn with_origins(wanted: &Wanted, origins: [&[(usize, u32)]; 2]) -> Option<Self> {
         let from = [*origins[0].get(wanted.numbers[0] as usize)?, *origins[1].get(wanted.numbers[1] as usize)?];
-        Some(Self { difference: wanted.difference, from, sizes: wanted.sizes })
+        Some(Self::from(wanted, from))
+    }
+
+    fn from(wanted: &Wanted, from: [(usize, u32); 2]) -> Self {
+        let Wanted { difference, sizes, are_resizable, .. } = *wanted;
+        Self { difference, from, sizes, are_resizable }
     }
 
     fn is_small(&self) -> bool {
@@ -95,6 +104,7 @@ pub(crate) struct ContentComparison<'c> {
     pub(crate) state: &'c mut ContentState,
     pub(crate) sink: Option<&'c dyn FileSink>,
     pub(crate) pool: &'c Pool,
+    pub(crate) spools: &'c Spools,
     /// The layers of both sides; `None` for one that is not in its source, and so has no entries.
     pub(crate) layers: [Vec<Option<LayerBlob<'c>>>; 2],
 }
@@ -157,7 +167,11 @@ impl ContentComparison<'_> {
                     let place = self.findings.differences.get(task.difference).map_or(0, |d| d.place);
                     self.findings.databases.read(place, path, [&a, &b]);
                     let runs = self.runs(task);
-                    let found = content::compare_content(path, &a, &b, runs, &mut self.state.reportable);
+                    let mut found = content::compare_content(path, &a, &b, runs, &mut self.state.reportable);
+                    let files = Files { path, contents: [&a, &b], are_resizable: task.are_resizable };
+                    Trial { spools: self.spools }.mend(files, &mut found, |a, b| {
+                        content::compare_content(path, a, b, runs, &mut { content::REPORTED_MAX })
+                    });
                     put(self.findings, task.difference, found, saved_as);
                 }
                 [Some(Fetched::Edges(a)), Some(Fetched::Edges(b))] => {
@@ -215,7 +229,10 @@ impl ContentComparison<'_> {
                 let held = batch.get(number).filter(|(_, is_opened)| *is_opened);
                 let bytes = held.map(|(task, _)| match task.is_small() {
                     true => Fetched::Whole(Vec::new()),
-                    false => Fetched::Edges(Box::default()),
+                    false => {
+                        let path = paths.get(number).map(|path| &**path).unwrap_or_default();
+                        Fetched::Edges(Box::new(Edges::tried(path, task.sizes[0], self.spools)))
+                    }
                 });
                 Ok(Target { bytes, file })
             };
@@ -265,6 +282,7 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         difference.archives = archives.into();
         difference.field = inner.field;
         difference.role = inner.role;
+        difference.mends = difference.mends.or_all(inner.mends);
         if inner.role == Role::GzipMtime {
             difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));
         }

@@ -3,7 +3,10 @@
 //! Build ids are at the start of a program and a signature is at the end of a module, whatever their sizes; an SBOM says at
 //! its start when it was made.
 
+use crate::diff::content::repaired::{self, LargeTrial};
 use crate::diff::content::{InnerDifference, Named, binary, explain};
+use crate::diff::mend::MendSet;
+use crate::spool::Spools;
 
 /// So many bytes at the start and at the end of a file are held.
 const EDGE: usize = 64 << 10;
@@ -13,6 +16,7 @@ pub(super) const HELD: u64 = 4 * EDGE as u64;
 /// The first and last bytes of a file, and a hash of all between.
 #[derive(Debug, Default)]
 pub(super) struct Edges {
+    trials: Vec<LargeTrial>,
     head: Vec<u8>,
     tail: Vec<u8>,
     middle: blake3::Hasher,
@@ -21,10 +25,16 @@ pub(super) struct Edges {
 }
 
 impl Edges {
+    /// Those of a file of this path and size, on which repairs are tried.
+    pub(super) fn tried(path: &[u8], size: u64, spools: &Spools) -> Self {
+        Self { trials: LargeTrial::all(path, size, spools), ..Self::default() }
+    }
+
     /// Takes in the next piece.
     pub(super) fn add(&mut self, piece: &[u8]) {
         self.size = self.size.saturating_add(piece.len() as u64);
         self.has_zero = self.has_zero || piece.contains(&0);
+        self.trials.iter_mut().for_each(|trial| trial.add(piece));
         let (own, rest) = piece.split_at(piece.len().min(EDGE - self.head.len()));
         self.head.extend_from_slice(own);
         // Pieces may be large: of each no more than twice the edge is held.
@@ -39,6 +49,7 @@ impl Edges {
     /// The end.
     pub(super) fn end(&mut self) {
         self.pass();
+        self.trials.iter_mut().for_each(LargeTrial::end);
     }
 
     /// Hashes what the tail has too much.
@@ -58,6 +69,12 @@ impl Edges {
 
 /// What two large files differ in, if that is known.
 pub(super) fn compare(path: &[u8], a: &Edges, b: &Edges, runs: bool) -> Option<InnerDifference> {
+    let mut trials = a.trials.iter().zip(&b.trials);
+    if let Some(mend) = trials.find_map(|(a, b)| a.same_as(b)) {
+        let mut inner = explain::whole(path, &a.head, &b.head);
+        repaired::only_times(&mut inner, MendSet::of(&[mend]));
+        return Some(inner);
+    }
     if !a.is_alike(b) {
         return None;
     }

@@ -8,7 +8,7 @@
 //! linker or a signature makes up (`binary.rs`), a private key.
 //! `runnable.rs` says what runs, and is content whatever differs in it; `preview.rs` shows what differs. Of files that are too
 //! large to be held `large.rs` compares the first and last bytes, where all between is the same.
-//! `saved.rs` hands out files that only one side has.
+//! `saved.rs` hands out files that only one side has. `repaired.rs` tries what `rewrite --repair` makes of two files.
 //!
 //! Archives are opened to any depth within [`DEPTH_MAX`], [`EXPANDED_MAX`] and [`MEMBERS_MAX`]. What is beyond a limit
 //! is compared as bytes, and the note of the difference says so. Formats are recognised by their content, never by a name,
@@ -26,6 +26,7 @@ mod large;
 mod order;
 mod plain;
 pub(crate) mod preview;
+mod repaired;
 mod runnable;
 pub(crate) mod saved;
 mod tar;
@@ -34,6 +35,7 @@ mod text_dates;
 use std::borrow::Cow;
 
 use crate::causes::{Cause, Class};
+use crate::diff::mend::Mends;
 use crate::diff::model::{Role, Value};
 use crate::format::{ar, cpio as newc};
 
@@ -70,6 +72,8 @@ pub(crate) struct InnerDifference {
     /// Was a limit the reason for not looking into it? The note says which.
     pub(crate) is_unopened: bool,
     pub(crate) preview: Option<String>,
+    /// What makes it go away.
+    pub(crate) mends: Mends,
 }
 
 /// A cause that the content shows, and whether it says more than one that the path shows.
@@ -123,6 +127,7 @@ impl InnerDifference {
             cause: None,
             is_unopened: false,
             preview: None,
+            mends: Mends::NONE,
         }
     }
 

@@ -2,10 +2,11 @@
 
 use crate::causes::Class;
 use crate::diff::content::{ContentDiff, InnerDifference, Level, MEMBERS_MAX, NotOpened, inner_path};
+use crate::diff::findings::Findings;
 use crate::diff::layer::entries::{Depth, compare};
 use crate::diff::layer::reader::Reader;
 use crate::diff::layer::record::Records;
-use crate::diff::model::{Difference, Findings, Rank};
+use crate::diff::model::{Difference, Rank};
 use crate::error::Result;
 use crate::layer::Event;
 use crate::tar::{Entry, Part, Step, Visitor, Walker};

@@ -8,6 +8,7 @@ use crate::causes::Class;
 use crate::diff::Options;
 use crate::diff::content::fetch::{ContentComparison, ContentState, FetchTask, LayerBlob};
 use crate::diff::content::saved::LoneFile;
+use crate::diff::findings::Findings;
 use crate::diff::layer::copies::Paired;
 use crate::diff::layer::entries::{self, Depth, Open};
 use crate::diff::layer::pax::Strings;
@@ -18,7 +19,7 @@ use crate::diff::layer::record::Records;
 use crate::diff::layer::recut::Recut;
 use crate::diff::layer::whiteouts::Whiteouts;
 use crate::diff::mend::{Mend, Mends};
-use crate::diff::model::{Difference, Findings, Part, Place, Value};
+use crate::diff::model::{Difference, Part, Place, Value};
 use crate::diff::overview::SideTimes;
 use crate::diff::pair::align::Pair;
 use crate::diff::pair::layers::pair_gap;
@@ -27,6 +28,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::layer::Pool;
 use crate::media_type::Compression;
+use crate::spool::Spools;
 
 /// What the comparison of images needs throughout a run.
 pub(crate) struct Comparison<'s> {
@@ -57,6 +59,8 @@ pub(crate) struct Comparison<'s> {
     pub(crate) content: ContentState,
     /// How the layers of each pair of images were paired.
     pub(crate) paired_images: Vec<Paired>,
+    /// Where temporary files are made.
+    pub(crate) spools: &'s Spools,
     /// Where notes of layers are kept.
     pub(crate) blobs: &'s NewBlobs,
 }
@@ -245,6 +249,7 @@ impl Comparison<'_> {
             state: &mut self.content,
             sink: self.options.file_sink,
             pool: self.pool,
+            spools: self.spools,
         };
         comparison.run(tasks)?;
         comparison.save(lone)

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::causes::Class;
 use crate::diff::content::copies::cause_of;
 use crate::diff::layer::compare::Comparison;
+use crate::diff::layer::jsa::is_archive;
 use crate::diff::layer::plan::{LayerKey, expected, layer_key};
 use crate::diff::mend::{Mend, Mends};
 use crate::diff::model::{Difference, Part, Place, Role, Value};
@@ -40,7 +41,7 @@ impl Comparison<'_> {
     /// Says of each copy that differs whether rewriting makes it equal, and of each that is the same on both sides if
     /// rewriting makes it differ.
     pub(crate) fn copies(&mut self, images: &[[&Image; 2]]) -> Result<()> {
-        if !self.copies_matter() {
+        if !self.copies_matter() && !self.findings.differences.iter().any(is_archive) {
             return Ok(());
         }
         let paired = std::mem::take(&mut self.paired_images);
@@ -59,6 +60,7 @@ impl Comparison<'_> {
             self.judge_copies(paired, &staying, &mut judged);
             self.parted(*images, paired, &staying);
         }
+        self.archives(images, &paired, &notes)?;
         for (at, is_mended) in judged {
             let Some(difference) = self.findings.differences.get_mut(at) else { continue };
             if is_mended {
@@ -209,7 +211,8 @@ fn is_copy(difference: &Difference) -> bool {
     difference.role == Role::Copy && difference.archives.is_empty()
 }
 
-fn key(side: usize, layer: &Layer) -> (Option<usize>, LayerKey) {
+/// What distinguishes a layer of one side from others; one without a digest is its side's own.
+pub(crate) fn key(side: usize, layer: &Layer) -> (Option<usize>, LayerKey) {
     (layer.digest.is_none().then_some(side), layer_key(layer))
 }
 

@@ -3,13 +3,14 @@
 use std::cmp::Ordering;
 
 use crate::causes::{self, Cause, Class, Omit};
+use crate::diff::findings::Findings;
 use crate::diff::layer::links::Links;
 use crate::diff::layer::moved::Moved;
 use crate::diff::layer::path::normal;
 use crate::diff::layer::programs::is_script_or_settings;
 use crate::diff::layer::record::{PERMISSIONS, Record, Records, SET_ID};
 use crate::diff::mend::{Mend, Mends};
-use crate::diff::model::{Difference, Findings, Role, Value};
+use crate::diff::model::{Difference, Role, Value};
 
 /// Two files of the same path whose contents differ, to be read and compared.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub(crate) struct Wanted {
     /// The numbers of both entries in their layers.
     pub(crate) numbers: [u32; 2],
     pub(crate) sizes: [u64; 2],
+    /// May rewriting give them another size?
+    pub(crate) are_resizable: bool,
 }
 
 /// What a comparison leaves for others.
@@ -254,7 +257,8 @@ impl Comparer<'_, '_> {
         // Of a sparse file the bytes in the layer are not those of the file.
         if a.is_file() && b.is_file() && !a.is_sparse() && !b.is_sparse() {
             let (numbers, sizes) = ([a.number, b.number], [a.size, b.size]);
-            self.open.wanted.push(Wanted { difference: at, numbers, sizes });
+            let are_resizable = a.is_resizable() && b.is_resizable();
+            self.open.wanted.push(Wanted { difference: at, numbers, sizes, are_resizable });
         }
     }
 

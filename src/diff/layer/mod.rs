@@ -6,15 +6,17 @@
 //! path and compares them field by field, with `attributes.rs` for PAX records and times, `links.rs` for what hard links
 //! lead to, `moved.rs` for files that have another name, and `stream.rs` for what belongs to no single entry: order, global
 //! headers, the end. `programs.rs` and `raise.rs` find what may run among logs and caches; there it is content as well.
-//! `tree.rs` puts layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing. `copies.rs` says which copies of
-//! mtimes are stale. `recut.rs` finds
-//! layers that make the same files on both sides, cut in another way, and `cut.rs` says so of whole images.
+//! `tree.rs` puts layers on top of each other, and `whiteouts.rs` asks it which whiteouts hide nothing. `recut.rs` finds
+//! layers that make the same files on both sides, cut in another way, and `cut.rs` says so of whole images. What rewriting
+//! would make of layers depends on all of an image's: of copies of mtimes (`copies.rs`, `jsa.rs`), of their order
+//! (`sorted.rs`).
 
 mod attributes;
 pub(crate) mod compare;
 pub(crate) mod copies;
 pub(crate) mod cut;
 pub(crate) mod entries;
+mod jsa;
 mod links;
 mod moved;
 mod path;
@@ -25,6 +27,7 @@ mod raise;
 pub(crate) mod reader;
 pub(crate) mod record;
 mod recut;
+mod sorted;
 mod stream;
 pub(crate) mod tree;
 mod unmodelled;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::diff::findings::Findings;
 use crate::diff::layer::record::{PERMISSIONS, Record};
-use crate::diff::model::Findings;
 use crate::diff::overview::Renamed;
 use crate::error::printable;
 

@@ -13,6 +13,7 @@ use crate::diff::layer::record::{ExtraFields, Meta, Record, Records};
 use crate::diff::layer::unmodelled;
 use crate::error::Result;
 use crate::layer::{self, Event, LayerExpected, Pool};
+use crate::repair::replaced::is_replaced;
 use crate::tar::{Entry, ExtensionKind, Field};
 
 /// Times of an entry that are kept one by one.
@@ -159,6 +160,8 @@ impl Reader {
             pax: pax::records(entry),
             unmodelled: (unmodelled, 0),
             sparse_size: map.as_ref().map(|_| entry.sparse_size().unwrap_or(entry.size())),
+            has_pax_size: is_replaced(name.get(start..end).unwrap_or_default())
+                && entry.pax_records().any(|record| record.key == b"size"),
             extension_names: if has_names { names.finish() } else { 0 },
             sparse_names: entry.sparse_file_names().map_or(0, |names| {
                 let mut hasher = DefaultHasher::new();

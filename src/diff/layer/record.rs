@@ -78,6 +78,8 @@ pub(crate) struct ExtraFields {
     pub(crate) unmodelled: (u64, u64),
     /// The size with all holes filled, of a sparse file.
     pub(crate) sparse_size: Option<u64>,
+    /// Has a file that rewriting may replace its size in a PAX header?
+    pub(crate) has_pax_size: bool,
 }
 
 impl Record {
@@ -142,6 +144,11 @@ impl Record {
     /// Is it a sparse file, in any of the four ways?
     pub(crate) fn is_sparse(&self) -> bool {
         self.extra().sparse_size.is_some()
+    }
+
+    /// May rewriting give it another size?
+    pub(crate) fn is_resizable(&self) -> bool {
+        matches!(self.meta.kind, b'0' | 0) && !self.extra().has_pax_size
     }
 
     /// Is it a hard link to another entry?

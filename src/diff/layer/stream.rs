@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::causes::Class;
 use crate::diff::layer::entries::{Comparer, Depth};
 use crate::diff::layer::links::order_that_matters;
+use crate::diff::layer::path::normal;
 use crate::diff::layer::record::{Record, Records};
 use crate::diff::mend::{Mend, MendSet, Mends};
 use crate::diff::model::{Difference, Value};
@@ -47,8 +48,8 @@ impl Comparer<'_, '_> {
         self.findings.push(difference.note(note).mends(mends));
     }
 
-    /// How another order goes away: by sorting, which is refused where a path comes twice, or because those that have other
-    /// places are left out.
+    /// How another order goes away: by sorting, which is refused where a path comes twice and lets a hard link follow what it
+    /// leads to, or because those that have other places are left out.
     fn mends_of_order(&self, pairs: &[[Option<&Record>; 2]]) -> Mends {
         if self.depth != Depth::Stream {
             return Mends::NONE;
@@ -58,7 +59,12 @@ impl Comparer<'_, '_> {
             let own = || pairs.iter().filter_map(|pair| *pair.get(side)?);
             !own().zip(own().skip(1)).any(|(x, y)| x.path() == y.path())
         };
-        if comes_once(0) && comes_once(1) {
+        let target = |record: &Record| record.is_hard_link().then(|| normal(&record.extra().link).into_owned());
+        let links_agree = pairs.iter().all(|pair| match pair {
+            [Some(a), Some(b)] => target(a) == target(b),
+            _ => true,
+        });
+        if comes_once(0) && comes_once(1) && links_agree {
             mends = mends.or(MendSet::of(&[Mend::Order]));
         }
         let mut left: Vec<(u32, u32, Option<Mend>)> = Vec::new();

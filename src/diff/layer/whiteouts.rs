@@ -14,8 +14,7 @@ use crate::causes::Class;
 use crate::diff::layer::path::ancestors;
 use crate::diff::layer::plan::{LayerKey, layer_key};
 use crate::diff::layer::record::Records;
-use crate::diff::layer::tree::{Hidden, PathKind, PathTree, hidden, is_whiteout};
-use crate::diff::mend::{Mend, Mends};
+use crate::diff::layer::tree::{PathKind, PathTree, hidden, is_whiteout};
 use crate::diff::model::Difference;
 use crate::diff::pair::align::Pair;
 use crate::diff::view::{Image, Layer};
@@ -145,9 +144,6 @@ impl Whiteouts {
         for whiteout in self.by_place.values().flatten().filter(|whiteout| !whiteout.hides) {
             if let Some(difference) = differences.get_mut(whiteout.difference) {
                 difference.class = Class::Whiteout;
-                if matches!(hidden(&difference.path), Some(Hidden::Below(_))) {
-                    difference.mends = difference.mends.or_all(Mends::by(Mend::Order));
-                }
                 difference.note = Some("it hides nothing: no lower layer has anything there".into());
             }
         }

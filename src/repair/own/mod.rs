@@ -83,10 +83,14 @@ impl OwnTimes {
 
     /// What patches the content of this entry; `None` if it stays, as its name or its kind says.
     pub fn patcher(&self, entry: &Entry, stamp: Stamp) -> Option<Box<dyn ContentPatcher>> {
-        let (name, size) = (entry.name(), entry.size());
         let is_file = matches!(entry.kind(), b'0' | 0 | b'7') && entry.sparse_size().is_none();
-        let is_left = !self.formats.any() || size == 0 || !is_file || names::is_known_by_its_content(&name);
-        (!is_left).then(|| self.patcher_of(&name, size, stamp))
+        if is_file { self.for_file(&entry.name(), entry.size(), stamp) } else { None }
+    }
+
+    /// The same of a plain file of this name and size.
+    pub fn for_file(&self, name: &[u8], size: u64, stamp: Stamp) -> Option<Box<dyn ContentPatcher>> {
+        let is_left = !self.formats.any() || size == 0 || names::is_known_by_its_content(name);
+        (!is_left).then(|| self.patcher_of(name, size, stamp))
     }
 
     /// What patches the content of a file of this name and size.

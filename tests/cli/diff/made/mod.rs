@@ -195,6 +195,28 @@ fn what_is_the_same_after_restamping_is_so_and_nothing_else_is() {
 }
 
 #[test]
+fn as_many_are_left_as_the_remedy_says() {
+    for_each(&all(), |dir, _| {
+        let outcome = compare(dir, ["a.tar", "b.tar"], &["--json"]);
+        let report: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        let remedy = &report["remedy"];
+        let Some(left) = remedy["left"].as_u64() else { return Ok(()) };
+        let command = remedy["command"].as_str().unwrap().strip_prefix("restamp rewrite").unwrap();
+        let options = format!("--epoch 1700000000 {command}");
+        let outcome = compare(dir, ["a.tar", "b.tar"], &["--json", "--restamp", &options]);
+        if !matches!(outcome.code, Some(0 | 1)) {
+            return Err(format!("{command}: {}", outcome.stderr));
+        }
+        let after: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        let seen = after["differences"].as_array().unwrap().len() as u64;
+        if seen != left || (left == 0) != (after["verdict"] == "identical") {
+            return Err(format!("{command} leaves {seen} and not {left}: {:#?}", reported(&after, false)));
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn every_class_and_cause_has_a_pair() {
     let all = all();
     let names: BTreeSet<&str> = all.iter().map(|pair| pair.name.as_str()).collect();
@@ -205,7 +227,7 @@ fn every_class_and_cause_has_a_pair() {
     assert_eq!(column(0), Class::ALL.iter().map(|class| class.name()).collect());
     let mut causes: BTreeSet<&str> = CAUSES.iter().map(|cause| cause.id).collect();
     // Told by the content of a file, and by nothing.
-    causes.extend(["gzip-file", "pyc-mtime", "-"]);
+    causes.extend(["gzip-file", "zip-file", "ar-file", "tar-file", "pyc-mtime", "-"]);
     assert_eq!(column(1), causes);
 }
 

@@ -100,11 +100,14 @@ fn inside() -> Vec<Made> {
     let zstd = |time| zstd::bulk::compress(&inner(time), 3).unwrap();
     let make = |name: &str, path: &str, content: &dyn Fn(i64) -> Vec<u8>, found: &str| {
         let [a, b] = [T, T + 86_402].map(|time| [Entry::file(path, content(time), T)]);
+        // Of what lies deeper nothing can be set.
+        let causes = [("tar", "tar-file"), ("jar", "zip-file"), ("ar", "ar-file")];
+        let cause = causes.iter().find(|(own, _)| *own == name).map_or("-", |(_, cause)| cause);
         Made::layers(
             &format!("embedded-time-{name}"),
             EXPLAINABLE,
             [&a, &b],
-            &[&format!("embedded-time - layer1 {found}")],
+            &[&format!("embedded-time {cause} layer1 {found}")],
         )
     };
     // deb(5).
@@ -121,11 +124,11 @@ fn inside() -> Vec<Made> {
             EXPLAINABLE,
             [&deb(T), &deb(T + 60)],
             &[
-                "embedded-time - layer1 srv/x.deb!debian-binary time of the member",
-                "embedded-time - layer1 srv/x.deb!control.tar.gz time of the member",
+                "embedded-time ar-file layer1 srv/x.deb!debian-binary time of the member",
+                "embedded-time ar-file layer1 srv/x.deb!control.tar.gz time of the member",
                 "embedded-time gzip-file layer1 srv/x.deb!control.tar.gz gzip MTIME",
                 "embedded-time - layer1 srv/x.deb!control.tar.gz!control mtime",
-                "embedded-time - layer1 srv/x.deb!data.tar.gz time of the member",
+                "embedded-time ar-file layer1 srv/x.deb!data.tar.gz time of the member",
                 "embedded-time gzip-file layer1 srv/x.deb!data.tar.gz gzip MTIME",
                 "embedded-time - layer1 srv/x.deb!data.tar.gz!usr/bin/x mtime",
             ],

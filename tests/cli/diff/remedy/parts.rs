@@ -1,27 +1,22 @@
-//! The fewest options of `rewrite` by which two images become the same: what is named is tried, on pairs that are put
-//! together of one or several things in which builds differ.
+//! What two builds differ in, one thing at a time.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::OnceLock;
+use serde_json::json;
+use sha1::{Digest as _, Sha1};
 
-use proptest::prelude::*;
-use serde_json::{Value, json};
-
-use super::formats::{ar, gz, zip};
-use super::{BUILD, T, packed};
+use crate::diff::formats::{ar, gz, zip};
+use crate::diff::{BUILD, T, packed};
 use crate::support::graph::{Attestation, put_attestation};
 use crate::support::layer::Packing;
 use crate::support::layout::{Image, Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use crate::support::tarball::{Entry, tar};
-use crate::support::{Build, Outcome, noise, run, scratch, text, write};
+use crate::support::{Build, noise};
 
 /// One side in the making.
-struct Side {
-    is_b: bool,
+pub struct Side {
+    pub is_b: bool,
     /// When it was built.
     built: i64,
-    lower: Vec<Entry>,
+    pub lower: Vec<Entry>,
     upper: Vec<Entry>,
     packing: Packing,
     level: i32,
@@ -30,13 +25,13 @@ struct Side {
     /// Patches of the upper layer.
     patches: Vec<fn(&mut Vec<u8>)>,
     created: i64,
-    is_reversed: bool,
+    pub is_reversed: bool,
     has_provenance: bool,
     is_signed: bool,
 }
 
 impl Side {
-    fn new(is_b: bool) -> Self {
+    pub fn new(is_b: bool) -> Self {
         Self {
             is_b,
             built: T + if is_b { 90_061 } else { 0 },
@@ -54,11 +49,11 @@ impl Side {
         }
     }
 
-    fn add(&mut self, entry: Entry) {
+    pub fn add(&mut self, entry: Entry) {
         self.upper.push(entry);
     }
 
-    fn archive(mut self) -> Vec<u8> {
+    pub fn archive(mut self) -> Vec<u8> {
         if self.is_reversed {
             self.upper.reverse();
         }
@@ -105,18 +100,30 @@ fn sign(layout: &mut Layout) {
 }
 
 /// Something in which two builds differ, and the options that make it go away; `None` if none does.
-struct Part {
-    name: &'static str,
-    make: fn(&mut Side),
-    options: Option<&'static str>,
+pub struct Part {
+    pub name: &'static str,
+    pub make: fn(&mut Side),
+    pub options: Option<&'static str>,
+    /// Another option that does it as well.
+    pub or: Option<&'static str>,
+    /// An option that would make it another difference, so that it is named for nothing.
+    pub spoils: Option<&'static str>,
 }
 
 const fn part(name: &'static str, options: &'static str, make: fn(&mut Side)) -> Part {
-    Part { name, make, options: Some(options) }
+    Part { name, make, options: Some(options), or: None, spoils: None }
+}
+
+const fn either(part: Part, or: &'static str) -> Part {
+    Part { or: Some(or), ..part }
+}
+
+const fn spoiling(option: &'static str, name: &'static str, make: fn(&mut Side)) -> Part {
+    Part { spoils: Some(option), ..fixed(name, make) }
 }
 
 const fn fixed(name: &'static str, make: fn(&mut Side)) -> Part {
-    Part { name, make, options: None }
+    Part { name, make, options: None, or: None, spoils: None }
 }
 
 /// Python 3.12's bytecode of a source.
@@ -162,6 +169,31 @@ fn source(side: &mut Side, name: &str, mtime: i64) {
 
 const SOURCE: usize = "PORT = 8080\n".len();
 
+/// A key store of Java with one certificate.
+fn key_store(time: i64, password: &str) -> Vec<u8> {
+    let head = [0xfeed_feed_u32, 2, 1, 2].map(u32::to_be_bytes).concat();
+    let millis = (time * 1000).to_be_bytes();
+    let bytes = [&head[..], b"\0\x01a", &millis, b"\0\x05X.509\0\0\0\x03der"].concat();
+    let password: Vec<u8> = password.bytes().flat_map(|byte| [0, byte]).collect();
+    let digest = Sha1::digest([&password[..], b"Mighty Aphrodite", &bytes].concat());
+    [&bytes[..], &digest[..]].concat()
+}
+
+/// apk's archive of scripts, compressed.
+fn scripts(time: i64, packed: u32) -> Vec<u8> {
+    gz(&tar(&[Entry::file("busybox.post-install", "#!/bin/sh\n", time)]), packed)
+}
+
+/// A jar of this time at `path`, and an archive of Java that says that the jar has `own`.
+fn shared(side: &mut Side, path: &str, mtime: i64, own: i64) {
+    // Of a size of its own.
+    let jar = zip(&[("A.class", 5, &noise(path.bytes().map(usize::from).sum(), 1))]);
+    let pair = [own, jar.len() as i64].map(i64::to_le_bytes).concat();
+    let head = [0xf00b_aba8_u32, 7, 12].map(u32::to_le_bytes).concat();
+    side.add(Entry::file(format!("{path}.jsa"), [&head[..], &noise(900, 3), &pair, &noise(70, 4)].concat(), T));
+    side.add(Entry::file(path, jar, mtime));
+}
+
 /// Writes over the owner's name of every header block of a tar.
 fn own(tar: &mut [u8], name: &[u8]) {
     let mut at = 0;
@@ -176,7 +208,7 @@ fn own(tar: &mut [u8], name: &[u8]) {
     }
 }
 
-static PARTS: [Part; 33] = [
+pub static PARTS: [Part; 44] = [
     part("mtime", "", |side| side.add(Entry::file("opt/time", "x", side.built))),
     part("created", "", |side| side.created = side.built),
     part("level", "", |side| side.level = if side.is_b { 1 } else { 6 }),
@@ -224,6 +256,27 @@ static PARTS: [Part; 33] = [
     part("tar in a file", "--repair tar", |side| {
         side.add(Entry::file("opt/inner.tar", tar(&[Entry::file("x", "same", side.built)]), T));
     }),
+    part("gzip in a tar", "--repair gzip,tar", |side| {
+        let inner = tar(&[Entry::file("x.gz", gz(b"text", side.built as u32), side.built)]);
+        side.add(Entry::file("opt/deep.tar", inner, T));
+    }),
+    part("large jar", "--repair zip", |side| {
+        let time = if side.is_b { 700 } else { 5 };
+        side.add(Entry::file("opt/large.jar", zip(&[("A.class", time, &noise(9 << 20, 1))]), T));
+    }),
+    part("key store", "--repair jks", |side| {
+        side.add(Entry::file("opt/store.jks", key_store(side.built, "changeit"), T));
+    }),
+    part("archive of Java", "--repair jsa", |side| shared(side, "opt/cds/a.jar", side.built, side.built)),
+    part("scripts of apk", "--repair tar", |side| {
+        side.add(Entry::file("lib/apk/db/scripts.tar.gz", scripts(side.built, 0), T));
+    }),
+    either(
+        part("packed scripts of apk", "--repair gzip", |side| {
+            side.add(Entry::file("usr/lib/apk/db/scripts.tar.gz", scripts(T, side.built as u32), T));
+        }),
+        "--repair tar",
+    ),
     part("log", "--omit logs", |side| {
         side.add(Entry::file("var/log/dpkg.log", format!("{} status installed x\n", side.built), T));
     }),
@@ -235,9 +288,12 @@ static PARTS: [Part; 33] = [
     part("cache", "--omit caches", |side| {
         side.add(Entry::file("var/cache/ldconfig/aux-cache", noise(60 + usize::from(side.is_b), side.built as u64), T));
     }),
-    part("compressed log", "--repair gzip", |side| {
-        side.add(Entry::file("var/log/apt/x.gz", gz(b"text", side.built as u32), T));
-    }),
+    either(
+        part("compressed log", "--repair gzip", |side| {
+            side.add(Entry::file("var/log/apt/x.gz", gz(b"text", side.built as u32), T));
+        }),
+        "--omit logs",
+    ),
     part("order", "--order name", |side| side.is_reversed = side.is_b),
     part("whiteout", "--order name", |side| {
         if side.is_b {
@@ -265,8 +321,22 @@ static PARTS: [Part; 33] = [
     fixed("bytecode without a source", |side| {
         side.add(Entry::file("opt/__pycache__/d.cpython-312.pyc", pyc(side.built, SOURCE), T));
     }),
+    fixed("key store with a password", |side| {
+        side.add(Entry::file("opt/secret.jks", key_store(side.built, "secret"), T));
+    }),
+    fixed("gzip that a hash names", |side| {
+        side.add(Entry::file("srv/blobs/sha256/x.gz", gz(b"text", side.built as u32), T));
+    }),
+    fixed("gzip with something behind it", |side| {
+        side.add(Entry::file("opt/rest.gz", [gz(b"text", side.built as u32), b"\x1f\x8brest".to_vec()].concat(), T));
+    }),
+    fixed("stale archive of Java", |side| shared(side, "opt/cds/b.jar", T, side.built)),
+    spoiling("--repair jsa", "archive of Java that is stale on one side", |side| {
+        shared(side, "opt/cds/c.jar", side.built, T);
+        shared(side, "opt/cds/d.jar", side.built, side.built);
+    }),
     fixed("stale opcache", |side| script(side, "app/b.php", T, if side.is_b { T - 9 } else { T })),
-    fixed("opcache that is stale on one side", |side| {
+    spoiling("--repair opcache", "opcache that is stale on one side", |side| {
         script(side, "app/c.php", side.built, T);
         script(side, "app/d.php", side.built, side.built);
     }),
@@ -276,159 +346,3 @@ static PARTS: [Part; 33] = [
         }
     }),
 ];
-
-/// May these options be given to `rewrite`?
-fn is_known(options: &str) -> bool {
-    static HELP: OnceLock<String> = OnceLock::new();
-    let help = HELP.get_or_init(|| run(["rewrite", "--help"]).text());
-    let words: Vec<&str> = options.split(' ').collect();
-    words.chunks(2).all(|option| match option {
-        ["--repair", list] => list.split(',').all(|word| help.contains(&format!("- {word}:"))),
-        [name, ..] => name.is_empty() || help.contains(name),
-        [] => true,
-    })
-}
-
-fn pair_of(dir: &Path, parts: &[&Part]) -> [String; 2] {
-    [false, true].map(|is_b| {
-        let mut side = Side::new(is_b);
-        parts.iter().for_each(|part| (part.make)(&mut side));
-        let name = if is_b { "b.tar" } else { "a.tar" };
-        text(&write(dir, name, &side.archive())).to_owned()
-    })
-}
-
-fn diff(options: &[&str], sides: &[String; 2]) -> Outcome {
-    run(["diff"].iter().chain(options).copied().chain(sides.iter().map(String::as_str)))
-}
-
-fn report(options: &[&str], sides: &[String; 2]) -> Value {
-    let outcome = diff(&[&["--json"], options].concat(), sides);
-    assert!(matches!(outcome.code, Some(0 | 1)), "{options:?}: {}", outcome.stderr);
-    serde_json::from_slice(&outcome.stdout).unwrap()
-}
-
-/// The options of a list, each with its value; the values of one option apart.
-fn apart(options: &[String]) -> Vec<Vec<String>> {
-    let mut all: Vec<Vec<String>> = Vec::new();
-    for word in options {
-        match all.last_mut() {
-            Some(last) if !word.starts_with("--") => last.push(word.clone()),
-            _ => all.push(vec![word.clone()]),
-        }
-    }
-    all.into_iter()
-        .flat_map(|option| match option.as_slice() {
-            [name, list] if ["--repair", "--omit"].contains(&name.as_str()) => {
-                list.split(',').map(|word| vec![name.clone(), word.to_owned()]).collect()
-            }
-            _ => vec![option],
-        })
-        .collect()
-}
-
-/// Tries what a comparison of two images says of its remedy: that it is right, and that no option is too many.
-fn try_remedy(sides: &[String; 2]) -> Result<Vec<String>, String> {
-    let found = report(&[], sides);
-    let remedy = &found["remedy"];
-    if remedy.is_null() {
-        return if found["verdict"] == "identical" { Ok(Vec::new()) } else { Err("no remedy".to_owned()) };
-    }
-    let options: Vec<String> = serde_json::from_value(remedy["options"].clone()).unwrap();
-    let left = |options: &[Vec<String>]| -> Option<u64> {
-        let words: Vec<String> = options.concat().iter().map(|word| format!("'{word}'")).collect();
-        let outcome = diff(&["--json", "--restamp", &format!("--epoch 1700000000 {}", words.join(" "))], sides);
-        let report: Value = serde_json::from_slice(&outcome.stdout).ok()?;
-        Some(report["differences"].as_array()?.len() as u64)
-    };
-    let all = apart(&options);
-    let expected = remedy["left"].as_u64();
-    let seen = left(&all);
-    if seen != expected {
-        return Err(format!("{options:?} leaves {seen:?} and not {expected:?}: {found:#}"));
-    }
-    for at in 0..all.len() {
-        let fewer: Vec<Vec<String>> = [&all[..at], &all[at + 1..]].concat();
-        if left(&fewer).is_some_and(|left| Some(left) <= expected) {
-            return Err(format!("{:?} of {options:?} is not needed: {found:#}", all[at]));
-        }
-    }
-    Ok(all.into_iter().map(|option| option.join(" ")).collect())
-}
-
-fn check(parts: &[&Part]) -> Result<(), String> {
-    let dir = scratch();
-    let sides = pair_of(dir.path(), parts);
-    let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
-    let chosen = try_remedy(&sides).map_err(|text| format!("{names:?}: {text}"))?;
-    let found: BTreeSet<&str> = chosen.iter().map(String::as_str).collect();
-    let mut expected: BTreeSet<&str> =
-        parts.iter().filter_map(|part| part.options).filter(|options| !options.is_empty()).collect();
-    // Where all logs are left out, no time in one of them matters.
-    let is_in_log = |name: &str| name == "compressed log";
-    let has_other = parts.iter().any(|part| part.options == Some("--repair gzip") && !is_in_log(part.name));
-    if expected.contains("--omit logs") && !has_other {
-        expected.remove("--repair gzip");
-    }
-    if found != expected {
-        return Err(format!("{names:?}: {found:?} instead of {expected:?}"));
-    }
-    Ok(())
-}
-
-/// The parts that `rewrite` has options for.
-fn usable() -> Vec<&'static Part> {
-    PARTS.iter().filter(|part| part.options.is_none_or(is_known)).collect()
-}
-
-#[test]
-fn each_difference_goes_away_by_its_option_and_by_nothing_less() {
-    let failed: Vec<String> = usable().into_iter().filter_map(|part| check(&[part]).err()).collect();
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    #[test]
-    fn several_differences_go_away_by_the_fewest_options(
-        chosen in proptest::sample::subsequence((0..PARTS.len()).collect::<Vec<_>>(), 2..7),
-    ) {
-        let usable: Vec<&Part> =
-            chosen.iter().map(|at| &PARTS[*at]).filter(|part| part.options.is_none_or(is_known)).collect();
-        if let Err(failed) = check(&usable) {
-            return Err(TestCaseError::fail(failed));
-        }
-    }
-}
-
-#[test]
-fn what_is_named_is_said_in_every_form() {
-    let dir = scratch();
-    let of = |names: &[&str]| {
-        let parts: Vec<&Part> =
-            names.iter().map(|name| PARTS.iter().find(|part| part.name == *name).unwrap()).collect();
-        pair_of(dir.path(), &parts)
-    };
-    let sides = of(&["owner name", "mtime"]);
-    let shown = diff(&[], &sides).expect(1).text();
-    assert!(shown.contains("\nsame after: restamp rewrite --numeric-owner\n"), "{shown}");
-    let page = diff(&["--html", "-"], &sides).text();
-    assert!(page.contains("<p class=x>same after: restamp rewrite --numeric-owner</p>"), "{page}");
-    let found = report(&[], &sides);
-    assert_eq!(found["remedy"]["command"], "restamp rewrite --numeric-owner");
-    let owners = found["differences"].as_array().unwrap().iter().find(|one| one["field"] == "uname").unwrap();
-    assert_eq!(owners["mended_by"], json!(["rewrite --numeric-owner"]));
-    // What is accepted need not go away.
-    let sides = of(&["content", "mtime", "unlisted label"]);
-    let shown = diff(&[], &sides).text();
-    let expected = "\nleft after restamp rewrite --time-key vendor.build.at: 1 of 3 (1 content)\n";
-    assert!(shown.contains(expected), "{shown}");
-    let shown = diff(&["--ignore-path", "opt/content"], &sides).text();
-    let expected = "\nsame but for what is accepted, after: restamp rewrite --time-key vendor.build.at\n";
-    assert!(shown.contains(expected), "{shown}");
-    // Of images that are the same, and of those that were rewritten, nothing is said.
-    for options in [&["--rootfs"][..], &["--restamp", ""]] {
-        assert!(report(options, &of(&["created"]))["remedy"].is_null(), "{options:?}");
-    }
-}
