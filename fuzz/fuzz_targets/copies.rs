@@ -1,4 +1,4 @@
-//! Copies of mtimes in files: bytecode of Python, caches of fontconfig and bootsnap. Whatever such a file holds, the layer
+//! Copies of mtimes in files: bytecode of Python, caches of fontconfig, bootsnap and PHP. Whatever such a file holds, the layer
 //! keeps its length, the pieces do not show, and a second run changes nothing.
 #![no_main]
 
@@ -7,11 +7,12 @@ use restamp::internals::{LayerPlanner, LayerRules, PatchedBytes, Patcher, Repair
 use restamp::{Epoch, Rule, Stamp};
 
 /// Names by which such files are known.
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 5] = [
     "p/__pycache__/conf.cpython-311.pyc",
     "var/cache/fontconfig/0123456789abcdef0123456789abcdef-le64.cache-8",
     "var/cache/fontconfig/0123456789abcdef0123456789abcdef-be64.cache-9",
     "app/tmp/cache/bootsnap/compile-cache-iseq/71/a39226c6f3731d",
+    "var/cache/opcache/5605b5ef980d64f76a7c2b10eed887dd/i.php.bin",
 ];
 
 fuzz_target!(|data: &[u8]| {
@@ -44,7 +45,8 @@ fn stream(name: &str, content: &[u8]) -> Vec<u8> {
 
 fn patch(stream: &[u8], rule: Rule, piece: usize) -> Vec<u8> {
     let stamp = Stamp { epoch: Epoch::from_seconds(1_700_000_000).unwrap(), rule };
-    let rules = LayerRules { repairs: Repairs { copies: true }, ..LayerRules::default() };
+    let repairs = Repairs { copies: true, opcache: true, bootsnap: true, ..Repairs::default() };
+    let rules = LayerRules { repairs, ..LayerRules::default() };
     let mut patched = PatchedBytes::new(Patcher::new(stamp, Box::new(LayerPlanner::new(&rules))));
     let mut walker = Walker::new();
     for piece in stream.chunks(piece) {
