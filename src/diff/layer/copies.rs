@@ -4,14 +4,14 @@
 //! is, all layers of its image say: also those that both images have, and that are read for nothing else. So they are read
 //! only where a copy differs, or where all else that differs would go away.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::causes::Class;
 use crate::diff::content::copies::cause_of;
 use crate::diff::layer::compare::Comparison;
-use crate::diff::layer::jsa::is_archive;
-use crate::diff::layer::plan::{LayerKey, expected, layer_key};
+use crate::diff::layer::paired::{NotesByLayer, Paired, is_archive, key};
+use crate::diff::layer::plan::{expected, layer_key};
 use crate::diff::mend::{Mend, Mends};
 use crate::diff::model::{Difference, Part, Place, Role, Value};
 use crate::diff::pair::align::Pair;
@@ -23,19 +23,8 @@ use crate::repair::copies::CopyKind;
 use crate::repair::notes::Notes;
 use crate::repair::root;
 
-/// How the layers of two images were paired, and the places of those that are not the same; none for root filesystems.
-#[derive(Debug)]
-pub(crate) struct Paired {
-    pub(crate) pairs: Vec<Pair>,
-    pub(crate) placed: Vec<(usize, Pair)>,
-    pub(crate) is_rootfs: bool,
-}
-
 /// Paths of copies that stay as they are, with the number of their layer.
 type Staying = HashSet<(usize, Vec<u8>)>;
-
-/// The notes of layers that were read; of one without a digest those of its side.
-pub(crate) type NotesByLayer = HashMap<(Option<usize>, LayerKey), Arc<Notes>>;
 
 impl Comparison<'_> {
     /// Says of each copy that differs whether rewriting makes it equal, and of each that is the same on both sides if
@@ -209,11 +198,6 @@ impl Comparison<'_> {
 
 fn is_copy(difference: &Difference) -> bool {
     difference.role == Role::Copy && difference.archives.is_empty()
-}
-
-/// What distinguishes a layer of one side from others; one without a digest is its side's own.
-pub(crate) fn key(side: usize, layer: &Layer) -> (Option<usize>, LayerKey) {
-    (layer.digest.is_none().then_some(side), layer_key(layer))
 }
 
 /// The copies of an image that are stale, or of nothing that is there.

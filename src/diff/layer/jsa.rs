@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::causes::Class;
 use crate::diff::layer::compare::Comparison;
-use crate::diff::layer::copies::{NotesByLayer, Paired, key};
+use crate::diff::layer::paired::{NotesByLayer, Paired, is_archive, key};
 use crate::diff::layer::path::normal;
 use crate::diff::layer::plan::{LayerKey, expected};
 use crate::diff::mend::{Mend, Mends};
-use crate::diff::model::{Difference, Role};
 use crate::diff::view::{Image, Layer};
 use crate::error::Result;
 use crate::format::jsa::{self, Pair, PairScanner};
@@ -231,11 +230,6 @@ fn masked(hasher: &mut blake3::Hasher, at: u64, bytes: &[u8], places: &[u64]) {
 
 fn may_be_archive(entry: &Entry) -> bool {
     matches!(entry.kind(), b'0' | 0 | b'7') && jsa::is_name(&entry.name())
-}
-
-/// Is it one of the content of an archive?
-pub(crate) fn is_archive(difference: &Difference) -> bool {
-    difference.role == Role::Content && difference.archives.is_empty() && jsa::is_name(&difference.path)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(crate) mod entries;
 mod jsa;
 mod links;
 mod moved;
+pub(crate) mod paired;
 mod path;
 pub(crate) mod pax;
 pub(crate) mod plan;

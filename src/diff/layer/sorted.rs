@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diff::layer::compare::Comparison;
-use crate::diff::layer::copies::{Paired, key};
+use crate::diff::layer::paired::{Paired, key};
 use crate::diff::layer::plan::{LayerKey, expected};
 use crate::diff::mend::{Mend, Mends};
 use crate::diff::model::{Difference, Role};

@@ -1,5 +1,6 @@
 //! The layers of a run: which have to be encoded, each distinct one once, and what became of them (`results.rs`).
 
+mod ordered;
 mod results;
 mod task;
 
@@ -25,7 +26,8 @@ use crate::rewrite::report::{self, Action, Change, Edits};
 use crate::rewrite::speculative::{self, SpeculativeLayers};
 use crate::spool::Spools;
 use crate::store::write::Content;
-use task::{BaseCheck, Done, EncodeTask, Task, run_one, verify_base};
+use results::run_one;
+use task::{BaseCheck, Done, EncodeTask, Task, verify_base};
 
 /// What is to be done with a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -272,31 +274,6 @@ impl Layers {
     pub fn total(&self) -> u64 {
         let base_checks = self.base_checks.values().map(|base_check| base_check.extent.len());
         self.jobs.values().map(|job| job.extent.len()).chain(base_checks).fold(0, u64::saturating_add)
-    }
-
-    /// Puts the layers that are to be encoded in order, and sees which directories the others have.
-    pub fn order(&mut self, pool: &Pool, spools: &Spools) -> Result<()> {
-        let blobs = new_blobs(spools);
-        let jobs: Vec<(Key, EncodeTask)> = std::mem::take(&mut self.jobs).into_iter().collect();
-        let ordered = pool.each(&jobs, |(_, job), batch| task::ordered(job, batch, &blobs))?;
-        for ((key, mut job), mut ordered) in jobs.into_iter().zip(ordered) {
-            self.trees.insert(key, std::mem::take(&mut ordered.tree));
-            job.spec.keep_unchanged &= !ordered.is_moved;
-            job.ordered = Some(Arc::new(ordered));
-            self.jobs.insert(key, job);
-        }
-        let kept: Vec<(&Key, &BaseCheck)> = self.base_checks.iter().filter(|(_, check)| check.is_noted).collect();
-        let trees = pool.each(&kept, |(key, check), batch| {
-            let tree = layer::tree(&check.extent, &check.expect, batch);
-            Ok((**key, tree.map_err(|e| e.in_blob(&check.place))?))
-        })?;
-        self.trees.extend(trees);
-        Ok(())
-    }
-
-    /// The directories of a layer, where layers are put in order and it is one whose entries are known.
-    pub fn tree(&self, key: &Key) -> Option<&Tree> {
-        self.trees.get(key)
     }
 
     /// Does the work, several layers side by side.

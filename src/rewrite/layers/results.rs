@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::task::EncodeTask;
 use super::{Key, LayerResult, Layers, Work};
+use crate::blob::NewBlobs;
 use crate::digest::Digest;
 use crate::document::DigestMap;
 use crate::document::references::LayerMoves;
 use crate::error::{Error, Result, printable};
-use crate::layer::{LayerInfo, Outcome};
+use crate::layer::{self, LayerInfo, Outcome, Pool};
 use crate::notice::{Notice, NoticeKind};
 use crate::rewrite::report::{self, Action, Change};
+use crate::spool::Spools;
 use crate::store::write::Content;
 use crate::tar::Stats;
 
@@ -149,4 +151,13 @@ pub(super) fn finish(job: &EncodeTask, outcome: Outcome) -> LayerResult {
         seen: noted.seen,
         seals,
     }
+}
+
+/// Encodes a layer.
+pub(super) fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs) -> Result<LayerResult> {
+    let in_place =
+        |e: Error| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) };
+    let (source, expect) = job.source();
+    let outcome = layer::rewrite(source, &expect, &job.spec, pool, blobs).map_err(in_place)?;
+    Ok(finish(job, outcome))
 }

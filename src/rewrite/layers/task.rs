@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Key, LayerResult, results};
+use super::{Key, LayerResult};
 use crate::blob::{Extent, NewBlobs};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::{self, EncodeOptions, LayerExpected, Ordered, Pool, Source};
 use crate::repair::notes::Notes;
-use crate::spool::Spools;
 
 /// A layer that stays as it is, whose diff_id is verified.
 #[derive(Debug)]
@@ -70,14 +69,6 @@ pub(super) fn verify_base(base_check: &BaseCheck, pool: &Pool, blobs: &NewBlobs)
         layer::verify_layer(extent, expect, pool).map(|_| Notes::default())
     };
     verified.map_err(|e| e.in_blob(place))
-}
-
-pub(super) fn run_one(job: &EncodeTask, pool: &Pool, spools: &Spools, blobs: &NewBlobs) -> Result<LayerResult> {
-    let in_place =
-        |e: Error| if e.is_of_new_blob() { e.in_file(spools.folder().display()) } else { e.in_blob(&job.place) };
-    let (source, expect) = job.source();
-    let outcome = layer::rewrite(source, &expect, &job.spec, pool, blobs).map_err(in_place)?;
-    Ok(results::finish(job, outcome))
 }
 
 /// Puts a layer in order.
