@@ -58,13 +58,15 @@ def valid_copies(root, name):
     return found
 
 
-def import_time(root):
-    """Seconds of an import of the larger packages, the median of five; nothing is written, as on a read-only root."""
-    script = ("import statistics, subprocess, sys, time\nfound = []\nfor _ in range(6):\n    start = time.perf_counter()\n"
-              f"    subprocess.run([sys.executable, '-B', '-c', '{IMPORTS}'], check=True)\n"
-              "    found.append(time.perf_counter() - start)\nprint(statistics.median(found[1:]))\n")
+def import_once(root):
+    """Wall and CPU seconds of an import of the larger packages; nothing is written, as on a read-only root."""
+    script = ("import resource, subprocess, sys, time; start = time.perf_counter(); "
+              f"subprocess.run([sys.executable, '-B', '-c', '{IMPORTS}'], check=True); wall = time.perf_counter() - start; "
+              "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(wall, used.ru_utime + used.ru_stime)")
     text, status = images.run_inside(root, f'/opt/venv/bin/python -c "{script}"')
-    return float(text.split()[-1]) if status == 0 else None
+    if status != 0:
+        raise RuntimeError(text)
+    return [float(word) for word in text.split()[-2:]]
 
 
 def font_caches(root):
