@@ -25,6 +25,8 @@ pub(super) type OfLayer = Vec<(u64, Special)>;
 #[derive(Default)]
 struct Found {
     counts: Copies,
+    /// Is the padding of bootsnap's keys cleared, also where the time in them stays?
+    clears_padding: bool,
     specials: Vec<OfLayer>,
     /// A copy that is stale now, and one that is right and was not.
     left_behind: Option<RootCopy>,
@@ -42,7 +44,8 @@ pub(super) fn image(
     let stamp = options.stamp()?;
     let none = Notes::default();
     let notes: Vec<&Notes> = keys.iter().map(|key| layers.notes(key).unwrap_or(&none)).collect();
-    let mut found = Found { specials: vec![OfLayer::new(); keys.len()], ..Found::default() };
+    let clears_padding = options.repair.bootsnap;
+    let mut found = Found { specials: vec![OfLayer::new(); keys.len()], clears_padding, ..Found::default() };
     let mut count = 0;
     root::each_copy(&notes, |copy| {
         let is_repaired = options.repair.follows(copy.value.kind) && keys.get(copy.layer).is_some_and(Key::is_stamped);
@@ -58,7 +61,7 @@ pub(super) fn image(
         }
         Ok(())
     })?;
-    let Found { counts, specials, left_behind, wrongly_right } = found;
+    let Found { counts, specials, left_behind, wrongly_right, .. } = found;
     let mut warnings = Vec::new();
     if let Some(copy) = wrongly_right {
         let text = wrongly_right_text(&notes, &copy)?;
@@ -115,7 +118,9 @@ impl Found {
         let own = Instant { seconds: value.seconds, nanos };
         // What it becomes by itself, and whether that is a change.
         let guess = if is_repaired { stamp.applied(own) } else { own };
-        let leave = (guess != own).then_some(Special::LEAVE);
+        let is_cleared = self.clears_padding && value.kind == CopyKind::Bootsnap;
+        let left = if is_cleared { Special::copy(CopyAction::Hold(value.seconds)) } else { Special::LEAVE };
+        let leave = (guess != own).then_some(left);
         if copy.original.is_none() {
             return leave;
         }

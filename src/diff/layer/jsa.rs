@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::format::jsa::{self, Pair, PairScanner};
 use crate::layer::{self, Event};
 use crate::repair::notes::Note;
+use crate::repair::path::PathKey;
 use crate::tar::Entry;
 
 /// So many jars are looked for, as in rewriting.
@@ -66,22 +67,24 @@ impl Comparison<'_> {
 
     /// The archives in the layers of an image; `None` if it has too many jars.
     fn archives_of(&self, side: usize, image: &Image, notes: &NotesByLayer) -> Result<Option<Vec<Archives>>> {
-        let mut jars: HashSet<Pair> = HashSet::new();
+        // Of several jars of one path the topmost counts, as in rewriting.
+        let mut top: HashMap<PathKey, Pair> = HashMap::new();
         for notes in image.layers.iter().filter_map(|layer| notes.get(&key(side, layer))) {
             notes.each(|path, note| {
                 if let Note::File(file) = note
                     && jsa::is_source_name(path)
-                    && jars.len() <= JARS_MAX
+                    && top.len() <= JARS_MAX
                     && let Some(Ok(size)) = file.size.map(i64::try_from)
                 {
-                    jars.insert((file.mtime.seconds, size));
+                    top.insert(PathKey::of(path), (file.mtime.seconds, size));
                 }
                 Ok(())
             })?;
         }
-        if jars.len() >= JARS_MAX {
+        if top.len() >= JARS_MAX {
             return Ok(None);
         }
+        let jars: HashSet<Pair> = top.into_values().collect();
         let mut known: HashMap<LayerKey, Archives> = HashMap::new();
         let mut all = Vec::new();
         for layer in &image.layers {

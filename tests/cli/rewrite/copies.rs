@@ -277,6 +277,9 @@ fn an_entry_of_bootsnap_follows_its_source() {
     assert_eq!(content(&follow(&image(&layers), &[]), name)[40..64], [7; 24]);
     let cleared = content(&follow(&image(&layers), &["--repair=bootsnap"]), name);
     assert_eq!((&cleared[40..64], &cleared[64..]), (&[0; 24][..], &b"YARB"[..]));
+    // So it does where the source is in no layer, and the time stays.
+    let alone = content(&follow(&image(&[vec![Entry::file(name, &key, BUILT)]]), &["--repair=bootsnap"]), name);
+    assert_eq!((&alone[..40], &alone[40..64]), (&key[..40], &[0; 24][..]));
 }
 
 #[test]
