@@ -44,7 +44,7 @@ fn agrees(image: &[u8], options: &[&str], code: i32) {
 /// Raised mtimes of apt's lists make `apt-get update` say that nothing is newer.
 #[test]
 fn apt_lists_are_never_raised() {
-    let list = "var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_InRelease";
+    let list = "var/lib/apt/lists/mirror.example_debian_dists_bookworm_InRelease";
     let before = |seconds| image(&[vec![Entry::file(list, "Origin: Debian", seconds), Entry::file("a", "", seconds)]]);
     let earlier = EPOCH_SECONDS - 1000;
     let out = filter(&before(earlier), &[]);
