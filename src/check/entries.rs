@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::printable;
-use crate::repair::path::{PathKey, normal};
+use crate::repair::path::{PathKey, normal, short_hash};
 use crate::repair::rules::{OwnMtimes, before, by_content, stamp_of};
 use crate::repair::signs::Compiled;
 use crate::stamp::{Rule, Stamp};
@@ -85,8 +85,7 @@ impl<'w> EntryTimes<'w> {
     /// The content of the entry has ended.
     pub(super) fn end(&mut self, found: &mut dyn FnMut(&Arc<str>, &TimeSite)) {
         let Some(Pending { name, path, sites, hasher }) = self.pending.take() else { return };
-        let hash = hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let stamp = Stamp { epoch: by_content(self.wanted.stamp.epoch, hash), ..self.wanted.stamp };
+        let stamp = Stamp { epoch: by_content(self.wanted.stamp.epoch, short_hash(&hasher)), ..self.wanted.stamp };
         if self.by_content.len() < BY_CONTENT_MAX {
             self.by_content.insert(path, stamp);
         }

@@ -5,6 +5,7 @@
 //! [`ContentPatcher`](crate::tar::ContentPatcher), and a line in [`LayerPlanner`].
 
 mod ar;
+pub mod archives;
 #[cfg(test)]
 mod checked;
 pub mod copies;

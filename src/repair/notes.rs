@@ -9,7 +9,7 @@ use crate::blob::NewBlobs;
 use crate::error::Result;
 use crate::format::{bootsnap, fontconfig, jsa, opcache, pyc};
 use crate::repair::copies::{CopyKind, CopyReader, CopyValue, MtimeCopy, Original};
-use crate::repair::path::{PathKey, normal};
+use crate::repair::path::{PathKey, normal, normal_into, short_hash};
 use crate::repair::records::{Reader, Records, Writer, put_bytes, put_number};
 use crate::repair::rules::Omitted;
 use crate::stamp::Instant;
@@ -144,7 +144,7 @@ impl<'b> NoteTaker<'b> {
         if self.omit.has(entry) {
             return Ok(());
         }
-        self.path = normal(&name);
+        normal_into(&name, &mut self.path);
         let at = self.path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let name = self.path.get(at..).unwrap_or_default();
         if name == b".wh..wh..opq" {
@@ -218,8 +218,7 @@ impl<'b> NoteTaker<'b> {
             None => return Ok(()),
             Some(Pending::Copy(reader, offset)) => (reader, offset),
             Some(Pending::File(file, hasher)) => {
-                let hash = hasher.finalize().as_bytes().first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-                let file = FileNote { hash, ..file };
+                let file = FileNote { hash: Some(short_hash(&hasher)), ..file };
                 self.remember(Target::File(file));
                 return self.note(&Note::File(file));
             }

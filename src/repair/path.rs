@@ -4,10 +4,17 @@
 /// never above the root.
 pub fn normal(path: &[u8]) -> Vec<u8> {
     let mut normal = Vec::with_capacity(path.len());
+    normal_into(path, &mut normal);
+    normal
+}
+
+/// The same, over what is in `normal`: who does it for every entry needs no memory for each.
+pub fn normal_into(path: &[u8], normal: &mut Vec<u8>) {
+    normal.clear();
     for part in path.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." => up(&mut normal),
+            b".." => up(normal),
             part => {
                 if !normal.is_empty() {
                     normal.push(b'/');
@@ -16,7 +23,11 @@ pub fn normal(path: &[u8]) -> Vec<u8> {
             }
         }
     }
-    normal
+}
+
+/// The first 64 bits of a hash, as a number.
+pub fn short_hash(hasher: &blake3::Hasher) -> u64 {
+    hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Takes the last part off.

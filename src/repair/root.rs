@@ -8,8 +8,11 @@
 //! The notes are read several times over instead of being held: what is held is bounded by [`PART`] copies at a time, and
 //! by [`LINKS_MAX`] links and whiteouts.
 
+mod jars;
 mod links;
 mod removed;
+
+pub use jars::{Jar, jars};
 
 use std::collections::{HashMap, HashSet};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error::{Error, Result, printable};
-use crate::repair::path::{PathKey, normal};
+use crate::repair::path::{PathKey, normal, short_hash};
 use crate::repair::rules::{Omitted, OwnMtimes, Special, by_content};
 use crate::repair::signs::{Compiled, Sign, dates_packages};
 use crate::stamp::{Instant, Stamp};
@@ -182,8 +182,7 @@ impl SeenTaker {
 
     fn end_content(&mut self) -> Result<()> {
         let Some((offset, path, hasher)) = self.pending.take() else { return Ok(()) };
-        let hash = hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let special = Special { mtime: Some(by_content(self.stamp.epoch, hash)), ..Special::default() };
+        let special = Special { mtime: Some(by_content(self.stamp.epoch, short_hash(&hasher))), ..Special::default() };
         self.by_content.insert(path, special);
         self.special(offset, special)
     }

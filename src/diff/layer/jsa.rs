@@ -3,7 +3,7 @@
 //! Where an archive holds them says only what is known of the jars of its whole image, so layers are read again: where an archive
 //! differs, and where the same archive may be of other jars.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::causes::Class;
 use crate::diff::layer::compare::Comparison;
@@ -13,14 +13,11 @@ use crate::diff::layer::plan::{LayerKey, expected};
 use crate::diff::mend::{Mend, Mends};
 use crate::diff::view::{Image, Layer};
 use crate::error::Result;
-use crate::format::jsa::{self, Pair, PairScanner};
+use crate::format::jsa::{self, Pair};
 use crate::layer::{self, Event};
-use crate::repair::notes::Note;
-use crate::repair::path::PathKey;
-use crate::tar::Entry;
-
-/// So many jars are looked for, as in rewriting.
-const JARS_MAX: usize = 20_000;
+use crate::repair::archives::{ArchiveScanner, is_archive as is_archive_entry};
+use crate::repair::notes::Notes;
+use crate::repair::root;
 
 /// An archive in a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,31 +64,17 @@ impl Comparison<'_> {
 
     /// The archives in the layers of an image; `None` if it has too many jars.
     fn archives_of(&self, side: usize, image: &Image, notes: &NotesByLayer) -> Result<Option<Vec<Archives>>> {
-        // Of several jars of one path the topmost counts, as in rewriting.
-        let mut top: HashMap<PathKey, Pair> = HashMap::new();
-        for notes in image.layers.iter().filter_map(|layer| notes.get(&key(side, layer))) {
-            notes.each(|path, note| {
-                if let Note::File(file) = note
-                    && jsa::is_source_name(path)
-                    && top.len() <= JARS_MAX
-                    && let Some(Ok(size)) = file.size.map(i64::try_from)
-                {
-                    top.insert(PathKey::of(path), (file.mtime.seconds, size));
-                }
-                Ok(())
-            })?;
-        }
-        if top.len() >= JARS_MAX {
-            return Ok(None);
-        }
-        let jars: HashSet<Pair> = top.into_values().collect();
+        let none = Notes::default();
+        let of_layer = |layer| notes.get(&key(side, layer)).map_or(&none, |notes| &**notes);
+        let Some(jars) = root::jars(&image.layers.iter().map(of_layer).collect::<Vec<_>>())? else { return Ok(None) };
+        let pairs: Vec<Pair> = jars.iter().map(|jar| (jar.mtime.seconds, jar.size)).collect();
         let mut known: HashMap<LayerKey, Archives> = HashMap::new();
         let mut all = Vec::new();
         for layer in &image.layers {
             let layer_key = key(side, layer).1;
             let own = match known.get(&layer_key) {
                 Some(own) => own.clone(),
-                None => self.archives_in(side, layer, &jars)?,
+                None => self.archives_in(side, layer, &pairs)?,
             };
             known.insert(layer_key, own.clone());
             all.push(own);
@@ -99,37 +82,20 @@ impl Comparison<'_> {
         Ok(Some(all))
     }
 
-    fn archives_in(&self, side: usize, layer: &Layer, jars: &HashSet<Pair>) -> Result<Archives> {
-        let mut archives = Archives::new();
-        let mut current: Option<(Vec<u8>, u64, Vec<u8>, PairScanner)> = None;
-        let mut end = |current: Option<(Vec<u8>, u64, Vec<u8>, PairScanner)>| {
-            let Some((path, size, head, scanner)) = current else { return };
-            let mut places: Vec<u64> = match jsa::version(&head) {
-                Some(_) => scanner.finish().iter().filter_map(jsa::Found::only).collect(),
-                None => Vec::new(),
-            };
-            places.sort_unstable();
-            let is_twice = archives.contains_key(&path);
-            archives.insert(path, (!is_twice).then_some(Archive { size, places }));
-        };
+    fn archives_in(&self, side: usize, layer: &Layer, pairs: &[Pair]) -> Result<Archives> {
+        let mut scanner = ArchiveScanner::new(pairs);
         self.scan(side, layer, &mut |event| match event {
-            Event::Entry(entry) => {
-                end(current.take());
-                if may_be_archive(entry) {
-                    let path = normal(&entry.name()).into_owned();
-                    current = Some((path, entry.size(), Vec::new(), PairScanner::new(jars.iter().copied())));
-                }
-            }
-            Event::Content(bytes) => {
-                if let Some((_, _, head, scanner)) = &mut current {
-                    let missing = jsa::HEADER.saturating_sub(head.len()).min(bytes.len());
-                    head.extend_from_slice(bytes.get(..missing).unwrap_or_default());
-                    scanner.push(bytes);
-                }
-            }
+            Event::Entry(entry) => scanner.entry(entry),
+            Event::Content(bytes) => scanner.content(bytes),
             _ => {}
         })?;
-        end(current);
+        let mut archives = Archives::new();
+        for archive in scanner.finish() {
+            let mut places: Vec<u64> = archive.found.iter().filter_map(jsa::Found::only).collect();
+            places.sort_unstable();
+            let is_twice = archives.contains_key(&archive.path);
+            archives.insert(archive.path, (!is_twice).then_some(Archive { size: archive.size, places }));
+        }
         Ok(archives)
     }
 
@@ -190,7 +156,7 @@ impl Comparison<'_> {
         self.scan(side, layer, &mut |event| match event {
             Event::Entry(entry) => {
                 hashes.extend(current.take().map(|(path, _, _, hasher)| (path, hasher.finalize())));
-                if may_be_archive(entry) {
+                if is_archive_entry(entry) {
                     let path = normal(&entry.name()).into_owned();
                     current = wanted.get(path.as_slice()).map(|own| (path, *own, 0, blake3::Hasher::new()));
                 }
@@ -229,10 +195,6 @@ fn masked(hasher: &mut blake3::Hasher, at: u64, bytes: &[u8], places: &[u64]) {
         from = from.max(own(place.saturating_add(8)));
     }
     hasher.update(bytes.get(from..).unwrap_or_default());
-}
-
-fn may_be_archive(entry: &Entry) -> bool {
-    matches!(entry.kind(), b'0' | 0 | b'7') && jsa::is_name(&entry.name())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod nested;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::ar::ArPatcher;
 use super::gzip::GzipPatcher;
 use super::jks::JksPatcher;
@@ -57,7 +59,7 @@ impl OwnFormats {
 #[derive(Debug, Clone)]
 pub struct OwnTimes {
     formats: OwnFormats,
-    spools: Spools,
+    spools: Arc<Spools>,
     depth: u8,
 }
 
@@ -73,7 +75,7 @@ impl Eq for OwnTimes {}
 impl OwnTimes {
     /// For the files of a layer.
     pub fn new(formats: OwnFormats, spools: Spools) -> Self {
-        Self { formats, spools, depth: 0 }
+        Self { formats, spools: Arc::new(spools), depth: 0 }
     }
 
     /// For the files in a tar that is such a file itself.

@@ -61,6 +61,11 @@ impl Key {
         (self.name, self.work, self.variant, self.diff_id)
     }
 
+    /// What messages call it.
+    pub fn name(&self) -> Digest {
+        self.name
+    }
+
     /// Are its times replaced?
     pub fn is_stamped(&self) -> bool {
         matches!(self.work, Work::Encode(_))

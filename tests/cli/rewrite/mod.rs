@@ -9,6 +9,7 @@ mod names;
 mod own;
 mod references;
 mod report;
+mod stale;
 mod whole;
 use crate::support;
 
