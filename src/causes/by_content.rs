@@ -99,6 +99,17 @@ pub static BOOTSNAP_MTIME: Cause = mended(
     ),
 );
 
+/// An entry of bootsnap's compile cache in which only the padding of the key differs, and perhaps the mtime of its source.
+pub static BOOTSNAP_PADDING: Cause = mended(
+    "rewrite --repair bootsnap",
+    cause(
+        "bootsnap-padding",
+        Class::Format,
+        "the padding in the key of bootsnap's compiled code, which holds what was in memory",
+        "leave tmp/cache/bootsnap out of the image, or run bootsnap precompile in an image that is not published",
+    ),
+);
+
 /// A file of PHP's opcache in which only the mtime of its script differs.
 pub static OPCACHE_MTIME: Cause = mended(
     "rewrite --repair opcache",
@@ -145,7 +156,7 @@ pub static TAR_FILE: Cause = mended(
 );
 
 /// All of them.
-pub static BY_CONTENT: [&Cause; 14] = [
+pub static BY_CONTENT: [&Cause; 15] = [
     &TEXT_DATES,
     &LINE_ORDER,
     &BLOCK_ORDER,
@@ -156,6 +167,7 @@ pub static BY_CONTENT: [&Cause; 14] = [
     &PYC_MTIME,
     &FONTCONFIG_MTIME,
     &BOOTSNAP_MTIME,
+    &BOOTSNAP_PADDING,
     &OPCACHE_MTIME,
     &ZIP_FILE,
     &AR_FILE,

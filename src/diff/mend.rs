@@ -24,6 +24,7 @@ pub(crate) enum Mend {
     Jks,
     Jsa,
     Opcache,
+    Bootsnap,
     Order,
     Attestations,
     Signatures,
@@ -33,7 +34,7 @@ pub(crate) enum Mend {
 
 impl Mend {
     /// All of them but [`Mend::Rewrite`].
-    const OPTIONS: [Self; 16] = [
+    const OPTIONS: [Self; 17] = [
         Self::TimeKey,
         Self::NumericOwner,
         Self::Name,
@@ -45,6 +46,7 @@ impl Mend {
         Self::Jks,
         Self::Jsa,
         Self::Opcache,
+        Self::Bootsnap,
         Self::Order,
         Self::Attestations,
         Self::Signatures,
@@ -75,6 +77,7 @@ impl Mend {
             Self::Jks => ("--repair", "jks"),
             Self::Jsa => ("--repair", "jsa"),
             Self::Opcache => ("--repair", "opcache"),
+            Self::Bootsnap => ("--repair", "bootsnap"),
             Self::Order => ("--order", "name"),
             Self::Attestations => ("--attestations", "drop"),
             Self::Signatures => ("--signatures", "drop"),
@@ -136,6 +139,7 @@ impl MendSet {
                 | Mend::Jks
                 | Mend::Jsa
                 | Mend::Opcache
+                | Mend::Bootsnap
                     if name == before =>
                 {
                     if let Some(list) = words.last_mut() {
@@ -217,7 +221,7 @@ pub(crate) fn fewest(all: &BTreeSet<Mends>, always: MendSet) -> MendSet {
     let open: Vec<&Mends> = all.iter().filter(|mends| !mends.is_none() && !mends.are_met_by(always)).collect();
     let used = open.iter().flat_map(|mends| mends.ways()).fold(0, |used, way| used | way.0) & !always.0;
     let mut best: Option<(u32, u32)> = None;
-    // Every part of what is used, up from none: there are 16 options.
+    // Every part of what is used, up from none: there are 17 options.
     let mut part = 0u32;
     loop {
         let count = part.count_ones();
@@ -274,7 +278,7 @@ mod tests {
     proptest! {
         #[test]
         fn all_go_away_and_no_option_is_too_many(
-            all in proptest::collection::btree_set(proptest::collection::vec(1u32..1 << 17, 1..4), 0..6),
+            all in proptest::collection::btree_set(proptest::collection::vec(1u32..1 << 18, 1..4), 0..6),
         ) {
             let all: BTreeSet<Mends> =
                 all.iter().map(|ways| ways.iter().fold(Mends::NONE, |mends, way| mends.or(MendSet(way | 1)))).collect();

@@ -46,6 +46,9 @@ pub struct Remedy {
     pub left: usize,
     /// What those are, by the id of the cause, or by class where none is known; most first.
     pub causes: Vec<(&'static str, usize)>,
+    /// The latest epoch with which that holds, in seconds since 1970, where there is one: some mtimes are never raised, and
+    /// differ with a later one.
+    pub epoch_until: Option<i64>,
 }
 
 impl Remedy {

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::causes::Class;
 use crate::diff::findings::Findings;
 use crate::diff::mend::{Mend, MendSet, Mends, fewest};
-use crate::diff::model::{Difference, Part, Place, Remedy, Report, Role};
+use crate::diff::model::{Difference, Part, Place, Remedy, Report, Role, Value};
 use crate::diff::view::{Image, View};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::signatures::signatures;
 use crate::name::{NewName, familiar, tag_of};
+use crate::repair::signs::is_never_raised;
 
 /// What is known of both images beside their differences.
 #[derive(Debug, Default)]
@@ -97,9 +99,18 @@ pub(crate) fn remedy(report: &Report, facts: &Facts) -> Option<Remedy> {
         left += 1;
         *counts.entry(cause(difference)).or_default() += 1;
     }
+    let epoch_until = report.differences.iter().filter_map(never_raised).min();
     let mut causes: Vec<(&'static str, usize)> = counts.into_iter().collect();
     causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    Some(Remedy { options, left, causes })
+    Some(Remedy { options, left, causes, epoch_until })
+}
+
+/// The earlier of two mtimes that rewriting never raises, and that differ.
+fn never_raised(difference: &Difference) -> Option<i64> {
+    let is_mtime = difference.class == Class::Time && difference.field == "mtime" && difference.archives.is_empty();
+    let seconds = |value: &Option<Value>| value.as_ref().and_then(Value::as_time).map(|time| time.seconds);
+    let [Some(a), Some(b)] = difference.values.each_ref().map(seconds) else { return None };
+    (is_mtime && is_never_raised(&difference.path)).then(|| a.min(b))
 }
 
 /// The id of the cause, or else the class.

@@ -1,7 +1,7 @@
 //! Files that repeat the mtime of another file: bytecode, caches of fontconfig, bootsnap and PHP's opcache. Do they differ in
 //! that alone?
 
-use crate::causes::by_content::{BOOTSNAP_MTIME, FONTCONFIG_MTIME, OPCACHE_MTIME, PYC_MTIME};
+use crate::causes::by_content::{BOOTSNAP_MTIME, BOOTSNAP_PADDING, FONTCONFIG_MTIME, OPCACHE_MTIME, PYC_MTIME};
 use crate::causes::{Cause, Class};
 use crate::diff::content::{InnerDifference, Named};
 use crate::diff::model::{Role, Value};
@@ -24,12 +24,27 @@ pub(super) fn only(path: &[u8], a: &[u8], b: &[u8]) -> Option<InnerDifference> {
     // What is in an archive follows a zero.
     let own = path.rsplit(|byte| *byte == 0).next()?;
     let (x, y) = (found(own, a)?, found(own, b)?);
-    if x.places != y.places || without(a, &x.places) != without(b, &y.places) {
+    if x.places != y.places {
         return None;
+    }
+    if without(a, &x.places) != without(b, &y.places) {
+        return padding(path, own, [a, b], x.places);
     }
     let values = [x.time, y.time].map(|time| Some(Value::Time(time)));
     let inner = InnerDifference::new(path, Class::EmbeddedTime, x.field, values);
     Some(InnerDifference { cause: Some(Named::by_content(x.cause)), ..inner.role(Role::Copy) })
+}
+
+/// The difference of two entries of bootsnap's, if beside the mtime it is one of what no version writes alone.
+fn padding(path: &[u8], own: &[u8], [a, b]: [&[u8]; 2], mut places: Vec<(usize, usize)>) -> Option<InnerDifference> {
+    bootsnap::source_stamp(own, a)?;
+    let at = bootsnap::padding_at(a).filter(|at| bootsnap::padding_at(b) == Some(*at))?;
+    places.push((at, bootsnap::HEADER.checked_sub(at)?));
+    if without(a, &places) != without(b, &places) {
+        return None;
+    }
+    let inner = InnerDifference::new(path, Class::Format, "padding of the key", [None, None]);
+    Some(InnerDifference { cause: Some(Named::by_content(&BOOTSNAP_PADDING)), ..inner.role(Role::Copy) })
 }
 
 /// The cause of a difference in copies of this kind.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::causes::Class;
+use crate::causes::by_content::BOOTSNAP_PADDING;
 use crate::diff::content::copies::cause_of;
 use crate::diff::layer::compare::Comparison;
 use crate::diff::layer::paired::{NotesByLayer, Paired, is_archive, key};
@@ -53,9 +54,12 @@ impl Comparison<'_> {
         for (at, is_mended) in judged {
             let Some(difference) = self.findings.differences.get_mut(at) else { continue };
             if is_mended {
-                let is_opcache = CopyKind::of_path(&difference.path) == Some(CopyKind::Opcache);
-                difference.restamps = !is_opcache;
-                let mend = if is_opcache { Mend::Opcache } else { Mend::Rewrite };
+                let mend = match difference.cause {
+                    Some(cause) if cause == &BOOTSNAP_PADDING => Mend::Bootsnap,
+                    _ if CopyKind::of_path(&difference.path) == Some(CopyKind::Opcache) => Mend::Opcache,
+                    _ => Mend::Rewrite,
+                };
+                difference.restamps = mend == Mend::Rewrite;
                 difference.mends = difference.mends.or_all(Mends::by(mend));
             } else if difference.note.is_none() {
                 let text = "stale on one side at least: rewriting leaves it as it is there";

@@ -74,6 +74,8 @@ struct RemedyItem<'r> {
     options: &'r [String],
     left: usize,
     causes: BTreeMap<&'static str, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch_until: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -149,6 +151,7 @@ pub fn json(out: &mut dyn io::Write, report: &Report, names: &SavedNames<'_>) ->
             options: &remedy.options,
             left: remedy.left,
             causes: remedy.causes.iter().copied().collect(),
+            epoch_until: remedy.epoch_until,
         }),
         explanations: &report.explanations,
         differences: List(|| report.differences.iter().map(item)),

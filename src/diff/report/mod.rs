@@ -13,6 +13,7 @@ pub(crate) mod window;
 
 use crate::diff::model::Remedy;
 use crate::error::{printable_whole, thousands};
+use crate::stamp::Instant;
 
 pub use html::{PageStyle, html};
 pub use json::{SCHEMA, SavedNames, json};
@@ -23,7 +24,9 @@ const CAUSES_LEFT: usize = 6;
 
 /// What rewriting both would leave, in a line. `has_accepted` says that some differences do not count, `total` how many do.
 fn remedy_line(remedy: &Remedy, has_accepted: bool, total: usize) -> String {
-    let command = printable_whole(remedy.command().as_bytes());
+    let until = remedy.epoch_until.map(Instant::from_seconds);
+    let until = until.map(|until| format!(" with an epoch up to {until}")).unwrap_or_default();
+    let command = printable_whole(remedy.command().as_bytes()) + &until;
     if remedy.left == 0 {
         let but = if has_accepted { " but for what is accepted," } else { "" };
         return format!("same{but} after: {command}");

@@ -208,7 +208,7 @@ fn own(tar: &mut [u8], name: &[u8]) {
     }
 }
 
-pub static PARTS: [Part; 44] = [
+pub static PARTS: [Part; 46] = [
     part("mtime", "", |side| side.add(Entry::file("opt/time", "x", side.built))),
     part("created", "", |side| side.created = side.built),
     part("level", "", |side| side.level = if side.is_b { 1 } else { 6 }),
@@ -239,6 +239,15 @@ pub static PARTS: [Part; 44] = [
         source(side, "t/rb/cur/lib/foo.rb", side.built);
         let path = "t/rb/cur/tmp/cache/bootsnap/compile-cache-iseq/71/a39226c6f3731d";
         side.add(Entry::file(path, bootsnap(side.built, SOURCE), side.built));
+    }),
+    part("padding of bootsnap", "--repair bootsnap", |side| {
+        let mut entry = bootsnap(side.built, SOURCE);
+        entry[40..64].fill(u8::from(side.is_b) + 1);
+        source(side, "t/rb/old/lib/foo.rb", side.built);
+        side.add(Entry::file("t/rb/old/tmp/cache/bootsnap/compile-cache-iseq/b7/e8d37b96ef6ea8", entry, side.built));
+    }),
+    part("lists of apt", "", |side| {
+        side.add(Entry::file("var/lib/apt/lists/mirror.example_InRelease", "Suite: stable", side.built));
     }),
     part("opcache", "--repair opcache", |side| script(side, "app/a.php", side.built, side.built)),
     part("gzip", "--repair gzip", |side| {
