@@ -1,7 +1,7 @@
 //! What `rewrite --omit` leaves out of an image: files whose absence is harmless by the documentation of the tool that
 //! owns them.
 //!
-//! A log is written anew by what logs, and a cache is made anew by what caches. What changes the behaviour of a program
+//! Programs create their logs and caches again when they are missing. What changes the behaviour of a program
 //! where it is missing is not here: not `var/lib/apt/lists`, which is apt's state and which `apt-get install` needs; not
 //! `faillog`, which holds limits; no bytecode and no caches of fonts, whose times follow; no modules that run from a cache
 //! (npx, corepack, uv, Cargo, Maven), and nothing of a log directory as a whole, as images put links to standard output

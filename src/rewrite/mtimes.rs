@@ -128,8 +128,8 @@ impl Summary {
         let (what, glob) = (compiled.what(), compiled.glob());
         if compiled.must_be_newer() && own.last > sources.first && becomes_equal(own.last, sources.first) {
             return Some(format!(
-                "{what} are used only if they are newer than their sources, and both have one time now: they are compiled \
-                 anew, each time where they can't be written. --keep-order '{glob}' keeps them newer"
+                "{what} are used only if they are newer than their sources, and now both have the same time: the program \
+                 compiles them again, at every start if it can't write them. --keep-order '{glob}' keeps them newer"
             ));
         }
         (!compiled.must_be_newer() && own.first < sources.last && becomes_equal(own.first, sources.last)).then(|| {
@@ -150,7 +150,7 @@ fn sign_text(sign: Sign, options: &Options, stamp: Stamp) -> Option<String> {
              or with -Xshare:on does not start; --repair jsa has them follow"
                 .to_owned(),
         ),
-        Sign::Gstreamer => Some("GStreamer's registry holds mtimes of plugins, which it scans anew where they moved".to_owned()),
+        Sign::Gstreamer => Some("GStreamer's registry holds mtimes of plugins: GStreamer scans all plugins again where these have changed".to_owned()),
         Sign::Vlc => Some("VLC's cache of plugins holds their mtimes, and is stale where they moved".to_owned()),
         Sign::Fontconfig => (stamp.epoch.seconds() == 0 && stamp.rule == Rule::Set).then(|| {
             "fontconfig takes the cache of a directory whose mtime is 0 for up to date whatever is in it: take another \

@@ -84,13 +84,13 @@ const fn command(
     Cause { commands, ..row(id, class, &[], what, advice) }
 }
 
-/// The same, of logs that programs write anew. `source` is where the program's documentation says that they may be missing.
+/// A cause of logs, which programs create again when they are missing. `source` is where the program's documentation says that they may be missing.
 const fn log(row: Cause, source: &'static str) -> Cause {
     let omit = Some(Omission::new(Omit::Logs, source));
     Cause { mends: Some("rewrite --omit logs"), omit, ..row }
 }
 
-/// The same, of caches that programs make anew.
+/// A cause of caches, which programs create again when they are missing.
 const fn cache(row: Cause, source: &'static str) -> Cause {
     let omit = Some(Omission::new(Omit::Caches, source));
     Cause { mends: Some("rewrite --omit caches"), omit, ..row }

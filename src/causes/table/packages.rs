@@ -183,7 +183,7 @@ pub(super) const ROWS: &[Cause] = &[
         "apk-local-cache",
         Class::LogOrCache,
         &["etc/apk/cache/**"],
-        "a cache of packages that apk was told to keep",
+        "packages and indexes that apk keeps in its cache (apk add --cache-dir, or a link at /etc/apk/cache)",
         "rm -rf /etc/apk/cache in the same RUN, or apk add --no-cache",
     ),
     log(

@@ -18,7 +18,7 @@ pub(super) enum RepairWord {
     Zip,
     /// Times of the members of ar archives: static libraries, Debian's packages
     Ar,
-    /// Times of the entries of tar archives that are files; also of apk's scripts.tar.gz, which is packed anew
+    /// Times of the entries of tar archives that are files; also of apk's scripts.tar.gz, which is compressed again
     Tar,
     /// Times of the entries of Java key stores whose password is changeit
     Jks,
