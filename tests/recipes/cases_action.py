@@ -248,16 +248,7 @@ def programs(bench):
 
     # From a checkout: cargo is a stand-in that takes the program which is tested, so that nothing is compiled here.
     tools = os.path.join(bench.folder, "tools")
-    harness.write(f"{tools}/cargo", f"""#!/usr/bin/env bash
-set -euo pipefail
-echo "stand-in for cargo: $*"
-while [ "$1" != --target-dir ]; do
-  if [ "$1" = --manifest-path ]; then test -e "$2"; fi
-  shift
-done
-mkdir -p "$2/release"
-cp {bench.restamp} "$2/release/restamp"
-""", 0o755)
+    fixtures.cargo(tools, bench.restamp)
     job = bench.job(tools=f"{tools}:")
     shutil.copytree(fixtures.action(job.folder + "/source"), job.workspace, dirs_exist_ok=True)
     outputs = bench.use(job, uses="./", image="build.tar")
@@ -287,8 +278,8 @@ def words(bench):
     bench.results.same("nothing is evaluated", ["$HOME", "`id`", "*", "~", "a;b", "$(id)", "a|b"], said.split("\0")[:-1])
 
 
-def cases(restamp, folder, results):
-    bench = Bench(restamp, folder, results)
+def cases(place, _, results):
+    bench = Bench(place.restamp, place.folder_for("action"), results)
     try:
         for case in (words, plain, images, epochs, caches, hostile, failures, programs):
             results.group(case.__name__, case, bench)

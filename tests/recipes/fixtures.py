@@ -81,3 +81,17 @@ def action(folder, ref="v0"):
         shutil.copy(os.path.join(ROOT, name), where)
     shutil.copytree(os.path.join(ROOT, "packaging/action"), os.path.join(where, "packaging/action"))
     return where
+
+
+def cargo(folder, restamp):
+    """A program called cargo that `builds` the tested restamp, so that nothing is compiled where that is not the question."""
+    return harness.write(os.path.join(folder, "cargo"), f"""#!/usr/bin/env bash
+set -euo pipefail
+echo "stand-in for cargo: $*"
+while [ "$1" != --target-dir ]; do
+  if [ "$1" = --manifest-path ]; then test -e "$2"; fi
+  shift
+done
+mkdir -p "$2/release"
+cp {restamp} "$2/release/restamp"
+""", 0o755)

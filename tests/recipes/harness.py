@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-import sys
+import time
 import traceback
 
 
@@ -33,10 +33,12 @@ class Results:
 
     def group(self, name, case, *arguments):
         """Runs a group of cases; one that breaks does not hide the others."""
+        started = time.monotonic()
         try:
             case(*arguments)
         except Exception:  # noqa: BLE001: whatever it is, it is a failure of this group
             self.expect(f"{name} ends without an error", False, traceback.format_exc())
+        print(f"   {name}: {time.monotonic() - started:.1f} s", flush=True)
 
 
 def run(command, cwd=None, env=None, timeout=300):
@@ -71,8 +73,3 @@ def read(path):
 def base_environment(home, path):
     """What a job sees of the machine: no variable of the one who runs the test."""
     return {"HOME": home, "PATH": path, "LANG": "C.UTF-8", "USER": "root"}
-
-
-def note(text):
-    print(f"-- {text}", flush=True)
-    sys.stdout.flush()

@@ -19,9 +19,8 @@ import harness
 UNRELIABLE = ("action_path", "action_ref", "action_repository")
 
 
-def load(path):
-    """A YAML file; `on` of a workflow is a word there, not a truth value."""
-    text = harness.read(path)
+def parse_yaml(text):
+    """A YAML document; `on` of a workflow is a word there, not a truth value."""
     document = yaml.safe_load(text)
     if True in document:
         document["on"] = document.pop(True)
@@ -49,7 +48,7 @@ class Job:
                             **{f"GITHUB_{key.upper()}": value for key, value in self.github.items()
                                if key != "token"}}
         self.contexts = contexts
-        self.said, self.ok, self.at_the_end, self.count = "", True, [], 0
+        self.said, self.summary, self.ok, self.at_the_end, self.count = "", "", True, [], 0
 
     def say(self, text):
         self.said += text
@@ -114,6 +113,7 @@ class Job:
         status, said = harness.run(["bash", *options, script], cwd=where,
                                    env={**self.environment, **environment, **files, "PATH": self.path})
         self.say(said)
+        self.summary += harness.read(files["GITHUB_STEP_SUMMARY"])
         # What a step wrote counts where it fails, too.
         self.environment.update(parse(harness.read(files["GITHUB_ENV"])))
         for folder in harness.read(files["GITHUB_PATH"]).splitlines():
@@ -135,7 +135,7 @@ class Job:
 
     def composite(self, folder, inputs):
         """A composite action: its outputs."""
-        action = load(os.path.join(folder, "action.yml"))
+        action = parse_yaml(harness.read(os.path.join(folder, "action.yml")))
         declared = action.get("inputs") or {}
         if extra := set(inputs) - set(declared):
             raise Failed(f"unexpected inputs {sorted(extra)}")
