@@ -174,7 +174,8 @@ def caches(bench):
     results.same("a run that fails saves nothing", 3, len(os.listdir(store)), fourth.said)
     off = bench.job()
     results.expect("no cache by default, and no action for it", bench.use(off, image="build.tar"), off.said)
-    bench.fails("a pattern as the folder", bench.job(store), "cache: expected true, false or a folder", image="build.tar", cache="a*")
+    bench.fails("a pattern as the folder", bench.job(store), "cache: expected true, false or a folder",
+                image="build.tar", cache="a*")
     bench.fails("a cache of somebody else", bench.job(bench.store("empty")), "app", image="build.tar", cache="app")
 
 
@@ -228,25 +229,45 @@ def programs(bench):
     job = bench.job(arch="X86")
     bench.fails("another architecture", job, "no release for runners of the architecture X86", image="build.tar")
     job = bench.job(arch="ARM64")
-    bench.fails("no program for the architecture in the release", job, "can't be downloaded", image="build.tar")
+    bench.fails("no program for the architecture", job, "can't be downloaded", image="build.tar")
     bench.fails("no such release", bench.job(), "there is no release of restamp 9.9.9", image="build.tar", version="v9.9.9")
     job = bench.job()
     results.expect("version", bench.use(job, image="build.tar", version=f"v{fixtures.VERSION}"), job.said)
     job = bench.job()
     job.runner["os"] = job.environment["RUNNER_OS"] = "Windows"
     bench.fails("another system", job, "runs on Linux, not on Windows", image="build.tar")
+    fixtures.release(bench.served, bench.restamp, "8.8.8", "aarch64")
+    job = bench.job(arch="ARM64")
+    results.expect("ARM64 takes the program for aarch64", bench.use(job, image="build.tar", version="8.8.8"), job.said)
+    without_curl = fixtures.some_programs(os.path.join(bench.folder, "some"), "wget")
+    job = bench.job()
+    job.path = without_curl
+    results.expect("wget does where there is no curl", bench.use(job, image="build.tar"), job.said)
+    os.remove(os.path.join(without_curl, "wget"))
+    job = bench.job()
+    job.path = without_curl
+    bench.fails("neither curl nor wget", job, "curl or wget is needed", image="build.tar")
+    checksums(bench)
+    checkouts(bench)
 
+
+def checksums(bench):
+    """What SHA256SUMS of the release says of the archive."""
     name = f"restamp-{fixtures.VERSION}-x86_64-linux.tar.gz"
     sums = os.path.join(bench.release, "SHA256SUMS")
     kept = harness.read(sums)
-    for what, text, said in (("another digest", kept.replace(kept.splitlines()[1][:8], "01234567"), f"{name} is not what SHA256SUMS"),
+    another = kept.replace(kept.splitlines()[1][:8], "01234567")
+    for what, text, said in (("another digest", another, f"{name} is not what SHA256SUMS"),
                              ("no digest", kept.splitlines()[0] + "\n", "not exactly one digest"),
-                             ("two digests", kept + kept.replace(kept.splitlines()[1][:8], "01234567"), "not exactly one digest")):
+                             ("two digests", kept + another, "not exactly one digest")):
         harness.write(sums, text)
         bench.fails(what, bench.job(), said, image="build.tar")
     harness.write(sums, kept)
 
-    # From a checkout: cargo is a stand-in that takes the program which is tested, so that nothing is compiled here.
+
+def checkouts(bench):
+    """`uses: ./`. cargo is a stand-in that takes the program which is tested, so that nothing is compiled here."""
+    results = bench.results
     tools = os.path.join(bench.folder, "tools")
     fixtures.cargo(tools, bench.restamp)
     job = bench.job(tools=f"{tools}:")
@@ -260,6 +281,22 @@ def programs(bench):
     job = bench.job(tools=f"{tools}:")
     shutil.copytree(fixtures.action(job.folder + "/source"), job.workspace, dirs_exist_ok=True)
     bench.fails("uses: ./ with a version", job, "OWNER/REPO@REF", uses="./", image="build.tar", version="0.1.0")
+
+    # And by cargo itself, where it has just built the tested program of this checkout, so that nothing is left to compile.
+    target = os.path.realpath(os.environ.get("CARGO_TARGET_DIR", os.path.join(fixtures.ROOT, "target")))
+    if bench.restamp != os.path.join(target, "release/restamp"):
+        print("skipped: uses: ./ with cargo itself, since the program is not the one that it has built here")
+        results.expect("in CI it is", not os.environ.get("CI"))
+        return
+    job = bench.job(tools=f"{os.path.dirname(shutil.which('cargo'))}:")
+    image = os.path.join(job.workspace, "build.tar")
+    job.environment.update({name: os.environ.get(name, os.path.expanduser(default)) for name, default in
+                            (("CARGO_HOME", "~/.cargo"), ("RUSTUP_HOME", "~/.rustup"))})
+    os.symlink(target, os.path.join(job.temp, "restamp-build"))
+    epoch, job.workspace = str(fixtures.COMMITTED), fixtures.ROOT
+    outputs = bench.use(job, uses="./", image=image, epoch=epoch) or {}
+    results.same("uses: ./ with cargo itself", bench.digest(job, f"{image.removesuffix('.tar')}.restamped.tar"),
+                 outputs.get("digest"), job.said)
 
 
 def words(bench):

@@ -132,10 +132,12 @@ def rules(place, results, layout):
             {"mediaType": "application/vnd.docker.distribution.manifest.v2+json"}), "manifest"), "media type in itself"),
         "zstd": (edit(lambda manifest: manifest["layers"][0].update(
             {"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd"}), "manifest"), "layer 0: media type"),
-        "urls": (edit(lambda manifest: manifest["layers"][0].update({"urls": ["https://x.example"]}), "manifest"), "layer 0: urls"),
+        "urls": (edit(lambda manifest: manifest["layers"][0].update({"urls": ["https://x.example"]}), "manifest"),
+                 "layer 0: urls"),
         "an artifact": (edit(lambda manifest: manifest.update({"artifactType": "x/y"}), "manifest"), "artifactType"),
         "another size": (edit(lambda index: index["manifests"][0].update({"size": 3})), "index.json: size 3"),
-        "another digest": (edit(lambda manifest: manifest["config"].update({"digest": "md5:1"}), "manifest"), "config: digest"),
+        "another digest": (edit(lambda manifest: manifest["config"].update({"digest": "md5:1"}), "manifest"),
+                           "config: digest"),
         "a layer that is not there": (blob_of(edit(lambda index: None), os.remove), "layer 0: "),
         "a layer that was changed": (blob_of(edit(lambda index: None), append), "layer 0: the blob has another digest"),
     }
@@ -143,12 +145,15 @@ def rules(place, results, layout):
         found = oci_import.faults(folder)
         results.expect(f"the rules find {what}", any(said in fault for fault in found), found)
     # And what the recipe avoids: an index with platforms as builders write it, zstd, an archive of docker save.
-    for options, image, said in (("", "multi.oci.tar", "media type"), ("--compression zstd", "hello.oci.tar:latest", "layer 0: media type")):
+    for options, image, said in (("", "multi.oci.tar", "media type"),
+                                 ("--compression zstd", "hello.oci.tar:latest", "layer 0: media type")):
         out = os.path.join(place.folder_for("other"), "layout")
-        place.must(f"restamp rewrite -q --epoch 1700000000 {options} oci-archive:{fixtures.ROOT}/testdata/{image} oci:{out}", "/", env)
+        source = f"oci-archive:{fixtures.ROOT}/testdata/{image}"
+        place.must(f"restamp rewrite -q --epoch 1700000000 {options} {source} oci:{out}", "/", env)
         results.has(f"the rules refuse {image} {options}", str(oci_import.faults(out)), [said])
     out = os.path.join(place.folder_for("other"), "layout")
-    place.must(f"restamp rewrite -q --epoch 1700000000 --compression gzip {fixtures.ROOT}/testdata/hello.tar oci:{out}:1", "/", env)
+    source = f"{fixtures.ROOT}/testdata/hello.tar"
+    place.must(f"restamp rewrite -q --epoch 1700000000 --compression gzip {source} oci:{out}:1", "/", env)
     results.same("the rules take what docker save wrote", [], oci_import.faults(out))
 
 

@@ -83,6 +83,15 @@ def action(folder, ref="v0"):
     return where
 
 
+def some_programs(folder, *more):
+    """A folder for PATH with what the scripts of the action need, and nothing else but `more`."""
+    os.makedirs(folder)
+    for name in ("awk", "bash", "cat", "chmod", "cut", "dirname", "git", "gzip", "mkdir", "mktemp", "od", "rm", "sed",
+                 "sha256sum", "tar", "tr", *more):
+        os.symlink(shutil.which(name), os.path.join(folder, name))
+    return folder
+
+
 def cargo(folder, restamp):
     """A program called cargo that `builds` the tested restamp, so that nothing is compiled where that is not the question."""
     return harness.write(os.path.join(folder, "cargo"), f"""#!/usr/bin/env bash

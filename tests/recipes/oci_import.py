@@ -20,7 +20,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 LAYERS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
           "application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip")
-# The fields that the types of image-spec 1.1 have in Go.
+# The fields that the types of image-spec 1.1 have in Go. bashbrew has a release candidate of it, which knows no more.
 DESCRIPTOR_FIELDS = {"mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"}
 PLATFORM_FIELDS = {"architecture", "os", "os.version", "os.features", "variant"}
 INDEX_FIELDS = {"schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations"}

@@ -141,9 +141,10 @@ class Job:
             raise Failed(f"unexpected inputs {sorted(extra)}")
         for name, about in declared.items():
             if about.get("required") and name not in inputs:
-                self.say(f"the input {name} is required\n")
+                # GitHub's runner goes on; that is never what a test means.
+                raise Failed(f"the input {name} is required")
         # A default is a text, as everything that comes by `with`.
-        known = {name: inputs.get(name, harness_default(about)) for name, about in declared.items()}
+        known = {name: inputs.get(name, default_of(about)) for name, about in declared.items()}
         contexts = self.steps(action["runs"]["steps"], {"inputs": known}, action_path=folder)
         state = {"ok": self.ok}
         contexts = {**contexts, "github": self.known_github(folder)}
@@ -151,7 +152,7 @@ class Job:
                 for name, about in (action.get("outputs") or {}).items()}
 
 
-def harness_default(about):
+def default_of(about):
     """The default of an input."""
     return expressions.string(about.get("default", ""))
 
