@@ -276,6 +276,7 @@ def checkouts(bench):
     results.expect("uses: ./ builds what is checked out", outputs, job.said)
     results.has("by cargo, with the lock file", job.said, ["build --locked --release", f"{job.workspace}/Cargo.toml"])
     job = bench.job()
+    job.path = fixtures.some_programs(os.path.join(bench.folder, "without-cargo"))
     shutil.copytree(fixtures.action(job.folder + "/source"), job.workspace, dirs_exist_ok=True)
     bench.fails("uses: ./ without cargo", job, "cargo is needed", uses="./", image="build.tar")
     job = bench.job(tools=f"{tools}:")
