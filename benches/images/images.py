@@ -150,11 +150,15 @@ class Layout:
             file.write(data)
         return {"mediaType": media_type, "digest": "sha256:" + digest, "size": len(data)}
 
-    def finish(self):
-        config = self.put({
+    def document(self):
+        """The config."""
+        return {
             "created": now(), "architecture": "amd64", "os": "linux", "config": self.config,
             "rootfs": {"type": "layers", "diff_ids": self.diff_ids}, "history": self.history,
-        }, CONFIG)
+        }
+
+    def finish(self):
+        config = self.put(self.document(), CONFIG)
         manifest = self.put({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": self.layers}, MANIFEST)
         manifest["annotations"] = {"org.opencontainers.image.ref.name": self.name}
         for name, document in (("oci-layout", {"imageLayoutVersion": "1.0.0"}),
