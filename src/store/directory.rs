@@ -86,8 +86,8 @@ fn files(folder: &Path) -> Result<Vec<String>> {
 pub fn nothing_but_layout(folder: &Path, name: &str) -> Result<()> {
     let wrong = |text: String| Err(Error::refused(text).in_file(name));
     if !is_layout(folder)? {
-        let text =
-            "it holds something else than an OCI image layout, which alone may be replaced: write to another directory";
+        let text = "it holds other things than an OCI image layout, and only a layout may be replaced: write to \
+                    another directory";
         return wrong(text.to_owned());
     }
     let (mut listed, mut count) = (Vec::new(), 0_usize);
