@@ -95,7 +95,7 @@ pub enum WarningKind {
     NotATime(String),
     /// A label or annotation that should hold a time held this instead, and was left alone, as it may be an early one.
     UnreadTime(String),
-    /// A label or annotation holds something else than text, and was left alone.
+    /// A label or annotation holds something other than text, and was left alone.
     NotText(String),
     /// An annotation described the old bytes of a rewritten layer and was removed.
     Dropped {

@@ -174,7 +174,7 @@ mod tests {
             fs::write(path, bytes).unwrap();
         };
         save("index.json", "{}");
-        assert!(text(folder.path()).starts_with("d: it holds something else"));
+        assert!(text(folder.path()).starts_with("d: it holds other things"));
         save("index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
         save(&crate::Digest::sha256(b"").path(), "");
         nothing_but_layout(folder.path(), "d").unwrap();
