@@ -247,9 +247,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let is_nowhere = arguments.dry_run && arguments.destination.is_none() && !arguments.in_place;
     let mut prepared = rewrite.prepare(&location, Some(&destination).filter(|_| !is_nowhere))?;
     if arguments.in_place && prepared.is_empty() {
-        bail!(
-            "{location}: the blobs that its index lists are not in it, so replacing it would only delete its content"
-        );
+        bail!("{location}: its index lists nothing that is in it, so replacing it would only delete its content");
     }
     let report = prepared.report_mut();
     report.destination.name = destination.to_string();

@@ -102,7 +102,7 @@ fn paths_that_are_no_tar_are_named_with_the_command_that_helps() {
     let quoted_command = format!("tar -C '{}' -c . | restamp tar - OUT", text(&with_blank));
     for (input, parts) in [
         (text(&folder), &["rootfs: this is a directory", &command][..]),
-        (text(&with_blank), &["a root: it is a directory", &quoted_command]),
+        (text(&with_blank), &["a root: this is a directory", &quoted_command]),
         ("nosuch.tar", &["nosuch.tar: cannot open"]),
         ("nginx:latest", &["nginx:latest: there is no such file", "docker export CONTAINER | restamp tar"]),
         ("oci:layout", &["IN: oci: is for container images", "restamp rewrite", "./oci:layout"]),
