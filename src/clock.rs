@@ -1,4 +1,4 @@
-//! What the times of an image become: two clocks, that of files and that of documents, as a user asks for them.
+//! What the times of an image become: the epoch of files and that of documents, as the user asks for them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use crate::stamp::{Epoch, Rule, Stamp};
 
 /// Where the epoch comes from.
 ///
-/// One that is read from the image makes the output depend on what the image says of itself: two builds that are to come
-/// out equal need the same value in it.
+/// If it is read from the image, the output depends on the image's metadata: two builds come out equal only if both
+/// have the same value there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EpochSource {

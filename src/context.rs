@@ -33,7 +33,7 @@ pub struct RunContext {
     pub pool: Pool,
     /// Where temporary files are made.
     pub spools: Spools,
-    /// How much of an image may have to be held in memory, and how much of one may be spooled.
+    /// How much of an image may be held in memory, and how much of one may be spooled.
     pub limits: Limits,
     /// Shows how far a run is.
     pub progress: Arc<dyn Progress>,
@@ -49,12 +49,12 @@ impl RunContext {
         Ok(Self::of(Pool::new(jobs)?, Spools::new(temporary_files)))
     }
 
-    /// Works with a pool and spools that there are.
+    /// Works with an existing pool and existing spools.
     pub fn of(pool: Pool, spools: Spools) -> Self {
         Self { pool, spools, limits: Limits::DEFAULT, progress: Arc::new(NoProgress) }
     }
 
-    /// The same context, with its progress reported to this.
+    /// The same context, with its progress reported to `progress`.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;

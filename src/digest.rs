@@ -64,7 +64,7 @@ impl Digest {
         Self { algorithm, bytes }
     }
 
-    /// The digest that these 64 (or 128) lower-case hexadecimal digits are the end of; `None` for anything else.
+    /// The digest with these 64 (or 128) lower-case hexadecimal digits after its colon; `None` for anything else.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Option<Self> {
         let hex = hex.as_bytes();
         if hex.len() != 2 * algorithm.size() {

@@ -36,7 +36,7 @@ enum Origin {
     Anywhere,
     /// A temporary file for a new blob.
     NewBlob,
-    /// A header block of a tar stream that is none.
+    /// A block of a tar stream that is not a header block.
     HeaderBlock,
     /// The end of a stream that should go on.
     CutShort,
@@ -58,7 +58,7 @@ pub struct Place {
     pub offset: Option<u64>,
 }
 
-/// What of some bytes is not what names them.
+/// Which property of some bytes does not match what refers to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Property {
@@ -111,7 +111,7 @@ pub enum Kind {
     /// Bytes that are well formed but not those that a digest, size or diff_id names.
     #[error("{what} does not match: expected {expected}, found {found}")]
     Mismatch {
-        /// What of them.
+        /// The property.
         what: Property,
         /// What the referring document says.
         expected: String,
@@ -134,7 +134,7 @@ pub enum Kind {
         /// What is missing.
         what: Cow<'static, str>,
     },
-    /// A request that can't be carried out, with the way out in its text.
+    /// A request that can't be carried out; the text says what to do instead.
     #[error("{0}")]
     Refused(String),
     /// The run was asked to stop.
@@ -244,7 +244,7 @@ impl Error {
         self
     }
 
-    /// Was it a new blob that could not be written? That is no fault of the input, and no place in it matters.
+    /// Was it a new blob that could not be written? Then the input is not at fault, and its place is not shown.
     pub fn is_of_new_blob(&self) -> bool {
         self.inner.origin == Origin::NewBlob
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 /// A glob of paths in an image, which have no leading slash.
 #[derive(Debug, Clone)]
@@ -39,7 +39,10 @@ impl std::str::FromStr for PathGlob {
 
     fn from_str(text: &str) -> Result<Self> {
         let built = GlobBuilder::new(text.trim_start_matches('/')).literal_separator(true).build();
-        let built = built.map_err(|e| Error::malformed("glob", "a pattern such as var/log/**", e))?;
+        let built = built.map_err(|e| {
+            let found = format!("{} ({})", quoted(text), e.kind());
+            Error::malformed("glob", "a pattern such as var/log/**", found)
+        })?;
         Ok(Self { text: text.to_owned(), matcher: built.compile_matcher() })
     }
 }

@@ -1,7 +1,7 @@
 //! restamp makes container images reproducible after the fact.
 //!
-//! It reads an image that exists, sets every timestamp in it to one epoch, recomputes every digest above what has
-//! changed, and gives out a new image. This page is the map of the code; the promises are in docs/limits.md.
+//! It reads an image that exists, sets every timestamp in it to one epoch, recomputes every digest that depends on what
+//! has changed, and writes a new image. This page is the map of the code; the promises are in docs/limits.md.
 //!
 //! ```no_run
 //! use restamp::{Compression, Epoch, Rewrite, Stamp};
@@ -19,42 +19,44 @@
 //! }
 //! ```
 //!
-//! [`Check`], [`Inspect`], [`Diff`] and [`Tarball`] are built and run likewise. Each takes a [`RunContext`], for threads,
-//! temporary files and [`Limits`] of one's own, to be shown how far a run is, and to stop one. Those of images also take a
-//! [`Source`] that is open, which a [`BlobStore`] of one's own can be.
+//! [`Check`], [`Inspect`], [`Diff`] and [`Tarball`] are built and run in the same way. Each takes a [`RunContext`],
+//! which sets threads, temporary files and [`Limits`], shows the progress of a run, and can stop it. Those for images
+//! also take an open [`Source`], which can be a [`BlobStore`] of your own.
 //!
 //! # The floors
 //!
-//! Dependencies point down, never up, and no two files import each other (`tests/architecture.rs` holds both).
+//! A room is a module at the top of `src/`. Dependencies point down, never up, and no two files import each other
+//! (`tests/architecture.rs` verifies both).
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
 //! | 10 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: plain data in, plain data out; none calls another |
+//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: takes plain data, returns plain data; none calls another |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
-//! | 5 | `layer` | one layer's bytes, in and out: verify, decompress, patch, cut, compress; knows no image |
+//! | 5 | `layer` | the bytes of one layer: verify, decompress, patch, cut, compress; knows no image |
 //! | 4 | `repair` | which entries have times in their content, what replaces them there, and which copies of mtimes in a root filesystem are right |
 //! | 4 | `decode` | decompression, within a budget for windows |
-//! | 3 | `document` | pure: the bytes of a JSON document and what to change in, bytes out, patched by span |
-//! | 3 | `clock` | where the epoch comes from, and which times take which |
-//! | 3 | `tar` | pure: the blocks of a tar stream in, blocks out |
+//! | 3 | `document` | pure: takes the bytes of a JSON document and the changes, returns new bytes, patched by span |
+//! | 3 | `clock` | where the epoch comes from, and which times become it |
+//! | 3 | `tar` | pure: takes the blocks of a tar stream, returns blocks |
 //! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | `format` | pure: where files of well-known formats keep times |
 //! | 2 | `stamp`, `digest`, `media_type`, `glob`, `name`, `notice`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
-//! # The way of one timestamp
+//! # How one timestamp is rewritten
 //!
-//! `cli::rewrite` makes a [`Rewrite`] of the arguments → that opens a [`Source`], loads its `ImageSet`, plans every layer
-//! (`rewrite::layers`) and runs them → `layer::rewrite` reads, inflates, patches and compresses one → `tar::Walker` shows
-//! `tar::Patcher` the headers and the content of each entry → `tar::Entry::times` says where in the headers the times are,
-//! and there the patcher writes. Times in content: `repair::LayerPlanner` says by an entry's headers what patches it, and `format`
-//! where files of that format keep times. A copy of an mtime is patched as if it were right; `repair::notes` are taken as the
-//! layer goes by, `repair::root` says of all layers of an image which copies were, and `rewrite::settle` has layers encoded again
-//! in which one was not. Documents go the same way up again: config, manifest, index, each patched with
-//! the digests of what is below it (`rewrite::documents`).
+//! `cli::rewrite` makes a [`Rewrite`] of the arguments → that opens a [`Source`], loads its `ImageSet`, plans every
+//! layer (`rewrite::layers`) and runs them → `layer::rewrite` reads, inflates, patches and compresses one →
+//! `tar::Walker` shows `tar::Patcher` the headers and the content of each entry → `tar::Entry::times` says where in the
+//! headers the times are, and there the patcher writes. Times in content: `repair::LayerPlanner` chooses by an entry's
+//! headers what patches it, and `format` knows where files of that format keep times. A copy of an mtime is patched as
+//! if it were right. While a layer is read, `repair::notes` records its copies; from all layers of an image,
+//! `repair::root` decides which copies were right, and `rewrite::settle` encodes the layers again in which one was not.
+//! Documents are rewritten from the bottom up: config, manifest, index, each patched with the digests of what is below
+//! it (`rewrite::documents`).
 //!
 //! # Where to look
 //!
@@ -65,26 +67,26 @@
 //! | Where is it decided what a layer is? | `media_type.rs`: `LayerKind::of`, the one rule that `image/layers.rs` and the verbs ask |
 //! | Where does another format of repair go? | its reader in `format/`, its `ContentPatcher` in `repair/`, its choice in `repair::LayerPlanner` |
 //! | Where does another kind of store go? | `store/`: an implementation of [`BlobStore`] |
-//! | Where is what repeats an mtime? | `repair/copies.rs`: `CopyKind`, and its reader in `format/` |
+//! | Where are the kinds of copies of an mtime? | `repair/copies.rs`: `CopyKind`, and its reader in `format/` |
 //! | Which files may be left out? | `causes/omit.rs`, by the field `omit` of a row in `causes/table/` |
 //! | Which labels and annotations hold a time? | `document/keys.rs`: `TIME_KEYS`, [`TimeKeys`] |
-//! | Which times stay, and are said to? | `document/unlisted.rs` |
-//! | Which labels and annotations name layers, and follow them? | `document/references.rs`: `KEYS` |
+//! | Which times stay, with a warning? | `document/unlisted.rs` |
+//! | Which labels and annotations name layers, and are updated with them? | `document/references.rs`: `KEYS` |
 //! | What names a cause of a difference, and how is it avoided? | `causes/table/`: a row in the file of its theme |
-//! | How much may an image make a run hold? | `limits.rs`: [`Limits`] |
+//! | How much memory may an image cost? | `limits.rs`: [`Limits`] |
 //!
 //! # Invariants
 //!
-//! **Nothing is serialised again.** A tar entry or a JSON document that came with an image is patched in place.
-//! What is written from nothing is only what the output's carrier has and the input's did not.
+//! **Nothing is serialised again.** A tar entry or a JSON document that came with an image is patched in place. Only
+//! documents that the output's carrier has and the input's did not are written from scratch.
 //!
-//! **Nothing is believed.** Every byte that is read is hashed and compared with the digest, the size and the diff_id
-//! that name it, before anything that was made of it is published. Lengths from input are limits to check, never sizes
-//! to allocate. Names from input are keys to look up, never paths to open.
+//! **No input is trusted.** Every byte that is read is hashed and compared with the digest, the size and the diff_id
+//! that name it, before anything made from it is published. Lengths from input are limits to check, never sizes to
+//! allocate. Names from input are keys to look up, never paths to open.
 //!
 //! **Nothing is half done.** Outputs are made under a temporary name and renamed; spools have no name at all.
 //!
-//! **Memory is bounded** by jobs × chunk: no layer is ever held, only documents are, and those have a limit.
+//! **Memory is bounded** by jobs × chunk: no layer is ever held in memory, only documents are, and those have a limit.
 //!
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
@@ -145,7 +147,7 @@ pub use store::{BlobRef, BlobStore, Listing};
 pub use tar::Entry;
 pub use tarball::Tarball;
 
-/// What the command line, the benches and the fuzz targets take from inside. It may change with every version.
+/// Internals that the command line, the benches and the fuzz targets use. They may change with every version.
 #[doc(hidden)]
 pub mod internals {
     pub mod json_writer {

@@ -1,4 +1,4 @@
-//! How much of an image may have to be held in memory. A layer never has.
+//! How much of an image may be held in memory. A layer never is.
 
 /// The limits of a source. What is beyond one is an error that names it; of problems and notes the rest is counted.
 ///
@@ -30,7 +30,7 @@ pub struct Limits {
     pub statement_bytes: u64,
     /// Bytes that an archive which is compressed as a whole may become in temporary files.
     pub spooled_bytes: u64,
-    /// Problems, and notes, of which each is said; more are counted.
+    /// Problems, and notes, that are listed; more are only counted.
     pub problems: usize,
 }
 

@@ -31,14 +31,12 @@ pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// Parts of media types by which the layers of other formats are known. They may hold a tar and are none.
 pub const FORMATS: [&str; 8] = ["nydus", "erofs", "overlaybd", "squashfs", "composefs", "cvmfs", "soci", "vmdk"];
 
-/// What it means for the times in a blob that it passes as it is, by its media type, where that is known.
+/// What it means for the times in a blob that the blob stays as it is, by its media type, where that is known.
 pub fn what_passes(media_type: &str) -> Option<&'static str> {
     let name = media_type.to_ascii_lowercase();
     let has = |part: &str| name.contains(part);
     Some(match () {
-        () if has("+encrypted") => {
-            "only the owner of the key can look into it; rewrite the image before it is encrypted"
-        }
+        () if has("+encrypted") => "only the owner of the key can read it; rewrite the image before it is encrypted",
         () if has("zstd-chunked-sentinel") => {
             "it says that the layers above it are zstd:chunked, which rewritten ones are not; take the image without it"
         }
@@ -49,14 +47,14 @@ pub fn what_passes(media_type: &str) -> Option<&'static str> {
         () if has("wasm") => "a WebAssembly module holds no times of files",
         () if has("helm.chart") => "a chart is an archive with the times of its files; no digest in it changes",
         () if has("cosign") || has("sigstore") || has("notary") || has("dsse") => {
-            "a signature holds for the digests that it was made of"
+            "a signature is valid only for the digests that it was made for"
         }
         () if has("in-toto") || has("spdx") || has("cyclonedx") || has("syft") => "it describes the original build",
         () => return None,
     })
 }
 
-/// A media type as descriptors are held with it: of those that are usual, no copy is made.
+/// A media type as descriptors keep it: usual ones are not copied.
 pub fn shared(media_type: &str) -> Cow<'static, str> {
     const USUAL: [&str; 14] = [
         "",
@@ -147,7 +145,7 @@ pub fn unread_layer(media_type: &str) -> Option<&'static str> {
     }
 }
 
-/// What is said of a layer that is compressed like that.
+/// The error for a layer that is compressed like that.
 pub fn unread_layer_error(by: &str) -> Error {
     Error::refused(format!(
         "compressed with {by}, which is not read (gzip and zstd are): podman pull SOURCE, then podman save NAME, unpacks it"
@@ -157,11 +155,11 @@ pub fn unread_layer_error(by: &str) -> Error {
 /// A layer media type, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LayerType {
-    /// Whose name it has.
+    /// Who named it.
     pub family: Family,
     /// "nondistributable" or "foreign": its blob may be absent.
     pub foreign: bool,
-    /// What the name says of its compression.
+    /// The compression that the name has.
     pub compression: Compression,
 }
 

@@ -1,4 +1,4 @@
-//! Large buffers, whose memory may not be there: an error then, as far as the language allows it.
+//! Large buffers: if there is not enough memory for them, that is an error, as far as the language allows it.
 //!
 //! Small allocations, and those of the standard library and of packages, end the process where they fail.
 

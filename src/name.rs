@@ -52,7 +52,7 @@ pub struct NewName {
 }
 
 impl NewName {
-    /// The name that an OCI layout gives it, as skopeo has it: what is found by it is found by all of it.
+    /// A name in an OCI layout, as skopeo has it: the whole text is the name.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl FromStr for NewName {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |expected: &'static str| Err(Error::malformed("name", expected, quoted(text)));
         if text.contains('@') {
-            return wrong("REPOSITORY:TAG, without a digest, which the result has by itself");
+            return wrong("REPOSITORY:TAG, without a digest: the result has its own");
         }
         let (repository, tag) = match tag_of(text) {
             Some(tag) => (text.strip_suffix(tag).and_then(|text| text.strip_suffix(':')).unwrap_or(text), tag),

@@ -19,7 +19,7 @@ impl Notice {
     }
 }
 
-/// What a [`Notice`] is about. New kinds may be added; the names of those that there are stay.
+/// What a [`Notice`] is about. New kinds may be added; existing names stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -34,7 +34,7 @@ pub enum NoticeKind {
     Signature,
     /// An artifact that is about an image, or an index of such.
     Referrer,
-    /// An index of which nothing is left.
+    /// An index with nothing left in it.
     Index,
     /// A file of the source that nothing refers to.
     File,
@@ -42,7 +42,7 @@ pub enum NoticeKind {
     LegacyFile,
     /// A blob that a descriptor names and the source does not have.
     Absent,
-    /// A document of a type that is not understood.
+    /// A document of an unknown type.
     UnknownDocument,
     /// A layer that its vendor distributes.
     ForeignLayer,
@@ -62,11 +62,11 @@ pub enum NoticeKind {
     OldBytes,
     /// Something that older programs can't read.
     Compatibility,
-    /// Something that names a digest which nothing has any more.
+    /// Something that names a digest that no longer exists.
     StaleDigest,
-    /// A copy of an mtime, such as Python bytecode has, that is stale now, or right though it was stale.
+    /// A copy of an mtime, as in Python bytecode, that is stale now, or that was stale and is right now.
     StaleCopy,
-    /// A program that compares mtimes, and does something else now that they are all the same.
+    /// A program that compares mtimes, and behaves differently now that all of them are equal.
     Mtimes,
     /// Several things that are one now.
     Merged,

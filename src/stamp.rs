@@ -32,7 +32,7 @@ impl Epoch {
         Ok(Self(seconds))
     }
 
-    /// The value of SOURCE_DATE_EPOCH: a plain decimal integer of seconds and nothing else
+    /// The value of SOURCE_DATE_EPOCH: a plain decimal integer of seconds, nothing else
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     ///
     /// # Errors

@@ -27,7 +27,11 @@ pub(crate) fn open_beneath(folder: &Path, name: &str) -> io::Result<(File, u64)>
         Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()),
         opened => opened,
     };
-    let outside = || io::Error::other("it is a link that leads out of the directory: copy what it leads to (cp -L)");
+    let outside = || {
+        io::Error::other(
+            "it is a symbolic link that leads out of the directory: replace it by what it leads to (cp -L)",
+        )
+    };
     let file = file.map(File::from).map_err(|error| match error {
         Errno::XDEV | Errno::LOOP => outside(),
         error => error.into(),

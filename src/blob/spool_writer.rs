@@ -1,4 +1,4 @@
-//! What arrives by pipe, readable while it does.
+//! Data from a pipe, readable while it arrives.
 
 use std::fs::File;
 use std::io::{self, Read};

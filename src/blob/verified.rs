@@ -1,4 +1,4 @@
-//! Comparing the bytes of a blob with the digest and the size that name it. Nothing else in this crate does.
+//! Comparing the bytes of a blob with the digest and the size that name it. No other code in this crate does that.
 
 use std::fmt;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Causes that are known by the content of a file, wherever it lies.
+//! Causes that are known by the content of a file, wherever it is.
 
 use super::table::{mended, row};
 use super::{Cause, Class};
@@ -46,7 +46,7 @@ pub static MEMBER_ORDER: Cause = cause(
 pub static ELF_BUILD_ID: Cause = cause(
     "elf-build-id",
     Class::Content,
-    "the linker's build id, a hash of what was linked, debug information and the paths in it included",
+    "the linker's build id: a hash of what was linked, including debug information and the paths in it",
     "build in one fixed folder or with -ffile-prefix-map=\"$PWD\"=., or link with -Wl,--build-id=none",
 );
 
@@ -54,7 +54,7 @@ pub static ELF_BUILD_ID: Cause = cause(
 pub static GO_BUILD_ID: Cause = cause(
     "go-build-id",
     Class::Content,
-    "Go's build id, a hash of what went into the build, the folder and the commit included",
+    "Go's build id: a hash of the inputs of the build, including its folder and the commit",
     "go build -trimpath -buildvcs=false -ldflags=-buildid=",
 );
 
@@ -62,7 +62,7 @@ pub static GO_BUILD_ID: Cause = cause(
 pub static MODULE_SIGNATURE: Cause = cause(
     "module-signature",
     Class::Content,
-    "the signature of a kernel module, by a key that each kernel build makes up",
+    "the signature of a kernel module, made with a key that each kernel build generates",
     "take both kernels from one build, or sign with a fixed key (CONFIG_MODULE_SIG_KEY)",
 );
 
@@ -116,7 +116,7 @@ pub static OPCACHE_MTIME: Cause = mended(
     cause(
         "opcache-mtime",
         Class::EmbeddedTime,
-        "the mtime of the script, in the header of what PHP's opcache compiled of it",
+        "the mtime of the script, in the header of its compiled file in PHP's opcache",
         "touch the scripts to one time before they are compiled",
     ),
 );

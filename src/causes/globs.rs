@@ -1,4 +1,4 @@
-//! Many globs, few of which any path can fit: which is the first that does?
+//! Many globs, of which a path can match few: which is the first that it matches?
 //!
 //! A set of regular expressions for all of them takes long to build and to run. Here a glob is a list of names, and is
 //! tried only on paths that have one of its names. It takes at most as long as the path times the number of globs.

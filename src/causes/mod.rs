@@ -1,9 +1,9 @@
 //! Why builds of one source differ: the known causes, as data.
 //!
 //! `diff` names the cause of a difference, `inspect` warns of the same in one image. The table is [`CAUSES`]; a new
-//! cause is a new row in a file of `table/`. What is in a file is never looked at here: a row says by which path or
-//! command one knows it, and `places.rs` where else the same path is found. Causes that only the content
-//! shows are in [`by_content`].
+//! cause is a new row in a file of `table/`. The content of a file is never read here: a row has the paths and commands
+//! that show the cause, and `places.rs` knows where else the same path is found. Causes that only the content shows are
+//! in [`by_content`].
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -33,7 +33,7 @@ const MADE_UP: [&str; 2] = ["**/tmp.?", "**/tmp["];
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Class {
-    /// Something that runs, is read, or is granted differs; none of the others.
+    /// Files, settings or permissions differ, and no other class fits.
     Content,
     /// The content differs only in timestamps inside of it.
     EmbeddedTime,
@@ -104,14 +104,14 @@ impl fmt::Display for Class {
 pub struct Cause {
     /// Its name: stable, for reports and policies.
     pub id: &'static str,
-    /// The class of a file whose content differs for this cause, where a path shows it. A command leaves it open
-    /// which files are its own: there it is only what one image is warned of.
+    /// The class of a file whose content differs for this cause, where a path shows it. A command does not show which
+    /// files are its own, so there the class is only used for warnings about one image.
     pub class: Class,
     /// Files it is found in: globs of paths without a leading slash; `*` stays within a directory, `**` does not, and
     /// `~/` is any home directory.
     pub paths: &'static [&'static str],
-    /// Commands that bring it about: the beginnings of words in one command of a history entry, in this
-    /// order; a trailing space means that the word ends there.
+    /// Commands that cause it: the beginnings of words in one command of a history entry, in this order; a trailing
+    /// space means that the word ends there.
     pub commands: &'static [&'static [&'static str]],
     /// What it is.
     pub what: &'static str,
@@ -120,12 +120,12 @@ pub struct Cause {
     /// Which option of restamp mends it in an image that is built already, if there is one: `rewrite`, or
     /// `rewrite --OPTION`. Of a file in which more differs than times, only `--omit` does.
     pub mends: Option<&'static str>,
-    /// Whether an image does as well without the files of it: then `rewrite --omit` may leave them out.
+    /// Set if an image works without these files: then `rewrite --omit` may leave them out.
     pub omit: Option<Omission>,
-    /// Does a file of it, in one image alone, say that the next build will differ? Not if it only follows from other
+    /// Does such a file, in one image alone, show that the next build will differ? Not if it only depends on other
     /// files, such as a list of them: then it differs where those do.
     pub in_one_image: bool,
-    /// Does what the content of a file shows, that only dates differ for example, count more than what its path says?
+    /// Does the content of a file (only dates differ, for example) count more than its path?
     pub content_first: bool,
     /// Is it the cause only where the content of a file shows it, and not where anything else in the file differs?
     pub by_content_alone: bool,

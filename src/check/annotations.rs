@@ -1,4 +1,4 @@
-//! The annotations of a layer that describe its exact bytes: are they of these bytes?
+//! The annotations of a layer that describe its exact bytes: do they match?
 //!
 //! eStargz: containerd/stargz-snapshotter, docs/estargz.md. zstd:chunked: containers/storage, pkg/chunked. No consumer
 //! notices that they are stale before it pulls a wrong part of the layer.
@@ -93,7 +93,7 @@ pub(super) fn compare_annotations(
         if let Some(checksum) = checksum
             && !is_frame_digest(checksum, &frame, digests)?
         {
-            fault(format!("stale annotation zstd-chunked.{part}-checksum: it is not that of the frame"));
+            fault(format!("stale annotation zstd-chunked.{part}-checksum: it does not match the frame"));
         }
         if part == "manifest" {
             toc = Some(frame);

@@ -1,6 +1,6 @@
-//! The archive around an image: the times of its own entries. 0 or the epoch are right: the one is what podman and
-//! containerd write, the other what restamp does. No digest holds them, and every program that copies an image writes
-//! new ones, so that other times say nothing about the image.
+//! The archive around an image: the times of its own entries. 0 and the epoch are right: podman and containerd write
+//! the former, restamp the latter. No digest covers them, and every program that copies an image sets new ones, so
+//! other times say nothing about the image.
 
 use crate::error::{Result, printable};
 use crate::stamp::{Instant, Stamp};

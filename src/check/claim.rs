@@ -1,9 +1,9 @@
-//! What documents say of a blob, and what it turned out to be.
+//! What documents claim of a blob, and what it turned out to be.
 
 use crate::digest::Digest;
 use crate::media_type::Compression;
 
-/// What a document says of a blob.
+/// What a document claims of a blob.
 #[derive(Debug, Default)]
 pub(super) struct Claim {
     /// Who says it: `sha256:…: layers[2]`.

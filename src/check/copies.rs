@@ -1,4 +1,4 @@
-//! Copies of mtimes that an mtime has left behind: a note, as nothing of the image is broken by that.
+//! Copies of mtimes that are stale because an mtime has changed: a note, since the image still works.
 
 use super::findings::Findings;
 use super::layers::Layers;
@@ -22,8 +22,8 @@ pub(super) fn note_left_behind(set: &ImageSet<'_>, layers: &Layers, findings: &m
         let place = findings.place(What::Config, &image.config_digest.to_string(), &image.names.join(", "));
         let first = survey.faults.first().map(|fault| format!(", first {}", fault.path)).unwrap_or_default();
         let text = format!(
-            "{} of files in it that repeat an mtime (Python bytecode, caches) are stale because only that has moved, {} are \
-             taken for up to date and are not{first}: `restamp check --stale` lists them",
+            "{} of the copies of mtimes in files (Python bytecode, caches) are stale only because the mtime has \
+             changed, {} look up to date and are not{first}: `restamp check --stale` lists them",
             thousands(left),
             thousands(wrong)
         );

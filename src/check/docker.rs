@@ -43,7 +43,7 @@ impl Checker<'_> {
             for tag in &image.entry.repo_tags {
                 let first = *tags.entry(tag).or_insert(image);
                 if first.id != image.id {
-                    let text = format!("{} names {} as well", quoted(tag), first.id);
+                    let text = format!("{} is also a name of {}", quoted(tag), first.id);
                     self.findings.fault(&place, Kind::Tag, &member_path(&field, "RepoTags"), text);
                 }
             }
@@ -100,7 +100,7 @@ impl Checker<'_> {
             let is_foreign = layer.kind == LayerKind::Foreign;
             if is_foreign && !is_base {
                 let field = element_path(&member_path(&entry_of(image), "Layers"), number);
-                let text = "a foreign layer, which is its vendor's to change: its times are not checked";
+                let text = "a foreign layer, which only its vendor may change: its times are not checked";
                 self.findings.note(place, Kind::MediaType, &field, text);
             }
             let is_left = digest.is_some_and(|digest| self.left.contains(&digest));
@@ -158,7 +158,7 @@ impl Checker<'_> {
         let others = other_images(&self.set.documents, &named);
         for (number, child, image) in named {
             if others.contains(&number) {
-                let text = format!("manifest.json has another image of that name, {}", image.id);
+                let text = format!("manifest.json gives this name to another image, {}", image.id);
                 let field = member_path(&member_path(&child.path.to_string(), "annotations"), IMAGE_NAME);
                 self.findings.fault(&place, Kind::Views, &field, text);
             }
@@ -219,7 +219,7 @@ impl Checker<'_> {
             }
             if is_whole && !tags.contains(familiar(&format!("{repository}:{tag}"))) {
                 // No program reads this file beside a manifest.json.
-                self.findings.note(&place, Kind::Repositories, &field, "manifest.json has no image of that name");
+                self.findings.note(&place, Kind::Repositories, &field, "manifest.json has no image with this name");
             }
         }
         Ok(())
@@ -237,7 +237,7 @@ pub(super) fn layer_sources(set: &ImageSet<'_>, layers: &Layers, findings: &mut 
         }
         let Some(content) = layers.content(&link.digest.to_string()) else { continue };
         if content.diff_id.algorithm() == diff_id.algorithm() && content.diff_id != *diff_id {
-            fault(format!("is of another layer, {}", content.diff_id));
+            fault(format!("belongs to another layer, {}", content.diff_id));
         }
         let declared = LayerType::parse(&link.media_type).map(|layer| layer.compression);
         if let Some(declared) = declared.filter(|declared| *declared != content.compression) {

@@ -141,7 +141,10 @@ impl Checker<'_> {
             }
             DocumentKind::Unknown(unknown) => {
                 let place = self.findings.place(What::Blob, &name, of);
-                let text = format!("{} is not understood: times in it are not checked", quoted(&*node.media_type));
+                let text = format!(
+                    "the document type {} is not known: times in it are not checked",
+                    quoted(&*node.media_type)
+                );
                 self.findings.note(&place, Kind::MediaType, "", text);
                 if let Some(subject) = &unknown.subject {
                     self.subject(&place, subject)?;
@@ -286,7 +289,7 @@ impl Checker<'_> {
         let text = match kind {
             LayerKind::Tar(_) => return,
             LayerKind::Foreign => {
-                "a foreign layer, which is its vendor's to change: its times are not checked".to_owned()
+                "a foreign layer, which only its vendor may change: its times are not checked".to_owned()
             }
             LayerKind::Encrypted => {
                 "the layer is encrypted: its times are not checked; stamp the image before it is encrypted".to_owned()
@@ -301,7 +304,8 @@ impl Checker<'_> {
                     return self.findings.fault(place, Kind::MediaType, &field, text);
                 }
                 Some(OtherFormat::Foreign) => format!(
-                    "{media_type} is not a layer format that is read here: its times are neither stamped nor checked{}",
+                    "{media_type} is not a layer format that restamp reads: its times are neither stamped nor \
+                     checked{}",
                     what_passes(&layer.media_type).map(|text| format!(": {text}")).unwrap_or_default()
                 ),
             },
@@ -324,7 +328,7 @@ impl Checker<'_> {
             return;
         }
         let text = format!(
-            "{:?} is not one of an image, so times in it and in the layers are neither stamped nor checked",
+            "{:?} is not the config of an image, so times in it and in the layers are neither stamped nor checked",
             config.media_type
         );
         if is_typed || is_image == Some(true) || config.media_type.is_empty() {

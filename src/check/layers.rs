@@ -279,7 +279,7 @@ fn field(field: Field) -> std::borrow::Cow<'static, str> {
     }
 }
 
-/// Is a blob what a document says of it?
+/// Does a blob match the claims of a document?
 fn verify_claim(
     job: &ScanTask,
     claim: &Claim,

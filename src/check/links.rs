@@ -1,4 +1,4 @@
-//! The links between documents: is what a descriptor says of a document true?
+//! The links between documents: does each descriptor match its document?
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Checker<'_> {
                 if found == link.digest {
                     return;
                 }
-                format!("is not the blob: expected {}, found {found}", link.digest)
+                format!("does not match the blob: expected {}, found {found}", link.digest)
             }
         };
         self.findings.fault(place, Kind::Data, &format!("{}.data", link.path), text);
@@ -120,7 +120,7 @@ impl Checker<'_> {
                     place,
                     Kind::Subject,
                     &subject.path.to_string(),
-                    format!("{} is no manifest", subject.digest),
+                    format!("{} is not a manifest", subject.digest),
                 );
             }
             // It could not be read, which was reported; or nothing is known of what it is.
@@ -180,7 +180,7 @@ impl Checker<'_> {
             let platform = child.platform.as_ref().map(ToString::to_string).unwrap_or_default();
             let first = *known.entry((name, platform)).or_insert(child);
             if first.digest != child.digest {
-                let text = format!("{} names {} as well", quoted(name), first.digest);
+                let text = format!("{} is also a name of {}", quoted(name), first.digest);
                 self.findings.fault(place, Kind::Tag, &child.path.to_string(), text);
             }
             let Some(tag) = child.ref_name().filter(|tag| split_fallback_tag(tag).is_some()) else { continue };

@@ -1,14 +1,14 @@
 //! The verb: is an image whole, and is every time in it the epoch?
 //!
-//! All that is wrong is collected, in the order in which the image names its parts. The documents are walked first
-//! (`documents.rs`, `links.rs` and, for what only archives of `docker save` have, `docker.rs`); what they say of layers and
-//! other blobs is gathered, and each distinct blob is then read once (`layers.rs`). What is left out as a base image's
-//! is what a rewrite leaves as it is.
+//! All faults are collected, in the order in which the image names its parts. The documents are walked first
+//! (`documents.rs`, `links.rs` and, for what only archives of `docker save` have, `docker.rs`); their claims about
+//! layers and other blobs are gathered, and each distinct blob is then read once (`layers.rs`). The parts of a base
+//! image that are left out are those that a rewrite leaves as they are.
 //!
-//! [`StaleCheck`] asks another question, which needs no epoch: does what repeats an mtime still fit it (`stale.rs`)? The list
-//! of [`Check`] has a note where an mtime has left such a copy behind (`copies.rs`).
+//! [`StaleCheck`] answers another question, which needs no epoch: do copies of mtimes still match (`stale.rs`)? The
+//! report of [`Check`] has a note where such a copy has become stale (`copies.rs`).
 //!
-//! What never enters: printing, exit statuses, anything that changes an image.
+//! Not here: printing, exit statuses, anything that changes an image.
 
 mod annotations;
 mod archive;
@@ -171,7 +171,8 @@ struct Checker<'a> {
     prefixes: BTreeMap<Digest, BasePrefix>,
     /// The types of artifacts of which was said that times in them are not checked.
     artifacts: BTreeSet<String>,
-    /// Layers whose times are not checked, by what is said of them: the first place, its field, and how many more there are.
+    /// Layers whose times are not checked, by the note about them: the first place, its field, and how many more there
+    /// are.
     unread: BTreeMap<String, (Arc<Place>, String, usize)>,
     /// How deep the index is nested that is being looked at.
     depth: usize,
@@ -188,7 +189,7 @@ impl Checker<'_> {
         let is_empty = self.set.documents.root.as_ref().is_none_or(|root| root.children.is_empty());
         let text = match is_empty {
             true => "there is no image in it",
-            false => "there is no image in it, only what is attached to one, artifacts or unknown documents",
+            false => "there is no image in it, only attachments of images, artifacts or unknown documents",
         };
         let place = self.findings.place(report::What::Index, "index.json", "");
         self.findings.fault(&place, Kind::Missing, "manifests", text);
@@ -212,7 +213,7 @@ impl Checker<'_> {
         if config.history().is_empty() || filled == layers {
             return Ok(());
         }
-        let text = format!("{filled} entries that have a layer, but {layers} layers");
+        let text = format!("{filled} entries with a layer, but {layers} layers");
         // Docker refuses an image with too many of them; too few are accepted everywhere.
         if filled > layers {
             self.findings.fault(place, Kind::History, "history", text);

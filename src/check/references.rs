@@ -1,4 +1,4 @@
-//! Labels and annotations that name layers of their image: has it these?
+//! Labels and annotations that name layers of their image: does it have these?
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

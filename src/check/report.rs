@@ -99,8 +99,8 @@ pub enum Level {
     Note,
 }
 
-/// What a timestamp counts as that no digest holds: of an archive's own entries, or of the files that Docker's v1 format
-/// has beside a `manifest.json`. Docker and skopeo write such times whenever they have had an image in hand.
+/// How timestamps count that no digest covers: those of an archive's own entries, and of the files of Docker's v1
+/// format beside a `manifest.json`. Docker and skopeo set these times on every save or copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum ArchiveTimes {
@@ -128,15 +128,15 @@ pub enum Kind {
     Malformed,
     /// A media type does not fit the content.
     MediaType,
-    /// Layers and diff_ids are not equally many.
+    /// The numbers of layers and diff_ids differ.
     LayerCount,
     /// History entries and layers don't fit each other.
     History,
     /// A descriptor's `data` is not its blob.
     Data,
-    /// A `subject` leads nowhere.
+    /// A `subject` names nothing that is in the image.
     Subject,
-    /// An attestation is about something else than its neighbour.
+    /// An attestation and its index name different subjects.
     Attestation,
     /// An annotation describes other bytes than the layer's.
     Annotation,
@@ -158,7 +158,7 @@ pub enum Kind {
     NotATime,
     /// A value reads as a time later than the epoch, under a key that is not known as one of a time.
     UnlistedTime,
-    /// Copies of mtimes in files, such as Python bytecode has, which an mtime has left behind.
+    /// Copies of mtimes in files, as in Python bytecode, that are stale because the mtime has changed.
     StaleCopy,
     /// A timestamp is not the epoch, or with `--clamp` later than it.
     Time,
@@ -219,7 +219,7 @@ const GZIP_MTIME: &str = "MTIME of the gzip header";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Does it matter?
+    /// How much it matters.
     pub level: Level,
     /// What is wrong.
     pub kind: Kind,

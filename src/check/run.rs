@@ -1,4 +1,4 @@
-//! The verb as a library has it.
+//! The verb for programs that use the library.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl Check {
         self
     }
 
-    /// Compares the labels and annotations of these keys, too, and the members of configs of artifacts.
+    /// Also compares labels, annotations and members of artifact configs with these keys.
     pub fn time_keys(mut self, keys: TimeKeys) -> Self {
         self.options.time_keys = keys;
         self
@@ -78,7 +78,7 @@ impl Check {
         self
     }
 
-    /// What times count as that no digest covers.
+    /// How times count that no digest covers.
     pub fn archive_times(mut self, archive_times: ArchiveTimes) -> Self {
         self.options.archive_times = archive_times;
         self
@@ -97,7 +97,7 @@ impl Check {
         self.look_at(&source, location.reference.as_deref(), &context)
     }
 
-    /// The same, of an image that is open, such as one in a [`BlobStore`](crate::BlobStore) of one's own.
+    /// The same for an open image, such as one in your own [`BlobStore`](crate::BlobStore).
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! Does what repeats an mtime still fit it? Python bytecode, caches of fontconfig and bootsnap's compile cache hold the mtime
-//! of what they were made of; a program makes them again where it is another one, and uses what is old where it is the same
-//! by mistake.
+//! Do copies of mtimes still match? Python bytecode, caches of fontconfig and bootsnap's compile cache hold the mtime
+//! of the file that they were made from. If it differs, the program makes them again; if it is the same by mistake, the
+//! program uses old content.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ impl StaleCheck {
         self.run_on(&source, location.reference.as_deref())
     }
 
-    /// The same, of an image that is open, such as one in a [`BlobStore`](crate::BlobStore) of one's own.
+    /// The same for an open image, such as one in your own [`BlobStore`](crate::BlobStore).
     ///
     /// # Errors
     ///

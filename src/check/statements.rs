@@ -60,7 +60,7 @@ impl Checker<'_> {
                 // Of many who list it, one is enough to show that it is wrong.
                 let mut others = about.iter().filter(|about| named.algorithm() == about.algorithm());
                 if let Some(about) = others.find(|about| *about != named) {
-                    let text = format!("is about {named}, but the attestation about {about}");
+                    let text = format!("is {named}, but the attestation is about {about}");
                     self.findings.fault(&place, Kind::Attestation, &format!("{}.digest", subject.path), text);
                 }
             }

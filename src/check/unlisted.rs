@@ -47,7 +47,7 @@ impl Checker<'_> {
         }
         if unlisted.more() > 0 {
             let place = self.findings.place(What::Index, "index.json", "");
-            let text = format!("{} more values under other keys read as times later than the epoch", unlisted.more());
+            let text = format!("{} more values under other keys look like times later than the epoch", unlisted.more());
             self.findings.note(&place, Kind::UnlistedTime, "", text);
         }
     }

@@ -18,11 +18,11 @@ use super::output;
 /// Every digest, size, diff_id and other link is verified, and every timestamp that `restamp rewrite` sets and that is not
 /// the epoch (or, with --clamp, is later than it) is listed. SOURCE is named as for `restamp rewrite`.
 ///
-/// What reads as a time later than the epoch in another label, annotation or environment variable, or in the config of an
-/// artifact, is a note; `--time-key` takes its key for one of a time.
+/// A value of another label, annotation or environment variable, or in the config of an artifact, that looks like a
+/// time later than the epoch is a note; with `--time-key` its key is checked.
 ///
-/// Times that no digest holds (of an archive's own entries, and of the v1 files beside a manifest.json) say nothing about
-/// the image, and docker and skopeo set them again: with --digests-only they are notes.
+/// Times that no digest covers (of an archive's own entries, and of the v1 files beside a manifest.json) don't affect
+/// the image, and docker and skopeo set them on every save or copy: with --digests-only they are notes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 nothing found, 1 something found, 2 the image can't be checked.
 
@@ -33,7 +33,7 @@ Examples:
   restamp check --epoch 1700000000 --created keep --time-key 'com.example.*' app.oci.tar
   restamp check --json --base oci:base oci:app | jq '.findings[] | select(.kind == \"time\")'
 
-How large documents, statements and lists of descriptors may be: docs/limits.md.")]
+Limits of documents, statements and lists of descriptors: docs/limits.md.")]
 // What these mean to a rewrite is not what they mean here: nothing is written.
 #[command(mut_args(helped))]
 pub struct Arguments {
@@ -51,18 +51,18 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What is checked")]
     platform: Option<Platform>,
 
-    /// Count and list copies of mtimes in files that are stale, or taken for up to date by mistake, and nothing else: of any
-    /// image, whoever made it, without an epoch
+    /// Only count and list copies of mtimes in files that are stale, or taken for up to date by mistake. Works on any
+    /// image, and needs no epoch
     #[arg(long, conflicts_with_all = STALE_ALONE, help_heading = "What is checked")]
     stale: bool,
 
-    /// For an image that was rewritten with this option: sources of compiled files at paths like GLOB may have the second
-    /// before the epoch
+    /// For an image that was rewritten with this option: sources of compiled files at paths that match GLOB may have
+    /// the second before the epoch
     #[arg(long, value_name = "GLOB", help_heading = "What is checked")]
     keep_order: Vec<PathGlob>,
 
-    /// For an image that was rewritten with this option: files at paths like GLOB have the mtime that follows from their
-    /// content
+    /// For an image that was rewritten with this option: files at paths that match GLOB have the mtime that follows
+    /// from their content
     #[arg(long, value_name = "GLOB", help_heading = "What is checked")]
     mtime_by_content: Vec<PathGlob>,
 
@@ -70,7 +70,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "What is checked")]
     keep_commands: bool,
 
-    /// Times that no digest holds, those of the archive alone, are notes
+    /// Report times that no digest covers (those of the archive alone) as notes
     #[arg(long, help_heading = "What is checked")]
     digests_only: bool,
 
@@ -93,8 +93,8 @@ fn helped(arg: clap::Arg) -> clap::Arg {
             let text = "What every timestamp has to be: seconds since 1970, or an RFC 3339 time such as \
                         2023-11-14T22:13:20Z [default: the environment variable SOURCE_DATE_EPOCH]";
             arg.help(text).long_help(format!(
-                "{text}\n\nOr where in the image it is: label:KEY (the time in a label), created (its own), or base (the \
-                 newest time of --base, or of the history of --base-layers)"
+                "{text}\n\nOr where in the image to read it: label:KEY (the time in a label), created (the image's \
+                 own), or base (the newest time of --base, or of the history of --base-layers)"
             ))
         }
         "created" => {
@@ -103,8 +103,8 @@ fn helped(arg: clap::Arg) -> clap::Arg {
             arg.help(text).long_help(format!("{text}\n\nWith keep, they are not compared"))
         }
         "time_keys" => arg.long_help(
-            "A label or annotation that holds a time, besides those that are known; can be given more than once\n\nA key \
-             as it is written, or a pattern of keys (*, ?, [ab], {a,b}). What is no time is not compared",
+            "One more label or annotation that holds a time; can be given more than once\n\nKEY is a key, or a \
+             pattern of keys (*, ?, [ab], {a,b}). Values that are not times are not compared",
         ),
         "clamp" => arg.help("Find only what is later than the epoch; what is earlier is right as well"),
         "base" => arg.help("Leave out the times of this base image: of its layers and history entries"),

@@ -62,7 +62,7 @@ const ENVIRONMENT: [(&str, &str, &str); 3] = [
     (
         "tmp_dir",
         "TMPDIR",
-        "Where temporary files are made that belong beside no output, unless \\-\\-tmp\\-dir is given.",
+        "The directory of temporary files that are not made beside an output, unless \\-\\-tmp\\-dir is given.",
     ),
     ("html", "NO_COLOR, TERM", "No colours are printed if NO_COLOR is not empty or TERM is dumb."),
 ];

@@ -1,11 +1,12 @@
 //! The epoch and the rule, as all commands take them, and which labels and annotations hold times.
 
 use std::ffi::OsString;
+use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
 use restamp::{Clock, DocumentTime, Epoch, EpochSource, Rule, Stamp, TimeKeys};
 
-use super::epoch_hint::{Spelling, wrong};
+use super::epoch_hint::{Spelling, refuse_date, wrong};
 
 /// The environment variable (<https://reproducible-builds.org/specs/source-date-epoch/>).
 const VARIABLE: &str = "SOURCE_DATE_EPOCH";
@@ -17,18 +18,20 @@ pub struct EpochArguments {
     /// What every timestamp becomes: seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z
     /// [default: the environment variable SOURCE_DATE_EPOCH]
     ///
-    /// Or where in the image it is: label:KEY (the time in a label), created (its own), or base (the newest time of --base,
-    /// or of the history of --base-layers). Two builds come out equal only if they say the same there.
+    /// Or where in the image to read it: label:KEY (the time in a label), created (the image's own), or base (the
+    /// newest time of --base, or of the history of --base-layers). Two builds come out equal only if both have the same
+    /// time there.
     #[arg(long, value_name = "SECONDS|RFC3339|label:KEY|created|base", allow_hyphen_values = true)]
     epoch: Option<String>,
 
     /// What the times of documents become (created, history, labels, annotations): seconds, an RFC 3339 time, keep, or epoch
     ///
-    /// Files in layers become what --epoch says. With keep, documents keep their times, so that two builds differ in them.
+    /// Files in layers get --epoch in any case. With keep, documents keep their times, so that two builds differ in
+    /// them.
     #[arg(long, value_name = "SECONDS|RFC3339|keep|epoch", default_value = "epoch", allow_hyphen_values = true)]
     created: String,
 
-    /// Lower only what is later than the epoch, and leave what is earlier as it is (BuildKit's rule)
+    /// Only lower timestamps that are later than the epoch, and keep earlier ones (BuildKit's rule)
     #[arg(long)]
     clamp: bool,
 
@@ -45,7 +48,7 @@ pub struct StampArguments {
     #[arg(long, value_name = "SECONDS|RFC3339", allow_hyphen_values = true)]
     epoch: Option<String>,
 
-    /// Lower only what is later than the epoch, and leave what is earlier as it is (BuildKit's rule)
+    /// Only lower timestamps that are later than the epoch, and keep earlier ones (BuildKit's rule)
     #[arg(long)]
     clamp: bool,
 }
@@ -54,7 +57,7 @@ impl StampArguments {
     /// The epoch and the rule; without an epoch an error that says how to give one.
     pub fn stamp(&self) -> Result<Stamp> {
         let epoch = match &self.epoch {
-            Some(text) => text.trim().parse().map_err(|e| wrong("--epoch", text, Spelling::Any, &e))?,
+            Some(text) => option(text)?,
             None => of_environment()?,
         };
         Ok(Stamp { epoch, rule: rule(self.clamp) })
@@ -65,10 +68,10 @@ impl StampArguments {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Timestamps")]
 pub struct TimeKeyArguments {
-    /// A label or annotation that holds a time, besides those that are known; can be given more than once
+    /// One more label or annotation that holds a time; can be given more than once
     ///
-    /// A key as it is written, or a pattern of keys (*, ?, [ab], {a,b}). Its times keep the form that they have: a date
-    /// stays a date. What is no time is left as it is.
+    /// KEY is a key, or a pattern of keys (*, ?, [ab], {a,b}). Its times keep their form: a date stays a date. Values
+    /// that are not times stay as they are.
     #[arg(long = "time-key", value_name = "KEY", value_parser = key)]
     time_keys: Vec<String>,
 }
@@ -89,7 +92,7 @@ impl EpochArguments {
     /// The epoch and the rule; without an epoch an error that says how to give one.
     pub fn clock(&self) -> Result<Clock> {
         let epoch = match &self.epoch {
-            Some(text) => text.trim().parse::<EpochSource>().map_err(|e| wrong("--epoch", text, Spelling::Any, &e))?,
+            Some(text) => option(text)?,
             None => EpochSource::At(of_environment()?),
         };
         Ok(Clock { epoch, rule: rule(self.clamp) })
@@ -98,6 +101,7 @@ impl EpochArguments {
     /// What the times of documents become.
     pub fn created(&self) -> Result<DocumentTime> {
         let text = self.created.trim();
+        refuse_date("--created", text, Spelling::Any)?;
         text.parse().map_err(|e| match text.parse::<Epoch>() {
             Err(_) if text.is_empty() => wrong("--created", text, Spelling::Any, &e),
             _ => {
@@ -112,9 +116,15 @@ impl EpochArguments {
     }
 }
 
-/// What the environment says of the epoch.
+/// The epoch that the environment has.
 pub fn variable() -> Option<OsString> {
     std::env::var_os(VARIABLE)
+}
+
+/// Parses the value of `--epoch`.
+fn option<E: FromStr<Err = restamp::Error>>(text: &str) -> Result<E> {
+    refuse_date("--epoch", text.trim(), Spelling::Any)?;
+    text.trim().parse().map_err(|e| wrong("--epoch", text, Spelling::Any, &e))
 }
 
 fn of_environment() -> Result<Epoch> {
@@ -122,6 +132,7 @@ fn of_environment() -> Result<Epoch> {
         bail!("no epoch given: use --epoch SECONDS or set {VARIABLE}, e.g. {VARIABLE}=$(git log -1 --pretty=%ct)");
     };
     let text = value.to_str().with_context(|| format!("{VARIABLE}: {} is not text", value.to_string_lossy()))?;
+    refuse_date(VARIABLE, text, Spelling::Seconds)?;
     Epoch::from_seconds_text(text).map_err(|e| wrong(VARIABLE, text, Spelling::Seconds, &e))
 }
 

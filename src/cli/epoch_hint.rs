@@ -1,14 +1,14 @@
-//! What is said of an epoch that is none: what it may have been meant as.
+//! Errors about the epoch, with a hint of what was probably meant.
 
-use anyhow::{Error, anyhow};
-use restamp::ErrorKind;
+use anyhow::{Error, Result, anyhow, bail};
+use restamp::{Epoch, ErrorKind};
 
-/// Is RFC 3339 no spelling of it, as in the environment variable? Then the option is named, which takes it.
+/// How an epoch may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
     /// Seconds or RFC 3339.
     Any,
-    /// Seconds alone.
+    /// Seconds alone, as in the environment variable; a hint then names the option.
     Seconds,
 }
 
@@ -20,6 +20,34 @@ pub fn wrong(name: &str, text: &str, spelling: Spelling, error: &restamp::Error)
     let ErrorKind::Malformed { expected, found, .. } = error.kind() else { return anyhow!("{name}: {error}") };
     let hint = hint(text, spelling).map(|hint| format!(": {hint}")).unwrap_or_default();
     anyhow!("{name}: expected {expected}, found {found}{hint}")
+}
+
+/// An error if digits that were given for an epoch as `name` look like a date, such as 20231114. As seconds they would be
+/// a day of August 1970, and nothing would show the mistake.
+pub fn refuse_date(name: &str, text: &str, spelling: Spelling) -> Result<()> {
+    let Some(date) = date_of_digits(text) else { return Ok(()) };
+    let (day, rfc3339) = (date.rfc3339().chars().take(DATE).collect::<String>(), date.rfc3339());
+    let write = match spelling {
+        Spelling::Any => format!("write {rfc3339}"),
+        Spelling::Seconds => format!("for {rfc3339} write {date}"),
+    };
+    // Only eight digits are seconds that an epoch can have.
+    let seconds = match text.parse::<Epoch>() {
+        Ok(seconds) => format!("; if seconds are meant, use --epoch {}", seconds.rfc3339()),
+        Err(_) => String::new(),
+    };
+    bail!("{name}: {text} looks like the date {day}, not like seconds since 1970: {write}{seconds}")
+}
+
+/// The time that `20231114`, `202311142213` or `20231114221320` mean in UTC.
+fn date_of_digits(text: &str) -> Option<Epoch> {
+    let is_date = matches!(text.len(), 8 | 12 | 14) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_date || !matches!(text.get(..2)?, "19" | "20") {
+        return None;
+    }
+    let part = |at: usize| text.get(at..at + 2).unwrap_or("00");
+    let (year, month, day) = (text.get(..4)?, part(4), part(6));
+    format!("{year}-{month}-{day}T{}:{}:{}Z", part(8), part(10), part(12)).parse().ok()
 }
 
 fn hint(text: &str, spelling: Spelling) -> Option<String> {
@@ -39,13 +67,13 @@ fn hint(text: &str, spelling: Spelling) -> Option<String> {
         let time = rest.strip_prefix(['T', 't', ' ']).filter(|time| is_time(time));
         return Some(match (spelling, rest, time) {
             (Spelling::Seconds, ..) => {
-                format!("--epoch takes such a time, this variable takes seconds alone: {seconds}")
+                format!("--epoch takes such a time, this variable only seconds: {seconds}")
             }
             (Spelling::Any, "", _) => format!("add a time and a zone: {date}T00:00:00Z"),
             (Spelling::Any, _, Some(time)) if rest.starts_with(['T', 't']) => {
                 format!("add Z, or the zone that it is in: {date}T{time}Z")
             }
-            (Spelling::Any, _, Some(time)) => format!("write T for the blank, and add a zone: {date}T{time}Z"),
+            (Spelling::Any, _, Some(time)) => format!("write T instead of the blank, and add a zone: {date}T{time}Z"),
             _ if rest.contains(['.', ',']) => return None,
             _ => seconds,
         });

@@ -19,11 +19,11 @@ use restamp::internals::shown_names;
 use super::context::{self, RunOptions};
 use super::output;
 
-/// Show what is in an image and when it says it was made
+/// Show what is in an image, and which times it has
 ///
-/// Lists images, layers, the times in both, and what is attached to them, and names what is likely to differ between builds:
-/// logs, caches, random identities, private keys, unpinned packages. Every byte is verified on the way, so that with --quiet it shows by its exit
-/// status whether the image is sound. No epoch is needed.
+/// Lists images, layers, the times in both, and attestations and signatures, and names what is likely to differ between
+/// builds: logs, caches, random identities, private keys, unpinned packages. Every byte is verified, so with --quiet
+/// the exit status shows whether the image is sound. No epoch is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp inspect
@@ -32,7 +32,7 @@ use super::output;
 
 Exit status: 0 done, 2 the image can't be read, or is not sound.
 
-How large documents, statements and lists of descriptors may be: docs/limits.md.")]
+Limits of documents, statements and lists of descriptors: docs/limits.md.")]
 #[command(mut_args(|arg| if arg.get_id() == "tmp_dir" { arg.help(context::SPOOLED) } else { arg }))]
 pub struct Arguments {
     /// The image to look at: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a path, or `-`
@@ -43,8 +43,8 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Print the digest to deploy SOURCE by, and nothing else: that of the index or manifest of its name, or the image ID
-    /// where an archive has no manifest. Of several names, SOURCE:REF chooses one. No layer is read
+    /// Print only the digest by which to deploy SOURCE: that of its index or manifest, or the image ID where an archive
+    /// has no manifest. SOURCE:REF chooses one of several names. No layer is read
     #[arg(long, conflicts_with = "json")]
     digest: bool,
 
@@ -180,7 +180,7 @@ fn times<'r>(out: &mut dyn Write, times: impl Iterator<Item = &'r DocumentTime>)
     }
     match all.len().saturating_sub(TIMES) {
         0 => Ok(()),
-        more => writeln!(out, "  and {more} more, which --json lists"),
+        more => writeln!(out, "  and {more} more, listed by --json"),
     }
 }
 
@@ -190,14 +190,16 @@ fn size(layer: &LayerReport) -> String {
         (Some(content), _) if content.compression == Compression::None => format!("{size}, not compressed"),
         (Some(content), _) => {
             let form = match content.form {
-                Form::One => ", form 1",
+                Form::One => " in restamp's form 1",
                 _ => "",
             };
             format!("{size} {}{form}, {} unpacked", content.compression.name(), HumanBytes(content.uncompressed_size))
         }
         (None, Blob::Foreign) if layer.is_here => format!("{size}, foreign"),
         (None, Blob::Foreign) => format!("{size}, not in the image"),
-        (None, Blob::Opaque) => format!("{size}, {}", safe(layer.media_type.as_deref().unwrap_or("no layer format"))),
+        (None, Blob::Opaque) => {
+            format!("{size}, {}", safe(layer.media_type.as_deref().unwrap_or("not a layer format")))
+        }
         (None, _) => size.to_string(),
     }
 }

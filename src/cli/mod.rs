@@ -22,16 +22,16 @@ use clap::{Parser, Subcommand};
 
 /// Everything went well.
 const DONE: u8 = 0;
-/// What was looked at is not as it should be, or not the same.
+/// The image is not as it should be, or the images differ.
 const FOUND: u8 = 1;
 /// An error: nothing was written.
 const FAILED: u8 = 2;
 
 /// Make container images reproducible after the fact.
 ///
-/// restamp rewrites the timestamps of an image that exists: `created`, history, time-bearing annotations and labels,
-/// and the mtime of every layer entry become SOURCE_DATE_EPOCH. Every digest above them is recomputed, and nothing
-/// else changes.
+/// restamp rewrites the timestamps of an existing image: `created`, history, labels and annotations that hold a time, and
+/// the mtime of every layer entry become SOURCE_DATE_EPOCH. Every digest that depends on them is recomputed, and nothing
+/// else changes unless an option asks for it.
 #[derive(Debug, Parser)]
 #[command(name = "restamp", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "Exit status: 0 done, 1 check or diff found something, 2 an error.")]
@@ -51,7 +51,7 @@ enum Command {
     Man(complete::Man),
 }
 
-/// Parses the arguments, runs, and maps what came of it to an exit status.
+/// Parses the arguments, runs, and maps the result to an exit status.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -261,7 +261,7 @@ impl OutputFile {
         }
         inputs.keep_clear(option, path, Use::Replaced)?;
         if path.is_symlink() && !path.exists() {
-            bail!("{option} {}: this is a link that leads nowhere", path.display());
+            bail!("{option} {}: this is a dangling symbolic link", path.display());
         }
         // A link stays a link: what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -324,7 +324,10 @@ pub fn one_digest<'n>(names: impl Iterator<Item = (Option<&'n str>, Digest)> + C
         0 => {}
         more => all.push(format!("{more} more")),
     }
-    bail!("{option}: several images have digests of their own; choose one with :REF of SOURCE: {}", all.join(", "))
+    bail!(
+        "{option}: there are several images, each with its own digest; choose one with :REF of SOURCE: {}",
+        all.join(", ")
+    )
 }
 
 /// Prints a result as JSON, and a newline.

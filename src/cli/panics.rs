@@ -57,7 +57,7 @@ fn message(info: &PanicHookInfo<'_>) -> String {
         return "there is not enough memory".to_owned();
     }
     let place = info.location().map(|place| format!(" ({place})")).unwrap_or_default();
-    format!("a defect in restamp, please report it: {text}{place}")
+    format!("a bug in restamp, please report it: {text}{place}")
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {

@@ -18,10 +18,9 @@ use super::output::{Inputs, OutputFile, Use, is_special, is_stdout, print_json};
 /// Rewrite the timestamps of a bare tar
 ///
 /// IN is what `docker export` or a build with `--output type=tar` writes, a root filesystem, or any other tar, plain or
-/// compressed with gzip or zstd; its entries are stamped as those of layers are. OUT is compressed as --compression says, else
-/// as its name says (.tar, .gz, .tgz, .zst, .zstd, .tzst), else as IN is. What is compressed is encoded in the same canonical
-/// form as layers; with --clamp and nothing to change, OUT has the bytes of IN. A container image is refused: `restamp rewrite`
-/// is for those.
+/// compressed with gzip or zstd; its entries are stamped as those of layers are. OUT is compressed as --compression
+/// says, else as its name says (.tar, .gz, .tgz, .zst, .zstd, .tzst), else as IN is, in the canonical form of layers.
+/// With --clamp and nothing to change, OUT has the bytes of IN. A container image is refused: use `restamp rewrite`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker export app | restamp tar | docker import - app:stamped
@@ -29,7 +28,7 @@ use super::output::{Inputs, OutputFile, Use, is_special, is_stdout, print_json};
   restamp tar --clamp --numeric-owner --in-place rootfs.tar.zst
   restamp tar --json rootfs.tar stamped.tar | jq -r .destination.digest
 
-Exit status: 0 done, 2 an error; then OUT is as it was, or cut off where it is a pipe.")]
+Exit status: 0 done, 2 an error (OUT is as it was then; a pipe is cut off).")]
 pub struct Arguments {
     /// The tar to read; - is standard input
     #[arg(default_value = "-", value_name = "IN")]
@@ -42,7 +41,7 @@ pub struct Arguments {
     #[command(flatten)]
     epoch: StampArguments,
 
-    /// Remove the names of owners and groups, and leave their numbers: names differ by builder
+    /// Remove the names of owners and groups and keep their numbers: names differ from builder to builder
     #[arg(long, help_heading = "What is rewritten")]
     numeric_owner: bool,
 
@@ -50,12 +49,11 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Output")]
     compression: Option<TarCompression>,
 
-    /// The level of that compression: gzip 1 to 12, zstd 1 to 19, from 12 on with more memory [default: that of the form,
-    /// gzip 5 and zstd 3]
+    /// Compression level: gzip 1 to 12, zstd 1 to 19, of which 12 and up need more memory [default: gzip 5, zstd 3]
     #[arg(long, value_name = "N", help_heading = "Output")]
     compression_level: Option<u32>,
 
-    /// Replace IN by the result, atomically
+    /// Replace IN with the result, atomically
     #[arg(long, help_heading = "Output")]
     in_place: bool,
 
@@ -63,7 +61,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Write what was done to FILE, as JSON; - is standard output, or standard error where the tar goes to the former
+    /// Write what was done to FILE, as JSON; - is standard output, or standard error if the tar goes to standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
@@ -137,7 +135,8 @@ fn place(argument: &str, text: &str) -> Result<Where> {
     if let Some(kind) = location.kind {
         let kind = kind.name();
         bail!(
-            "{argument}: {kind}: is of container images, which restamp rewrite reads and writes; a file of that name is ./{text}"
+            "{argument}: {kind}: is for container images, which restamp rewrite reads and writes; for a file of that \
+             name write ./{text}"
         );
     }
     Ok(location.place)

@@ -1,5 +1,6 @@
-//! What is said of arguments that can't be parsed: clap's words, with hints for what users of other tools write.
+//! Errors of arguments that can't be parsed: clap's text, with hints for users of other tools.
 
+use std::error::Error as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -9,13 +10,24 @@ use restamp::error::shell_word;
 
 /// Prints an error of the arguments, which begins as all others do.
 pub fn print(error: clap::Error) {
+    let doubled = doubled(&error);
     let text = improved(error).render();
     let is_plain = !io::stderr().is_terminal()
         || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+    let mut text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+    if let Some((long, short)) = doubled {
+        text = text.replacen(&long, &short, 1);
+    }
     // An error here can't be reported.
     let _ = write!(io::stderr(), "{}", text.replacen("error:", "restamp: error:", 1));
+}
+
+/// The reason why a value of an option is wrong, with and without what the value is: clap has named the option.
+fn doubled(error: &clap::Error) -> Option<(String, String)> {
+    let source = error.source()?.downcast_ref::<restamp::Error>()?;
+    let restamp::ErrorKind::Malformed { expected, found, .. } = source.kind() else { return None };
+    Some((source.to_string(), format!("expected {expected}, found {found}")))
 }
 
 /// The same error with a hint of ours instead of one that does not help.

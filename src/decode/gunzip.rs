@@ -1,8 +1,8 @@
 //! gzip members (RFC 1952), one after the other.
 //!
-//! flate2 inflates; the headers and trailers are read here, because its multi-member reader takes what follows
-//! the last member for granted, and because `check` wants to know of a time in a header. It is used for reading
-//! only: nothing that restamp writes comes from it.
+//! flate2 inflates; the headers and trailers are read here, because its multi-member reader accepts anything after the
+//! last member, and because `check` needs the time in a header. It is used for reading only: nothing that restamp
+//! writes comes from it.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 

@@ -20,7 +20,7 @@ pub(crate) fn name(differences: &mut [Difference], places: &[Place], databases: 
         let others: Vec<&str> = all.map(|cause| cause.id).collect();
         difference.cause = first;
         if !others.is_empty() && difference.note.is_none() {
-            difference.note = Some(format!("or what the same step does as well: {}", others.join(", ")).into());
+            difference.note = Some(format!("or another effect of the same step: {}", others.join(", ")).into());
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Findings {
     pub(crate) notes: Vec<String>,
     /// Which labels and annotations hold times, besides those that are known.
     pub(crate) time_keys: TimeKeys,
-    /// Keys of times that are none of these and that rewriting sets where it is told them.
+    /// Other keys of times, which rewriting sets if they are given as time keys.
     pub(crate) unlisted_keys: BTreeSet<String>,
     /// What only follows from other differences of its place, and is one where all of those can be made to go away.
     pub(crate) follows: Vec<Difference>,

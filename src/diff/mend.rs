@@ -1,8 +1,8 @@
 //! Which options of `restamp rewrite` make a difference go away.
 //!
-//! A [`Mends`] is a condition on the options that are chosen: one of a few sets of them has to be. A file in which gzip and
-//! tar times differ needs two options, or one that leaves it out. Only what is certain is said: where a doubt is left, nothing
-//! mends it.
+//! A [`Mends`] is a condition on the options that are chosen: one of a few sets of them has to be. A file in which gzip
+//! and tar times differ needs two options, or one that leaves it out. Only certain remedies are named: in doubt,
+//! nothing mends it.
 
 use std::collections::BTreeSet;
 

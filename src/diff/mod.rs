@@ -1,18 +1,18 @@
 //! The verb `diff`: what differs between two images, and why.
 //!
-//! [`Diff`] gives out plain data, a [`Report`]: it prints nothing and knows no options of a command line.
+//! [`Diff`] returns plain data, a [`Report`]: it prints nothing and knows no options of a command line.
 //!
-//! `view.rs` and `walk.rs` take from an `ImageSet` what diff needs of images and of what else indexes list. `pair/` says what
-//! of both sources goes together: images, then layers, then elements of lists. `document/` compares configs, manifests,
-//! indexes and statements value by value. `layer/` makes one compact record of every entry of layers that are not the same,
-//! compares them field by field, and puts layers on top of each other for whiteouts and `--rootfs`. `content/` reads contents
-//! that differ a second time and looks into them. `packages.rs` knows the databases of package managers; `commands.rs` names
-//! causes by the command of a layer, where these have nothing against it; `filter.rs` takes out what is accepted. `explain/`
-//! says what explains many differences at once, by them and by what `overview.rs` keeps of whole images. [`report`] makes
-//! text, JSON and HTML of it.
+//! `view.rs` and `walk.rs` take from an `ImageSet` what diff needs of images and of what else indexes list. `pair/`
+//! pairs the parts of both sources: images, then layers, then elements of lists. `document/` compares configs,
+//! manifests, indexes and statements value by value. `layer/` makes one compact record of every entry of layers that
+//! are not the same, compares them field by field, and puts layers on top of each other for whiteouts and `--rootfs`.
+//! `content/` reads differing contents a second time and opens archives. `packages.rs` knows the databases of package
+//! managers; `commands.rs` names causes by the command of a layer, unless those databases rule it out; `filter.rs`
+//! takes out what is accepted. `explain/` finds what explains many differences at once, from them and from the figures
+//! of whole images in `overview.rs`. [`report`] makes text, JSON and HTML of it.
 //!
-//! A digest, size or diff_id that differs merely because something below it does is no difference of its own; but
-//! where nothing below it was found to differ, it is: nothing that differs is passed over in silence.
+//! A digest, size or diff_id that differs only because something below it does is not reported; where nothing below it
+//! was found to differ, it is. No difference is silently dropped.
 
 mod commands;
 mod content;

@@ -36,13 +36,14 @@ pub struct Report {
     pub remedy: Option<Remedy>,
 }
 
-/// What rewriting both images, with the fewest options that make all go away which can, would leave.
+/// What would be left after rewriting both images, with the fewest options that remove every difference which rewriting
+/// can remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Remedy {
     /// Arguments of `restamp rewrite`, besides an epoch.
     pub options: Vec<String>,
-    /// How many of the differences that count would be left: with none, the two would be the same.
+    /// How many of the differences that count would be left; with 0, both would be the same.
     pub left: usize,
     /// What those are, by the id of the cause, or by class where none is known; most first.
     pub causes: Vec<(&'static str, usize)>,
@@ -153,7 +154,7 @@ pub enum Part {
     Config,
     /// A layer, by its number in both images; `None` where it has no counterpart.
     Layer([Option<usize>; 2]),
-    /// All layers, one on top of the other.
+    /// The root filesystem of all layers.
     Rootfs,
     /// What is about the image: an attestation, an artifact.
     Attached,
@@ -222,7 +223,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// What the file is that differs: what comes first among what matters.
+/// What the differing file is; orders differences within a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Rank {
@@ -279,7 +280,7 @@ pub struct Difference {
     pub values: [Option<Value>; 2],
     /// The known cause.
     pub cause: Option<&'static Cause>,
-    /// What else there is to say.
+    /// A note about it.
     pub note: Option<Box<str>>,
     /// The differing lines, as a unified diff without a header; printable.
     pub preview: Option<Box<str>>,

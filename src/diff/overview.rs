@@ -1,4 +1,4 @@
-//! What a comparison notices of whole images on its way: it explains many differences at once.
+//! Figures of whole images, collected during a comparison: they explain many differences at once.
 
 use crate::stamp::Instant;
 

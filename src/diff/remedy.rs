@@ -16,7 +16,7 @@ use crate::repair::signs::is_never_raised;
 /// What is known of both images beside their differences.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// Keys of times that rewriting sets where it is told them.
+    /// Keys of times that rewriting sets if they are given as time keys.
     pub(crate) keys: BTreeSet<String>,
     /// A name that both can be given.
     pub(crate) name: Option<String>,

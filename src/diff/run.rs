@@ -1,4 +1,4 @@
-//! The verb as a library has it.
+//! The verb for programs that use the library.
 
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::diff::filter::Filter;
@@ -35,7 +35,7 @@ impl<'o> Diff<'o> {
         self
     }
 
-    /// Takes the labels and annotations of these keys for times as well: a rewrite that is given them sets those.
+    /// Treats labels and annotations with these keys as times too, as a rewrite with the same keys does.
     pub fn time_keys(mut self, keys: TimeKeys) -> Self {
         self.options.time_keys = keys;
         self
@@ -68,8 +68,8 @@ impl<'o> Diff<'o> {
         diff([&a, &b], &self.options, &context)
     }
 
-    /// The same, of images that are open, such as those in a [`BlobStore`](crate::BlobStore) of one's own; each with the name
-    /// or place of the image that is meant, where there are several.
+    /// The same for open images, such as those in your own [`BlobStore`](crate::BlobStore); each with the name or place
+    /// of one image, where there are several.
     ///
     /// # Errors
     ///

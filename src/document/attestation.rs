@@ -1,7 +1,7 @@
 //! Attestations and signatures: what is about an image and not the image itself.
 //!
 //! An in-toto statement names its subjects by digest, so it follows an image that was rewritten; its own times are
-//! facts about the build and stay. A signature can't follow: it is over the old bytes.
+//! facts about the build and stay. A signature can't be updated: it covers the old bytes.
 
 use super::config::list;
 use super::descriptor::{REFERENCE_TYPE, split_fallback_tag, text};

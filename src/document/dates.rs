@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use crate::stamp::Instant;
 
-/// What a text says of time.
+/// How a text reads as a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// A time, or all the seconds of the day that a bare date names.

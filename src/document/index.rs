@@ -1,5 +1,5 @@
-//! The image index and the manifest list: manifests, one per platform, with what hangs on them
-//! (OCI image-spec, image-index.md). A layout's `index.json` is one as well.
+//! The image index and the manifest list: manifests, one per platform, with what refers to them (OCI image-spec,
+//! image-index.md). A layout's `index.json` is one as well.
 
 use super::config::list;
 use super::descriptor::{Descriptor, DescriptorEdit, DescriptorPath, annotation_sites, read_annotations, text};

@@ -1,12 +1,12 @@
 //! Documents: the JSON of an image, read and patched.
 //!
-//! Bytes of a document and what to change in, bytes out. A document is never serialised again: what changes is
-//! replaced in place, and every other byte (the order of keys, spacing, escapes, unknown fields) passes
-//! through. The exception is [`mod@write`], which makes the few documents that an output may need and its input did
-//! not have.
+//! Takes the bytes of a document and the changes, and returns new bytes. A document is never serialised again: what
+//! changes is replaced in place, and every other byte (the order of keys, spacing, escapes, unknown fields) passes
+//! through. The exception is [`mod@write`], which makes the few documents that an output may need and its input did not
+//! have.
 //!
-//! What never enters: files, blobs, layers, the order in which documents are visited. Each function knows one
-//! document; the caller passes the map of changed digests.
+//! Not here: files, blobs, layers, the order in which documents are visited. Each function knows one document; the
+//! caller passes the map of changed digests.
 
 pub mod artifact;
 pub mod attestation;
@@ -95,7 +95,7 @@ pub enum WarningKind {
     NotATime(String),
     /// A label or annotation that should hold a time held this instead, and was left alone, as it may be an early one.
     UnreadTime(String),
-    /// A label or annotation holds something else than text, and was left alone.
+    /// A label or annotation holds something other than text, and was left alone.
     NotText(String),
     /// An annotation described the old bytes of a rewritten layer and was removed.
     Dropped {
@@ -133,7 +133,7 @@ impl WarningKind {
 }
 
 impl Warning {
-    /// What a report says of it; `place` is the document.
+    /// The notice for a report; `place` is the document.
     pub fn notice(&self, place: &str) -> Notice {
         Notice::new(self.kind.notice(), format!("{place}: {self}"))
     }

@@ -1,4 +1,4 @@
-//! Other names for an image: in `index.json`, and in the `manifest.json` of an archive of `docker save`.
+//! Renames an image: in `index.json`, and in the `manifest.json` of an archive of `docker save`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Times that stay: values that read as a time later than the epoch, under keys that are not known as those of a time.
+//! Times that stay: values that look like a time later than the epoch, under keys that are not known to hold a time.
 //!
 //! Two builds may differ in them alone, so they are named. Of digits alone, only a key that speaks of a time shows what
 //! they are; a date without a time of day may be a version.

@@ -159,7 +159,7 @@ impl Times {
     fn head(&mut self, found: &mut dyn FnMut(Range<u64>, u64)) -> Result<(), &'static str> {
         if self.head.len() == MAGIC.len() {
             self.is_thin = self.head == THIN_MAGIC;
-            return if self.is_thin || self.head == MAGIC { Ok(()) } else { Err("it does not begin as an archive") };
+            return if self.is_thin || self.head == MAGIC { Ok(()) } else { Err("it does not begin like an archive") };
         }
         const DAMAGED: &str = "the header of a member is damaged";
         let (header, _) = from_bytes::<Header>(&self.head).map_err(|()| DAMAGED)?;

@@ -25,7 +25,7 @@ pub fn padding_at(head: &[u8]) -> Option<usize> {
     }
 }
 
-/// What a key says of its source.
+/// What a key holds about its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceStamp {
     /// The size in bytes.

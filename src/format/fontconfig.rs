@@ -13,7 +13,7 @@ pub const PATH_MAX: u64 = 64 << 10;
 /// The magic number of a cache in a file (`FC_CACHE_MAGIC_MMAP`).
 const MAGIC: u32 = 0xfc02_fc04;
 
-/// What a header says of its directory.
+/// What a header holds about its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DirectoryStamp {
     /// Where the seconds are: 4 bytes.

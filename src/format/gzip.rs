@@ -1,8 +1,8 @@
-//! gzip (RFC 1952): where the headers of a file's members hold a time, found as the file goes by.
+//! gzip (RFC 1952): where the headers of a file's members hold a time, found while the file is read.
 //!
-//! Where a member ends is known only to who inflates it, so that is done here, and what the member's trailer says of the
-//! data is checked on the way. Nothing is kept of the data. Layers are read by the `decode` room, which asks for bytes where
-//! this one is given them, and takes nothing after the last member.
+//! Only inflating shows where a member ends, so that is done here, and the data is compared with the member's trailer
+//! on the way. Nothing is kept of the data. Layers are read by the `decode` room, which asks for bytes where this one
+//! is given them, and takes nothing after the last member.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
@@ -229,7 +229,7 @@ impl Members {
             };
             let [old, new] = self.header_crc.each_ref().map(|crc| (crc.sum() & 0xffff) as u16);
             if u16::from_le_bytes([low, byte]) != old {
-                return Err("the checksum of a header is another one");
+                return Err("the checksum of a header does not match");
             }
             visitor.header_crc(self.at.saturating_sub(1), new);
             self.after(FHCRC);
@@ -306,7 +306,7 @@ impl Members {
         let size = (self.inflate.total_out() & u64::from(u32::MAX)) as u32;
         let [c0, c1, c2, c3, s0, s1, s2, s3] = trailer;
         if u32::from_le_bytes([c0, c1, c2, c3]) != self.crc.sum() || u32::from_le_bytes([s0, s1, s2, s3]) != size {
-            return Err("its data is not what the checksum is of");
+            return Err("its data does not match the checksum");
         }
         self.state = State::Header { bytes: [0; HEADER], have: 0, is_first: false };
         Ok(())

@@ -1,6 +1,6 @@
-//! The format room: where files of well-known formats keep times and private keys, and how they are laid out.
+//! Where files of well-known formats keep times and private keys, and how they are laid out.
 //!
-//! It is pure: bytes in, places and values out. What is done with a time is decided above.
+//! It is pure: it takes bytes and returns places and values. The caller decides what is done with a time.
 
 pub mod ar;
 pub mod bootsnap;

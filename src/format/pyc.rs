@@ -8,7 +8,7 @@
 /// The longest header.
 pub const HEADER: usize = 16;
 
-/// What a header says of its source.
+/// What a header holds about its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceStamp {
     /// Where the mtime is: 4 bytes, the lowest first.

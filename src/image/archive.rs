@@ -151,7 +151,7 @@ impl<'d> Configs<'d> {
     ) -> Result<(Ids, Result<Arc<ImageConfig>>)> {
         let key = (extent.id(), algorithm);
         if let Some((ids, config)) = self.known.get(&key) {
-            let unread = || Error::refused("it can't be read, as an entry before this one says");
+            let unread = || Error::refused("it can't be read, as said of an entry before this one");
             return Ok((*ids, config.clone().ok_or_else(unread)));
         }
         // An archive that is a layout as well lists most images twice.

@@ -1,4 +1,4 @@
-//! The base image: how much of an image is its, and stays.
+//! The base image: how many layers and history entries of an image belong to it, and stay.
 
 use crate::context::RunContext;
 use crate::digest::Digest;
@@ -17,7 +17,7 @@ pub enum Base {
     /// Everything is rewritten.
     #[default]
     None,
-    /// The first so many layers of every image.
+    /// The first N layers of every image.
     Layers(usize),
     /// The layers of another image.
     Images(Vec<BaseImage>),
@@ -72,8 +72,8 @@ impl BaseImage {
 }
 
 /// What a [`BasePrefix`] of an unclear history means.
-pub const HISTORY_UNCLEAR: &str = "it has not one entry for each layer, so the base's entries can't be told from the image's: \
-                                   all are stamped";
+pub const HISTORY_UNCLEAR: &str = "it does not have one entry for each layer, so the entries of the base can't be \
+                                   found: all are stamped";
 
 /// How much of an image is the base's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What is said where nothing of what was asked for is there: what there is instead.
+//! Errors for an image that is not there: they list what is there instead.
 
 use std::collections::BTreeSet;
 

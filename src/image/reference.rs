@@ -31,7 +31,7 @@ impl ImageRef {
             let count = if archive.is_empty() { roots.len() } else { archive.len() };
             return found.ok_or_else(|| {
                 Error::refused(format!(
-                    "there is no image {reference}; {count} {} listed, from @0 on",
+                    "there is no image {reference}; {count} {} listed, numbered from @0",
                     if count == 1 { "is" } else { "are" }
                 ))
             });

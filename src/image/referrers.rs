@@ -1,4 +1,4 @@
-//! What is about something that was left out goes with it.
+//! Leaves out what is about something that was left out.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ impl Selection {
             }
             for index in dependents.emptied(&gone) {
                 if self.dropped.insert(index) {
-                    let text = format!("index {index}, of which nothing is left");
+                    let text = format!("index {index}, with nothing left in it");
                     self.names.push(Notice::new(NoticeKind::Index, text));
                     pending.push(index);
                 }

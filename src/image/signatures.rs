@@ -1,4 +1,4 @@
-//! What of an image is a signature: it is over digests as they are, and can't follow when these change.
+//! Which parts of an image are signatures: they cover digests, and can't be updated when these change.
 
 use std::collections::BTreeSet;
 

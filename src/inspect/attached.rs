@@ -1,4 +1,4 @@
-//! What hangs on the images: attestations, signatures, and whatever else names one as its subject.
+//! What is attached to the images: attestations, signatures, and whatever else names one as its subject.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The files of a layer as they go by: which of them are of a known cause, by path or by content.
+//! The files of a layer as they are read: which of them are of a known cause, by path or by content.
 
 use crate::causes::{self, Cause};
 use crate::format::private_key::KeySearch;

@@ -106,7 +106,7 @@ impl Findings {
         };
         let contents = || layers.iter().enumerate().filter_map(|pair| Some((pair, pair.1.content.as_ref()?)));
         let other: Vec<_> = contents().filter(|(_, c)| c.form == Form::Other).map(|(pair, _)| place(pair)).collect();
-        let what = "layers compressed by another program: their bytes follow its version, and perhaps the CPU";
+        let what = "layers compressed by another program: their bytes depend on its version, and perhaps on the CPU";
         let advice = "restamp rewrite encodes them in a form that stays the same";
         self.add("compressor", Class::Compression, what.to_owned(), (advice, REWRITE), other.len() as u64, other);
         let clocks = contents().filter(|(_, content)| content.gzip_mtime.is_some_and(|mtime| !is_no_time(mtime)));
@@ -117,7 +117,8 @@ impl Findings {
         let of_kind = |kind| attached.iter().filter(move |attached| attached.kind == kind);
         let places = of_kind(AttachedKind::Attestation).map(|a| Example { layer: None, place: a.digest.to_string() });
         let places: Vec<_> = places.collect();
-        let what = "attestations, which hold the times and the circumstances of one build, and move the index digest";
+        let what = "attestations, which hold the times and the circumstances of one build, and change the digest of \
+                    the index";
         let advice = "compare the digests of the images, or restamp rewrite --attestations drop";
         let how = (advice, "rewrite --attestations drop");
         self.add("attestation", Class::Content, what.to_owned(), how, places.len() as u64, places);

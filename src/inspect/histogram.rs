@@ -1,4 +1,4 @@
-//! When the entries of a layer were changed last, in few lines whatever the span: seconds where a handful of them
+//! When the entries of a layer were last changed, in few lines whatever the span: seconds where a handful of them
 //! occur, days, months, years or centuries where there are more.
 
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! The verb: what is in an image, when it says it was made, and what will differ in the next build.
 //!
-//! It knows no epoch and writes nothing. [`report`] is what comes out, `layers.rs` reads the layers, `attached.rs`
-//! lists what hangs on the images, `findings.rs` names what is likely to differ by the table of [`crate::causes`]: what
-//! files there are says `files.rs`, which of them hold what differs `signs.rs`, and where private keys are `format::private_key`.
+//! It knows no epoch and writes nothing. [`report`] is the result. `layers.rs` reads the layers, `attached.rs` lists
+//! attestations, signatures and referrers, `findings.rs` names what is likely to differ by the table of
+//! [`crate::causes`]: `files.rs` finds the files, `signs.rs` decides which of them hold something that differs, and
+//! `format::private_key` finds private keys.
 
 mod attached;
 mod files;

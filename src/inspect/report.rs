@@ -62,7 +62,7 @@ pub struct Report {
     pub layers: Vec<LayerReport>,
     /// The times in indexes, `index.json` first.
     pub times: Vec<DocumentTime>,
-    /// What hangs on the images.
+    /// Attestations, signatures and referrers of the images.
     pub attached: Vec<Attached>,
     /// What is likely to differ in the next build; what matters most comes first.
     pub findings: Vec<Finding>,
@@ -225,7 +225,7 @@ pub struct DocumentTime {
     pub is_created: bool,
 }
 
-/// Something that hangs on an image.
+/// An attestation, signature or other referrer of an image.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Attached {
@@ -243,7 +243,7 @@ pub struct Attached {
     pub predicates: Vec<String>,
 }
 
-/// What hangs on an image.
+/// The kind of a referrer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! The verb as a library has it.
+//! The verb for programs that use the library.
 
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::platform::Platform;
 use crate::store::location::Location;
 use crate::store::open::Source;
 
-/// Says what is in an image, and when it says it was made.
+/// Reports what is in an image, and when it was made according to its own metadata.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Inspect {
@@ -47,7 +47,7 @@ impl Inspect {
         self.look_at(&source, location.reference.as_deref(), &context)
     }
 
-    /// The same, of an image that is open, such as one in a [`BlobStore`](crate::BlobStore) of one's own.
+    /// The same for an open image, such as one in your own [`BlobStore`](crate::BlobStore).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Is what the cache has of a chunk a compressed form of it? Found out by decompressing it.
+//! Is the cached form of a chunk really that chunk compressed? It is decompressed to find out.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::bulk::Decompressor;

@@ -1,4 +1,4 @@
-//! The layer room: one layer's bytes, in and out.
+//! One layer: reads its bytes and writes the new ones.
 //!
 //! A layer is read as a blob of whatever compression (the `decode` room), verified against its digest, size and
 //! diff_id, patched by the `tar` room, cut and compressed in the canonical form (`encode/`), and written to one of the
@@ -7,8 +7,8 @@
 //! The work of a whole run shares one [`Pool`] (`pool.rs`): its threads compress, its budget bounds the memory. A
 //! [`Cache`] (`cache`) may spare them chunks that an earlier run has compressed.
 //!
-//! What never enters: images, manifests, media types, where blobs are kept, the environment. A layer does not know
-//! which image it is of, and the caller adds that to the errors.
+//! Not here: images, manifests, media types, where blobs are kept, the environment. A layer does not know which image
+//! it belongs to; the caller adds that to errors.
 
 mod blocks;
 mod cache;

@@ -1,4 +1,4 @@
-//! The patch thread: takes the old stream, gives out the chunks of the new one.
+//! The patch thread: takes the old stream and produces the chunks of the new one.
 
 use crossbeam_channel::Sender;
 

@@ -17,7 +17,7 @@ const MIB: u64 = 1 << 20;
 const BUDGET: u64 = 20 * MIB;
 const BUDGET_PER_JOB: u64 = 3 * MIB;
 
-/// A bounded pool for a whole run: threads, memory, progress, and the flag that stops it. Clones share all of it.
+/// A bounded pool for a whole run: threads, memory, progress, and the flag that stops the run. Clones share all of it.
 #[derive(Debug, Clone)]
 pub struct Pool {
     shared: Arc<Shared>,

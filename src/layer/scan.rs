@@ -1,4 +1,4 @@
-//! Reading a layer without writing one, for the verbs that look: every entry and its content goes by.
+//! Reading a layer without writing one, for the verbs that only look: every entry and its content is visited.
 
 use crate::blob::NewBlobs;
 use crate::digest::Algorithm;

@@ -1,5 +1,6 @@
-//! Boot images that seal a root filesystem: a unified kernel image whose command line holds a composefs digest, which covers
-//! the files' times (composefs-rs; bootc). Looked for as a layer goes by, in files by the name of EFI programs.
+//! Boot images that seal a root filesystem: a unified kernel image whose command line holds a composefs digest, which
+//! covers the files' times (composefs-rs; bootc). Looked for while a layer is read, in files by the name of EFI
+//! programs.
 
 use memchr::memmem;
 

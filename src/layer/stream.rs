@@ -1,4 +1,4 @@
-//! A stream that is no layer, compressed like one: the archive of an image as a whole.
+//! A stream that is not a layer, compressed like one: the archive of an image as a whole.
 
 use std::io::{self, Write};
 use std::thread;

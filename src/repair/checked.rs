@@ -1,4 +1,4 @@
-//! What every patcher has to keep to, checked where one is tested.
+//! Rules that every patcher has to keep, checked in the tests of each.
 
 use super::tests::NewContent;
 use crate::stamp::{Epoch, Rule, Stamp};

@@ -1,4 +1,4 @@
-//! Copies of mtimes: files whose content repeats the mtime of another file, by which a program sees if they are stale.
+//! Copies of mtimes: files whose content holds the mtime of another file, by which a program sees if they are stale.
 //!
 //! Which files those are is decided by name; what they say is in their first bytes, which a [`CopyReader`] collects as
 //! they go by.
@@ -99,7 +99,7 @@ pub struct MtimeCopy {
     pub original: Original,
 }
 
-/// What a copy says of its original.
+/// What a copy holds about its original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyValue {
     /// What kind.

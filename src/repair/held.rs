@@ -1,4 +1,4 @@
-//! Content that goes by while it is patched: its last bytes are held back until it is certain what becomes of them.
+//! Content that is patched while it is read: its last bytes are held back until it is certain what becomes of them.
 
 use crate::error::Result;
 use crate::tar::ContentOut;

@@ -1,4 +1,4 @@
-//! The repair room: which entries have times in their content, and what replaces them there.
+//! Times in the content of files: which entries have them, and what replaces them there.
 //!
 //! [`LayerPlanner`] decides by an entry's headers alone; the layer room hands it to [`tar::Patcher`](crate::tar::Patcher).
 //! Where files of a format keep their times says the `format` room. A new kind of content is a file here that implements

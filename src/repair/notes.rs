@@ -1,4 +1,4 @@
-//! What a layer says of copies of mtimes and of what they may be copies of, noted as the layer goes by.
+//! Notes on the copies of mtimes in a layer and on their possible originals, taken while the layer is read.
 //!
 //! The notes of a layer go into a temporary file: there may be one for every entry. [`Notes::each`] reads them again.
 

@@ -1,4 +1,4 @@
-//! Writing numbers into content, at places that were found when it went by before.
+//! Writing numbers into content, at places that were found when it was read before.
 
 use crate::error::Result;
 use crate::tar::{ContentOut, ContentPatcher, Verdict};

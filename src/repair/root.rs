@@ -1,8 +1,8 @@
 //! Copies of mtimes and their originals in the root filesystem that the layers of an image make.
 //!
-//! A copy may be in another layer than its original, before or after it, so that this can be said only when all layers of
-//! an image have gone by. Of several entries of one path the topmost layer's counts; whiteouts, and what is there in place
-//! of a directory, remove what the layers below have. Symbolic links are followed from a copy to its original, as the
+//! A copy may be in another layer than its original, before or after it, so this is known only when all layers of an
+//! image were read. Of several entries of one path the topmost layer's counts; whiteouts, and what is there in place of
+//! a directory, remove what the layers below have. Symbolic links are followed from a copy to its original, as the
 //! program that compares them does.
 //!
 //! The notes are read several times over instead of being held: what is held is bounded by [`PART`] copies at a time, and

@@ -1,5 +1,5 @@
-//! What is noted of a layer's entries besides copies of mtimes: files that get something done to them which only the whole
-//! layer or image decides, and files to warn of.
+//! Notes on a layer's entries besides copies of mtimes: files for which only the whole layer or image decides what is
+//! done, and files to warn of.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Seen {
     pub kept_newer: BTreeMap<Compiled, Instant>,
     /// Sources, where compiled files may stay newer: where the header block begins, and the mtime.
     pub older: Vec<(Compiled, u64, Instant)>,
-    /// Files whose mtime says of which day packages are: path and mtime.
+    /// Files whose mtime shows the date of packages: path and mtime.
     pub package_dates: Vec<(String, Instant)>,
     /// Entries that something special is done with, whatever the other layers have.
     pub specials: BTreeMap<u64, Special>,
@@ -200,7 +200,7 @@ fn check_count(count: usize) -> Result<()> {
     if count < SPECIALS_MAX {
         return Ok(());
     }
-    let text = "entries of one layer that something special is done with";
+    let text = "entries of one layer that are treated individually";
     Err(Error::limit(text, SPECIALS_MAX as u64, count as u64 + 1))
 }
 

@@ -1,4 +1,4 @@
-//! Content that has to be seen as a whole before any of it is given out: in memory as long as it is small, then in a
+//! Content that has to be seen as a whole before any of it is passed on: in memory as long as it is small, then in a
 //! temporary file.
 
 use std::fs::File;

@@ -16,11 +16,11 @@ use crate::stamp::Instant;
 pub struct CopyCounts {
     /// All of them.
     pub copies: u64,
-    /// They are what their originals have, so that the program which reads them takes them for up to date.
+    /// They hold the mtime of their original, so that the program which reads them takes them for up to date.
     pub fresh: u64,
-    /// They are not, so that it makes them again.
+    /// They do not, so that the program makes them again.
     pub stale: u64,
-    /// Those of the stale ones that only a time keeps from being fresh: an mtime has moved and left them behind.
+    /// Those of the stale ones that only a time keeps from being fresh: their original's mtime has changed since.
     pub left_behind: u64,
     /// They are taken for up to date, and a layer above has put something else in place of what they were made of.
     pub wrongly_fresh: u64,

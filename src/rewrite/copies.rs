@@ -1,8 +1,8 @@
 //! Copies of mtimes in the images of a run: which of them were right.
 //!
-//! While a layer goes by, a copy is patched as if it were right and its original stamped. Only when all layers of an image
-//! have gone by can it be said if it was. A copy whose original is in no stamped layer, or that was stale, has to stay; one
-//! that was stale and would be right now gets a time that its original does not have.
+//! While a layer is read, a copy is patched as if it were right and its original stamped. Whether it was is known only
+//! when all layers of an image were read. A copy whose original is in no stamped layer, or that was stale, has to stay;
+//! one that was stale and would be right now gets a time that its original does not have.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -75,13 +75,13 @@ pub(super) fn image(
         let (path, _) = names(&notes, &copy)?;
         let why = match copy.value.kind {
             kind if options.repair.follows(kind) => "its layer stays as it is",
-            CopyKind::Opcache => "--repair opcache has it follow",
+            CopyKind::Opcache => "--repair opcache updates it",
             _ => "--repair none",
         };
         let more = more(counts.left_behind);
         warnings.push(format!(
-            "{path}{more}: repeats an mtime that has changed and is stale now ({why}): the program that reads it makes it \
-             again, each time where it can't write"
+            "{path}{more}: holds a copy of an mtime that has changed, so it is stale now ({why}): the program that \
+             reads it makes it again, every time if it can't write it"
         ));
     }
     layers.warnings.extend(warnings.into_iter().map(|text| Notice::new(NoticeKind::StaleCopy, text)));
@@ -168,11 +168,11 @@ fn names(notes: &[&Notes], copy: &RootCopy) -> Result<(String, String)> {
     Ok((printable(&path), original.map_or("its source".to_owned(), |original| printable(&original))))
 }
 
-/// What is said of a copy that was stale and is right.
+/// The message for a copy that was stale and is right.
 fn wrongly_right_text(notes: &[&Notes], copy: &RootCopy) -> Result<String> {
     let (path, original) = names(notes, copy)?;
     Ok(format!(
-        "{path} was made of another {original} than the image has, and holds the time that this gets: a program takes it \
-         for up to date now, and what it was made of for what is there"
+        "{path} was made from another {original} than the image has, but holds the mtime that this file gets: \
+         programs would take it for up to date, and use the old content"
     ))
 }

@@ -161,8 +161,9 @@ pub fn zstd_layers(documents: &NewDocuments<'_>, entries: &[Entry]) -> Result<Op
         count += usize::from(content.compression()? == Compression::Zstd);
     }
     let layers = if count == 1 { "1 layer is" } else { &format!("{count} layers are") };
-    let text =
-        format!("{layers} compressed with zstd, which Docker before 23 can't load; every one takes --compression gzip");
+    let text = format!(
+        "{layers} compressed with zstd, which Docker before 23 can't load; --compression gzip works with every version"
+    );
     Ok((count > 0).then(|| Notice::new(NoticeKind::Compatibility, text)))
 }
 
@@ -172,7 +173,7 @@ fn loadable(documents: &NewDocuments<'_>, found: &Image, layers: &[Digest]) -> R
         let media_type = documents.set.layer(*id).media_type.as_deref().unwrap_or_default();
         if !matches!(classify(media_type), Class::Layer(_)) {
             let text = format!(
-                "a layer of the media type {:?} is no tar that an archive of docker save could hold",
+                "a layer of the media type {:?} is not a tar, so an archive of docker save can't hold it",
                 printable(media_type.as_bytes())
             );
             return Err(Error::refused(text).at_entry(element_path("layers", number)));

@@ -1,5 +1,5 @@
-//! What of the images that are asked for stays: attestations as the options say, and signatures, which are over digests as
-//! they are, and can't follow.
+//! Which parts of the chosen images stay: attestations as the options say; signatures are valid only for the old
+//! digests, so they can't be updated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,7 +121,7 @@ fn drop_or_refuse(set: &mut ImageSet<'_>, rule: Signatures) -> Result<()> {
     if rule == Signatures::Refuse {
         let list = found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("; ");
         let text = format!(
-            "a signature is over the digests as they are and can't follow; --signatures drop leaves these out: {list}"
+            "signatures are valid only for the digests as they are; --signatures drop leaves these out: {list}"
         );
         return Err(Error::refused(text));
     }

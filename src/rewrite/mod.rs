@@ -1,4 +1,4 @@
-//! The verb: an image in, the same image with other times out.
+//! The verb: reads an image and writes the same image with other times.
 //!
 //! [`Rewrite`] opens the image, plans what each layer becomes, works on all layers side by side, then writes the documents
 //! from the bottom up. [`report`] says what was done.

@@ -1,4 +1,4 @@
-//! Mtimes that are not the epoch, by request, and what is said of programs that no patch of a file's content helps.
+//! Mtimes that are not the epoch, by request, and warnings about programs for which no patch of a file's content helps.
 
 use std::collections::BTreeMap;
 
@@ -96,10 +96,10 @@ impl Summary {
     fn warnings(&self, options: &Options, stamp: Stamp) -> Vec<Notice> {
         let mut texts: Vec<String> = Vec::new();
         if !options.mtimes.keep_order.is_empty() && self.kept_newer.is_empty() {
-            texts.push("--keep-order: no compiled file of a kind that is known is at such a path".to_owned());
+            texts.push("--keep-order: no compiled file of a known kind is at such a path".to_owned());
         }
         if !options.mtimes.by_content.is_empty() && !self.has_own_mtimes {
-            texts.push("--mtime-by-content: no file is at such a path, or its mtime stays".to_owned());
+            texts.push("--mtime-by-content: no file at such a path gets an mtime".to_owned());
         }
         for compiled in Compiled::ALL {
             texts.extend(self.compared(compiled, stamp));
@@ -117,8 +117,8 @@ impl Summary {
         texts.into_iter().map(|text| Notice::new(NoticeKind::Mtimes, text)).collect()
     }
 
-    /// What is said of compiled files that are held against their sources by mtime alone, where one time for both changes
-    /// what their program does.
+    /// The warning for compiled files that are compared with their sources by mtime alone, where one time for both
+    /// changes what their program does.
     fn compared(&self, compiled: Compiled, stamp: Stamp) -> Option<String> {
         let (own, sources) = (self.compiled.get(&compiled)?, self.sources.get(&compiled)?);
         if self.kept_newer.contains_key(&compiled) {
@@ -134,24 +134,24 @@ impl Summary {
         }
         (!compiled.must_be_newer() && own.first < sources.last && becomes_equal(own.first, sources.last)).then(|| {
             format!(
-                "{what} are used unless they are older than their sources, and both have one time now: one that was \
-                 stale is used from now on. Compile them again before the image is rewritten"
+                "{what} are used unless they are older than their sources, and both have the same time now: one that \
+                 was stale is used from now on. Compile them again before the image is rewritten"
             )
         })
     }
 }
 
-/// What is said of a file that goes stale, or looks like another version of itself.
+/// The warning for a file that goes stale, or looks like another version of itself.
 fn sign_text(sign: Sign, options: &Options, stamp: Stamp) -> Option<String> {
     match sign {
         Sign::Jsa if options.repair.jsa => None,
         Sign::Jsa => Some(
-            "an archive of Java's class data sharing holds the mtimes of jars: where they moved the JVM does not use it, \
-             or with -Xshare:on does not start; --repair jsa has them follow"
+            "an archive of Java's class data sharing holds the mtimes of jars: where these have changed, the JVM does \
+             not use it, or does not start with -Xshare:on; --repair jsa updates them"
                 .to_owned(),
         ),
         Sign::Gstreamer => Some("GStreamer's registry holds mtimes of plugins: GStreamer scans all plugins again where these have changed".to_owned()),
-        Sign::Vlc => Some("VLC's cache of plugins holds their mtimes, and is stale where they moved".to_owned()),
+        Sign::Vlc => Some("VLC's cache of plugins holds their mtimes, and is stale where these have changed".to_owned()),
         Sign::Fontconfig => (stamp.epoch.seconds() == 0 && stamp.rule == Rule::Set).then(|| {
             "fontconfig takes the cache of a directory whose mtime is 0 for up to date whatever is in it: take another \
              epoch"

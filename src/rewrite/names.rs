@@ -35,7 +35,7 @@ pub fn one_image(set: &ImageSet<'_>, names: &[NewName]) -> Result<()> {
         list.push(format!("{} more", all.len() - NAMED_MAX));
     }
     let list = list.join(", ");
-    let text = format!("a new name is for one image, and these are there: {list}; choose with :REF of SOURCE");
+    let text = format!("a new name is for one image, but there are several: {list}; choose one with :REF of SOURCE");
     Err(Error::refused(text))
 }
 

@@ -56,10 +56,10 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repair {
-    /// Copies of an mtime in the image follow it, which else are stale: Python bytecode, caches of fontconfig, bootsnap's
-    /// compile cache. Only what was right before does; what was stale stays stale.
+    /// Updates copies of mtimes, which would be stale otherwise: Python bytecode, caches of fontconfig, bootsnap's
+    /// compile cache. Only copies that were right before are updated; stale ones stay stale.
     pub copies: bool,
-    /// Goes on where a copy that was stale would become right, and its layer has to stay as it is.
+    /// Goes on where a stale copy would become right because its layer has to stay as it is.
     pub ignore_stale: bool,
     /// Copies of an mtime in files of PHP's opcache follow as well.
     pub opcache: bool,
@@ -78,7 +78,7 @@ impl Repair {
     pub const NONE: Self =
         Self { copies: false, ignore_stale: false, opcache: false, jsa: false, bootsnap: false, own: OwnFormats::NONE };
 
-    /// All that there are.
+    /// All of them.
     pub const ALL: Self =
         Self { copies: true, ignore_stale: false, opcache: true, jsa: true, bootsnap: true, own: OwnFormats::ALL };
 
@@ -109,7 +109,7 @@ pub enum Attestations {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signatures {
-    /// A signature is a reason not to begin.
+    /// A signed image is an error.
     Refuse,
     /// They are left out.
     Drop,
@@ -173,7 +173,7 @@ impl Options {
         Output::new(compression, self.compression_level.filter(|_| self.compression.is_none_or(|c| c == compression)))
     }
 
-    /// A level that no codec of this run takes is an error before any work is done.
+    /// Refuses a level that no codec of this run accepts, before any work is done.
     pub fn check_level(&self) -> Result<()> {
         match (self.compression, self.compression_level) {
             (None, Some(_)) => {

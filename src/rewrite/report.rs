@@ -50,7 +50,7 @@ pub struct Report {
     pub command_times: u64,
     /// Copies of mtimes in files, and what became of them.
     pub copies: Copies,
-    /// Files whose mtime has moved and says of which day the packages of the image are, with the time that they had: lists of
+    /// Files whose mtime changed and showed the date of the image's packages, with the mtime that they had: lists of
     /// sources of apt and dnf, the log of pacman.
     pub package_dates: Vec<PackageDate>,
     /// What was left out: attestations, signatures, platforms, files that nothing refers to.
@@ -65,11 +65,11 @@ pub struct Report {
 #[derive(Debug, Default, Clone, Serialize, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Copies {
-    /// They were right, and hold the new mtime of what they are a copy of.
+    /// They were right, and hold the new mtime of their original.
     pub followed: u64,
     /// They were stale and are still.
     pub stale: u64,
-    /// Those of the stale ones that would be right now, and were given a time that what they are a copy of does not have.
+    /// Those of the stale ones that would be right now, and got a time that differs from their original's.
     pub unfit: u64,
     /// They were right and are stale now, as their layer stays or by request.
     pub left_behind: u64,
@@ -87,7 +87,7 @@ impl Copies {
     }
 }
 
-/// A file whose mtime says of which day packages are.
+/// A file whose mtime showed the date of packages.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct PackageDate {
@@ -111,7 +111,7 @@ pub struct Form {
     pub zstd_level: u32,
 }
 
-/// Something before and after: a digest, where nothing else is said.
+/// A value before and after: a digest, unless another type is given.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<O = Digest, N = O> {
@@ -128,7 +128,7 @@ impl<T: Copy> Change<T> {
     }
 }
 
-/// A document of which there may have been none before.
+/// A document that may not have existed before.
 pub type Made = Change<Option<Digest>, Digest>;
 
 /// A name and its digest before and after.
@@ -181,7 +181,7 @@ pub struct ImageLayer {
 pub enum Action {
     /// Times in it were changed.
     Rewritten,
-    /// No time in it was changed, but the canonical encoding of the same tar is another blob.
+    /// No time in it changed, but the canonical encoding of the same tar is a different blob.
     EncodedAgain,
     /// It is the base image's.
     Base,

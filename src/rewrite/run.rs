@@ -1,4 +1,4 @@
-//! The verb as a library has it: from one location to another.
+//! The verb for programs that use the library: from one location to another.
 
 use std::sync::Arc;
 
@@ -58,20 +58,20 @@ impl Rewrite {
         }
     }
 
-    /// What the times of documents become: of configs, their history, labels and annotations. By default, what those of
-    /// files do.
+    /// What the times of documents become: of configs, their history, labels and annotations. By default, the same as
+    /// those of files.
     pub fn created(mut self, created: DocumentTime) -> Self {
         self.options.created = created;
         self
     }
 
-    /// Stamps the labels and annotations of these keys, too, and the members of configs of artifacts.
+    /// Also stamps labels, annotations and members of artifact configs with these keys.
     pub fn time_keys(mut self, keys: TimeKeys) -> Self {
         self.options.time_keys = keys;
         self
     }
 
-    /// Encodes rewritten layers so, instead of as they were.
+    /// Encodes rewritten layers with this compression, instead of the one that they had.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.options.compression = Some(compression);
         self
@@ -169,7 +169,8 @@ impl Rewrite {
         self
     }
 
-    /// Compresses the archive as a whole so, whatever its name is; else `.gz`, `.tgz`, `.zst` and `.tzst` say it.
+    /// Compresses the archive as a whole like this, whatever its name is; by default its name decides (`.gz`, `.tgz`,
+    /// `.zst`, `.tzst`).
     pub fn archive_compression(mut self, compression: Compression) -> Self {
         self.archive_compression = Some(compression);
         self
@@ -187,8 +188,8 @@ impl Rewrite {
         self.prepare(source, Some(destination))?.write()
     }
 
-    /// Does all the work but to write the new image. Without a destination it has the source's kind, and can only be
-    /// verified.
+    /// Does all the work except writing the new image. Without a destination the new image has the source's kind, and
+    /// can only be verified.
     ///
     /// # Errors
     ///
@@ -200,7 +201,7 @@ impl Rewrite {
         self.rewritten(source, speculative, options, destination, context)
     }
 
-    /// The same, of an image that is open, such as one in a [`BlobStore`](crate::BlobStore) of one's own.
+    /// The same for an open image, such as one in your own [`BlobStore`](crate::BlobStore).
     ///
     /// # Errors
     ///
@@ -280,12 +281,12 @@ impl Prepared {
         &mut self.report
     }
 
-    /// Is there nothing but indexes in it, so that replacing its source would only remove what that holds?
+    /// Does it hold only indexes, so that replacing its source would only delete the source's content?
     pub fn is_empty(&self) -> bool {
         self.image.is_empty
     }
 
-    /// Writes the new image, complete or not at all; a pipe aside, which is cut off.
+    /// Writes the new image, complete or not at all, except to a pipe, which is cut off.
     ///
     /// # Errors
     ///
@@ -295,7 +296,7 @@ impl Prepared {
             Some(target) => {
                 let left =
                     write::write(&self.image, target, self.stamp.epoch, &self.context.spools, &self.context.pool)?;
-                let left = left.map(|e| format!("the directory that was replaced is left: {e}"));
+                let left = left.map(|e| format!("the directory that was replaced could not be removed: {e}"));
                 let left = left.map(|text| Notice::new(NoticeKind::LeftBehind, text));
                 self.report.warnings.extend(left);
                 Ok(self.report)

@@ -1,9 +1,10 @@
-//! Layers once more: where the whole layer, or the image, decides what is done with an entry.
+//! Encodes layers again where the whole layer, or the image, decides what is done with an entry.
 //!
-//! A layer goes by once, and each entry is treated by what its own headers say. When all layers have gone by, it is known of
+//! A layer is read once, and each entry is treated by its own headers alone. When all layers were read, it is known for
 //! each image which copies of mtimes were right (`copies.rs`), which sources have compiled files that must stay newer
-//! (`mtimes.rs`), where archives of Java hold mtimes of jars (`jsa.rs`), which opaque whiteouts hide nothing (`sorted.rs`), what a hard link leads to, and which content had to be left as it was. Layers in which anything was guessed
-//! wrong are encoded again, with these entries treated by themselves.
+//! (`mtimes.rs`), where archives of Java hold mtimes of jars (`jsa.rs`), which opaque whiteouts hide nothing
+//! (`sorted.rs`), what a hard link leads to, and which content had to be left as it was. Layers in which anything was
+//! guessed wrong are encoded again, with these entries treated by themselves.
 
 use std::collections::BTreeMap;
 

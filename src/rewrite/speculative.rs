@@ -1,9 +1,9 @@
 //! Layers that are worked on while the archive they are in still arrives.
 //!
 //! An archive on a pipe may have its `manifest.json` last, so what a file in it is can only be guessed by its name and
-//! its first bytes. A wrong guess costs only the work: a result is used only for a layer that is asked for with exactly the
-//! same options afterwards, and its digest, size and diff_id are compared then as for any other. An error is forgotten:
-//! if the file matters, the same work will fail again, with the right words.
+//! its first bytes. A wrong guess costs only the work: a result is used only for a layer that is asked for with exactly
+//! the same options afterwards, and its digest, size and diff_id are compared then as for any other. An error is
+//! dropped: if the file matters, the same work will fail again, with a proper message.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

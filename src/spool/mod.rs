@@ -1,7 +1,7 @@
-//! Temporary files: where they are made, and how they are gone again whatever happens.
+//! Temporary files: where they are made, and how they are removed whatever happens.
 //!
-//! Spools have no name from the start, so that the kernel removes them even after SIGKILL. Only an output that is
-//! yet to be renamed into place has one; it is removed on every way out that leaves time for it.
+//! Spools have no name from the start, so that the kernel removes them even after SIGKILL. Only an output that is still
+//! to be renamed into place has one; it is removed at every exit that can run code.
 
 mod owner;
 mod place;
@@ -45,7 +45,7 @@ impl Named {
 }
 
 impl Spools {
-    /// Spools are made in this folder: best the destination's, so that they are where the room is.
+    /// Spools are made in this folder: best that of the destination, which has to have the space anyway.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), named: Arc::default() }
     }

@@ -1,4 +1,4 @@
-//! Who owns what is replaced owns what replaces it, as far as this process may give files away.
+//! The owner of a replaced file owns its replacement, as far as this process may give files away.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;

@@ -215,7 +215,7 @@ impl Archive {
                 Some(Member::Directory) | None => return Ok(None),
             }
         }
-        let found = "a chain of links without end";
+        let found = "a chain of links that never ends";
         Err(Error::malformed("link", format!("at most {MAX_LINKS} links to a file"), found)
             .at_entry(printable(first.as_bytes())))
     }

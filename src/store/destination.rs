@@ -1,4 +1,4 @@
-//! Where an image is written to: what is there already, and may it go?
+//! Where an image is written to: what is there already, and may it be replaced?
 
 use std::fs;
 use std::io;
@@ -76,7 +76,7 @@ impl Target {
         match (kind, metadata) {
             // What it leads to may be on a disk that is not mounted now.
             (_, None) if fs::symlink_metadata(path).is_ok() => {
-                let text = "this is a link that leads nowhere: remove it, or name what it should lead to";
+                let text = "this is a dangling symbolic link: remove it, or name its target";
                 Err(Error::refused(text).in_file(path.display()))
             }
             (Carrier::Oci, None) => made_in(path).map(|()| Self::Folder { path: path.to_owned(), replace: false }),

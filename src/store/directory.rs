@@ -86,8 +86,8 @@ fn files(folder: &Path) -> Result<Vec<String>> {
 pub fn nothing_but_layout(folder: &Path, name: &str) -> Result<()> {
     let wrong = |text: String| Err(Error::refused(text).in_file(name));
     if !is_layout(folder)? {
-        let text =
-            "it holds something else than an OCI image layout, which alone may be replaced: write to another directory";
+        let text = "it holds other things than an OCI image layout, and only a layout may be replaced: write to \
+                    another directory";
         return wrong(text.to_owned());
     }
     let (mut listed, mut count) = (Vec::new(), 0_usize);
@@ -174,7 +174,7 @@ mod tests {
             fs::write(path, bytes).unwrap();
         };
         save("index.json", "{}");
-        assert!(text(folder.path()).starts_with("d: it holds something else"));
+        assert!(text(folder.path()).starts_with("d: it holds other things"));
         save("index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
         save(&crate::Digest::sha256(b"").path(), "");
         nothing_but_layout(folder.path(), "d").unwrap();

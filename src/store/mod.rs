@@ -1,10 +1,10 @@
 //! Where images live: what a location names, how it is opened, and how a new image is written.
 //!
-//! A [`BlobStore`] gives out documents by name and blobs by digest; a directory (`directory.rs`) and an archive
-//! (`archive.rs`) are two. [`Source`](open::Source) is a store with the documents at its top, which say what carrier it is.
-//! `recognize.rs` says what something is that is no image, `transport.rs` what a name means that is none of a location's.
-//! `destination.rs` says what may be written where, `write.rs` writes a `new_image.rs` there, `tarball.rs` in an archive.
-//! Nothing here knows what a document means.
+//! A [`BlobStore`] provides documents by name and blobs by digest; a directory (`directory.rs`) and an archive
+//! (`archive.rs`) are two implementations. [`Source`](open::Source) is a store with the documents at its top, which say
+//! what carrier it is. `recognize.rs` names what is not an image, `transport.rs` explains names that are not locations.
+//! `destination.rs` says what may be written where, `write.rs` writes a `new_image.rs` there, `tarball.rs` in an
+//! archive. Nothing here knows what a document means.
 
 pub mod archive;
 pub mod destination;

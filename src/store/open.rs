@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::blob::{Extent, SpoolWriter, read_full};
@@ -296,6 +297,9 @@ fn spooled(
 /// Most who have no file of that name mean an image of a daemon, or one of several images.
 fn cannot_open(location: &Location, name: &str, error: io::Error) -> Error {
     let is_missing = error.kind() == io::ErrorKind::NotFound && location.kind.is_none();
+    if is_missing && location.as_path().is_some_and(Path::is_symlink) {
+        return Error::refused("this is a dangling symbolic link");
+    }
     let meant = if is_missing { transport::meant_by(name) } else { None };
     meant.map_or_else(|| Error::io("cannot open", error), Error::refused)
 }
@@ -313,7 +317,7 @@ fn no_image(error: Error) -> Error {
     if !error.is_no_archive() {
         return error;
     }
-    let text = "this is no container image, neither an OCI image layout nor what docker save writes (as a plain tar, or \
-                compressed with gzip or zstd)";
+    let text = "this is not a container image: neither an OCI image layout nor what docker save writes (as a plain \
+                tar, or compressed with gzip or zstd)";
     Error::no_image(text)
 }

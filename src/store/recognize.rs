@@ -1,4 +1,5 @@
-//! What something is that is no image: by its first bytes, or by the names in it. Each is answered with what to do.
+//! What a file or directory that is not an image is, by its first bytes or by the names in it. Each error says what to
+//! do.
 //!
 //! An archive is walked to its end before anything is said of the entries in it: what is wrong with one matters only where
 //! there is an image.
@@ -306,7 +307,7 @@ pub(super) const ISO_AT: u64 = 0x8001;
 /// What is there.
 pub(super) const ISO: &[u8; 5] = b"CD001";
 
-/// What is said of one.
+/// The error for one.
 pub(super) fn iso() -> Error {
     Error::no_image("this is an ISO image of a disk, not a container image")
 }

@@ -1,5 +1,5 @@
-//! Names that other programs take for an image: other transports, names of images. Each is answered with the command that
-//! makes something of it that is read here, or that takes what is written here.
+//! Names of images that other programs understand: other transports, names of images. Each error has the command that
+//! converts it to what restamp reads, or from what it writes.
 
 use std::path::Path;
 

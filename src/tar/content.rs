@@ -1,4 +1,4 @@
-//! What becomes of the content of entries: who decides, who patches, and how they say what they have done.
+//! The content of entries: what decides about it, what patches it, and how both report what was done.
 
 use std::fmt;
 
@@ -89,14 +89,15 @@ pub trait ContentOut {
     fn replaced(&mut self, at: u64, old: &[u8], new: &[u8]) -> Result<()>;
 }
 
-/// What a [`ContentPatcher`] says of the content as a whole.
+/// What a [`ContentPatcher`] reports about the content as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It was patched, or had nothing to patch.
     Patched,
     /// It was patched, and there is something that the user should know.
     PatchedWithNote(String),
-    /// It should have been left as it was, for this reason: whoever can reads the stream once more, and leaves the entry.
+    /// It should have been left as it was, for this reason: the caller, if it can, reads the stream once more and
+    /// leaves the entry.
     LeaveIt(String),
 }
 

@@ -147,7 +147,7 @@ impl Framer {
             }
             (State::SecondZero, Ok(block)) => {
                 let found = if Header::new(block).checksum_is_right() { "another header" } else { "other bytes" };
-                Err(Error::malformed("end marker", "two blocks of zeros", format!("one, and {found} behind it"))
+                Err(Error::malformed("end marker", "two blocks of zeros", format!("one, followed by {found}"))
                     .at_offset(at))
             }
             (State::SparseMap, Err(_)) => Err(self.cut("sparse map", BLOCK, bytes.len(), at)),
@@ -252,7 +252,7 @@ impl Framer {
         let header = Header::new(block);
         if !header.checksum_is_right() {
             let behind = self.entry.name();
-            let behind = if behind.is_empty() { String::new() } else { format!(", behind {}", quoted(behind)) };
+            let behind = if behind.is_empty() { String::new() } else { format!(", after {}", quoted(behind)) };
             let found = format!("one whose checksum is wrong{behind}");
             // Where there is no magic either, these bytes are anything, and no name.
             let name = if header.format() == Format::V7 { b"" } else { header.name() };
@@ -322,7 +322,7 @@ impl Framer {
         // must not depend on it.
         if self.entry.has_pax_size() {
             return Err(Error::refused(
-                "a PAX header with a size stands before a global header: readers disagree about which entry it is for",
+                "a PAX header with a size comes before a global header: readers disagree about which entry it is for",
             )
             .at_offset(self.entry.offset()));
         }

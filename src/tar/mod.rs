@@ -1,16 +1,17 @@
-//! The tar room: where times are in a tar stream, and how they are replaced.
+//! Where times are in a tar stream, and how they are replaced.
 //!
-//! It is pure: blocks in, blocks out. It reads no file, knows no compression, no layer and no image, and holds
-//! no more of a stream than the headers of one entry. Nothing here builds a header from scratch: what comes out
-//! is what went in, except for the bytes of times, of checksums, and of what writers put into extension headers
-//! only because time passed (DESIGN.md, "How a value is written").
+//! It is pure: it takes blocks and returns blocks. It reads no file, knows no compression, no layer and no image, and
+//! holds no more of a stream than the headers of one entry. Nothing here builds a header from scratch: what comes out
+//! is what went in, except for the bytes of times, of checksums, and of what writers put into extension headers only
+//! because time passed.
 //!
-//! The way of a time: a [`Walker`] (walk.rs) takes the stream in pieces and shows a [`Visitor`] what is in it. Its
-//! `Framer` (frame.rs) says what the next bytes are and gathers an [`Entry`] (entry.rs: a header block and the extension
-//! headers before it). `times.rs` names every time in it as a [`TimeSite`]. [`Patcher`] (patch.rs, and group.rs for the
-//! headers of one entry) applies a [`Stamp`](crate::Stamp) there and gives out the new bytes; what is done with an entry's
-//! content a `Planner` says, which comes from above. Below them are the formats: `header.rs` (a block of 512 bytes),
-//! `pax.rs` (the records of an extended header), `names.rs` (the names writers give to headers).
+//! How a time is replaced: a [`Walker`] (walk.rs) takes the stream in pieces and shows a [`Visitor`] what is in it. Its
+//! `Framer` (frame.rs) says what the next bytes are and gathers an [`Entry`] (entry.rs: a header block and the
+//! extension headers before it). `times.rs` names every time in it as a [`TimeSite`]. [`Patcher`] (patch.rs, and
+//! group.rs for the headers of one entry) applies a [`Stamp`](crate::Stamp) there and produces the new bytes; a
+//! `Planner`, which the caller provides, decides what is done with an entry's content. Below them are the formats:
+//! `header.rs` (a block of 512 bytes), `pax.rs` (the records of an extended header), `names.rs` (the names writers give
+//! to headers).
 //!
 //! What is accepted follows Go's `archive/tar`, since dockerd, containerd, podman and the registries' scanners
 //! read layers with it. Where two well-known readers would split a stream differently, it is refused.

@@ -1,4 +1,4 @@
-//! Walking over a tar stream: from pieces of any size to headers and content, for whoever wants to see them.
+//! Walking over a tar stream: from pieces of any size to headers and content, for a visitor.
 //!
 //! There is one loop over the [`Framer`], this one. What is done with what it finds is up to a [`Visitor`].
 

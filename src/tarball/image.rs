@@ -1,4 +1,4 @@
-//! Is a tar the archive of a container image? Seen while it goes by.
+//! Is a tar the archive of a container image? Decided while it is read.
 //!
 //! `oci-layout`, a `manifest.json` of Docker's, an `index.json` of OCI's or a blob at the top make it one. A root filesystem
 //! may have files of these names as well: where there was a directory of one before, they are only worth a warning.

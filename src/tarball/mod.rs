@@ -1,4 +1,4 @@
-//! The verb: a bare tar in, the same tar with other times out. It is patched as layers are.
+//! The verb: reads a bare tar and writes the same tar with other times. It is patched as layers are.
 //!
 //! [`Tarball`] opens what is read (`source.rs`), has the `layer` room patch and compress it, and writes it (`sink.rs`) while
 //! it is read. A file appears when all of it was written. A pipe gets the new archive as it is made, but for its last bytes,

@@ -1,4 +1,4 @@
-//! The verb as a library has it: from one file or pipe to another.
+//! The verb for programs that use the library: from one file or pipe to another.
 
 use super::image::ImageSigns;
 use super::report::{Change, File, Report, SCHEMA, SizeChange};
@@ -27,7 +27,7 @@ pub struct Tarball {
     run: RunSettings,
 }
 
-/// A new tar that has all its bytes and is not published yet: a file has no name, and a pipe not its last bytes.
+/// A new tar that is complete but not published yet: a file has no name yet, and a pipe lacks the last bytes.
 #[derive(Debug)]
 pub struct NewTarball {
     sink: Sink,
@@ -47,7 +47,7 @@ impl Tarball {
         self
     }
 
-    /// Compresses the new tar so, instead of as it was.
+    /// Compresses the new tar like this, instead of as it was.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
@@ -170,7 +170,7 @@ impl Tarball {
             warnings.push(Notice::new(NoticeKind::Image, text));
         }
         if signs.is_unterminated {
-            let text = "there is no end marker after the last entry: if it should have one, it was cut off there";
+            let text = "there is no end marker after the last entry: the tar may have been cut off there";
             warnings.push(Notice::new(NoticeKind::CutShort, format!("{}: {text}", source.name)));
         }
         let old_file =
@@ -219,7 +219,7 @@ fn explained(source: &Source, signs: &ImageSigns, error: Error) -> Error {
     match signs.of_image() {
         Some(sign) => {
             let command = source.rewrite_command();
-            let text = format!("this is a container image and no bare tar (it has {sign}): {command}");
+            let text = format!("this is a container image, not a bare tar (it has {sign}): {command}");
             Error::refused(text).in_file(&source.name)
         }
         None => source.explained(error),

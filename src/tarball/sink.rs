@@ -88,7 +88,7 @@ impl Write for Sink {
     }
 }
 
-/// What a path is written as. As for an archive, but for what is said of directories.
+/// How a path is written: as for an archive, except for messages about directories.
 fn target(path: &Path) -> Result<Target> {
     if path.is_dir() {
         let text = "it is a directory: name a file in it";

@@ -115,9 +115,7 @@ impl Source {
                 Where::Stdio => "stream",
                 Where::Path(_) => "file",
             };
-            let text = format!(
-                "the {whole} ends in the middle ({what}): it was cut off, so it has to be made or copied again"
-            );
+            let text = format!("the {whole} ends in the middle ({what}): it was cut off; make or copy it again");
             let Place { entry, offset, .. } = error.place();
             let cut = Error::refused(text);
             let cut = entry.iter().fold(cut, Error::at_entry);
@@ -136,7 +134,7 @@ fn open(mut file: File, place: &Where) -> Result<(Compression, Bytes)> {
             Where::Stdio => "DIR".to_owned(),
             Where::Path(path) => word_of(path),
         };
-        let text = format!("it is a directory, and no tar: tar -C {name} -c . | restamp tar - OUT");
+        let text = format!("this is a directory, not a tar: tar -C {name} -c . | restamp tar - OUT");
         return Err(Error::refused(text));
     }
     let mut head = [0; HEAD];
@@ -177,11 +175,11 @@ fn cannot_open(path: &Path, error: io::Error) -> Error {
 
 /// What has no entries because it has no bytes.
 pub(super) fn empty() -> Error {
-    Error::refused("it is empty, so it is no tar: did the command that writes it fail?")
+    Error::refused("it is empty: did the command that writes it fail?")
 }
 
 fn no_tar(why: &str) -> Error {
-    Error::refused(format!("this is no tar, whether plain or compressed with gzip or zstd: {why}"))
+    Error::refused(format!("this is not a tar, neither plain nor compressed with gzip or zstd: {why}"))
 }
 
 /// Says what it is, where the first bytes show that it can't be a tar that is read here.

@@ -282,7 +282,7 @@ fn a_history_without_layers_is_not_taken_for_that_of_the_base() {
     let options = ["--epoch", "1700000000", "--base-layers", "1"];
     let outcome = pipe(["rewrite"].iter().chain(&options), &source).expect(0);
     let warnings: Vec<&str> =
-        outcome.stderr.lines().filter(|line| line.contains("not one entry for each layer")).collect();
+        outcome.stderr.lines().filter(|line| line.contains("not have one entry for each layer")).collect();
     assert_eq!(warnings.len(), 1, "{}", outcome.stderr);
     let seen = judge::walk(&read_tar(&outcome.stdout));
     for entry in seen.configs[0]["history"].as_array().unwrap() {

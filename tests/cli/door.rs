@@ -237,7 +237,9 @@ fn names_of_images_and_of_other_transports_are_answered_with_a_command() {
     let dir = scratch();
     layout().write(&dir.path().join("b.oci"));
     write(dir.path(), "b.tar", &layout().tar(&BUILD));
+    std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
     for (name, expected) in [
+        ("link", "this is a dangling symbolic link"),
         ("nginx", "there is no such file; to take an image from Docker: docker save nginx | restamp …"),
         ("nginx:latest", "there is no such file; to take an image from Docker: docker save nginx:latest | restamp …"),
         (
@@ -285,7 +287,7 @@ fn names_of_images_and_of_other_transports_are_answered_with_a_command() {
     let mut command = restamp();
     let command = command.current_dir(dir.path()).args(["rewrite", "-q", "--epoch", "1", "b.tar", "./dir:x"]);
     finish(command, None).expect(0);
-    assert_eq!(names(dir.path()), ["b.oci", "b.tar", "dir:x"]);
+    assert_eq!(names(dir.path()), ["b.oci", "b.tar", "dir:x", "link"]);
 }
 
 #[test]

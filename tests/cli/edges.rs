@@ -43,12 +43,16 @@ fn an_epoch_that_is_none_is_answered_with_what_it_may_have_been_meant_as() {
     let any = "expected seconds since 1970, or an RFC 3339 time such as 2023-11-14T22:13:20Z, found";
     let seconds = "expected a plain decimal integer of seconds since 1970, found";
     let date = "date +%s, or git log -1 --pretty=%ct";
-    let only = format!("--epoch takes such a time, this variable takes seconds alone: use {date}");
+    let only = format!("--epoch takes such a time, this variable only seconds: use {date}");
     let of_date = "Tue Nov 14 22:13:20 UTC 2023";
     for (text, option, variable) in [
         (of_date, format!("use {date}"), format!("use {date}")),
         ("2023-11-14", "add a time and a zone: 2023-11-14T00:00:00Z".to_owned(), only.clone()),
-        ("2023-11-14 22:13:20", "write T for the blank, and add a zone: 2023-11-14T22:13:20Z".to_owned(), only.clone()),
+        (
+            "2023-11-14 22:13:20",
+            "write T instead of the blank, and add a zone: 2023-11-14T22:13:20Z".to_owned(),
+            only.clone(),
+        ),
         ("2023-11-14T22:13:20", "add Z, or the zone that it is in: 2023-11-14T22:13:20Z".to_owned(), only.clone()),
         ("@1700000000", "leave out the @".to_owned(), "leave out the @".to_owned()),
     ] {
@@ -72,6 +76,30 @@ fn an_epoch_that_is_none_is_answered_with_what_it_may_have_been_meant_as() {
 }
 
 #[test]
+fn digits_that_are_a_date_are_no_epoch() {
+    for (digits, rfc3339, seconds, meant) in [
+        ("20231114", "2023-11-14T00:00:00Z", "1699920000", "; if seconds are meant, use --epoch 1970-08-23T03:45:14Z"),
+        ("202311142213", "2023-11-14T22:13:00Z", "1699999980", ""),
+        ("20231114221320", "2023-11-14T22:13:20Z", "1700000000", ""),
+    ] {
+        let looks = format!("{digits} looks like the date 2023-11-14, not like seconds since 1970");
+        for verb in ["rewrite", "check", "tar"] {
+            let error = pipe([verb, "--epoch", digits], &image()).expect(2).stderr;
+            assert_eq!(error, format!("restamp: error: --epoch: {looks}: write {rfc3339}{meant}\n"), "{verb}");
+            let error = finish(restamp().arg(verb).env("SOURCE_DATE_EPOCH", digits), Some(&image())).expect(2).stderr;
+            let write = format!("for {rfc3339} write {seconds}{meant}");
+            assert_eq!(error, format!("restamp: error: SOURCE_DATE_EPOCH: {looks}: {write}\n"), "{verb}");
+        }
+        let created = ["rewrite", "--epoch", "1700000000", "--created", digits];
+        pipe(created, &image()).expect_error(&["--created: ", &looks, rfc3339]);
+    }
+    // Other numbers of eight digits are seconds, and so is the hint.
+    for seconds in ["20231314", "20230229", "18991231", "21000101", "1970-08-23T03:45:14Z"] {
+        pipe(["rewrite", "-q", "--epoch", seconds], &image()).expect(0);
+    }
+}
+
+#[test]
 fn an_architecture_alone_is_that_of_linux_as_containerd_has_it() {
     pipe(["inspect", "--platform", "amd64"], &image()).expect(0);
     let error = pipe(["inspect", "--platform", "arm64"], &image()).expect(2).stderr;
@@ -81,6 +109,20 @@ fn an_architecture_alone_is_that_of_linux_as_containerd_has_it() {
     );
     let expected = "expected os/architecture or os/architecture/variant, e.g. linux/arm64, found \"linux\"";
     pipe(["inspect", "--platform", "linux"], &image()).expect_error(&["restamp: error: ", expected]);
+}
+
+#[test]
+fn a_wrong_value_of_an_option_is_named_once() {
+    for (option, value, expected) in [
+        ("--platform <OS/ARCH[/VARIANT]>", "a/b/c/d", "expected os/architecture or os/architecture/variant"),
+        ("--keep-order <GLOB>", "a[", "expected a pattern such as var/log/**, found \"a[\" (unclosed character class"),
+        ("--name <NAME>", "UPPER:1", "expected [REGISTRY[:PORT]/]REPOSITORY[:TAG] with a repository"),
+    ] {
+        let name = option.split(' ').next().unwrap();
+        let error = run(["rewrite", name, value]).expect(2).stderr;
+        let start = format!("restamp: error: invalid value '{value}' for '{option}': {expected}");
+        assert!(error.starts_with(&start), "{error}");
+    }
 }
 
 #[test]
@@ -227,7 +269,7 @@ fn what_is_no_image_is_called_so_and_its_bytes_are_not_shown() {
         let path = write(dir.path(), "it", bytes);
         for outcome in [run(["inspect", text(&path)]), pipe(["rewrite", "--epoch", "1"], bytes)] {
             assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
-            outcome.expect_error(&["this is no container image"]);
+            outcome.expect_error(&["this is not a container image"]);
         }
     }
     for (magic, name) in [(&b"\xfd7zXZ\0more"[..], "xz -dc"), (b"BZh91AY&SYmore", "bzip2 -dc")] {
@@ -275,7 +317,7 @@ fn a_summary_says_if_there_was_nothing_to_stamp() {
         let first = pipe(["rewrite", "--epoch", "1700000000"], &image).expect(0);
         assert!(first.stderr.contains(&format!("{layers} {done}; ")), "{}", first.stderr);
         let again = pipe(["rewrite", "--epoch", "1700000000"], &first.stdout).expect(0);
-        let said = format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were\n");
+        let said = format!("nothing to stamp: {layers} and all document times unchanged\n");
         assert!(again.stderr.ends_with(&said) && !again.stderr.contains("rewritten"), "{}", again.stderr);
     }
 }

@@ -132,8 +132,8 @@ fn a_destination_that_names_no_file_is_told_why() {
         ("layout", "layout: an archive is a file, but this is a directory: write oci:layout"),
         ("oci:in.tar", "in.tar: oci: writes a directory, but this is a file: write oci-archive:in.tar"),
         ("oci:layout", "layout: the directory is not empty: --force replaces an OCI image layout"),
-        ("link", "link: this is a link that leads nowhere: remove it, or name what it should lead to"),
-        ("oci:link", "link: this is a link that leads nowhere: remove it, or name what it should lead to"),
+        ("link", "link: this is a dangling symbolic link: remove it, or name its target"),
+        ("oci:link", "link: this is a dangling symbolic link: remove it, or name its target"),
     ] {
         let mut command = restamp();
         // Not what is read.
@@ -148,12 +148,12 @@ fn a_destination_that_names_no_file_is_told_why() {
     command.current_dir(dir.path()).args(["rewrite", "--epoch", "1", "--force", "in.tar", "oci:foreign"]);
     assert_eq!(
         finish(&mut command, None).expect(2).stderr,
-        "restamp: error: foreign: it holds something else than an OCI image layout, which alone may be replaced: write to \
-         another directory\n"
+        "restamp: error: foreign: it holds other things than an OCI image layout, and only a layout may be replaced: write \
+         to another directory\n"
     );
     let mut command = restamp();
     command.current_dir(dir.path()).args(["rewrite", "--epoch", "1", "--report", "link", "in.tar", "out.tar"]);
-    finish(&mut command, None).expect_error(&["--report link: this is a link that leads nowhere"]);
+    finish(&mut command, None).expect_error(&["--report link: this is a dangling symbolic link"]);
 }
 
 #[test]

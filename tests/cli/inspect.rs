@@ -106,7 +106,7 @@ Indexes
   index.json: manifests[1].annotations["org.opencontainers.image.created"] = 2025-10-09T08:54:59.123456789Z
 
 Likely to differ between builds
-  compressor (compression): layers compressed by another program: their bytes follow its version, and perhaps the CPU
+  compressor (compression): layers compressed by another program: their bytes depend on its version, and perhaps on the CPU
     {base}, {app}
     -> restamp rewrite encodes them in a form that stays the same
   gzip-layer (compression): layers with the time of the build in their gzip header

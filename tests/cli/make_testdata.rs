@@ -1,5 +1,5 @@
 //! The images in `testdata/` are made here: the tests compare them with what the builders make, and
-//! `RESTAMP_WRITE_TESTDATA=1 cargo test --test cli make_testdata` writes them anew.
+//! `RESTAMP_WRITE_TESTDATA=1 cargo test --test cli make_testdata` writes them again.
 
 use crate::support::graph::{Attestation, platforms};
 use crate::support::layer::{Family, Packing};

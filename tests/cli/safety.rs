@@ -52,7 +52,7 @@ fn a_directory_with_foreign_files_is_not_replaced() {
     let web = dir.path().join("web");
     fs::create_dir(&web).unwrap();
     write(&web, "index.json", b"{}");
-    rewrite(&["--force", text(&source), &format!("oci:{}", text(&web))]).expect_error(&["something else"]);
+    rewrite(&["--force", text(&source), &format!("oci:{}", text(&web))]).expect_error(&["other things"]);
     assert_eq!(fs::read(web.join("index.json")).unwrap(), b"{}");
     assert_eq!(names(dir.path()), ["in.tar", "web"]);
 }
@@ -269,7 +269,7 @@ fn what_is_left_unstamped_is_told() {
     let unknown = |part: &'static str| {
         move |manifest: &mut Value| manifest.pointer_mut(part).unwrap()["mediaType"] = json!("application/x-unknown")
     };
-    for (part, told) in [("/config", "is not one of an image"), ("/layers/0", "is not a layer media type")] {
+    for (part, told) in [("/config", "is not the config of an image"), ("/layers/0", "is not a layer media type")] {
         let (layout, _) = edited(&|_| {}, &unknown(part));
         let out = pipe(["rewrite", "--epoch", "1700000000"], &layout.tar(&BUILD)).expect(0);
         assert!(out.stderr.contains("left as they are"), "{part}: {}", out.stderr);

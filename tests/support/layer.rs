@@ -128,7 +128,7 @@ pub fn app(build: &Build) -> Vec<u8> {
     ])
 }
 
-/// Every dialect and every place for a time that DESIGN.md names, in one layer.
+/// Every dialect and every place for a time, in one layer.
 pub fn zoo(build: &Build) -> Vec<u8> {
     let t = build.seconds;
     let capability = b"\x01\x00\x00\x02\x00\x24\x00\x00\x00\x00\x00\x00\x00\x0a\x00\x00\x00\x00\x00\x00";

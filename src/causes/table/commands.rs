@@ -1,4 +1,4 @@
-//! Commands that bring in whatever there is on the day of the build.
+//! Commands whose result depends on the day of the build.
 
 use super::{Cause, Class, command};
 

@@ -1,4 +1,4 @@
-//! The general rows: they count where no other row fits.
+//! The general rows: they count where no other row matches.
 
 use super::{Cause, Class, row};
 
@@ -23,7 +23,8 @@ pub(super) const ROWS: &[Cause] = &[
         "ld-so-cache",
         Class::Content,
         &["etc/ld.so.cache"],
-        "ldconfig's cache, which says which library a program loads; it follows the libraries and their order in their directory",
+        "ldconfig's cache, which says which library a program loads; it depends on the libraries and on their order \
+         in the directory",
         "compare the libraries first; ldconfig at the end of the last RUN that installs one",
     ),
 ];

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Cause] = &[
         "zsh-completion",
         Class::Content,
         &["~/.zcompdump*"],
-        "zsh's dump of its completions: a script that follows what is installed",
+        "zsh's dump of its completions: a script that depends on what is installed",
         "rm -f ~/.zcompdump* in the same RUN; zsh makes it again",
     ),
     cache(

@@ -22,7 +22,7 @@ const PRIVATE_KEY_ROW: Cause = row(
         "~/.aspnet/https/*.pfx",
         "~/.dotnet/corefx/cryptography/x509stores/my/*.pfx",
     ],
-    "a private key, which whoever pulls the image can read; one made by the build is another one in each build",
+    "a private key, which everyone who pulls the image can read; if the build generates it, each build has another one",
     "make it when the container starts, or mount it (RUN --mount=type=secret while building)",
 );
 
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Cause] = &[
         "machine-id",
         Class::Content,
         &["etc/machine-id", "var/lib/dbus/machine-id"],
-        "a random identity that systemd or dbus made up at installation",
+        "a random identity that systemd or dbus generated at installation",
         ": > /etc/machine-id && rm -f /var/lib/dbus/machine-id; one is made at first boot",
     ),
     row(
@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Cause] = &[
             "var/lib/netdata/registry/netdata.public.unique.id",
             "var/lib/rpm-ostree/machine-id",
         ],
-        "a random identity of one host or server, made up at installation",
+        "a random identity of one host or server, generated at installation",
         "remove it in the same RUN; its program or an entrypoint makes one at the first start",
     ),
     row(
@@ -96,7 +96,7 @@ pub(super) const ROWS: &[Cause] = &[
             "var/lib/mysql/ca.pem",
             "var/lib/mysql/*-cert.pem",
         ],
-        "a self-signed certificate made at installation, of a key and with dates of its own in each build",
+        "a self-signed certificate made at installation, with another key and other dates in each build",
         "remove it and its key in the same RUN and make them when the container starts",
     ),
     row(
@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Cause] = &[
             "~/.config/pulse/cookie",
             "~/.Xauthority",
         ],
-        "a random secret that a program made up when it first ran, the same in every container of the image",
+        "a random secret that a program generated when it first ran, the same in every container of the image",
         "remove it in the same RUN; the program makes one when it starts",
     ),
     row(
@@ -169,7 +169,7 @@ pub(super) const ROWS: &[Cause] = &[
         "account-backup",
         Class::Content,
         &["etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-"],
-        "the copy of an account file as it was before the last change, which useradd and its like leave",
+        "the copy of an account file that useradd and similar programs keep from before the last change",
         "rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- in the same RUN",
     ),
     mended(

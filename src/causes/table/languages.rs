@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Cause] = &[
         "composer-lists",
         Class::Content,
         &["**/vendor/composer/autoload_*.php"],
-        "composer's lists of classes and files, which follow the packages and their order",
+        "composer's lists of classes and files, which depend on the packages and their order",
         "install from composer.lock, and composer dump-autoload --optimize in the last RUN that changes a class",
     ),
     row(
@@ -237,7 +237,7 @@ pub(super) const ROWS: &[Cause] = &[
         "perl-local",
         Class::LogOrCache,
         &["**/perllocal.pod"],
-        "Perl's diary of the modules that were installed, with the time of each installation",
+        "Perl's log of the modules that were installed, with the time of each installation",
         "perl Makefile.PL NO_PERLLOCAL=1, or remove it in the same RUN",
     ),
     follows(

@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Cause] = &[
         "apt-periodic",
         Class::LogOrCache,
         &["var/lib/apt/periodic/**"],
-        "files by whose times apt knows when it last did its daily work",
+        "files whose times tell apt when it last did its daily work",
         "rm -rf /var/lib/apt/periodic/* in the same RUN",
     ),
     cache(
@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Cause] = &[
             "apt-cache",
             Class::LogOrCache,
             &["var/cache/apt/**"],
-            "apt's caches: the package lists in a form of its own, packages that were downloaded",
+            "apt's caches: its binary form of the package lists, and packages that were downloaded",
             "apt-get clean in the same RUN, or a cache mount",
         ),
         "apt.conf(5), Dir::Cache: pkgcache and srcpkgcache can be turned off; apt-get(8), clean",
@@ -91,7 +91,7 @@ pub(super) const ROWS: &[Cause] = &[
         "dpkg-lists",
         Class::PackageDb,
         &["var/lib/dpkg/info/*.list", "var/lib/dpkg/info/*.md5sums", "var/lib/dpkg/triggers/*"],
-        "dpkg's lists of the files, checksums and triggers of each package, which follow the packages",
+        "dpkg's lists of the files, checksums and triggers of each package, which depend on the packages",
         "compare the packages first: pin versions, or install from a dated snapshot of the archive",
     ),
     follows(
@@ -200,7 +200,8 @@ pub(super) const ROWS: &[Cause] = &[
         "apk-world",
         Class::PackageDb,
         &["etc/apk/world"],
-        "apk's list of what was asked for; a virtual package such as .rundeps has the build's time for a version",
+        "apk's list of the packages that were asked for; the version of a virtual package such as .rundeps is the \
+         time of the build",
         "apk add --virtual .rundeps=1 gives the virtual package a version of your own",
     ),
     mended(
@@ -222,7 +223,7 @@ pub(super) const ROWS: &[Cause] = &[
         "apk-installed",
         Class::PackageDb,
         &["lib/apk/db/*", "usr/lib/apk/db/*"],
-        "apk's database; virtual packages such as .rundeps have the build's time for a version",
+        "apk's database; the version of a virtual package such as .rundeps is the time of the build",
         "pin versions (apk add PACKAGE=VERSION) and give virtual packages one (--virtual .rundeps=1)",
     ),
     cache(
@@ -263,7 +264,7 @@ pub(super) const ROWS: &[Cause] = &[
         "pacman-lists",
         Class::PackageDb,
         &["var/lib/pacman/local/*/files", "var/lib/pacman/local/*/mtree"],
-        "pacman's lists of the files of each package, which follow the packages",
+        "pacman's lists of the files of each package, which depend on the packages",
         "compare the packages first: install from a dated snapshot (archive.archlinux.org)",
     ),
     document(

@@ -7,7 +7,7 @@ pub(super) const ROWS: &[Cause] = &[
         "pip-direct-url",
         Class::PackageDb,
         &["**/*.dist-info/direct_url.json"],
-        "pip's record of where a package came from: a directory that a build made up, or a commit",
+        "pip's record of where a package came from: a directory with a random name, or a commit",
         "install from a fixed directory, or a wheel by name and version",
     ),
     row(
@@ -28,7 +28,8 @@ pub(super) const ROWS: &[Cause] = &[
         "pip-record",
         Class::PackageDb,
         &["**/*.dist-info/RECORD", "**/*.egg-info/installed-files.txt", "**/*.egg-info/SOURCES.txt"],
-        "the list of a Python package's files with their checksums: it follows the files, and its order the installer",
+        "the list of a Python package's files with their checksums; it depends on the files, and its order on the \
+         installer",
         "compare the files that it lists first; where only the order differs, sort -o RECORD RECORD in the same RUN",
     ),
     row(
@@ -41,7 +42,7 @@ pub(super) const ROWS: &[Cause] = &[
             "~/.local/share/virtualenvs/**",
             "~/.cache/pre-commit/**",
         ],
-        "a Python environment in a cache, in a folder with a name that was made up or is a hash",
+        "a Python environment in a cache, in a folder whose name is random or a hash",
         "make it in a folder of your choice: poetry config virtualenvs.in-project true, PIPENV_VENV_IN_PROJECT=1, uv sync",
     ),
     cache(
@@ -75,7 +76,7 @@ pub(super) const ROWS: &[Cause] = &[
         "numba-cache",
         Class::Content,
         &["**/__pycache__/*.nbi", "**/__pycache__/*.nbc"],
-        "numba's compiled functions and their index, which follow the CPU and the times of the sources",
+        "numba's compiled functions and their index, which depend on the CPU and on the times of the sources",
         "let numba compile at run time, or set NUMBA_CPU_NAME=generic and NUMBA_CACHE_DIR to a cache mount",
     ),
     cache(

@@ -1,4 +1,4 @@
-//! Of the system: what compiles itself from what is installed, what boots, what a builder mounts, what runs by the clock.
+//! Files of the system: compiled from what is installed, used for booting, mounted by a builder, or written by timers.
 
 use super::{Cause, Class, cache, log, mended, row};
 

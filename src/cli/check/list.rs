@@ -29,7 +29,7 @@ pub(super) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
     }
     if !outside.is_empty() {
         let counted = if is_noted(report) { "notes" } else { "notes with --digests-only" };
-        writeln!(out, "Of the archive alone, which no digest holds ({counted}):")?;
+        writeln!(out, "Only in the archive, covered by no digest ({counted}):")?;
         is_folded |= lines(&outside, verbose, out)?;
     }
     sum(report, hidden, out)?;
@@ -93,7 +93,7 @@ fn folded(sort: Sort<'_>, all: &[&Finding]) -> String {
         _ => format!("{verb} {}", first.text),
     };
     if !times.is_empty() && times.len() < all.len() {
-        range.push_str(" or none that can be read");
+        range.push_str(" or can't be read");
     }
     format!("{what} {range}, first {at}")
 }
@@ -137,7 +137,7 @@ fn advise(report: &Report, is_folded: bool, out: &mut dyn Write) -> io::Result<(
     let total = report.total;
     let mut advice = Vec::new();
     if total.findings > total.times {
-        advice.push("a fault stays when the image is rewritten: build, pull or save it again");
+        advice.push("rewriting does not repair faults: build, pull or save the image again");
     }
     if total.times > 0 {
         advice.push(match report.rule {
@@ -146,7 +146,7 @@ fn advise(report: &Report, is_folded: bool, out: &mut dyn Write) -> io::Result<(
         });
     }
     if total.findings > 0 && total.findings == total.archive_times && !is_noted(report) {
-        advice.push("no digest holds them, and --digests-only takes them for notes");
+        advice.push("no digest covers them, and --digests-only reports them as notes");
     }
     if is_folded {
         advice.push("-v lists every one");
@@ -192,7 +192,7 @@ fn sum(report: &Report, hidden: u64, out: &mut dyn Write) -> io::Result<()> {
         let is = if total.times == 1 { "is" } else { "are" };
         let outside = match found_outside {
             0 => String::new(),
-            count => format!(" ({} of the archive alone)", thousands(count)),
+            count => format!(" ({} only in the archive)", thousands(count)),
         };
         found.push(format!("{} that {is} not {wanted}{outside}", number(total.times, "timestamp")));
     }
@@ -204,7 +204,7 @@ fn sum(report: &Report, hidden: u64, out: &mut dyn Write) -> io::Result<()> {
         found.push(number(notes, "note"));
     }
     if noted_outside > 0 {
-        found.push(format!("{} of the archive alone", number(noted_outside, "timestamp")));
+        found.push(format!("{} only in the archive", number(noted_outside, "timestamp")));
     }
     if total.not_listed > 0 {
         found.push(format!("{} not listed", thousands(total.not_listed)));

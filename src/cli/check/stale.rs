@@ -32,7 +32,7 @@ fn of_image(image: &ImageSurvey, verbose: bool, out: &mut dyn Write) -> io::Resu
     for (kind, counts) in &survey.counts {
         let alone = match counts.alone {
             0 => String::new(),
-            count => format!(", {} of what is not there", thousands(count)),
+            count => format!(", {} without their original", thousands(count)),
         };
         writeln!(
             out,
@@ -53,7 +53,7 @@ fn of_image(image: &ImageSurvey, verbose: bool, out: &mut dyn Write) -> io::Resu
     let shown = if verbose { survey.faults.len() } else { SHOWN };
     for fault in survey.faults.iter().take(shown) {
         let says = match fault.fault {
-            CopyFault::WronglyFresh => "taken for up to date, and made of another",
+            CopyFault::WronglyFresh => "taken for up to date by mistake",
             _ => "stale",
         };
         let of = fault.original.as_deref().map(|original| format!(" {original}")).unwrap_or_default();

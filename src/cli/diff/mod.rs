@@ -23,10 +23,10 @@ use written::{Folder, Page};
 /// Show what differs between two images, and why
 ///
 /// A and B are named as for `rewrite`; they may be of different kinds, compressions and media types. Every difference
-/// has a class: content, embedded-time, package-db, log-or-cache, name, whiteout, format, compression, order, time.
-/// The verdict is `identical`, `identical but for what is accepted` (by --ignore, --ignore-path or --policy), `same after
-/// restamping` (rewriting both makes them equal), `explainable` (differences, none of the class content), or `different`.
-/// A layer that both have under the same digest is not read: that its bytes are what the digest says, `check` verifies.
+/// has a class: content, embedded-time, package-db, log-or-cache, name, whiteout, format, compression, order, time. The
+/// verdict is `identical`, `identical but for what is accepted` (by --ignore, --ignore-path or --policy), `same after
+/// restamping` (rewriting both makes them equal), `explainable` (differences, none of the class content), or
+/// `different`. A layer that both have under the same digest is not read; `check` verifies it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   restamp diff build1.tar build2.tar
@@ -43,7 +43,7 @@ Exit status: 0 identical, or identical but for what is accepted,
              with --semantic also same after restamping, or explainable;
              1 any other verdict; 2 an error.
 
-How large documents, statements and lists of descriptors may be: docs/limits.md.")]
+Limits of documents, statements and lists of descriptors: docs/limits.md.")]
 #[command(mut_args(|arg| if arg.get_id() == "tmp_dir" { arg.help(context::SPOOLED) } else { arg }))]
 pub struct Arguments {
     /// The first image
@@ -64,8 +64,9 @@ pub struct Arguments {
 
     /// Say what would be left if both images were rewritten with these options of `restamp rewrite`
     ///
-    /// OPTIONS is one word, which is split as a shell does: --restamp '--epoch 1700000000 --numeric-owner'. Both are
-    /// rewritten into a temporary folder. Without --epoch in it, it is SOURCE_DATE_EPOCH, or else 315532800 (1980-01-01).
+    /// OPTIONS is one argument, which is split as a shell does: --restamp '--epoch 1700000000 --numeric-owner'. Both
+    /// images are rewritten into a temporary folder. The default of --epoch is SOURCE_DATE_EPOCH, or else 315532800
+    /// (1980-01-01).
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, help_heading = "What is compared")]
     restamp: Option<String>,
 
@@ -80,7 +81,7 @@ pub struct Arguments {
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',', help_heading = "What counts")]
     ignore: Vec<String>,
 
-    /// Leave out what is at paths like this; can be given more than once
+    /// Leave out differences at paths that match GLOB; can be given more than once
     #[arg(long, value_name = "GLOB", help_heading = "What counts")]
     ignore_path: Vec<String>,
 
@@ -92,7 +93,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Write the report as a page of its own; - prints it instead of the text
+    /// Write the report as an HTML page; - prints it instead of the text
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     html: Option<PathBuf>,
 
@@ -112,7 +113,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let locations = [context::source(&arguments.a, "diff - B")?, context::source(&arguments.b, "diff A -")?];
     if arguments.json && arguments.html.as_deref() == Some(Path::new("-")) {
-        bail!("--json and --html - both want standard output");
+        bail!("--json and --html - both go to standard output");
     }
     if locations.iter().all(|location| location.place == Where::Stdio) {
         bail!("only one of A and B can be standard input");
@@ -176,7 +177,7 @@ fn named(location: &Location) -> String {
     location.as_path().map_or_else(|| "standard input".to_owned(), |path| path.display().to_string())
 }
 
-/// The command line as it can be typed again, for whoever finds the page.
+/// The command line as it can be typed again, for readers of the page.
 fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| shell_word(word.to_string_lossy()));
     std::iter::once("restamp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")

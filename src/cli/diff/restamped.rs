@@ -53,7 +53,7 @@ impl Restamp {
     /// Reads the options, as a shell splits them.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let split = shlex::split(text);
-        let mut words = split.ok_or_else(|| anyhow!("--restamp: a quotation mark in it has no counterpart"))?;
+        let mut words = split.ok_or_else(|| anyhow!("--restamp: a quotation mark is not closed"))?;
         let matches = matches(&words)?;
         let has_epoch = matches.value_source("epoch") == Some(ValueSource::CommandLine);
         let matches = match epoch::variable() {
@@ -124,15 +124,15 @@ fn matches(words: &[String]) -> Result<ArgMatches> {
     for argument in command.get_arguments().filter(|argument| DECIDED.contains(&argument.get_id().as_str())) {
         if is_given(argument.get_id().as_str()) {
             match argument.get_long() {
-                Some(name) => bail!("--restamp: --{name} is not for diff, which rewrites into a temporary folder"),
-                None => bail!("--restamp takes options alone: the images are A and B"),
+                Some(name) => bail!("--restamp: --{name} can't be used, as diff rewrites into a temporary folder"),
+                None => bail!("--restamp takes only options: the images are A and B"),
             }
         }
     }
     Ok(matches)
 }
 
-/// What clap says of a wrong option, in a line.
+/// clap's message for a wrong option, in one line.
 fn wrong(error: &clap::Error) -> anyhow::Error {
     let text = error.render().to_string();
     let text = text.split("\n\n").next().unwrap_or_default();

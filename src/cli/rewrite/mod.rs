@@ -29,14 +29,14 @@ use repair::RepairWord;
 ///
 /// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, a plain path, or `-` for standard
 /// input or output; DEST is the same. The format of a plain SOURCE is detected from its content: an OCI layout, in a
-/// directory or a tar, or what `docker save` writes, of any generation; an archive may be compressed as a whole with gzip
-/// or zstd. A plain DEST has the format of SOURCE.
+/// directory or a tar, or what `docker save` writes (Docker 1.10 or newer). An archive may be compressed as a whole
+/// with gzip or zstd. A plain DEST has the format of SOURCE.
 ///
-/// REF of SOURCE chooses an image: a name, or @N for the image in that place of the list, from 0. REF of DEST is the name
-/// of the result, which else keeps the names that it has (see --name).
+/// REF of SOURCE chooses an image: its name, or @N for its place in the list, counted from 0. REF of DEST is the name
+/// of the result; without it the image keeps its names (see --name).
 ///
-/// An archive whose name ends in .gz, .tgz, .zst, .zstd or .tzst is compressed so as a whole, always in the same way; on
-/// standard output it is never compressed. A name for xz or bzip2 is refused.
+/// An archive DEST whose name ends in .gz, .tgz, .zst, .zstd or .tzst is compressed as a whole, always in the same way;
+/// on standard output it is not compressed. Names for xz or bzip2 are refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp rewrite | docker load
@@ -45,11 +45,12 @@ use repair::RepairWord;
   restamp rewrite --name app:1 --digest-file digest build.oci.tar docker-archive:app.tar
   restamp rewrite --json oci:build oci:app:1 | jq -r '.names[].digest.new'
   restamp rewrite --epoch label:org.opencontainers.image.created legacy.tar stamped.tar
-  restamp rewrite --epoch 0 --created \"$(git log -1 --pretty=%ct)\" --time-key BUILD_DATE build.tar app.tar
+  restamp rewrite --epoch 0 --created \"$(git log -1 --pretty=%ct)\" build.tar app.tar
+  restamp rewrite --time-key BUILD_DATE --time-key 'com.example.*' build.tar app.tar
 
-Exit status: 0 done, 2 an error; then DEST is as it was, or cut off where it is a pipe.
+Exit status: 0 done, 2 an error (DEST is as it was then; a pipe is cut off).
 
-How large documents, statements and lists of descriptors may be: docs/limits.md.")]
+Limits of documents, statements and lists of descriptors: docs/limits.md.")]
 pub struct Arguments {
     /// The image to read
     #[arg(default_value = "-", value_name = "SOURCE")]
@@ -80,11 +81,11 @@ pub struct Arguments {
     )]
     repair: Vec<RepairWord>,
 
-    /// Leave files out of layers: logs, caches (of known tools, whose documentation says that they may be missing), or what
-    /// is at paths like GLOB
+    /// Leave files out of layers: logs, caches (of known tools whose documentation says that they may be missing), or
+    /// files at paths that match GLOB
     ///
-    /// Never directories, whiteouts, and files that a hard link leads to which stays. Layers of the base image stay as they
-    /// are. Every entry is in --report.
+    /// Directories and whiteouts stay, and so do files that a remaining hard link leads to, and all layers of the base
+    /// image. --report lists every entry that was left out.
     #[arg(long, value_name = "logs|caches|GLOB,...", help_heading = "What is rewritten")]
     omit: Vec<String>,
 
@@ -93,29 +94,29 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "keep", value_name = "HOW", help_heading = "What is rewritten")]
     order: OrderRule,
 
-    /// Let compiled files at paths like GLOB stay newer than their sources, which get the second before the epoch: of
-    /// Laravel, Twig, Clojure, Guile, Emacs, SWI-Prolog
+    /// Keep compiled files at paths that match GLOB newer than their sources, which get the second before the epoch:
+    /// for Laravel, Twig, Clojure, Guile, Emacs, SWI-Prolog
     #[arg(long, value_name = "GLOB", help_heading = "What is rewritten")]
     keep_order: Vec<PathGlob>,
 
-    /// Give files at paths like GLOB an mtime that depends on their content, up to 12 days before the epoch, so that web
-    /// servers tell their versions apart although the epoch is a constant
+    /// Give files at paths that match GLOB an mtime that depends on their content, up to 12 days before the epoch, so
+    /// that web servers tell their versions apart although the epoch is a constant
     #[arg(long, value_name = "GLOB", help_heading = "What is rewritten")]
     mtime_by_content: Vec<PathGlob>,
 
-    /// Remove the names of owners and groups from layers, and leave their numbers: names differ by builder
+    /// Remove the names of owners and groups from layers and keep their numbers: names differ from builder to builder
     #[arg(long, help_heading = "What is rewritten")]
     numeric_owner: bool,
 
-    /// Leave commands in the history as they are, also where they repeat the old value of a label or annotation
+    /// Keep commands in the history as they are, even if they contain the old value of a label or annotation
     #[arg(long, help_heading = "What is rewritten")]
     keep_commands: bool,
 
-    /// What becomes of attestations (SBOM, provenance)
+    /// What to do with attestations (SBOM, provenance)
     #[arg(long, value_enum, default_value = "update", value_name = "WHAT", help_heading = "What is rewritten")]
     attestations: AttestationRule,
 
-    /// What becomes of signatures, which can't survive a change of digests
+    /// What to do with signatures, which don't survive a change of digests
     #[arg(long, value_enum, default_value = "refuse", value_name = "WHAT", help_heading = "What is rewritten")]
     signatures: SignatureRule,
 
@@ -123,21 +124,20 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "keep", value_name = "HOW", help_heading = "Output")]
     compression: CompressionRule,
 
-    /// The level of that compression: gzip 1 to 12, zstd 1 to 19, from 12 on with more memory [default: that of the form,
-    /// gzip 5 and zstd 3]
+    /// Compression level: gzip 1 to 12, zstd 1 to 19, of which 12 and up need more memory [default: gzip 5, zstd 3]
     #[arg(long, value_name = "N", help_heading = "Output")]
     compression_level: Option<u32>,
 
-    /// The canonical form that layers are encoded in
+    /// The version of the canonical form in which layers are encoded
     #[arg(long, value_name = "N", default_value_t = restamp::FORM, help_heading = "Output")]
     form: u32,
 
-    /// Name the result REPOSITORY:TAG instead of what it is called in SOURCE, which must have one image then, or :REF to
-    /// choose one. May be given more than once
+    /// Name the result REPOSITORY:TAG instead of its name in SOURCE; can be given more than once. SOURCE must have one
+    /// image then, or :REF to choose one
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     name: Vec<NewName>,
 
-    /// Replace the source by the result, atomically; an archive keeps the compression that it has as a whole
+    /// Replace SOURCE with the result, atomically; an archive that is compressed as a whole stays so
     #[arg(long, help_heading = "Output")]
     in_place: bool,
 
@@ -145,7 +145,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     force: bool,
 
-    /// Do everything but write: DEST is looked at and left as it is
+    /// Do everything except writing: DEST is checked and left as it is
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
 
@@ -154,12 +154,13 @@ pub struct Arguments {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Write what was done to FILE, as JSON; - is standard output, or standard error where the image goes to the former
+    /// Write what was done to FILE, as JSON; - is standard output, or standard error if the image goes to standard
+    /// output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
-    /// Write the digest to deploy the result by to FILE, and nothing else. Names that have different digests are an error:
-    /// :REF of SOURCE chooses one; - is as for --report
+    /// Write the digest by which to deploy the result to FILE; - is as for --report. If names have different digests,
+    /// that is an error: choose one with :REF of SOURCE
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     digest_file: Option<PathBuf>,
 
@@ -167,12 +168,12 @@ pub struct Arguments {
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
 
-    /// Keep compressed data in DIR, so that later runs are faster; the output is the same with and without. No one but root
-    /// and you may be able to write DIR
+    /// Cache compressed data in DIR, so that later runs are faster; the output is the same. Users other than you and
+    /// root must not be able to write to DIR
     #[arg(long, value_name = "DIR", help_heading = "Running")]
     cache: Option<PathBuf>,
 
-    /// How large the cache may become, e.g. 500M or 20G; what was used least recently goes
+    /// The maximum size of the cache, e.g. 500M or 20G; data that was used least recently is removed
     #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size, requires = "cache", help_heading = "Running")]
     cache_max: u64,
 
@@ -182,9 +183,9 @@ pub struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AttestationRule {
-    /// They follow the image they are about
+    /// Update them to the new digests of the image that they are about
     Update,
-    /// They are left out, so that the digest of the index is reproducible
+    /// Leave them out, so that the digest of the index is reproducible
     Drop,
 }
 
@@ -192,7 +193,7 @@ enum AttestationRule {
 enum SignatureRule {
     /// A signed image is an error
     Refuse,
-    /// They are left out
+    /// Leave them out
     Drop,
 }
 
@@ -246,7 +247,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let is_nowhere = arguments.dry_run && arguments.destination.is_none() && !arguments.in_place;
     let mut prepared = rewrite.prepare(&location, Some(&destination).filter(|_| !is_nowhere))?;
     if arguments.in_place && prepared.is_empty() {
-        bail!("{location}: its index names nothing that is there, so replacing it would only remove what it holds");
+        bail!("{location}: its index lists nothing that is in it, so replacing it would only delete its content");
     }
     let report = prepared.report_mut();
     report.destination.name = destination.to_string();
@@ -300,10 +301,10 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "M" | "MiB" => 20,
         "G" | "GiB" => 30,
         "T" | "TiB" => 40,
-        suffix => return Err(format!("{suffix:?} is none of K, M, G, T")),
+        suffix => return Err(format!("{suffix:?} is not one of K, M, G, T")),
     };
     let number: u64 = digits.parse().map_err(|_| format!("{digits:?} is not a number"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there can be".to_owned())
+    number.checked_mul(1 << shift).ok_or_else(|| "the number of bytes is too large".to_owned())
 }
 
 /// What the options ask for, for a command that reads and writes elsewhere.

@@ -7,10 +7,10 @@ use restamp::rewrite::Repair;
 /// One word of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum RepairWord {
-    /// Nothing: files keep their content to the byte, and what repeats an mtime is stale
+    /// Nothing: files keep their content to the byte, so copies of mtimes become stale
     None,
-    /// Copies of an mtime, by which a program sees if a file is stale: Python bytecode, caches of fontconfig and bootsnap.
-    /// The default; the others come on top of it
+    /// Copies of an mtime, by which a program sees if a file is stale: Python bytecode, caches of fontconfig and
+    /// bootsnap. The default; the other words add to it
     Copies,
     /// Times of gzip members
     Gzip,
@@ -38,7 +38,7 @@ pub(super) enum RepairWord {
 pub(super) fn repair(words: &[RepairWord]) -> Result<Repair> {
     if words.contains(&RepairWord::None) {
         if words.len() > 1 {
-            bail!("--repair none goes with no other word");
+            bail!("--repair none can't be combined with another word");
         }
         return Ok(Repair::NONE);
     }

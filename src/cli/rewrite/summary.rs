@@ -51,13 +51,13 @@ fn repairs(report: &Report) -> Vec<String> {
     let left: u64 = report.layers.iter().map(|layer| layer.edits.left_alone()).fold(0, u64::saturating_add);
     if left > 0 {
         let are = number(left, "file with times of its own was", "files with times of their own were");
-        lines.push(format!("{are} left as found, for the reasons in --report"));
+        lines.push(format!("{are} left unchanged; --report has the reasons"));
     }
     let repaired: u64 = report.layers.iter().filter_map(|layer| layer.repaired).fold(0, u64::saturating_add);
     if repaired > copies.followed + copies.unfit {
         let would = if report.dry_run { "would be " } else { "" };
         let files = number(repaired, "file", "files");
-        lines.push(format!("times in the content of {files} {would}replaced, copies of mtimes among them"));
+        lines.push(format!("times in the content of {files} {would}replaced, including copies of mtimes"));
     }
     let omitted: u64 = report.layers.iter().filter_map(|layer| layer.omitted).fold(0, u64::saturating_add);
     if omitted > 0 {
@@ -182,7 +182,7 @@ fn closing(report: &Report) -> String {
     let stamped: u64 = report.layers.iter().filter_map(|layer| layer.stamped).fold(0, u64::saturating_add);
     if rewritten + encoded + stamped + report.document_times + report.command_times == 0 {
         let layers = number(kept, "layer", "layers");
-        return format!("nothing to stamp: {layers} and all times in documents that restamp sets as they were");
+        return format!("nothing to stamp: {layers} and all document times unchanged");
     }
     let would = if report.dry_run { "would be " } else { "" };
     let mut done = Vec::new();
@@ -200,9 +200,10 @@ fn closing(report: &Report) -> String {
             if kept == 1 { "it was" } else { "they were" }
         ));
     }
-    let commands = match report.command_times {
-        0 => String::new(),
-        count => format!(" and {}", number(count, "time in commands", "times in commands")),
+    let documents = number(report.document_times, "document time", "document times");
+    let times = match report.command_times {
+        0 => format!(" and {documents}"),
+        count => format!(", {documents} and {}", number(count, "time in commands", "times in commands")),
     };
     let owners: u64 = report.layers.iter().filter_map(|layer| layer.owners).fold(0, u64::saturating_add);
     let owners = match owners {
@@ -211,10 +212,9 @@ fn closing(report: &Report) -> String {
     };
     let total = |size: fn(&LayerChange) -> u64| report.layers.iter().map(size).fold(0, u64::saturating_add);
     format!(
-        "{}; {} and {}{commands} stamped{owners}; layers {}",
+        "{}; {}{times} stamped{owners}; layers {}",
         done.join(", "),
         number(stamped, "entry", "entries"),
-        number(report.document_times, "document time", "document times"),
         sizes(total(|layer| layer.size.old), total(|layer| layer.size.new)),
     )
 }

@@ -1,4 +1,4 @@
-//! Texts that run, or are compiled into what runs: no difference in them is excused, be it of a date alone.
+//! Texts that run, or are compiled into what runs: any difference in them is content, even of a date alone.
 
 use crate::diff::layer::programs::Head;
 

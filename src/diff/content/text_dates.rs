@@ -35,7 +35,7 @@ impl Dates {
         let [a, b] = &self.first;
         if let Some((line, key)) = &self.other {
             let key = if key.is_empty() { String::new() } else { format!(" ({key})") };
-            return format!("not only dates differ: line {line}{key} does as well");
+            return format!("not only dates differ, but also line {line}{key}");
         }
         let key = if self.key.is_empty() { String::new() } else { format!(" ({})", self.key) };
         let more = if self.count > 1 { format!("; {} dates in all", self.count) } else { String::new() };
@@ -214,7 +214,7 @@ mod tests {
             |day: &str, id: &str| format!("{{\n\"created\": \"{day}\",\n\"documentNamespace\": \"urn:{id}\"\n}}\n");
         let (a, b) = (text("2023-11-14", "a1"), text("2023-11-15", "b2"));
         let dates = compare(b"x.spdx.json", a.as_bytes(), b.as_bytes()).unwrap();
-        assert_eq!(dates.note(), "not only dates differ: line 3 (documentNamespace) does as well");
+        assert_eq!(dates.note(), "not only dates differ, but also line 3 (documentNamespace)");
         let (a, b) = (text("2023-11-14", "a1"), text("2023-11-14", "b2"));
         assert_eq!(compare(b"x.spdx.json", a.as_bytes(), b.as_bytes()), None);
     }

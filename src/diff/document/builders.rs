@@ -51,7 +51,7 @@ pub(crate) fn label(change: &Change<'_>) -> Option<Judged> {
         return Some(Judged::with(Class::Format, versions(change)));
     }
     if BASE_KEYS.contains(&key) {
-        let note = "what the base is called; what is in it is compared with the layers";
+        let note = "the name of the base image; its content is compared with the layers";
         return Some(Judged::with(Class::Name, note));
     }
     let is_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| key.starts_with(prefix));

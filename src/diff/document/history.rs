@@ -68,7 +68,7 @@ fn judge(change: &Change<'_>) -> Judged {
         }
         [_, Step::Index(_), Step::Key("author")] => Class::Name.into(),
         [_, Step::Index(_)] => {
-            Judged::with(Class::Name, "only one side has this step; what it made is compared with the layers")
+            Judged::with(Class::Name, "only one side has this step; its result is compared with the layers")
         }
         _ => Class::Content.into(),
     }
@@ -77,7 +77,7 @@ fn judge(change: &Change<'_>) -> Judged {
 /// The commands of one step in both images.
 fn command(texts: [&str; 2]) -> Judged {
     if !same_command(texts[0], texts[1]) {
-        let note = "the commands differ; what they made is compared with the layers and the config";
+        let note = "the commands differ; their results are compared with the layers and the config";
         return Judged::with(Class::Name, note);
     }
     let note = match texts.map(|text| form(text).name()) {

@@ -47,7 +47,7 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
         let values = [a, b].map(|links| Some(Value::text(format!("{} deep", links.len()))));
         let difference = Difference::new(Class::Format, place, "nesting", values);
         findings.push(
-            difference.note("an index more or less on the way to the image, as builders write it for attestations"),
+            difference.note("one side has more indexes above the image, as builders write them for attestations"),
         );
     }
     let (json_a, json_b) = (descriptors_of(views[0], a)?, descriptors_of(views[1], b)?);

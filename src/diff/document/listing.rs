@@ -101,10 +101,10 @@ impl Comparison<'_> {
             }
         }
         let note = match (here, digests[0] == digests[1]) {
-            (_, true) => "only one source has what is listed",
-            ([None, _] | [_, None], _) => "what is listed has no counterpart",
-            ([Some(true), Some(true)], _) => "not a document that is known; only the digest was compared",
-            _ => "what is listed is not in the source, so only its digest was compared",
+            (_, true) => "only one source has the listed blob",
+            ([None, _] | [_, None], _) => "the listed document has no counterpart",
+            ([Some(true), Some(true)], _) => "the type of the document is not known; only the digest was compared",
+            _ => "the listed document is not in the source, so only its digest was compared",
         };
         let paths = pair
             .iter()
@@ -141,7 +141,7 @@ impl Comparison<'_> {
             list.iter().filter(|(key, _)| places.contains_key(key)).map(|(key, _)| *key.0).collect()
         };
         let note = match places.values().any(|[a, b]| a.len() != b.len()) {
-            true => Some("the same manifests, some of them not as often"),
+            true => Some("the same manifests, but some are listed more often on one side"),
             false if sequence(&a) != sequence(&b) => Some("the same manifests in another order"),
             false => None,
         };

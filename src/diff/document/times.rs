@@ -48,7 +48,7 @@ pub(crate) fn restamps(document: Document, change: &Change<'_>, keys: &TimeKeys)
 #[derive(Debug)]
 pub(crate) struct UnlistedTime {
     pub(crate) key: String,
-    /// Would rewriting make both equal if it was told the key?
+    /// Would rewriting with this time key make both equal?
     pub(crate) is_mended: bool,
 }
 

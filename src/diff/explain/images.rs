@@ -26,10 +26,12 @@ fn rootfs(report: &Report, overview: &Overview) -> Option<String> {
     if !differs || !cuts.iter().any(|cut| cut.is_cut) || report.differences.iter().any(is_lone_image) {
         return None;
     }
-    let but = if cuts.iter().any(|cut| cut.times) { " but for times of files" } else { "" };
+    let but = if cuts.iter().any(|cut| cut.times) { " except for times of files" } else { "" };
     let how = match cuts.iter().all(|cut| cut.same_files) {
-        true => "the same files are cut into other layers",
-        false => "the layers differ in how they are cut, and in files that other layers replace or delete",
+        true => "the same files are split into layers in another way",
+        false => {
+            "the files are split into layers in another way, and differ in files that other layers replace or delete"
+        }
     };
     Some(format!("the root filesystems are the same{but}: {how}; see restamp diff --rootfs A B"))
 }

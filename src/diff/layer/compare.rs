@@ -343,14 +343,11 @@ impl Comparison<'_> {
     fn unexplained(&mut self, place: usize, layers: [Option<&Layer>; 2], records: &[Option<Records>; 2]) {
         let values = layers.map(|layer| layer.map(|layer| Value::text(layer.diff_id.short())));
         let (class, note) = if records.iter().all(Option::is_some) {
-            (
-                Class::Format,
-                "the streams differ in bytes that belong to no field: padding, headers that belong to no entry",
-            )
+            (Class::Format, "the streams differ in bytes that belong to no field: padding, headers without an entry")
         } else if layers.iter().flatten().any(|layer| layer.extent.is_none()) {
             (Class::Content, "the layer is not in the image, so only its digest was compared")
         } else {
-            (Class::Content, "foreign, or not a layer format that is known; only the digest was compared")
+            (Class::Content, "foreign, or of an unknown layer format; only the digest was compared")
         };
         self.findings.push(Difference::new(class, place, "diff_id", values).note(note));
     }

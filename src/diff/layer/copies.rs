@@ -62,7 +62,7 @@ impl Comparison<'_> {
                 difference.restamps = mend == Mend::Rewrite;
                 difference.mends = difference.mends.or_all(Mends::by(mend));
             } else if difference.note.is_none() {
-                let text = "stale on one side at least: rewriting leaves it as it is there";
+                let text = "stale on at least one side, where rewriting leaves it as it is";
                 difference.note = Some(text.into());
             }
         }

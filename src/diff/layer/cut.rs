@@ -65,7 +65,8 @@ pub(crate) fn soften(differences: &mut [Difference], is_recut: impl Fn(usize) ->
         if difference.class == Class::Content {
             difference.class = Class::Format;
             difference.cause = None;
-            difference.note = Some("the root filesystem is the same: its files are cut into other layers".into());
+            difference.note =
+                Some("the root filesystem is the same: its files are split into layers in another way".into());
         }
     }
 }

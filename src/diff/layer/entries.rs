@@ -305,7 +305,7 @@ impl Comparer<'_, '_> {
         if a.extra().unmodelled.1 != b.extra().unmodelled.1 {
             let difference = Difference::new(Class::Format, self.place, "padding", [None, None]);
             self.findings.push(
-                difference.at(a.shared_path()).note("what fills up the last block differs, and is not all zeros"),
+                difference.at(a.shared_path()).note("the padding of the last block differs, and is not all zeros"),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What hard links of a layer lead to, and whose order decides what is there in the end.
+//! What the hard links of a layer lead to, and which entries have an order that decides the result.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -38,7 +38,7 @@ impl Comparer<'_, '_> {
         );
         if let Some([first, second]) = order_that_matters(pairs) {
             let [first, second] = [first, second].map(|record| crate::error::printable(record.path()));
-            let note = format!("{note}; what is there in the end depends on the order of {first} and {second}");
+            let note = format!("{note}; the result depends on the order of {first} and {second}");
             let difference = Difference::new(Class::Content, self.place, "order of entries", [None, None]);
             self.findings.push(difference.note(note));
             return;
@@ -97,7 +97,7 @@ impl Comparer<'_, '_> {
             self.global_times(layers);
         }
         if a.unmodelled != b.unmodelled && a.globals == b.globals {
-            let text = "headers that belong to no entry, written in another way";
+            let text = "headers without an entry, written in another way";
             let difference = Difference::new(Class::Format, self.place, "extension headers", [None, None]);
             self.findings.push(difference.note(text));
         }

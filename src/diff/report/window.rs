@@ -1,4 +1,4 @@
-//! Long values in a line: cut, but so that what differs is in sight.
+//! Long values in a line: cut so that what differs stays visible.
 
 use std::borrow::Cow;
 

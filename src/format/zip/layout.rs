@@ -1,5 +1,5 @@
-//! Where the headers of an archive are, and the times in them, for who writes there: an archive of which two readers could
-//! see different members is refused.
+//! Where the headers of an archive are, and the times in them, for callers that write there: an archive of which two
+//! readers could see different members is refused.
 
 use std::ops::Range;
 
@@ -239,7 +239,7 @@ fn local(window: &mut Window<'_>, at: u64, header: &Header, limit: u64) -> Resul
     let times = times(at, (10, dos), extra_at, extra);
     let start = at.saturating_add(length as u64);
     let end = start.checked_add(header.compressed).filter(|end| *end <= limit);
-    let mut range = at..end.ok_or(Stop::Unsound("a member of it is cut"))?;
+    let mut range = at..end.ok_or(Stop::Unsound("a member of it is cut off"))?;
     let data = start..range.end;
     let mut crcs = Vec::new();
     if own_crc {

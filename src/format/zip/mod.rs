@@ -1,12 +1,12 @@
 //! Zip (APPNOTE.TXT): which members the central directory lists, where their times are, and which bytes are neither
 //! times nor content.
 //!
-//! [`Zip`] is for who wants to see as much of an archive in memory as can be seen: `rawzip` finds the directory and the
-//! members, also where a script precedes the archive, be its offsets adjusted or not. Zip64 and encrypted members are passed
-//! on as bytes that are not known.
+//! [`Zip`] is for callers that read as much as possible of an archive in memory: `rawzip` finds the directory and the
+//! members, also where a script precedes the archive, be its offsets adjusted or not. Zip64 and encrypted members are
+//! passed on as bytes that are not known.
 //!
-//! [`Layout`] is for who writes into an archive of any size: it says where each header and its times are, and takes nothing
-//! in which two readers could see different archives.
+//! [`Layout`] is for callers that write into an archive of any size: it says where each header and its times are, and
+//! refuses anything in which two readers could see different archives.
 
 mod dos;
 mod end;

@@ -201,7 +201,7 @@ impl Documents {
         let node =
             ManifestDocument { bytes, config, image, layers, subject, annotation_times, artifact_type, attestation };
         if node.hides_layers() {
-            let text = "its config is not one of an image: times in that and in its layers are left as they are";
+            let text = "its config is not the config of an image: times in it and in the layers are left as they are";
             self.note(link.digest, NoticeKind::UnknownDocument, || format!("{}: {text}", link.digest));
         }
         if let Some(image) = &node.image

@@ -170,7 +170,7 @@ impl Documents {
         }
         match first {
             Some(first) if !self.is_docker => {
-                let what = format!("every manifest that it leads to ({absent}, of which {first} is the first)");
+                let what = format!("every manifest that it lists ({absent}; the first is {first})");
                 Err(Error::missing(what).in_blob("index.json"))
             }
             _ => Ok(()),

@@ -64,8 +64,8 @@ pub(super) fn may_be_document(extent: &Extent, limits: &Limits) -> Result<bool> 
 /// A larger config of an artifact is not looked at: registries take manifests of that size, which name it.
 const ARTIFACT_CONFIG_MAX: u64 = 4 << 20;
 
-/// What is said of a larger one that may be JSON.
-pub const LARGE_ARTIFACT_CONFIG: &str = "the config of an artifact, of more than 4 MiB: times in it are not looked at";
+/// The note for a larger one that may be JSON.
+pub const LARGE_ARTIFACT_CONFIG: &str = "the config of an artifact, larger than 4 MiB: times in it are not looked for";
 
 /// Is it a larger one, which may be JSON?
 pub fn is_large_artifact_config(extent: &Extent) -> Result<bool> {

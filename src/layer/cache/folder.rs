@@ -114,6 +114,8 @@ fn trusted(metadata: &Metadata, path: &Path) -> Result<()> {
         return Ok(());
     }
     let whose = if user == 0 { "root".to_owned() } else { format!("root or user {user}") };
-    let expected = format!("what belongs to {whose} and no one else may write (chmod go-w)");
-    Err(Error::malformed("cache", expected, format!("owner {owner}, mode {mode:04o}")).in_file(path.display()))
+    let text = format!(
+        "a cache has to belong to {whose}, and others may not write it (chmod go-w): found owner {owner}, mode {mode:04o}"
+    );
+    Err(Error::refused(text).in_file(path.display()))
 }

@@ -10,12 +10,12 @@
 //! without. Any number of processes may use the same directory: entries appear by renaming and are never changed, and
 //! one that is deleted meanwhile is a miss. Nothing is synced: a torn entry does not add up.
 //!
-//! # What is believed
+//! # What is trusted
 //!
-//! Nothing but how a chunk was compressed. Whoever looks an entry up has the chunk, and compares what the entry
-//! decompresses to with it (`compare.rs`), so no entry changes what is in an image. It could still be another encoding
-//! of the same content; so the directory and all that is used of it have to belong to root or the user, and no one
-//! else may have the right to write them (`folder.rs`). Anything else there is an error.
+//! Only how a chunk was compressed. The caller of a lookup has the chunk, and compares it with what the entry
+//! decompresses to (`compare.rs`), so no entry changes the content of an image. It could still be another encoding of
+//! the same content; so the directory and all that is used of it have to belong to root or the user, and no one else
+//! may have the right to write them (`folder.rs`). Anything else there is an error.
 //!
 //! What fails otherwise costs time, not the run.
 

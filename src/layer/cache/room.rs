@@ -1,4 +1,4 @@
-//! How much room the cache takes, which files in its directory are its own, and which of them go.
+//! How much room the cache takes, which files in its directory are its own, and which of them are removed.
 
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -125,9 +125,11 @@ pub(super) fn claim(folder: &Folder) -> Result<()> {
     let is_own = |name: &str| is_codec(name) || name == TAG || name == "lost+found" || name.starts_with(UNFINISHED);
     let foreign = folder.names().into_iter().find(|name| !name.to_str().is_some_and(is_own));
     if let Some(foreign) = foreign {
-        let expected = format!("a new or empty directory, or one with a {TAG}");
-        let found = format!("a directory with {:?} in it", foreign.to_string_lossy());
-        return Err(Error::malformed("cache", expected, found).in_file(folder.path().display()));
+        let text = format!(
+            "this is not a cache: it holds {:?} and no {TAG}; name a new or empty directory",
+            foreign.to_string_lossy()
+        );
+        return Err(Error::refused(text).in_file(folder.path().display()));
     }
     // Where it can't be written nothing else can, and all that is missed is time.
     let _ = folder.save(TAG, &[SIGNATURE.as_bytes(), TAG_REST.as_bytes()]);

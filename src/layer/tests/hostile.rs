@@ -249,8 +249,8 @@ fn an_error_in_the_middle_of_the_tar_names_the_entry() {
     let here = format!("here: offset {at}: ");
     for (bad, start, part) in [
         (wrong_number, &here, "octal"),
-        (wrong_sum, &here, "behind \""),
-        (no_header, &format!("offset {at}: "), "behind \""),
+        (wrong_sum, &here, "after \""),
+        (no_header, &format!("offset {at}: "), "after \""),
     ] {
         let mut tar = tar.clone();
         tar.extend_from_slice(&bad);

@@ -43,7 +43,7 @@ pub(super) fn change(
         };
     };
     if !source.is_only {
-        return Err(Stop::Unsound("it holds bytecode with two sources of one name"));
+        return Err(Stop::Unsound("it holds bytecode with two sources that have the same name"));
     }
     let new_source =
         Source { dos: times.dos(source.dos), mtime: source.mtime.map(|mtime| times.unix(mtime)), ..*source };
@@ -71,7 +71,7 @@ pub(super) fn change(
     let at = local.data.start.saturating_add(stamp.mtime_at as u64);
     let [old, crc] = checksums(local, archive, at, new.mtime)?;
     if old != header.crc || local.crcs.is_empty() {
-        return Err(Stop::Unsound("the checksum of bytecode in it is another one"));
+        return Err(Stop::Unsound("the checksum of bytecode in it does not match"));
     }
     Ok(Some(Change { at, mtime: new.mtime, crc }))
 }

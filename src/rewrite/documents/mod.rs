@@ -269,7 +269,7 @@ impl<'a> NewDocuments<'a> {
             })
             .collect();
         for child in left_behind.iter().filter_map(|number| index.children.get(*number)) {
-            let text = "is not in the image, so it can't follow what it is about, which has another digest now";
+            let text = "is not in the image, so it can't be updated, and what it is about has another digest now";
             let is_soci = child.annotation(SOCI_MANIFEST_DIGEST).is_some();
             let what = if is_soci { "SOCI index" } else { "attestation" };
             let name = printable(child.ref_name().unwrap_or(what).as_bytes());

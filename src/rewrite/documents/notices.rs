@@ -1,4 +1,4 @@
-//! What a run says of parts that it does not rewrite, once for each kind of them.
+//! Notices about parts that a run does not rewrite, one for each kind of them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Annotations of an image that its new layers make untrue.
+//! Annotations of an image that are not true of its new layers.
 
 use super::NewDocuments;
 use super::parts::Part;

@@ -83,8 +83,7 @@ impl NewDocuments<'_> {
             Attestation::Statement(statement) => statement,
             // If nothing has moved, what is signed still holds.
             Attestation::Signed if self.moves.iter().any(|(old, new)| old != new) => {
-                let text =
-                    "an attestation is signed and can't follow what it is about; --attestations drop leaves it out";
+                let text = "an attestation is signed, so it can't be updated; --attestations drop leaves it out";
                 return Err(in_blob(Error::refused(text)));
             }
             Attestation::Signed | Attestation::Other => return Ok(false),

@@ -1,4 +1,4 @@
-//! The last look at all documents of the new image: which of them still name what has another digest now?
+//! The last check of all documents of the new image: which of them still name digests that have changed?
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +135,7 @@ fn in_document(name: &str, bytes: &[u8], gone: &Gone<'_>, found: &mut Vec<Notice
         found.push(Warning { path: value.path(), kind: WarningKind::StaleDigest(digest) }.notice(name));
     }
     if places.more > 0 {
-        let text = format!("{name}: {} more places name what has another digest now; left as they are", places.more);
+        let text = format!("{name}: {} more places name old digests; left as they are", places.more);
         found.push(Notice::new(NoticeKind::StaleDigest, text));
     }
 }
@@ -183,9 +183,9 @@ impl<'j> Places<'j> {
     }
 }
 
-/// What is said of a document as a whole.
+/// The notice for a document as a whole.
 fn of_whole(name: &str, first: Digest, count: usize) -> Notice {
     let more = if count > 1 { format!(" and {} more old digests", count - 1) } else { String::new() };
-    let text = format!("{name}: names {first}{more}, which nothing has any more; left as it is");
+    let text = format!("{name}: names {first}{more}, which no longer exists; left as it is");
     Notice::new(NoticeKind::StaleDigest, text)
 }

@@ -1,4 +1,5 @@
-//! Times that no list knows: in configs of artifacts, and under keys of labels and annotations. What stays is said.
+//! Times in places that are not known: in configs of artifacts, and under other keys of labels and annotations. Those
+//! that stay are reported.
 
 use super::{NewConfig, NewDocuments};
 use crate::blob::Expected;
@@ -88,7 +89,7 @@ impl NewDocuments<'_> {
         }
         if self.unlisted.more() > 0 {
             let text =
-                format!("{} more values under other keys read as times later than the epoch", self.unlisted.more());
+                format!("{} more values under other keys look like times later than the epoch", self.unlisted.more());
             notices.push(Notice::new(NoticeKind::More, text));
         }
         notices

@@ -1,4 +1,4 @@
-//! Documents of types that are not understood: they stay, and all that they name stays with them.
+//! Documents of unknown types: they stay, and all that they name stays with them.
 
 use super::NewDocuments;
 use crate::digest::Digest;
@@ -21,7 +21,7 @@ impl NewDocuments<'_> {
             1 => "left as it is, with the blob that it names".to_owned(),
             _ => format!("left as it is, with the {count} blobs that it names"),
         };
-        let text = format!("{digest}: a document of a type that is not understood; {with}");
+        let text = format!("{digest}: a document of an unknown type; {with}");
         self.warnings.push(Notice::new(NoticeKind::UnknownDocument, text));
         let subject = unknown.subject.as_ref().map(|subject| self.edit(subject)).transpose()?.flatten();
         let patched = match subject {

@@ -1,4 +1,4 @@
-//! The layers of a run: which have to be encoded, each distinct one once, and what became of them (`results.rs`).
+//! The layers of a run: which have to be encoded, each distinct one once, and the results (`results.rs`).
 
 mod ordered;
 mod results;
@@ -183,10 +183,10 @@ impl Layers {
     pub fn unread_notices(&self) -> Vec<Notice> {
         let notices = self.unread.iter().map(|(media_type, digests)| {
             let (kind, why) = match media_type {
-                None => (NoticeKind::ForeignLayer, "a foreign layer, which is its vendor's to change".to_owned()),
+                None => (NoticeKind::ForeignLayer, "a foreign layer, which only its vendor may change".to_owned()),
                 Some(media_type) => {
                     let advice = what_passes(media_type).map(|text| format!(": {text}")).unwrap_or_default();
-                    let why = format!("{} is no tar of a layer{advice}", printable(media_type.as_bytes()));
+                    let why = format!("{} is not a layer tar{advice}", printable(media_type.as_bytes()));
                     (NoticeKind::OpaqueLayer, why)
                 }
             };

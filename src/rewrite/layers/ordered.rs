@@ -1,4 +1,4 @@
-//! Layers in the order of their names: put so before they are encoded.
+//! Layers in the order of their names: sorted before they are encoded.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a thread takes up: a layer that is encoded, or one that stays and is verified.
+//! A task of a thread: a layer that is encoded, or one that stays and is verified.
 
 use std::sync::Arc;
 

@@ -109,7 +109,12 @@ fn media_types() {
 #[test]
 fn data_and_subjects() {
     let data = |manifest: &mut Value| manifest["config"]["data"] = json!("e30=");
-    only(&Edits { manifest: &data, ..Edits::default() }.tar(), "data", "sha256:", &["config.data", "not the blob"]);
+    only(
+        &Edits { manifest: &data, ..Edits::default() }.tar(),
+        "data",
+        "sha256:",
+        &["config.data", "does not match the blob"],
+    );
     let broken = |manifest: &mut Value| manifest["layers"][0]["data"] = json!("?");
     only(&Edits { manifest: &broken, ..Edits::default() }.tar(), "data", "sha256:", &["layers[0].data", "base64"]);
     let gone = |manifest: &mut Value| {

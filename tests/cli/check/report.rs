@@ -82,5 +82,5 @@ fn the_last_line_says_what_to_do() {
     assert!(one.contains("  at1700000005: mtime is 2023-11-14T22:13:25Z"), "{one}");
     let faulty = Edits { manifest: &|manifest| manifest["layers"][0]["size"] = serde_json::json!(1), ..layer(&[]) };
     let shown = said(&faulty, &["--clamp"], 1);
-    assert!(shown.lines().last().unwrap().contains("build, pull or save it again"), "{shown}");
+    assert!(shown.lines().last().unwrap().contains("build, pull or save the image again"), "{shown}");
 }

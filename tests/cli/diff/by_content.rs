@@ -90,7 +90,7 @@ fn a_date_in_what_runs_is_content() {
     expect(&of("opt/x.tgz", &packed(a), &packed(b)), "content", "text-dates", "only dates differ");
     let packed = |day: &str| zip(&[("lib/x.rb", 1, format!("# built {day}\n").as_bytes())]);
     expect(&of("opt/x.zip", &packed(a), &packed(b)), "content", "text-dates", "only dates differ");
-    // What an interpreter is told to read needs neither.
+    // A file that an interpreter reads by option needs neither.
     let named = |day: &str| {
         let image = image(vec![tar(&[Entry::file("app/main", format!("# built {day}\n"), T)])]);
         with_config(&image, r#""Cmd":["/bin/hello"]"#, r#""Cmd":["perl","/app/main"]"#)

@@ -30,8 +30,7 @@ fn expect(pair: &Pair, expected: &[&str]) {
     assert_eq!(said(pair, &[]), expected);
 }
 
-const SAME_FILES: &str =
-    "the root filesystems are the same: the same files are cut into other layers; see restamp diff --rootfs A B";
+const SAME_FILES: &str = "the root filesystems are the same: the same files are split into layers in another way; see restamp diff --rootfs A B";
 
 fn layers(streams: &[&[Entry]]) -> Image {
     image(streams.iter().map(|entries| tar(entries)).collect())
@@ -55,7 +54,7 @@ fn the_same_files_in_other_layers_are_explainable() {
         &two,
         &layers(&[&[etc.clone(), passwd.clone()], &[lib.clone(), libc.clone()], &[lib.clone(), later]]),
     );
-    let expected = SAME_FILES.replacen("same:", "same but for times of files:", 1);
+    let expected = SAME_FILES.replacen("same:", "same except for times of files:", 1);
     assert_eq!(said(&pair, &[]), [expected]);
     // One file is another one, has another mode, or is missing.
     for last in [

@@ -84,9 +84,9 @@ fn options_that_diff_decides_are_refused_by_name() {
         error(option, option.split(' ').next().unwrap());
     }
     for option in ["-q", "-v", "--tmp-dir x", "--progress none"] {
-        error(option, "is not for diff");
+        error(option, "can't be used");
     }
-    error("in.tar out.tar", "options alone");
+    error("in.tar out.tar", "only options");
     error("--no-such-option", "--no-such-option");
     error("--epoch tomorrow", "tomorrow");
     error("--epoch '1", "quotation mark");

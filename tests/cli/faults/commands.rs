@@ -88,7 +88,8 @@ fn stamped(made: &Made, old: &str, command: &str) {
     let outcome = rewrite(&source, &[]).expect(0);
     let config = config(&outcome.stdout);
     assert!(config.contains(command), "{config}");
-    assert!(outcome.stderr.contains("in commands stamped"), "{}", outcome.stderr);
+    let sum = outcome.stderr.lines().last().unwrap();
+    assert!(sum.contains(" in commands stamped;") && sum.matches(" and ").count() == 1, "{sum}");
     let again = rewrite(&outcome.stdout, &[]).expect(0);
     assert!(again.stdout == outcome.stdout, "rewritten once more it is another one");
     let after = check(&outcome.stdout, &[]).expect(0).text();

@@ -184,8 +184,8 @@ fn in_place_a_layout_is_not_replaced_by_nothing() {
     unnamed.write(&dir.path().join("nested"));
     write(dir.path(), "nested.tar", &unnamed.tar(&Build::FIRST));
     let before = all(dir.path());
-    rewrite(dir.path(), &["--in-place", "empty"]).expect_error(&["empty", "nothing that is there"]);
-    rewrite(dir.path(), &["--in-place", "--dry-run", "empty"]).expect_error(&["nothing that is there"]);
+    rewrite(dir.path(), &["--in-place", "empty"]).expect_error(&["empty", "nothing that is in it"]);
+    rewrite(dir.path(), &["--in-place", "--dry-run", "empty"]).expect_error(&["nothing that is in it"]);
     let to_s390x = ["--platform", "linux/s390x"];
     rewrite(dir.path(), &[&to_s390x[..], &["empty", "out"]].concat()).expect_error(&["linux/s390x", "no image at all"]);
     for source in ["empty", "absent", "nested", "nested.tar"] {

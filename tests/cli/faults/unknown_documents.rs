@@ -42,12 +42,12 @@ fn a_manifest_of_schema_1_keeps_its_layers() {
     for digest in [layer.digest(), hello().layers[0].digest()] {
         assert!(files.contains_key(&blob_path(&digest)), "{said}");
     }
-    assert_eq!(said.matches("not understood").count(), 1, "{said}");
-    assert!(said.contains("not understood") && said.contains("the 2 blobs that it names"), "{said}");
+    assert_eq!(said.matches("unknown type").count(), 1, "{said}");
+    assert!(said.contains("unknown type") && said.contains("the 2 blobs that it names"), "{said}");
     assert!(said.contains(&hello().layers[0].digest()) && said.contains("the old one is kept"), "{said}");
     assert!(!said.contains("nothing refers to"), "{said}");
     expect_clean(&old, &new);
-    assert!(checked(&new, &[], 0).contains("not understood"));
+    assert!(checked(&new, &[], 0).contains("is not known: times in it"));
     // What it names is verified.
     let mut damaged = layout.clone();
     *damaged.files.get_mut(&blob_path(&layer.digest())).unwrap().last_mut().unwrap() ^= 1;

@@ -1,5 +1,5 @@
-//! What an archive of `docker save` and a layout make of each other: no image is lost, none is told of with the parts
-//! of another one, and what is written can be read again.
+//! Converting between an archive of `docker save` and a layout: no image is lost, none is listed with the parts of
+//! another one, and what is written can be read again.
 
 use std::path::Path;
 
@@ -144,7 +144,7 @@ fn an_image_that_only_manifest_json_lists_comes_along_into_a_layout() {
     assert_eq!(config["created"], support::EPOCH_DATE);
     assert!(said.contains("untagged (linux/amd64"), "{said}");
     assert!(rewritten(&layout, "", "oci-archive", &[]).1 == layout, "not idempotent");
-    // In its own kind of archive it stays as it was, and is told of all the same.
+    // In its own kind of archive it stays as it was, and is reported all the same.
     let (said, archive) = rewritten(&source, "", "docker-archive", &[]);
     assert_eq!(loadable(&archive, &[]).len(), 2);
     assert_eq!(index(&read_tar(&archive))["manifests"].as_array().unwrap().len(), 1);
@@ -181,7 +181,7 @@ fn names_of_both_parts_of_an_archive_are_told_apart_in_a_layout() {
 fn a_layout_of_sha512_can_be_an_archive() {
     let mut layout = Layout::default();
     let descriptor = layout.put_image(&hello(), &BUILD);
-    // The whole layout by sha512: the manifest names its parts anew.
+    // The whole layout by sha512: the manifest names its parts by new digests.
     let sha512 = |bytes: &[u8]| {
         use sha2::Digest as _;
         format!("sha512:{}", crate::graph::hex(&sha2::Sha512::digest(bytes)))

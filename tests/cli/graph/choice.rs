@@ -92,7 +92,7 @@ fn an_index_of_which_nothing_is_left_goes() {
     let outer = put_index(&mut layout, &children);
     layout.name(outer, "hello:1", &BUILD);
     let (said, files) = told(&layout, &["--platform", "linux/amd64"]);
-    assert!(said.contains("of which nothing is left"), "{said}");
+    assert!(said.contains("with nothing left in it"), "{said}");
     let outer = document(&files, &index(&files)["manifests"][0]);
     assert_eq!(outer["manifests"].as_array().unwrap().len(), 1);
     Walk::new(&files);

@@ -163,8 +163,8 @@ fn history_that_does_not_fit_the_layers_is_stamped_and_named() {
     let step =
         |empty: bool| serde_json::json!({"created": Build::FIRST.date(0), "created_by": "x", "empty_layer": empty});
     for (history, words) in [
-        (vec![step(true), step(true), step(true)], Some("not one entry for each layer")),
-        (vec![step(false)], Some("not one entry for each layer")),
+        (vec![step(true), step(true), step(true)], Some("not have one entry for each layer")),
+        (vec![step(false)], Some("not have one entry for each layer")),
         (vec![step(false), step(true), step(false)], None),
         (vec![], None),
     ] {

@@ -57,7 +57,7 @@ fn first(files: &Files) -> (Value, Value, Value) {
 /// The warnings about digests that are stale, without the digests.
 fn stale(said: &str) -> Vec<String> {
     let lines =
-        said.lines().filter(|line| line.contains("another digest now") || line.contains("which nothing has any more"));
+        said.lines().filter(|line| line.contains("another digest now") || line.contains("which no longer exists"));
     let place = |line: &str| line.split(": ").nth(2).unwrap_or_default().to_owned();
     lines.map(place).collect()
 }
@@ -151,7 +151,7 @@ fn of_many_stale_places_in_a_document_the_rest_is_counted() {
     });
     let (said, _) = rewritten(&layout, &EPOCH);
     assert_eq!(said.matches("which has another digest now").count(), 16, "{said}");
-    assert!(said.contains("24 more places name what has another digest now"), "{said}");
+    assert!(said.contains("24 more places name old digests"), "{said}");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn statements_and_artifacts_that_name_old_layers_are_named_once() {
     layout.manifests.push(attestation);
     let (said, _) = rewritten(&layout, &EPOCH);
     let place = sha256(statement.as_bytes());
-    assert!(said.contains(&format!("{place}: names {id}, which nothing has any more; left as it is")), "{said}");
+    assert!(said.contains(&format!("{place}: names {id}, which no longer exists; left as it is")), "{said}");
     assert_eq!(stale(&said).len(), 1, "{said}");
     // One that is only about its subject names nothing old afterwards.
     let (said, _) = rewritten(&platforms(&BUILD, Packing::Gzip, Some(Attestation::New)), &EPOCH);
@@ -275,7 +275,7 @@ fn a_zstd_chunked_variant_is_left_out_and_the_zstd_annotation_goes_with_the_code
         assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
         assert_eq!(index["manifests"][0]["annotations"].get(zstd).is_some(), has_annotation, "{compression}");
         assert_eq!(index["manifests"][0]["annotations"]["org.example"], "1");
-        assert!(!said.contains("no tar of a layer"), "{said}");
+        assert!(!said.contains("not a layer tar"), "{said}");
         pipe(["check"].iter().chain(&EPOCH), &bytes).expect(0);
     }
     // One that is alone stays, and what it says is said.

@@ -40,7 +40,7 @@ fn what_goes_stale_without_repair_is_said() {
     let layers = [vec![source("PORT = 8080\n", BUILT), Entry::file(PYC, pyc(0, BUILT, 12), BUILT)]];
     let none = ["rewrite", "--epoch", "1700000000", "--repair", "none"];
     let outcome = pipe(none, &image(&layers)).expect(0);
-    assert!(outcome.stderr.contains("conf.cpython-311.pyc: repeats an mtime"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("conf.cpython-311.pyc: holds a copy of an mtime"), "{}", outcome.stderr);
     // A stale copy that becomes right.
     let epoch = i64::from(EPOCH_SECONDS);
     let layers = [
@@ -48,5 +48,5 @@ fn what_goes_stale_without_repair_is_said() {
         vec![source("PORT = 9090\n", BUILT)],
     ];
     let outcome = pipe(none, &image(&layers)).expect(0);
-    assert!(outcome.stderr.contains("takes it for up to date now"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("would take it for up to date"), "{}", outcome.stderr);
 }

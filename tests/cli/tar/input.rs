@@ -27,7 +27,7 @@ fn a_container_image_is_refused_with_the_command() {
             let bytes = pack(&archive.bytes, packing, &Build::FIRST);
             for clamp in [&[][..], &["--clamp"]] {
                 let outcome = pipe(["tar"].iter().chain(&EPOCH).chain(clamp), &bytes).expect_error(&[
-                    "standard input: this is a container image and no bare tar (it has ",
+                    "standard input: this is a container image, not a bare tar (it has ",
                     "): restamp rewrite",
                 ]);
                 assert!(outcome.stdout.is_empty(), "{}", archive.name);
@@ -78,10 +78,10 @@ fn what_is_no_tar_is_named_with_the_command_that_helps() {
         (&b""[..], &["it is empty", "did the command that writes it fail?"][..]),
         (b"\xfd7zXZ\0\0\0\0\0\0\0", &["compressed with xz", "xz -dc ", " | restamp tar - OUT"]),
         (b"BZh91AY&SY\0\0\0", &["compressed with bzip2", "bzip2 -dc ", " | restamp tar - OUT"]),
-        (b"PK\x03\x04\0\0\0\0", &["no tar", "zip"]),
+        (b"PK\x03\x04\0\0\0\0", &["not a tar", "zip"]),
         (b"\xff\xfeb\0i\0n\0", &["UTF-16", "docker export -o FILE CONTAINER"]),
-        (b"{\"a\": 1}", &["this is no tar"]),
-        (&[b'x'; 2000], &["this is no tar"]),
+        (b"{\"a\": 1}", &["this is not a tar"]),
+        (&[b'x'; 2000], &["this is not a tar"]),
         (&pack(b"", Packing::Gzip, &Build::FIRST), &["it is empty"]),
     ] {
         let parts: Vec<&str> = parts.to_vec();
@@ -101,12 +101,12 @@ fn paths_that_are_no_tar_are_named_with_the_command_that_helps() {
     let command = format!("tar -C {} -c . | restamp tar - OUT", text(&folder));
     let quoted_command = format!("tar -C '{}' -c . | restamp tar - OUT", text(&with_blank));
     for (input, parts) in [
-        (text(&folder), &["rootfs: it is a directory", &command][..]),
-        (text(&with_blank), &["a root: it is a directory", &quoted_command]),
+        (text(&folder), &["rootfs: this is a directory", &command][..]),
+        (text(&with_blank), &["a root: this is a directory", &quoted_command]),
         ("nosuch.tar", &["nosuch.tar: cannot open"]),
         ("nginx:latest", &["nginx:latest: there is no such file", "docker export CONTAINER | restamp tar"]),
-        ("oci:layout", &["IN: oci: is of container images", "restamp rewrite", "./oci:layout"]),
-        ("docker-archive:x.tar", &["docker-archive: is of container images"]),
+        ("oci:layout", &["IN: oci: is for container images", "restamp rewrite", "./oci:layout"]),
+        ("docker-archive:x.tar", &["docker-archive: is for container images"]),
         ("docker://nginx", &["IN: ", "skopeo"]),
     ] {
         let outcome = run(["tar"].iter().chain(&EPOCH).chain(&[input, "-"])).expect_error(parts);

@@ -66,7 +66,7 @@ fn outputs_that_can_t_be_written_are_named() {
     for (to, parts) in [
         (text(dir.path()), &["it is a directory"][..]),
         (text(&missing), &["no/such"]),
-        ("oci:out", &["OUT: oci: is of container images"]),
+        ("oci:out", &["OUT: oci: is for container images"]),
     ] {
         run(["tar"].iter().chain(&EPOCH).chain(&[text(&source), to])).expect_error(parts);
     }
@@ -112,7 +112,7 @@ fn a_report_has_all_digests_and_counts() {
     fs::remove_file(&report).unwrap();
     fs::write(&source, b"not a tar").unwrap();
     run(["tar", "--report", text(&report)].iter().chain(&EPOCH).chain(&[text(&source), text(&to)]))
-        .expect_error(&["no tar"]);
+        .expect_error(&["not a tar"]);
     assert!(!report.exists());
     run(["tar", "--report", text(&to)].iter().chain(&EPOCH).chain(&[text(&source), text(&to)]))
         .expect_error(&["--report"]);

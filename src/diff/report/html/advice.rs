@@ -1,4 +1,4 @@
-//! How a cause is avoided, on a page: the command apart from what is said of it.
+//! How a cause is avoided, on a page: the command apart from its explanation.
 
 use crate::causes::Cause;
 use crate::diff::report::html::escape;

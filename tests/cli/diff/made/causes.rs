@@ -63,7 +63,7 @@ fn timed(path: &str, data: Vec<u8>, inside: &'static str, field: &'static str) -
     Sample { class: Some("embedded-time"), inside, field, ..file(path, data) }
 }
 
-/// Its name is made up anew by every build.
+/// Every build makes up a new name for it.
 fn random(path: String, data: &str) -> Sample {
     Sample { field: "entry", ..file(path, data) }
 }
