@@ -11,7 +11,7 @@ import time
 
 import images
 from images import say
-from measuring import EPOCH, differing, rewrite, stale, table
+from measuring import rewrite, stale, table
 
 ALL = ["--repair", "all", "--omit", "logs,caches"]
 WAYS = {"none": ["--repair", "none"], "default": [], "all": ALL}
@@ -31,20 +31,20 @@ def digest(restamp, layout):
     return images.must([restamp, "inspect", "--digest", layout]).strip()
 
 
-def left_over(restamp, pair, options):
-    """What would be left after rewriting both: for each cause and class, its text and paths."""
-    command = [restamp, "diff", "--json", "--restamp", " ".join(options), "--epoch", EPOCH, *pair]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+def left_over(restamp, pair):
+    """What two images differ in but for times in headers: for each cause or class, what it is, advice, and the paths."""
+    done = subprocess.run([restamp, "diff", "--json", *pair], check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1):
-        raise SystemExit(f"restamp diff --restamp: exit status {done.returncode}")
+        raise SystemExit(f"restamp diff: exit status {done.returncode}")
     found = {}
     for difference in json.loads(done.stdout)["differences"]:
-        if difference["part"] in ("layer", "rootfs") and not difference["path"]:
+        if difference["part"] not in ("layer", "rootfs") or not difference["path"] or difference["class"] == "time":
             continue
         cause = difference.get("cause") or {}
-        what = difference["path"] or f"{difference['part']}: {difference['field']}"
-        key = cause.get("id") or difference["class"]
-        found.setdefault(key, (cause.get("what", difference.get("note") or ""), cause.get("advice", ""), []))[2].append(what)
+        what, advice = cause.get("what", difference.get("note") or ""), cause.get("advice", "")
+        paths = found.setdefault(cause.get("id") or difference["class"], (what, advice, []))[2]
+        if difference["path"] not in paths:
+            paths.append(difference["path"])
     return found
 
 
@@ -76,30 +76,28 @@ class Pair:
 
     def measure(self, ways, scratch):
         restamp, builds = self.restamp, self.builds
-        stales, verdict, digests, seconds, left = {"built": stale(restamp, builds[0])}, {"built": self.compare(builds)}, {}, None, {}
+        verdict, _ = self.compare(builds)
+        verdicts, stales, digests, seconds, left = {"built": verdict}, {"built": stale(restamp, builds[0])}, {}, None, {}
         for way in ways:
             outs = [f"{scratch}/{number}" for number in (1, 2)]
             done = [timed(restamp, build, out, WAYS[way]) for build, out in zip(builds, outs)]
+            verdicts[way] = "refused"
             if all(worked for worked, _, _ in done):
-                verdict[way], digests[way] = self.compare(outs), [digest(restamp, out) for out in outs]
+                (verdicts[way], left), digests[way] = self.compare(outs), [digest(restamp, out) for out in outs]
                 if way != "all":
                     stales[way] = stale(restamp, outs[0])
                 if way == "default":
                     seconds = done[0][1:]
-            else:
-                verdict[way] = "refused"
             images.must(["rm", "-rf", *outs])
-        last = ways[-1]
-        if verdict[last] != EQUAL:
-            left = left_over(restamp, builds, WAYS[last])
-        return {"key": self.key, "verdict": verdict, "digests": digests, "stale": stales, "seconds": seconds, "left": left,
+        return {"key": self.key, "verdict": verdicts, "digests": digests, "stale": stales, "seconds": seconds, "left": left,
                 "size": count(restamp, builds[0])}
 
     def compare(self, pair):
-        """Equal, or how many files differ."""
+        """Equal, or how many files differ, and what they are."""
         if digest(self.restamp, pair[0]) == digest(self.restamp, pair[1]):
-            return EQUAL
-        return DIFFERENT.format(len(differing(self.restamp, *pair)))
+            return EQUAL, {}
+        left = left_over(self.restamp, pair)
+        return DIFFERENT.format(len({path for _, _, paths in left.values() for path in paths})), left
 
 
 def read(path):
@@ -151,7 +149,7 @@ def report(restamp, wanted, place, is_remedied, out, scratch):
            if not pair.stale["built"].endswith(" of 0")])
     say(f"\nWhat is left after {options}:")
     table(["image", "cause", "files", "what it is", "advice"],
-          [[name, cause, listed(paths), what, advice] for name, pair in plain.items()
+          [[name, cause, listed(paths), what or "no cause is known", advice or "–"] for name, pair in plain.items()
            for cause, (what, advice, paths) in sorted(pair.left.items())])
     say("\nThe same Dockerfiles with a remedy:")
     table(["image", "what is added to its steps", "as built", "default"],
