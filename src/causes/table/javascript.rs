@@ -80,6 +80,16 @@ pub(super) const ROWS: &[Cause] = &[
         ),
         "yarn cache clean: the cache is filled again by the next installation",
     ),
+    cache(
+        row(
+            "node-compile-cache",
+            Class::LogOrCache,
+            &["tmp/node-compile-cache/**"],
+            "compiled code that Node.js keeps of programs which ask for it (npm does), with what was in memory",
+            "rm -rf /tmp/node-compile-cache in the same RUN, or NODE_DISABLE_COMPILE_CACHE=1",
+        ),
+        "Node.js documentation, Module compile cache: the folder may be removed, and is made again when it is used next",
+    ),
     row(
         "npm-cache",
         Class::LogOrCache,
@@ -92,7 +102,6 @@ pub(super) const ROWS: &[Cause] = &[
             "~/.local/state/pnpm/**",
             "~/.config/configstore/update-notifier-*.json",
             "tmp/v8-compile-cache*/**",
-            "tmp/node-compile-cache/**",
         ],
         "caches and logs of npm, yarn or pnpm",
         "npm ci && npm cache clean --force in the same RUN, or a cache mount",

@@ -215,7 +215,7 @@ pub(super) const ROWS: &[Cause] = &[
                 "usr/lib/apk/db/scripts.tar*",
                 "usr/lib/apk/db/triggers",
             ],
-            "apk's install scripts and what triggers them; entries of the archive have the time of the installation",
+            "apk's install scripts and what triggers them; before apk-tools 3, entries of the archive have the time of the installation",
             "apk-tools 2.14.5 and later with SOURCE_DATE_EPOCH set, or install in the base image only",
         ),
     ),
