@@ -8,6 +8,7 @@ use crate::blob::NewBlobs;
 use crate::error::Result;
 use crate::layer::Pool;
 use crate::limits::Limits;
+use crate::registry::RegistryOptions;
 use crate::spool::{Spools, temp_parent};
 
 /// Shows how far a run is.
@@ -37,6 +38,27 @@ pub struct RunContext {
     pub limits: Limits,
     /// Shows how far a run is.
     pub progress: Arc<dyn Progress>,
+    /// How registries are to be talked to, once one is.
+    pub(crate) registry: RegistryOptionsSource,
+}
+
+/// Says how registries are to be talked to: it is asked when the first one is.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "registry"), allow(dead_code))]
+pub(crate) struct RegistryOptionsSource(Arc<dyn Fn() -> Result<RegistryOptions> + Send + Sync>);
+
+impl RegistryOptionsSource {
+    /// The options.
+    #[cfg(feature = "registry")]
+    pub fn options(&self) -> Result<RegistryOptions> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for RegistryOptionsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryOptionsSource").finish_non_exhaustive()
+    }
 }
 
 impl RunContext {
@@ -51,7 +73,13 @@ impl RunContext {
 
     /// Works with an existing pool and existing spools.
     pub fn of(pool: Pool, spools: Spools) -> Self {
-        Self { pool, spools, limits: Limits::DEFAULT, progress: Arc::new(NoProgress) }
+        Self {
+            pool,
+            spools,
+            limits: Limits::DEFAULT,
+            progress: Arc::new(NoProgress),
+            registry: RegistryOptionsSource(Arc::new(|| Ok(RegistryOptions::default()))),
+        }
     }
 
     /// The same context, with its progress reported to `progress`.
@@ -65,6 +93,20 @@ impl RunContext {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same context, with other options for registries.
+    #[must_use]
+    pub fn with_registry(self, registry: RegistryOptions) -> Self {
+        self.with_registry_by(move || Ok(registry.clone()))
+    }
+
+    /// The same context, with options for registries that are looked up when the first one is talked to: credentials need not
+    /// be read for an image in a file.
+    #[must_use]
+    pub fn with_registry_by(mut self, options: impl Fn() -> Result<RegistryOptions> + Send + Sync + 'static) -> Self {
+        self.registry = RegistryOptionsSource(Arc::new(options));
         self
     }
 

@@ -268,6 +268,14 @@ impl Error {
         error
     }
 
+    /// The same error at the same place, with its text changed.
+    #[cfg(feature = "registry")]
+    #[must_use]
+    pub(crate) fn because_of(self, change: impl FnOnce(&str) -> String) -> Self {
+        let text = change(&self.inner.kind.to_string());
+        self.because(text)
+    }
+
     /// Is this the read or write end of a pipe that the other side has closed?
     pub fn is_broken_pipe(&self) -> bool {
         matches!(&self.inner.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)

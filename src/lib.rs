@@ -30,13 +30,15 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 10 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 11 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 10 | `bulk` | many images of a registry: plans, shards, records of what was done |
 //! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: takes plain data, returns plain data; none calls another |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
 //! | 5 | `layer` | the bytes of one layer: verify, decompress, patch, cut, compress; knows no image |
 //! | 4 | `repair` | which entries have times in their content, what replaces them there, and which copies of mtimes in a root filesystem are right |
+//! | 4 | `registry` | a client of the OCI distribution specification: names, tokens, retries, blobs and manifests of one repository |
 //! | 4 | `decode` | decompression, within a budget for windows |
 //! | 3 | `document` | pure: takes the bytes of a JSON document and the changes, returns new bytes, patched by span |
 //! | 3 | `clock` | where the epoch comes from, and which times become it |
@@ -91,6 +93,8 @@
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
 mod blob;
+#[cfg(feature = "registry")]
+pub mod bulk;
 pub mod causes;
 pub mod check;
 mod clock;
@@ -112,6 +116,7 @@ mod memory;
 mod name;
 mod notice;
 mod platform;
+mod registry;
 mod repair;
 pub mod rewrite;
 mod spool;
@@ -138,10 +143,11 @@ pub use media_type::Compression;
 pub use name::NewName;
 pub use notice::{Notice, NoticeKind};
 pub use platform::Platform;
+pub use registry::{CredentialFile, RegistryName, RegistryOptions};
 pub use rewrite::Rewrite;
 pub use spool::Spools;
 pub use stamp::{Epoch, Instant, Rule, Stamp};
-pub use store::location::{Carrier, Location, NamedCarrier, Where};
+pub use store::location::{Carrier, Location, NamedCarrier, Stream, Where};
 pub use store::open::Source;
 pub use store::{BlobRef, BlobStore, Listing};
 pub use tar::Entry;
@@ -166,6 +172,8 @@ pub mod internals {
         Window, rewrite,
     };
     pub use crate::name::shown as shown_names;
+    #[cfg(feature = "registry")]
+    pub use crate::registry::parse_answer;
     pub use crate::repair::LayerPlanner;
     pub use crate::repair::own::{OwnFormats, OwnTimes};
     pub use crate::repair::replaced::{TarReplacer, is_replaced, replacement};

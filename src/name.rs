@@ -98,20 +98,12 @@ impl FromStr for NewName {
             Some(tag) => (text.strip_suffix(tag).and_then(|text| text.strip_suffix(':')).unwrap_or(text), tag),
             None => (text, "latest"),
         };
-        let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let is_tag = tag.len() <= 128
-            && tag.bytes().next().is_some_and(is_word)
-            && tag.bytes().all(|b| is_word(b) || matches!(b, b'.' | b'-'));
-        if !is_tag {
+        if !is_tag(tag) {
             return wrong("a tag of at most 128 letters, digits, _, . and -");
         }
         let full = full_name(repository);
         let (registry, path) = full.split_once('/').unwrap_or_default();
-        let (host, port) = registry.split_once(':').unwrap_or((registry, "0"));
-        let is_lower = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
-        let is_path = path.split('/').all(|part| is_joined(part, &["__", "_", ".", "-"], is_lower));
-        let is_host = is_joined(host, &[".", "-"], |b| b.is_ascii_alphanumeric()) && !port.is_empty();
-        if !is_path || !is_host || !port.bytes().all(|b| b.is_ascii_digit()) || full.len() > 255 {
+        if !is_repository(path) || !is_registry(registry) || full.len() > 255 {
             return wrong(
                 "[REGISTRY[:PORT]/]REPOSITORY[:TAG] with a repository of lower case letters and digits, as app:1",
             );
@@ -125,6 +117,34 @@ impl fmt::Display for NewName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.image().unwrap_or(&self.ref_name))
     }
+}
+
+/// Is it a tag (OCI distribution-spec, "Pulling manifests")?
+pub fn is_tag(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    text.len() <= 128
+        && text.bytes().next().is_some_and(is_word)
+        && text.bytes().all(|b| is_word(b) || matches!(b, b'.' | b'-'))
+}
+
+/// Is it the name of a repository, without its registry?
+pub fn is_repository(text: &str) -> bool {
+    let is_lower = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
+    text.split('/').all(|part| is_joined(part, &["__", "_", ".", "-"], is_lower))
+}
+
+/// Is it a registry: a host, and a port where it has one?
+pub fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => (host, port),
+        _ => (text, "0"),
+    };
+    let is_address = || {
+        let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        inside.is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok())
+    };
+    let is_host = is_address() || is_joined(host, &[".", "-"], |b| b.is_ascii_alphanumeric());
+    is_host && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 /// Words with one separator between each two; a hyphen may be repeated, as in names of images.

@@ -58,6 +58,8 @@ pub enum NoticeKind {
     UnlistedTime,
     /// The times of documents stay, by request.
     KeptTimes,
+    /// Layers of the base image that were not read.
+    UnreadBase,
     /// Something that described the old bytes of a blob and was removed.
     OldBytes,
     /// Something that older programs can't read.

@@ -55,6 +55,16 @@ enum Backing {
     SpoolWriter(Arc<SpoolWriter>),
     /// A blob that a descriptor carries in its `data`.
     Memory(Vec<u8>),
+    /// A blob elsewhere, which arrives in a spool once it is read.
+    #[cfg(feature = "registry")]
+    Late(Arc<dyn Late>),
+}
+
+/// Bytes that are elsewhere until they are needed.
+#[cfg(feature = "registry")]
+pub(crate) trait Late: Send + Sync {
+    /// Has them fetched, if they are not yet: the spool that they arrive in.
+    fn start(&self) -> Result<Arc<SpoolWriter>>;
 }
 
 impl fmt::Debug for Extent {
@@ -80,6 +90,25 @@ impl Extent {
     /// All of a spool, as far as it will have been filled.
     pub(crate) fn of_spool_writer(growing: Arc<SpoolWriter>) -> Self {
         Self { backing: Arc::new(Backing::SpoolWriter(growing)), start: 0, len: u64::MAX }
+    }
+
+    /// As many bytes that are fetched once they are read.
+    #[cfg(feature = "registry")]
+    pub(crate) fn late(late: Arc<dyn Late>, len: u64) -> Self {
+        Self { backing: Arc::new(Backing::Late(late)), start: 0, len }
+    }
+
+    /// Says that it will be read, so that what is elsewhere may be fetched now.
+    ///
+    /// # Errors
+    ///
+    /// If there is no temporary file or thread for that.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        match &*self.backing {
+            #[cfg(feature = "registry")]
+            Backing::Late(late) => late.start().map(|_| ()),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes that are in memory already.

@@ -43,6 +43,8 @@ impl Read for ExtentReader {
         let count = match (&*self.extent.backing, self.plain_file()) {
             (_, Some(file)) => file.read_at(buffer, at)?,
             (Backing::SpoolWriter(growing), None) => growing.read_at(buffer, at)?,
+            #[cfg(feature = "registry")]
+            (Backing::Late(late), None) => late.start()?.read_at(buffer, at)?,
             (Backing::Memory(bytes), None) => {
                 let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
                 (&bytes[from..]).read(buffer)?

@@ -16,7 +16,7 @@ const NAME: &str = "the archive";
 impl Checker<'_> {
     /// The times of the archive's entries, and of the gzip file that it may be in.
     pub(super) fn archive(&mut self) -> Result<()> {
-        if self.set.source.carrier() == Carrier::Oci {
+        if matches!(self.set.source.carrier(), Carrier::Oci | Carrier::Registry) {
             return Ok(());
         }
         let (stamp, level) = (self.stamps.files, self.archive_times);

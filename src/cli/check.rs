@@ -12,6 +12,8 @@ use restamp::check::{Check, StaleCheck};
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
 use super::output;
+#[cfg(feature = "registry")]
+use super::registry::RegistryArguments;
 
 /// Verify an image, and that every timestamp in it is the epoch
 ///
@@ -82,6 +84,10 @@ pub struct Arguments {
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
 
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: RegistryArguments,
+
     #[command(flatten)]
     running: RunOptions,
 }
@@ -133,6 +139,8 @@ fn run_stale(arguments: &Arguments) -> Result<u8> {
     let location = context::source(&arguments.source, "check --stale")?;
     context::keep_clear_of_stdout(&location)?;
     let (context, progress) = arguments.running.start(None, None)?;
+    #[cfg(feature = "registry")]
+    let context = arguments.registry.of(context);
     let mut check = StaleCheck::new();
     if let Some(platform) = &arguments.platform {
         check = check.platform(platform.clone());
@@ -156,6 +164,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let location = context::source(&arguments.source, "check")?;
     context::keep_clear_of_stdout(&location)?;
     let (context, progress) = arguments.running.start(None, None)?;
+    #[cfg(feature = "registry")]
+    let context = arguments.registry.of(context);
     let archive_times = if arguments.digests_only { ArchiveTimes::Notes } else { ArchiveTimes::Findings };
     let mut check = Check::new(clock).created(created).time_keys(keys).keep_commands(arguments.keep_commands);
     check = check.base(arguments.base.resolve(&context)?).archive_times(archive_times);

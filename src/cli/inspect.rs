@@ -18,6 +18,8 @@ use restamp::internals::shown_names;
 
 use super::context::{self, RunOptions};
 use super::output;
+#[cfg(feature = "registry")]
+use super::registry::RegistryArguments;
 
 /// Show what is in an image, and which times it has
 ///
@@ -56,6 +58,10 @@ pub struct Arguments {
     #[arg(long)]
     no_layers: bool,
 
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: RegistryArguments,
+
     #[command(flatten)]
     running: RunOptions,
 }
@@ -65,6 +71,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let location = context::source(&arguments.source, "inspect")?;
     context::keep_clear_of_stdout(&location)?;
     let (context, progress) = arguments.running.start(None, None)?;
+    #[cfg(feature = "registry")]
+    let context = arguments.registry.of(context);
     let mut inspect = Inspect::new().skip_layers(arguments.no_layers || arguments.digest);
     if let Some(platform) = &arguments.platform {
         inspect = inspect.platform(platform.clone());

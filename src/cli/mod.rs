@@ -1,5 +1,7 @@
 //! The command line: the only place that knows clap, the environment, the terminal and exit statuses.
 
+#[cfg(feature = "registry")]
+mod bulk;
 mod check;
 mod complete;
 mod context;
@@ -11,6 +13,8 @@ mod output;
 mod panics;
 mod process;
 mod progress;
+#[cfg(feature = "registry")]
+mod registry;
 mod rewrite;
 mod tar;
 mod usage;
@@ -47,6 +51,9 @@ enum Command {
     Inspect(inspect::Arguments),
     Diff(Box<diff::Arguments>),
     Tar(Box<tar::Arguments>),
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Bulk(bulk::Arguments),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -73,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Tar(arguments) => tar::run(&arguments),
+        #[cfg(feature = "registry")]
+        Command::Bulk(arguments) => bulk::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

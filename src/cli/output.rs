@@ -147,7 +147,7 @@ impl Input {
     fn path(&self) -> Option<&Path> {
         match &self.place {
             Where::Path(path) => Some(path),
-            Where::Stdio => None,
+            Where::Stdio | Where::Registry(_) => None,
         }
     }
 

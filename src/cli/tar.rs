@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use restamp::error::{escaped, shell_word};
 use restamp::internals::{compression_by_name, temp_parent};
 use restamp::tarball::report::Report;
-use restamp::{Compression, Location, Notice, Tarball, Where};
+use restamp::{Compression, Location, Notice, Stream, Tarball, Where};
 
 use super::context::RunOptions;
 use super::epoch::StampArguments;
@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(default_value = "-", value_name = "IN")]
     input: String,
 
-    /// Where the new tar goes; - is standard output [default: -]
+    /// Stream the new tar goes; - is standard output [default: -]
     #[arg(value_name = "OUT", conflicts_with = "in_place")]
     output: Option<String>,
 
@@ -83,16 +83,16 @@ enum TarCompression {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let stamp = arguments.epoch.stamp()?;
     let input = place("IN", &arguments.input)?;
-    if input == Where::Stdio && io::stdin().is_terminal() {
+    if input == Stream::Stdio && io::stdin().is_terminal() {
         bail!("standard input is a terminal: name a tar, or pipe one in (docker export CONTAINER | restamp tar)");
     }
     let output = output(arguments, &input)?;
-    if output == Where::Stdio && io::stdout().is_terminal() {
+    if output == Stream::Stdio && io::stdout().is_terminal() {
         bail!("standard output is a terminal: give OUT, or pipe the tar on (restamp tar | docker import -)");
     }
     let is_on_stdout = match &output {
-        Where::Stdio => true,
-        Where::Path(path) => is_stdout(path),
+        Stream::Stdio => true,
+        Stream::Path(path) => is_stdout(path),
     };
     if arguments.json && is_on_stdout {
         bail!("--json: the new tar goes to standard output: give OUT, or use --report FILE");
@@ -130,7 +130,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 }
 
 /// Parses IN or OUT. A transport is one of images.
-fn place(argument: &str, text: &str) -> Result<Where> {
+fn place(argument: &str, text: &str) -> Result<Stream> {
     let location: Location = text.parse().with_context(|| argument.to_owned())?;
     if let Some(kind) = location.kind {
         let kind = kind.name();
@@ -139,13 +139,17 @@ fn place(argument: &str, text: &str) -> Result<Where> {
              name write ./{text}"
         );
     }
-    Ok(location.place)
+    match location.place {
+        Where::Stdio => Ok(Stream::Stdio),
+        Where::Path(path) => Ok(Stream::Path(path)),
+        Where::Registry(_) => bail!("{argument}: {text} is an image in a registry, and this is for a bare tar"),
+    }
 }
 
-fn output(arguments: &Arguments, input: &Where) -> Result<Where> {
+fn output(arguments: &Arguments, input: &Stream) -> Result<Stream> {
     if !arguments.in_place {
         let output = place("OUT", arguments.output.as_deref().unwrap_or("-"))?;
-        if let Where::Path(path) = &output
+        if let Stream::Path(path) = &output
             && path.is_dir()
         {
             bail!("OUT {}: it is a directory: name a file in it", path.display());
@@ -153,13 +157,13 @@ fn output(arguments: &Arguments, input: &Where) -> Result<Where> {
         return Ok(output);
     }
     match input {
-        Where::Path(path) if !is_special(path) => Ok(input.clone()),
+        Stream::Path(path) if !is_special(path) => Ok(input.clone()),
         _ => bail!("--in-place needs an IN that is a file"),
     }
 }
 
 /// How OUT is compressed; `None`: as IN is.
-fn compression(arguments: &Arguments, output: &Where) -> Result<Option<Compression>> {
+fn compression(arguments: &Arguments, output: &Stream) -> Result<Option<Compression>> {
     match arguments.compression {
         Some(TarCompression::Keep) => return Ok(None),
         Some(TarCompression::None) => return Ok(Some(Compression::None)),
@@ -168,23 +172,23 @@ fn compression(arguments: &Arguments, output: &Where) -> Result<Option<Compressi
         None if arguments.in_place => return Ok(None),
         None => {}
     }
-    let Where::Path(path) = output else { return Ok(None) };
+    let Stream::Path(path) = output else { return Ok(None) };
     let command = format!("restamp tar --compression none {} -", shell_word(&arguments.input));
     compression_by_name(path, &command).context("OUT")
 }
 
 /// What is read; an error if an output would touch it. OUT is among it for the report.
-fn inputs(arguments: &Arguments, input: &Where, output: &Where) -> Result<Inputs> {
-    let location = |place: &Where| Location { kind: None, place: place.clone(), reference: None };
+fn inputs(arguments: &Arguments, input: &Stream, output: &Stream) -> Result<Inputs> {
+    let location = |place: &Stream| Location { kind: None, place: place.clone().into(), reference: None };
     let mut inputs = Inputs::default();
     inputs.tar("IN", &location(input));
     match output {
-        Where::Path(_) if arguments.in_place => {}
-        Where::Path(path) => {
+        Stream::Path(_) if arguments.in_place => {}
+        Stream::Path(path) => {
             inputs.keep_clear("OUT", path, Use::Replaced)?;
             inputs.tar("OUT", &location(output));
         }
-        Where::Stdio => {
+        Stream::Stdio => {
             inputs.keep_clear_of_stdout()?;
             inputs.take_stdout();
         }
@@ -193,8 +197,8 @@ fn inputs(arguments: &Arguments, input: &Where, output: &Where) -> Result<Inputs
 }
 
 /// The folder that a file will be written in.
-fn folder_beside(output: &Where) -> Option<PathBuf> {
-    let Where::Path(path) = output else { return None };
+fn folder_beside(output: &Stream) -> Option<PathBuf> {
+    let Stream::Path(path) = output else { return None };
     let beside = |path: &Path| temp_parent(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())).to_owned();
     Some(path).filter(|path| !is_special(path)).map(|path| beside(path)).filter(|folder| folder.is_dir())
 }

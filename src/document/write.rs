@@ -25,6 +25,9 @@ pub struct NewDescriptor {
     pub digest: Digest,
     /// The size in bytes.
     pub size: u64,
+    /// `artifactType`; left out when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
     /// Annotations; the field is left out when there are none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -36,7 +39,14 @@ pub struct NewDescriptor {
 impl NewDescriptor {
     /// A descriptor with the fields that each has.
     pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
-        Self { media_type: media_type.into(), digest, size, annotations: BTreeMap::new(), platform: None }
+        Self {
+            media_type: media_type.into(),
+            digest,
+            size,
+            artifact_type: None,
+            annotations: BTreeMap::new(),
+            platform: None,
+        }
     }
 }
 

@@ -134,7 +134,8 @@ impl Pool {
         if self.cancel.is_cancelled() { Err(Error::interrupted()) } else { Ok(()) }
     }
 
-    pub(super) fn add_bytes_read(&self, n: u64) {
+    /// Counts bytes that were read, for who shows how far a run is.
+    pub(crate) fn add_bytes_read(&self, n: u64) {
         self.shared.bytes_read.fetch_add(n, Ordering::Relaxed);
     }
 

@@ -16,6 +16,7 @@ mod options;
 mod order;
 mod output;
 mod plan;
+mod remote;
 pub mod report;
 mod run;
 mod settle;
@@ -111,6 +112,7 @@ pub(crate) fn rewrite(
         package_dates: mtimes::package_dates(stamps.files, &layers),
         dropped,
         warnings,
+        sent: None,
         dry_run: false,
     };
     let blobs = std::mem::take(&mut documents.blobs);

@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub select: Select,
     /// Which layers and history entries are left byte for byte as they are.
     pub base: Base,
+    /// The layers of the base are where the result goes, or can be had there: they are not read.
+    pub base_stays_there: bool,
     /// The names of the result; where there are none, it has those of the source.
     pub names: Vec<NewName>,
     /// How rewritten layers are compressed; `None`: as each layer was, by its media type.
@@ -125,6 +127,7 @@ impl Options {
             numeric_owner: false,
             select: Select::default(),
             base: Base::None,
+            base_stays_there: false,
             names: Vec::new(),
             compression: None,
             compression_level: None,

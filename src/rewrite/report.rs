@@ -14,6 +14,7 @@ use crate::store::location::NamedCarrier;
 
 pub use crate::image::NameKind;
 pub use crate::repair::edits::{EditInfo, EditKind, Edits};
+pub use crate::store::sent::Sent;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 2;
@@ -57,6 +58,8 @@ pub struct Report {
     pub dropped: Vec<Notice>,
     /// Warnings for the user.
     pub warnings: Vec<Notice>,
+    /// What was sent to a registry, or would be; none where the destination is no registry.
+    pub sent: Option<Sent>,
     /// Nothing was written, by request.
     pub dry_run: bool,
 }

@@ -14,13 +14,17 @@ use crate::media_type::Compression;
 use crate::name::NewName;
 use crate::notice::{Notice, NoticeKind};
 use crate::platform::Platform;
+use crate::registry::RegistryName;
 use crate::rewrite::options::{Attestations, Options, Repair, Signatures};
+use crate::rewrite::remote;
 use crate::rewrite::report::Report;
 use crate::rewrite::rewrite;
 use crate::rewrite::speculative::{self, SpeculativeLayers};
 use crate::stamp::Stamp;
 use crate::store::location::{Carrier, Location, Where};
 use crate::store::open::Source;
+#[cfg(feature = "registry")]
+use crate::store::push::Push;
 use crate::store::write::{self, Target};
 
 /// Rewrites the timestamps of an image.
@@ -33,6 +37,8 @@ pub struct Rewrite {
     options: Options,
     force: bool,
     archive_compression: Option<Compression>,
+    dry_run: bool,
+    base_repository: Option<RegistryName>,
     run: RunSettings,
 }
 
@@ -54,6 +60,8 @@ impl Rewrite {
             options: Options::new(clock.into()),
             force: false,
             archive_compression: None,
+            dry_run: false,
+            base_repository: None,
             run: RunSettings::default(),
         }
     }
@@ -176,6 +184,18 @@ impl Rewrite {
         self
     }
 
+    /// Only looks at the destination: a registry is asked nothing but what is there.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// The repository that the base image is in: a registry that has both need not be sent its layers.
+    pub fn base_repository(mut self, name: RegistryName) -> Self {
+        self.base_repository = Some(name);
+        self
+    }
+
     run_setters!();
 
     /// Rewrites an image, and writes the new one.
@@ -237,9 +257,17 @@ impl Rewrite {
         if let Some(name) = destination.and_then(|destination| destination.reference.as_deref()) {
             let name = match kind {
                 Carrier::DockerArchive => name.parse(),
-                Carrier::Oci | Carrier::OciArchive => NewName::in_layout(name),
+                Carrier::Oci | Carrier::OciArchive | Carrier::Registry => NewName::in_layout(name),
             };
             options.names.insert(0, name.map_err(|e| e.in_file("DEST"))?);
+        }
+        if let Some(name) = destination.and_then(Location::as_registry) {
+            options.names = remote::names(name, &options.names)?;
+            // What a registry hands out is compressed; an archive of docker save has its layers as they were.
+            if options.compression.is_none() && source.carrier() == Carrier::DockerArchive {
+                options.compression = Some(Compression::Gzip);
+            }
+            options.base_stays_there = source.repository().is_some_and(|source| source.host() == name.host());
         }
         let mut seen = Vec::new();
         options.names.retain(|name| {
@@ -249,7 +277,8 @@ impl Rewrite {
             }
         });
         // Looked at before the work: a destination that is in the way should be named at once.
-        let target = destination.map(|destination| self.target(destination, kind)).transpose()?;
+        let target = destination.map(|destination| self.target(destination, kind, &source, &options, &context));
+        let target = target.transpose()?;
         epoch::is_stable(&options.clock, options.created, &options.time_keys)?;
         let stamp = epoch::stamp(&source, &options.select, &options.base, &options.clock)?;
         options.clock = stamp.into();
@@ -258,8 +287,20 @@ impl Rewrite {
         Ok(Prepared { image, report, source, target, context, stamp })
     }
 
-    fn target(&self, destination: &Location, kind: Carrier) -> Result<Target> {
+    fn target(
+        &self,
+        destination: &Location,
+        kind: Carrier,
+        source: &Source,
+        options: &Options,
+        context: &RunContext,
+    ) -> Result<Target> {
         match &destination.place {
+            Where::Registry(name) => {
+                let settings =
+                    remote::Settings { base: self.base_repository.as_ref(), force: self.force, dry_run: self.dry_run };
+                remote::target(name, source, &options.names, settings, context)
+            }
             Where::Stdio if kind == Carrier::Oci => {
                 let text = "a layout in a directory can't go to standard output: use oci-archive:-";
                 Err(Error::refused(text))
@@ -294,11 +335,20 @@ impl Prepared {
     pub fn write(mut self) -> Result<Report> {
         match &self.target {
             Some(target) => {
+                #[cfg(feature = "registry")]
+                if matches!(target, Target::Registry(_)) {
+                    let total = self.context.bytes_read().saturating_add(Push::total(&self.image));
+                    self.context.progress.set_total(total);
+                }
                 let left =
                     write::write(&self.image, target, self.stamp.epoch, &self.context.spools, &self.context.pool)?;
                 let left = left.map(|e| format!("the directory that was replaced could not be removed: {e}"));
                 let left = left.map(|text| Notice::new(NoticeKind::LeftBehind, text));
                 self.report.warnings.extend(left);
+                #[cfg(feature = "registry")]
+                if let Target::Registry(push) = target {
+                    self.report.sent = Some(push.sent());
+                }
                 Ok(self.report)
             }
             None => self.verify(),
@@ -310,7 +360,14 @@ impl Prepared {
     /// # Errors
     ///
     /// If bytes that would be copied are not what their digests say.
-    pub fn verify(self) -> Result<Report> {
+    #[cfg_attr(not(feature = "registry"), allow(unused_mut))]
+    pub fn verify(mut self) -> Result<Report> {
+        #[cfg(feature = "registry")]
+        if let Some(Target::Registry(push)) = &self.target {
+            push.ask(&self.image).map_err(|e| e.in_file(push.name()))?;
+            self.report.sent = Some(push.sent());
+            return Ok(self.report);
+        }
         write::verify(&self.image).map_err(|e| e.in_file(self.source.name()))?;
         Ok(self.report)
     }

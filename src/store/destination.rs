@@ -10,9 +10,11 @@ use crate::media_type::Compression;
 use crate::spool;
 use crate::store::directory;
 use crate::store::location::Carrier;
+#[cfg(feature = "registry")]
+use crate::store::push::Push;
 
 /// Where an image is written to.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Target {
     /// An archive, which is replaced in one step where it exists.
     File {
@@ -37,6 +39,9 @@ pub enum Target {
         /// How the archive is compressed as a whole.
         compression: Compression,
     },
+    /// A repository of a registry.
+    #[cfg(feature = "registry")]
+    Registry(Box<Push>),
 }
 
 impl Target {
@@ -79,6 +84,7 @@ impl Target {
                 let text = "this is a dangling symbolic link: remove it, or name its target";
                 Err(Error::refused(text).in_file(path.display()))
             }
+            (Carrier::Registry, _) => Err(Error::refused("a path is no name in a registry").in_file(given)),
             (Carrier::Oci, None) => made_in(path).map(|()| Self::Folder { path: path.to_owned(), replace: false }),
             (Carrier::Oci, Some(metadata)) if metadata.is_dir() => {
                 let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::registry::RegistryName;
 use crate::store::transport::{self, Side};
 
 /// What an image is carried in.
@@ -17,6 +18,8 @@ pub enum Carrier {
     OciArchive,
     /// What `docker save` writes: a tar with a `manifest.json`.
     DockerArchive,
+    /// A repository of a registry.
+    Registry,
 }
 
 impl Carrier {
@@ -26,6 +29,7 @@ impl Carrier {
             Self::Oci => "oci",
             Self::OciArchive => "oci-archive",
             Self::DockerArchive => "docker-archive",
+            Self::Registry => "docker",
         }
     }
 
@@ -35,6 +39,7 @@ impl Carrier {
             Self::Oci => "an OCI image layout in a directory",
             Self::OciArchive => "an OCI archive",
             Self::DockerArchive => "an archive of docker save",
+            Self::Registry => "a repository of a registry",
         }
     }
 }
@@ -45,20 +50,40 @@ impl Carrier {
 pub struct NamedCarrier {
     /// As it was given.
     pub name: String,
-    /// `oci`, `oci-archive` or `docker-archive`
+    /// `oci`, `oci-archive`, `docker-archive` or `registry`
     pub kind: Carrier,
 }
 
-/// A path, or the standard stream of the direction in question.
+/// A file or pipe by its path, or the standard stream of the direction in question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stream {
+    /// `-`
+    Stdio,
+    /// A file, a device or a FIFO.
+    Path(PathBuf),
+}
+
+impl From<Stream> for Where {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Stdio => Self::Stdio,
+            Stream::Path(path) => Self::Path(path),
+        }
+    }
+}
+
+/// A path, the standard stream of the direction in question, or a name in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Where {
     /// `-`
     Stdio,
     /// A file or directory.
     Path(PathBuf),
+    /// An image in a registry.
+    Registry(RegistryName),
 }
 
-/// `[oci:|oci-archive:|docker-archive:]PATH[:REFERENCE]`, or `-`.
+/// `[oci:|oci-archive:|docker-archive:]PATH[:REFERENCE]`, `docker://NAME`, or `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// Set if a prefix asks for it; else a source is detected and a destination takes the source's.
@@ -84,7 +109,15 @@ impl Location {
     pub fn as_path(&self) -> Option<&Path> {
         match &self.place {
             Where::Path(path) => Some(path),
-            Where::Stdio => None,
+            Where::Stdio | Where::Registry(_) => None,
+        }
+    }
+
+    /// The name in a registry, where it is one.
+    pub fn as_registry(&self) -> Option<&RegistryName> {
+        match &self.place {
+            Where::Registry(name) => Some(name),
+            Where::Stdio | Where::Path(_) => None,
         }
     }
 }
@@ -118,7 +151,9 @@ impl Location {
         };
         match (self.kind, source, self.as_path()) {
             (Some(kind), ..) => kind,
-            (None, Carrier::Oci, Some(path)) if is_archive(path) => Carrier::OciArchive,
+            (None, Carrier::Oci | Carrier::Registry, Some(path)) if is_archive(path) => Carrier::OciArchive,
+            (None, Carrier::Registry, Some(_)) => Carrier::Oci,
+            (None, Carrier::Registry, None) => Carrier::OciArchive,
             (None, source, _) => source,
         }
     }
@@ -126,6 +161,10 @@ impl Location {
     fn parse(text: &str, side: Side) -> Result<Self> {
         if let Some(error) = transport::refused(text, side) {
             return Err(error);
+        }
+        if let Some(name) = text.strip_prefix("docker://") {
+            let place = Where::Registry(name.parse().map_err(|e: Error| e.in_file(text))?);
+            return Ok(Self { kind: Some(Carrier::Registry), place, reference: None });
         }
         let kinds = [Carrier::OciArchive, Carrier::DockerArchive, Carrier::Oci];
         let forced = kinds.into_iter().find_map(|kind| {
@@ -163,6 +202,7 @@ impl fmt::Display for Location {
             write!(f, "{}:", kind.name())?;
         }
         match &self.place {
+            Where::Registry(name) => write!(f, "//{name}")?,
             Where::Stdio => f.write_str("-")?,
             Where::Path(path) => write!(f, "{}", path.display())?,
         }
@@ -198,7 +238,7 @@ mod tests {
 
     #[test]
     fn other_transports_are_no_file_names() {
-        for text in ["docker://registry.example/app:1", "docker-daemon:app:1", "dir:folder", "oci://x", "sif:app.sif"] {
+        for text in ["docker-daemon:app:1", "dir:folder", "oci://x", "sif:app.sif"] {
             assert!(text.parse::<Location>().is_err() && Location::destination(text).is_err(), "{text}");
             assert_eq!(format!("./{text}").parse::<Location>().unwrap(), Location::path(format!("./{text}")));
         }

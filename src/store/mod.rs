@@ -1,10 +1,10 @@
 //! Where images live: what a location names, how it is opened, and how a new image is written.
 //!
-//! A [`BlobStore`] provides documents by name and blobs by digest; a directory (`directory.rs`) and an archive
-//! (`archive.rs`) are two implementations. [`Source`](open::Source) is a store with the documents at its top, which say
+//! A [`BlobStore`] provides documents by name and blobs by digest; a directory (`directory.rs`), an archive
+//! (`archive.rs`) and a repository of a registry (`remote.rs`) are its implementations. [`Source`](open::Source) is a store with the documents at its top, which say
 //! what carrier it is. `recognize.rs` names what is not an image, `transport.rs` explains names that are not locations.
 //! `destination.rs` says what may be written where, `write.rs` writes a `new_image.rs` there, `tarball.rs` in an
-//! archive. Nothing here knows what a document means.
+//! archive, `push.rs` to a registry. Nothing here knows what a document means.
 
 pub mod archive;
 pub mod destination;
@@ -12,7 +12,14 @@ pub mod directory;
 pub mod location;
 mod new_image;
 pub mod open;
+#[cfg(feature = "registry")]
+pub mod push;
+#[cfg(feature = "registry")]
+mod push_plan;
 mod recognize;
+#[cfg(feature = "registry")]
+mod remote;
+pub mod sent;
 mod tarball;
 mod transport;
 pub mod write;
@@ -22,6 +29,7 @@ use std::fmt;
 use crate::blob::Extent;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::registry::RegistryName;
 use crate::tar::Entry;
 
 /// A blob, by what names it.
@@ -54,6 +62,11 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
 
     /// Its files, where it has a list of them.
     fn listing(&self) -> &dyn Listing;
+
+    /// The repository that it is, where it is one of a registry.
+    fn repository(&self) -> Option<&RegistryName> {
+        None
+    }
 }
 
 /// The files of a store, of which images need not name each.

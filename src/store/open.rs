@@ -13,10 +13,13 @@ use crate::document::json::Json;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::media_type::Compression;
+use crate::registry::RegistryName;
 use crate::store::archive::{Archive, OnEntry};
 use crate::store::directory::Directory;
 use crate::store::location::{Carrier, Location, Where};
 use crate::store::recognize::{self, HEAD};
+#[cfg(feature = "registry")]
+use crate::store::remote::Remote;
 use crate::store::transport;
 use crate::store::{BlobRef, BlobStore, Listing};
 use crate::sync::start;
@@ -57,6 +60,7 @@ impl Source {
         let name = match &location.place {
             Where::Stdio => "standard input".to_owned(),
             Where::Path(path) => path.display().to_string(),
+            Where::Registry(_) => location.to_string(),
         };
         let opened: Result<Box<dyn BlobStore>> = match &location.place {
             Where::Path(path) if path.is_dir() => Ok(Box::new(Directory::new(path, &name))),
@@ -64,6 +68,7 @@ impl Source {
                 .map_err(|e| cannot_open(location, &name, e))
                 .and_then(|file| Ok(Box::new(archive(&name, file, context, on_entry)?) as Box<dyn BlobStore>))
                 .map_err(|e| recognize::layout_around(path).filter(|_| e.is_no_image()).unwrap_or(e)),
+            Where::Registry(registry) => remote(registry, &name, context),
             Where::Stdio => rustix::io::dup(io::stdin())
                 .map_err(|e| Error::io("cannot read", e.into()))
                 .and_then(|fd| Ok(Box::new(archive(&name, File::from(fd), context, on_entry)?) as Box<dyn BlobStore>)),
@@ -72,6 +77,11 @@ impl Source {
         detected
             .map_err(|e| if e.is_cut_short() { e.because(cut(&location.place)) } else { e })
             .map_err(|e| e.in_file(name))
+    }
+
+    /// The repository that it is in, where it is in a registry.
+    pub fn repository(&self) -> Option<&RegistryName> {
+        self.store.repository()
     }
 
     /// Takes a store of any other kind for an image.
@@ -101,6 +111,9 @@ impl Source {
             }
         }
         let found = match (is_archive, &docker) {
+            (false, _) if is_layout && location.is_some_and(|location| location.as_registry().is_some()) => {
+                Carrier::Registry
+            }
             (false, _) if is_layout => Carrier::Oci,
             (true, Some(_)) => Carrier::DockerArchive,
             (true, None) if is_layout => Carrier::OciArchive,
@@ -210,6 +223,16 @@ impl Source {
     pub fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.store.document(name, self.limits.document_bytes)
     }
+}
+
+#[cfg(feature = "registry")]
+fn remote(registry: &RegistryName, name: &str, context: &RunContext) -> Result<Box<dyn BlobStore>> {
+    Ok(Box::new(Remote::open(registry, name, context)?))
+}
+
+#[cfg(not(feature = "registry"))]
+fn remote(_: &RegistryName, _: &str, _: &RunContext) -> Result<Box<dyn BlobStore>> {
+    Err(Error::refused("this build of the library has no registries (feature registry)"))
 }
 
 /// Indexes an archive. What can't be read at any offset is spooled.

@@ -21,6 +21,9 @@ const OCI: [&str; 3] = ["oci-layout:", "ocidir:", "oci-dir:"];
 /// Why a name is of no location, where it begins like one of another transport.
 pub(super) fn refused(text: &str, side: Side) -> Option<Error> {
     let rest_of = |prefixes: &[&str]| prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
+    if cfg!(feature = "registry") && text.starts_with("docker://") {
+        return None;
+    }
     let advice = if let Some(name) = rest_of(&["docker://"]) {
         registry(name, side)
     } else if let Some(name) = rest_of(&["docker:"]) {
@@ -86,16 +89,22 @@ fn without_slashes(path: &str) -> &str {
     path.strip_prefix("//").unwrap_or(path)
 }
 
+/// A name of a registry that is not written as one; or a program that was built without registries.
 fn registry(name: &str, side: Side) -> String {
+    if cfg!(feature = "registry") {
+        return format!("write docker://{name}");
+    }
     let (file, tag) = file_of(name);
     let reference = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
     let image = shell_word(format!("docker://{name}"));
     let archive = shell_word(format!("oci-archive:{file}.tar"));
     let named_archive = shell_word(format!("oci-archive:{file}.tar{reference}"));
     match side {
-        Side::Source => format!("restamp doesn't talk to registries. First: skopeo copy --all {image} {named_archive}"),
+        Side::Source => {
+            format!("this restamp was built without registries. First: skopeo copy --all {image} {named_archive}")
+        }
         Side::Destination => format!(
-            "restamp doesn't talk to registries. Write {archive}, then: skopeo copy --all \
+            "this restamp was built without registries. Write {archive}, then: skopeo copy --all \
              --preserve-digests {archive} {image}"
         ),
     }
@@ -134,8 +143,11 @@ pub(super) fn meant_by(name: &str) -> Option<String> {
             return Some(format!("{path} exists: did you mean oci-archive:{name} or docker-archive:{name}?"));
         }
     }
-    is_image_name(name)
-        .then(|| format!("there is no such file; to take an image from Docker: docker save {name} | restamp …"))
+    is_image_name(name).then(|| {
+        let registry =
+            if cfg!(feature = "registry") { format!("; from a registry: docker://{name}") } else { String::new() };
+        format!("there is no such file; to take an image from Docker: docker save {name} | restamp …{registry}")
+    })
 }
 
 /// Endings of names that are those of a file, not of an image.
@@ -175,23 +187,11 @@ mod tests {
     #[test]
     fn other_transports_are_answered_with_the_whole_command() {
         for (text, source, destination) in [
-            (
-                "docker://nginx:latest",
-                "restamp doesn't talk to registries. First: skopeo copy --all docker://nginx:latest oci-archive:nginx.tar:latest",
-                "restamp doesn't talk to registries. Write oci-archive:nginx.tar, then: skopeo copy --all \
-                 --preserve-digests oci-archive:nginx.tar docker://nginx:latest",
-            ),
-            (
-                "docker:registry:5000/a/app",
-                "restamp doesn't talk to registries. First: skopeo copy --all docker://registry:5000/a/app oci-archive:app.tar:latest",
-                "restamp doesn't talk to registries. Write oci-archive:app.tar, then: skopeo copy --all \
-                 --preserve-digests oci-archive:app.tar docker://registry:5000/a/app",
-            ),
+            ("docker:registry:5000/a/app", "write docker://registry:5000/a/app", "write docker://registry:5000/a/app"),
             (
                 "docker:dind",
                 "restamp doesn't talk to Docker: docker save docker:dind | restamp rewrite | docker load",
-                "restamp doesn't talk to registries. Write oci-archive:dind.tar, then: skopeo copy --all \
-                 --preserve-digests oci-archive:dind.tar docker://dind",
+                "write docker://dind",
             ),
             (
                 "docker-daemon:app:1",
@@ -232,9 +232,7 @@ mod tests {
                 assert_eq!(refused(text, side).unwrap().to_string(), format!("{text}: {advice}"));
             }
         }
-        let digest = "docker://ghcr.io/a/b@sha256:00";
-        assert!(refused(digest, Side::Source).unwrap().to_string().ends_with("oci-archive:b.tar"));
-        for path in ["oci:b", "oci:///b", "app.tar", "./docker://x", "dir/x", "oci-archive:x.tar:1"] {
+        for path in ["oci:b", "oci:///b", "app.tar", "docker://nginx", "./docker://x", "dir/x", "oci-archive:x.tar:1"] {
             assert!(refused(path, Side::Source).is_none(), "{path}");
         }
     }

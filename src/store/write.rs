@@ -77,6 +77,8 @@ pub fn write(image: &Image, target: &Target, epoch: Epoch, spools: &Spools, pool
             let written = write_compressed(image, epoch, file, *compression, pool);
             written.map_err(|e| e.in_file(path.display()))?;
         }
+        #[cfg(feature = "registry")]
+        Target::Registry(push) => push.write(image, pool).map_err(|e| e.in_file(push.name()))?,
     }
     Ok(None)
 }

@@ -12,7 +12,7 @@ use crate::media_type::Compression;
 use crate::notice::{Notice, NoticeKind};
 use crate::repair::rules::LayerRules;
 use crate::stamp::{Rule, Stamp};
-use crate::store::location::Where;
+use crate::store::location::Stream;
 
 /// Replaces the times in a bare tar: what `docker export` or a build with `type=tar` writes, or a root filesystem.
 ///
@@ -67,7 +67,7 @@ impl Tarball {
     ///
     /// If it can't be read, is no tar, or is a container image, and if the new one can't be written. No file appears then, and
     /// a pipe is cut off.
-    pub fn run(&self, input: &Where, output: &Where) -> Result<Report> {
+    pub fn run(&self, input: &Stream, output: &Stream) -> Result<Report> {
         self.prepare(input, output)?.publish()
     }
 
@@ -76,10 +76,10 @@ impl Tarball {
     /// # Errors
     ///
     /// As for [`run`](Self::run).
-    pub fn prepare(&self, input: &Where, output: &Where) -> Result<NewTarball> {
+    pub fn prepare(&self, input: &Stream, output: &Stream) -> Result<NewTarball> {
         let beside = match output {
-            Where::Stdio => None,
-            Where::Path(path) => Some(path.as_path()),
+            Stream::Stdio => None,
+            Stream::Path(path) => Some(path.as_path()),
         };
         let context = self.run.context(beside)?;
         let mut source = Source::open(input)?;

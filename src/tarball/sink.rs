@@ -1,4 +1,4 @@
-//! Where the new tar goes.
+//! Stream the new tar goes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::media_type::Compression;
 use crate::spool;
 use crate::store::destination::Target;
-use crate::store::location::{Carrier, Where};
+use crate::store::location::{Carrier, Stream};
 
 /// Takes the bytes of the new tar. Without [`finish`](Self::finish) there is no whole one.
 #[derive(Debug)]
@@ -29,10 +29,10 @@ enum SinkKind {
 
 impl Sink {
     /// Looks at what is there, and opens what will be written.
-    pub(super) fn open(place: &Where, context: &RunContext) -> Result<Self> {
+    pub(super) fn open(place: &Stream, context: &RunContext) -> Result<Self> {
         let (name, target) = match place {
-            Where::Stdio => ("standard output".to_owned(), Target::Stdout),
-            Where::Path(path) => (path.display().to_string(), target(path)?),
+            Stream::Stdio => ("standard output".to_owned(), Target::Stdout),
+            Stream::Path(path) => (path.display().to_string(), target(path)?),
         };
         let kind = match target {
             Target::File { path, .. } => SinkKind::File { output: context.spools.output_file(&path)?, path },
@@ -41,7 +41,7 @@ impl Sink {
                 let file = opened.map_err(|e| Error::io("cannot open", e).in_file(&name))?;
                 SinkKind::Pipe { file, held: Vec::new() }
             }
-            Target::Stdout | Target::Folder { .. } => {
+            _ => {
                 // The raw descriptor: std's own buffer would copy every chunk once more.
                 let file = rustix::io::dup(io::stdout()).map_err(|e| cannot_write(e.into()).in_file(&name))?;
                 SinkKind::Pipe { file: File::from(file), held: Vec::new() }

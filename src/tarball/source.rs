@@ -1,4 +1,4 @@
-//! Where a tar is read from: a file, which can be read twice, or a pipe, which can't.
+//! Stream a tar is read from: a file, which can be read twice, or a pipe, which can't.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
@@ -12,7 +12,7 @@ use crate::layer;
 use crate::media_type::Compression;
 use crate::memory;
 use crate::name::tag_of;
-use crate::store::location::Where;
+use crate::store::location::Stream;
 use crate::sync::lock;
 
 /// Bytes by which it is recognised what a file is.
@@ -23,7 +23,7 @@ pub(super) struct Source {
     /// The path, or `standard input`.
     pub(super) name: String,
     pub(super) compression: Compression,
-    place: Where,
+    place: Stream,
     bytes: Bytes,
 }
 
@@ -47,14 +47,14 @@ impl layer::Source for Pipe {
 
 impl Source {
     /// Opens what there is, and looks at its first bytes.
-    pub(super) fn open(place: &Where) -> Result<Self> {
+    pub(super) fn open(place: &Stream) -> Result<Self> {
         let name = match place {
-            Where::Stdio => "standard input".to_owned(),
-            Where::Path(path) => path.display().to_string(),
+            Stream::Stdio => "standard input".to_owned(),
+            Stream::Path(path) => path.display().to_string(),
         };
         let opened = match place {
-            Where::Stdio => rustix::io::dup(io::stdin()).map(File::from).map_err(|e| cannot_read(e.into())),
-            Where::Path(path) => File::open(path).map_err(|e| cannot_open(path, e)),
+            Stream::Stdio => rustix::io::dup(io::stdin()).map(File::from).map_err(|e| cannot_read(e.into())),
+            Stream::Path(path) => File::open(path).map_err(|e| cannot_open(path, e)),
         };
         let opened = opened.and_then(|file| open(file, place));
         let (compression, bytes) = opened.map_err(|e| e.in_file(&name))?;
@@ -99,8 +99,8 @@ impl Source {
     /// The command that does the same for an image.
     pub(super) fn rewrite_command(&self) -> String {
         match &self.place {
-            Where::Stdio => "restamp rewrite".to_owned(),
-            Where::Path(path) => format!("restamp rewrite {} DEST", word_of(path)),
+            Stream::Stdio => "restamp rewrite".to_owned(),
+            Stream::Path(path) => format!("restamp rewrite {} DEST", word_of(path)),
         }
     }
 
@@ -112,8 +112,8 @@ impl Source {
             && let Kind::Malformed { what, .. } = error.kind()
         {
             let whole = match self.place {
-                Where::Stdio => "stream",
-                Where::Path(_) => "file",
+                Stream::Stdio => "stream",
+                Stream::Path(_) => "file",
             };
             let text = format!("the {whole} ends in the middle ({what}): it was cut off; make or copy it again");
             let Place { entry, offset, .. } = error.place();
@@ -127,12 +127,12 @@ impl Source {
     }
 }
 
-fn open(mut file: File, place: &Where) -> Result<(Compression, Bytes)> {
+fn open(mut file: File, place: &Stream) -> Result<(Compression, Bytes)> {
     let metadata = file.metadata().map_err(|e| Error::io("cannot look at it", e))?;
     if metadata.is_dir() {
         let name = match place {
-            Where::Stdio => "DIR".to_owned(),
-            Where::Path(path) => word_of(path),
+            Stream::Stdio => "DIR".to_owned(),
+            Stream::Path(path) => word_of(path),
         };
         let text = format!("this is a directory, not a tar: tar -C {name} -c . | restamp tar - OUT");
         return Err(Error::refused(text));
@@ -183,11 +183,11 @@ fn no_tar(why: &str) -> Error {
 }
 
 /// Says what it is, where the first bytes show that it can't be a tar that is read here.
-fn may_be_tar(head: &[u8], place: &Where) -> Result<()> {
+fn may_be_tar(head: &[u8], place: &Stream) -> Result<()> {
     let compressed = |by: &str, program: &str| {
         let command = match place {
-            Where::Stdio => format!("… | {program} -dc | restamp tar"),
-            Where::Path(path) => format!("{program} -dc {} | restamp tar - OUT", word_of(path)),
+            Stream::Stdio => format!("… | {program} -dc | restamp tar"),
+            Stream::Path(path) => format!("{program} -dc {} | restamp tar - OUT", word_of(path)),
         };
         Err(Error::refused(format!("it is compressed with {by}, which is not read (gzip and zstd are): {command}")))
     };

@@ -240,32 +240,31 @@ fn names_of_images_and_of_other_transports_are_answered_with_a_command() {
     std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
     for (name, expected) in [
         ("link", "this is a dangling symbolic link"),
-        ("nginx", "there is no such file; to take an image from Docker: docker save nginx | restamp …"),
-        ("nginx:latest", "there is no such file; to take an image from Docker: docker save nginx:latest | restamp …"),
+        (
+            "nginx",
+            "there is no such file; to take an image from Docker: docker save nginx | restamp …; from a registry: docker://nginx",
+        ),
+        (
+            "nginx:latest",
+            "there is no such file; to take an image from Docker: docker save nginx:latest | restamp …; from a registry: docker://nginx:latest",
+        ),
         (
             "ghcr.io/a/b@sha256:00",
-            "there is no such file; to take an image from Docker: docker save ghcr.io/a/b@sha256:00 | restamp …",
+            "there is no such file; to take an image from Docker: docker save ghcr.io/a/b@sha256:00 | restamp …; from a registry: docker://ghcr.io/a/b@sha256:00",
         ),
         ("missing.tar", "cannot open: No such file or directory (os error 2)"),
         ("b.oci:1", "b.oci exists: did you mean oci:b.oci:1?"),
         ("b.tar:1", "b.tar exists: did you mean oci-archive:b.tar:1 or docker-archive:b.tar:1?"),
         ("oci-layout://b.oci", "write oci:b.oci"),
         ("oci://b.oci", "oci: has no slashes of its own: write oci:b.oci (or oci:/b.oci)"),
-        (
-            "docker://nginx:latest",
-            "restamp doesn't talk to registries. First: skopeo copy --all docker://nginx:latest oci-archive:nginx.tar:latest",
-        ),
+        ("docker:team/nginx:1", "write docker://team/nginx:1"),
         ("docker-daemon:app:1", "restamp doesn't talk to Docker: docker save app:1 | restamp rewrite | docker load"),
         ("dir:b.dir", "dir: isn't supported. First: skopeo copy dir:b.dir oci:b.oci"),
     ] {
         assert_eq!(said(dir.path(), &["inspect", name]), format!("{name}: {expected}"));
     }
     for (name, expected) in [
-        (
-            "docker://nginx:1",
-            "restamp doesn't talk to registries. Write oci-archive:nginx.tar, then: skopeo copy --all --preserve-digests \
-             oci-archive:nginx.tar docker://nginx:1",
-        ),
+        ("docker:nginx:1", "write docker://nginx:1"),
         ("docker-daemon:app:1", "restamp doesn't talk to Docker: restamp rewrite SOURCE | docker load"),
         ("dir:b.dir", "dir: isn't supported. Write oci:b.oci, then: skopeo copy oci:b.oci dir:b.dir"),
     ] {

@@ -23,6 +23,7 @@ mod limits;
 mod make_testdata;
 mod printing;
 mod readme;
+mod registry;
 mod rewrite;
 mod safety;
 mod signals;

@@ -44,7 +44,7 @@ fn every_recipe_pushes_the_whole_index_with_its_digests() {
                 && !line.contains("copy --all docker://")
         })
     };
-    assert_eq!(pushes().count(), 5);
+    assert_eq!(pushes().count(), 4);
     for line in pushes() {
         assert!(line.contains(" --all ") && line.contains(" --preserve-digests "), "{line}");
     }

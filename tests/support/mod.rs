@@ -13,6 +13,7 @@ pub mod judge;
 pub mod layer;
 pub mod layout;
 pub mod oracle;
+pub mod registry;
 pub mod tarball;
 pub mod usage;
 

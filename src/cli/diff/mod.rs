@@ -17,6 +17,8 @@ use restamp::{Location, Platform, Where};
 use super::context::{self, RunOptions};
 use super::epoch::TimeKeyArguments;
 use super::output::{self, Inputs, OutputFile, Use};
+#[cfg(feature = "registry")]
+use super::registry::RegistryArguments;
 use restamped::Restamp;
 use written::{Folder, Page};
 
@@ -105,6 +107,10 @@ pub struct Arguments {
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     verbose: bool,
 
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: RegistryArguments,
+
     #[command(flatten)]
     running: RunOptions,
 }
@@ -123,6 +129,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let inputs = inputs(arguments, &locations);
     inputs.keep_clear_of_stdout()?;
     let (context, progress) = arguments.running.start(None, None)?;
+    #[cfg(feature = "registry")]
+    let context = arguments.registry.of(context);
     let page_is_printed = arguments.html.as_deref() == Some(Path::new("-"));
     if let Some(path) = arguments.html.as_deref().filter(|_| !page_is_printed) {
         inputs.keep_clear("--html", path, Use::Replaced)?;

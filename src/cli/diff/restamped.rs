@@ -3,35 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
 use restamp::error::shell_word;
 use restamp::internals::NewFile as Output;
 use restamp::rewrite::Rewrite;
 use restamp::{Location, Progress, RunContext};
 
 use super::super::epoch;
-use super::super::rewrite;
+use super::super::rewrite::{self, words};
 
-/// Arguments of `rewrite` that say where it reads and writes, how it runs and what it prints: `diff` decides these.
-const DECIDED: [&str; 15] = [
-    "source",
-    "destination",
-    "in_place",
-    "force",
-    "dry_run",
-    "json",
-    "report",
-    "digest_file",
-    "verbose",
-    "cache",
-    "cache_max",
-    "jobs",
-    "tmp_dir",
-    "progress",
-    "quiet",
-];
+/// Who says where is read and written.
+const WHERE: words::Where = words::Where {
+    option: "--restamp",
+    because: "diff rewrites into a temporary folder",
+    images: "the images are A and B",
+};
 
 /// What both sides get where no epoch is given: 1980-01-01, the first time that a zip can hold.
 const EPOCH: &str = "315532800";
@@ -54,7 +41,7 @@ impl Restamp {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let split = shlex::split(text);
         let mut words = split.ok_or_else(|| anyhow!("--restamp: a quotation mark is not closed"))?;
-        let matches = matches(&words)?;
+        let matches = words::matches(&words, WHERE)?;
         let has_epoch = matches.value_source("epoch") == Some(ValueSource::CommandLine);
         let matches = match epoch::variable() {
             _ if has_epoch => matches,
@@ -64,10 +51,10 @@ impl Restamp {
                     epoch.into_string().map_err(|epoch| anyhow!("{} is not text", epoch.to_string_lossy()))
                 })?;
                 words.splice(0..0, ["--epoch".to_owned(), epoch]);
-                self::matches(&words)?
+                words::matches(&words, WHERE)?
             }
         };
-        let arguments = rewrite::Arguments::from_arg_matches(&matches).map_err(|error| wrong(&error))?;
+        let arguments = words::arguments(&matches, WHERE)?;
         Ok(Self { arguments, text: words.iter().map(shell_word).collect::<Vec<_>>().join(" ") })
     }
 
@@ -110,46 +97,4 @@ impl Progress for Later {
 pub(super) fn later(context: &RunContext) -> RunContext {
     let (shown, before) = (Arc::clone(&context.progress), context.bytes_read());
     context.clone().with_progress(Arc::new(Later { shown, before }))
-}
-
-fn command() -> Command {
-    let command = Command::new("--restamp").no_binary_name(true).disable_help_flag(true).disable_version_flag(true);
-    rewrite::Arguments::augment_args(command)
-}
-
-fn matches(words: &[String]) -> Result<ArgMatches> {
-    let command = command();
-    let matches = command.clone().try_get_matches_from(words).map_err(|error| wrong(&error))?;
-    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    for argument in command.get_arguments().filter(|argument| DECIDED.contains(&argument.get_id().as_str())) {
-        if is_given(argument.get_id().as_str()) {
-            match argument.get_long() {
-                Some(name) => bail!("--restamp: --{name} can't be used, as diff rewrites into a temporary folder"),
-                None => bail!("--restamp takes only options: the images are A and B"),
-            }
-        }
-    }
-    Ok(matches)
-}
-
-/// clap's message for a wrong option, in one line.
-fn wrong(error: &clap::Error) -> anyhow::Error {
-    let text = error.render().to_string();
-    let text = text.split("\n\n").next().unwrap_or_default();
-    let text = text.strip_prefix("error: ").unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    anyhow!("--restamp: {text}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_diff_decides_are_arguments_of_rewrite() {
-        let command = command();
-        let known: Vec<&str> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
-        for id in DECIDED {
-            assert!(known.contains(&id), "{id}");
-        }
-    }
 }

@@ -14,6 +14,14 @@ use super::Arguments;
 /// Where the new image goes.
 pub(super) fn destination(arguments: &Arguments, source: &Location) -> Result<Location> {
     if arguments.in_place {
+        if source.as_registry().is_some_and(|name| name.tag().is_none()) {
+            bail!("{source}: --in-place moves a tag, and a digest alone has none");
+        }
+        if let Some(name) = source.as_registry() {
+            // The tag, not what it was asked to be.
+            let place = format!("docker://{}:{}", name.full_repository(), name.tag().unwrap_or_default());
+            return Ok(Location::destination(&place)?);
+        }
         if source.place == Where::Stdio {
             bail!("--in-place needs a SOURCE that is a file or directory");
         }
@@ -27,12 +35,21 @@ pub(super) fn destination(arguments: &Arguments, source: &Location) -> Result<Lo
         Some(text) => Location::destination(text)?,
         None => Location::stdio(),
     };
+    if let (Some(from), Some(to)) = (source.as_registry(), location.as_registry())
+        && from.is_same_repository(to)
+        && from.tag() == to.tag()
+    {
+        bail!("{location}: DEST is the same image as SOURCE: use --in-place to replace it");
+    }
     Ok(location)
 }
 
 /// Does the new image go to standard output, so that nothing else may?
 pub(super) fn is_on_stdout(arguments: &Arguments, destination: &Location) -> bool {
-    !arguments.dry_run && destination.as_path().is_none_or(is_stdout)
+    match &destination.place {
+        Where::Registry(_) => false,
+        _ => !arguments.dry_run && destination.as_path().is_none_or(is_stdout),
+    }
 }
 
 /// How the archive is compressed as a whole, where its name does not say that.

@@ -4,6 +4,7 @@ mod destination;
 mod documents;
 mod repair;
 mod summary;
+pub mod words;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ use restamp::{Location, NewName, RunContext, Where};
 use super::context::{self, BaseArguments, RunOptions};
 use super::epoch::EpochArguments;
 use super::output::{Inputs, Use};
+#[cfg(feature = "registry")]
+use super::registry::RegistryArguments;
 use documents::Documents;
 use repair::RepairWord;
 
@@ -177,6 +180,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size, requires = "cache", help_heading = "Running")]
     cache_max: u64,
 
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: RegistryArguments,
+
     #[command(flatten)]
     running: RunOptions,
 }
@@ -236,8 +243,13 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let cache = arguments.cache.as_deref().map(open_cache).transpose()?;
     let beside = destination::folder_beside(arguments, &destination);
     let (context, progress) = arguments.running.start(beside.clone(), cache)?;
+    #[cfg(feature = "registry")]
+    let context = arguments.registry.of(context);
     arguments.running.try_temporary_files(&context, beside.and(destination.as_path()))?;
-    let rewrite = rewrite.base(arguments.base.resolve(&context)?).with_context(&context);
+    let mut rewrite = rewrite.base(arguments.base.resolve(&context)?).dry_run(arguments.dry_run).with_context(&context);
+    if let Some(name) = arguments.base.location()?.as_ref().and_then(Location::as_registry) {
+        rewrite = rewrite.base_repository(name.clone());
+    }
     let rewrite = match destination::compression(arguments, &location)? {
         Some(compression) => rewrite.archive_compression(compression),
         None => rewrite,
@@ -277,6 +289,7 @@ fn inputs(arguments: &Arguments, source: &Location, destination: &Location) -> R
     match destination.as_path() {
         _ if arguments.in_place => {}
         Some(path) => inputs.keep_clear("DEST", path, Use::Replaced)?,
+        None if destination.as_registry().is_some() => {}
         None if arguments.dry_run => {}
         None => {
             inputs.keep_clear_of_stdout()?;
@@ -293,7 +306,7 @@ fn inputs(arguments: &Arguments, source: &Location, destination: &Location) -> R
 }
 
 /// A number of bytes, with a suffix of powers of 1024 or without.
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let shift = match &text[digits.len()..] {
         "" => 0,

@@ -8,7 +8,7 @@ use indicatif::HumanBytes;
 use restamp::Digest;
 use restamp::error::{escaped, printable, thousands};
 use restamp::internals::shown_names;
-use restamp::rewrite::report::{Action, ImageChange, LayerChange, NameChange, NameKind, Report};
+use restamp::rewrite::report::{Action, ImageChange, LayerChange, NameChange, NameKind, Report, Sent};
 
 /// Prints it to standard error; every layer too, if it is to be verbose.
 pub(super) fn print(report: &Report, verbose: bool) {
@@ -34,6 +34,23 @@ pub(super) fn print(report: &Report, verbose: bool) {
         page.line(&line);
     }
     page.line(&closing(report));
+    if let Some(sent) = &report.sent {
+        sent_lines(report, sent).iter().for_each(|line| page.line(line));
+    }
+}
+
+/// What a registry was sent, and what to deploy.
+fn sent_lines(report: &Report, sent: &Sent) -> Vec<String> {
+    let (to_be, to_take) = if report.dry_run { ("would be sent", "would be taken") } else { ("sent", "taken") };
+    let blobs = number(sent.sent, "blob", "blobs");
+    let mut line = format!("{blobs} {to_be} ({}), {} there already", HumanBytes(sent.sent_bytes), sent.present);
+    if sent.mounted > 0 {
+        line.push_str(&format!(", {} {to_take} from another repository", sent.mounted));
+    }
+    let repository = report.destination.name.strip_prefix("docker://").unwrap_or_default();
+    let (repository, _) = repository.rsplit_once(':').unwrap_or((repository, ""));
+    let digest = report.names.first().map(|name| format!("{repository}@{}", name.digest.new));
+    [Some(line), digest.filter(|_| !report.dry_run)].into_iter().flatten().collect()
 }
 
 /// What became of times in the content of files, where there are such.

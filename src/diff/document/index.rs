@@ -16,6 +16,7 @@ use crate::document::descriptor::{IMAGE_NAME, REF_NAME};
 use crate::document::json::{Json, Kind, Value as JsonValue};
 use crate::error::Result;
 use crate::image::Link;
+use crate::store::location::Carrier;
 
 /// Annotations of `index.json` that name an image.
 const NAME_KEYS: [&str; 2] = [REF_NAME, IMAGE_NAME];
@@ -35,7 +36,9 @@ pub(crate) fn chains(findings: &mut Findings, label: &str, views: [&View<'_>; 2]
         own.iter().filter(|name| !others.fit(name)).map(String::as_str).collect::<Vec<_>>().join(", ")
     };
     let (only_a, only_b) = (only(&names[0], &names[1]), only(&names[1], &names[0]));
-    if !only_a.is_empty() || !only_b.is_empty() {
+    // The name of an image in a registry is where it was found, and in no document.
+    let are_in_documents = views.iter().all(|view| view.source.carrier() != Carrier::Registry);
+    if are_in_documents && (!only_a.is_empty() || !only_b.is_empty()) {
         let value = |text: String| (!text.is_empty()).then(|| Value::bytes(text.as_bytes()));
         let difference = Difference::new(Class::Name, place, "name", [value(only_a), value(only_b)]);
         findings.push(difference.role(Role::Name));

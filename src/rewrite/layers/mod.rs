@@ -111,6 +111,8 @@ pub struct Layers {
     variants: Vec<Arc<Specials>>,
     /// Layers whose times are left as they are: foreign ones without a media type, others by that.
     unread: BTreeMap<Option<String>, BTreeSet<Digest>>,
+    /// Layers of the base that are not read, as they are where the result goes.
+    unread_base: BTreeSet<Digest>,
     /// Warnings for the user, each once.
     pub warnings: BTreeSet<Notice>,
 }
@@ -158,7 +160,9 @@ impl Layers {
             if !is_base {
                 self.unstamped(action, digest, layer);
             }
-            if layer.has_diff_id() {
+            if action == Action::Base && options.base_stays_there {
+                self.unread_base.insert(digest);
+            } else if layer.has_diff_id() {
                 let is_noted = matches!(layer.kind, LayerKind::Tar(_));
                 self.verify_kept(digest, &extent, diff_id, is_noted)?;
             }
@@ -197,7 +201,17 @@ impl Layers {
             let it = if it { "it" } else { "them" };
             Notice::new(kind, format!("{first}{more}: times in {it} are left as they are: {why}"))
         });
-        notices.collect()
+        let mut notices: Vec<Notice> = notices.collect();
+        if !self.unread_base.is_empty() {
+            let count = self.unread_base.len();
+            let (layers, them) = if count == 1 { ("layer", "it") } else { ("layers", "them") };
+            let text = format!(
+                "{count} {layers} of the base not read, as the registry has {them}: diff_ids of {them} were not compared, and stale copies \
+                 of mtimes in {them} not looked for"
+            );
+            notices.push(Notice::new(NoticeKind::UnreadBase, text));
+        }
+        notices
     }
 
     /// Plans to compare a layer that stays as it is with its diff_id. All bytes are compared with their digest when they
@@ -300,6 +314,8 @@ impl Layers {
         let mut queue: Vec<Task> = jobs.chain(checks.map(|(key, check)| Task::VerifyBase(key, check))).collect();
         // The largest first, so that no long one is left to run alone at the end.
         queue.sort_by_key(|task| std::cmp::Reverse(task.len()));
+        // What is elsewhere may come while others are worked on.
+        queue.iter().try_for_each(Task::prepare)?;
         let blobs = new_blobs(spools);
         let done = pool.each(&queue, |task, batch| match task {
             Task::Encode(key, job) => Ok((*key, Done::Encoded(Box::new(run_one(job, batch, spools, &blobs)?)))),

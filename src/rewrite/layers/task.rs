@@ -26,6 +26,15 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// Says that its layer will be read.
+    pub(super) fn prepare(&self) -> Result<()> {
+        match self {
+            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(_, BaseCheck { extent, .. }) => {
+                extent.prepare()
+            }
+        }
+    }
+
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(_, BaseCheck { extent, .. }) => extent.len(),

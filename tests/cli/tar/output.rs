@@ -1,4 +1,4 @@
-//! Where the new tar goes: files whole or not at all, never the one that is read.
+//! Stream the new tar goes: files whole or not at all, never the one that is read.
 
 use super::*;
 use crate::support::{names, restamp};
@@ -108,7 +108,7 @@ fn a_report_has_all_digests_and_counts() {
         "entries": 7, "stamped": 7, "owners": 0, "warnings": [],
     });
     assert_eq!(document, expected);
-    // Where there is no tar there is no report.
+    // Stream there is no tar there is no report.
     fs::remove_file(&report).unwrap();
     fs::write(&source, b"not a tar").unwrap();
     run(["tar", "--report", text(&report)].iter().chain(&EPOCH).chain(&[text(&source), text(&to)]))
@@ -160,18 +160,18 @@ fn a_warning_in_the_report_has_a_kind() {
 
 #[test]
 fn the_library_has_the_verb() {
-    use restamp::{Compression, Epoch, Stamp, Tarball, Where};
+    use restamp::{Compression, Epoch, Stamp, Stream, Tarball};
     let dir = scratch();
     let tar = rootfs(&Build::FIRST);
-    let source = Where::Path(write(dir.path(), "in.tar", &tar));
+    let source = Stream::Path(write(dir.path(), "in.tar", &tar));
     let to = dir.path().join("out");
     let tarball = Tarball::new(Stamp::set(Epoch::from_seconds(1_700_000_000).unwrap())).jobs(2);
-    let report = tarball.clone().compression(Compression::Zstd).run(&source, &Where::Path(to.clone())).unwrap();
+    let report = tarball.clone().compression(Compression::Zstd).run(&source, &Stream::Path(to.clone())).unwrap();
     assert_eq!((report.entries, report.stamped, report.destination.compression), (8, 8, Compression::Zstd));
     assert!(fs::read(&to).unwrap() == filter(&tar, &["--compression", "zstd"]));
     // What is not published is not there.
     fs::remove_file(&to).unwrap();
-    let new = tarball.prepare(&source, &Where::Path(to.clone())).unwrap();
+    let new = tarball.prepare(&source, &Stream::Path(to.clone())).unwrap();
     assert_eq!(new.report().tar.new.to_string(), sha256(&filter(&tar, &[])));
     assert!(!to.exists());
     drop(new);
