@@ -2,7 +2,7 @@
 //! broken off and begun again.
 //!
 //! [`plan`](plan::plan) lists tags and writes one line of work for each; [`run`](run::run) takes those of its shard. What was
-//! done is kept in a [`State`](state::State), so that a second run does only what is left. Who starts how many runs on which
+//! done is kept in a [`State`], so that a second run does only what is left. Who starts how many runs on which
 //! machines is for others to say: an Indexed Job of Kubernetes, for example.
 
 pub mod plan;
