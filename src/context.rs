@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::blob::NewBlobs;
 use crate::error::Result;
@@ -45,13 +45,28 @@ pub struct RunContext {
 /// Says how registries are to be talked to: it is asked when the first one is.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "registry"), allow(dead_code))]
-pub(crate) struct RegistryOptionsSource(Arc<dyn Fn() -> Result<RegistryOptions> + Send + Sync>);
+pub(crate) struct RegistryOptionsSource(Arc<OptionsOnce>);
+
+/// Options that are looked up once.
+#[cfg_attr(not(feature = "registry"), allow(dead_code))]
+struct OptionsOnce {
+    found: OnceLock<RegistryOptions>,
+    options: Box<dyn Fn() -> Result<RegistryOptions> + Send + Sync>,
+}
 
 impl RegistryOptionsSource {
+    fn new(options: impl Fn() -> Result<RegistryOptions> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(OptionsOnce { found: OnceLock::new(), options: Box::new(options) }))
+    }
+
     /// The options.
     #[cfg(feature = "registry")]
     pub fn options(&self) -> Result<RegistryOptions> {
-        (self.0)()
+        if let Some(found) = self.0.found.get() {
+            return Ok(found.clone());
+        }
+        let options = (self.0.options)()?;
+        Ok(self.0.found.get_or_init(|| options).clone())
     }
 }
 
@@ -78,7 +93,7 @@ impl RunContext {
             spools,
             limits: Limits::DEFAULT,
             progress: Arc::new(NoProgress),
-            registry: RegistryOptionsSource(Arc::new(|| Ok(RegistryOptions::default()))),
+            registry: RegistryOptionsSource::new(|| Ok(RegistryOptions::default())),
         }
     }
 
@@ -106,7 +121,7 @@ impl RunContext {
     /// be read for an image in a file.
     #[must_use]
     pub fn with_registry_by(mut self, options: impl Fn() -> Result<RegistryOptions> + Send + Sync + 'static) -> Self {
-        self.registry = RegistryOptionsSource(Arc::new(options));
+        self.registry = RegistryOptionsSource::new(options);
         self
     }
 

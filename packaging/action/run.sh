@@ -55,6 +55,9 @@ main() {
     "$PROGRAM" rewrite "${words[@]}" "${options[@]}" -- "$image"
     destination=$image
   else
+    case $image in
+      docker://*) [ -n "$destination" ] || fail "output: say where the result goes, as image is in a registry: docker://…" ;;
+    esac
     destination=${destination:-$(beside "$image")}
     "$PROGRAM" rewrite "${words[@]}" "${options[@]}" -- "$image" "$destination"
   fi

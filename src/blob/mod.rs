@@ -4,6 +4,8 @@
 //! without being compared with the digest and size that name it. What is never done here: interpreting
 //! the bytes.
 
+#[cfg(feature = "registry")]
+mod ahead;
 mod beneath;
 mod new;
 mod read;
@@ -12,6 +14,8 @@ mod spool_writer;
 mod tests;
 mod verified;
 
+#[cfg(feature = "registry")]
+pub use ahead::Ahead;
 pub(crate) use beneath::open_beneath;
 pub use new::{NewBlob, NewBlobs};
 pub use read::{ExtentReader, for_each_chunk, read_full};

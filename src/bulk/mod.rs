@@ -10,7 +10,7 @@ pub mod run;
 pub mod state;
 pub mod work;
 
-pub use plan::{PlanOptions, plan};
+pub use plan::{PlanOptions, Planned, pinned_name, plan};
 pub use run::{RunEvent, RunOptions, RunReport, run};
 pub use state::State;
 pub use work::{Shard, Work, WorkList};

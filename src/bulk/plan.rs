@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{Glob, GlobMatcher};
 
-use super::work::{Work, options_hash, write_head, write_line};
+use super::work::{Work, options_hash, write_end, write_head, write_line};
 use crate::context::RunContext;
 use crate::digest::Digest;
+use crate::document::descriptor::split_fallback_tag;
 use crate::error::{Error, Result, quoted};
 use crate::registry::{Client, RegistryName};
 use crate::sync::{lock, start};
@@ -41,12 +42,22 @@ struct Source {
     tags: Option<GlobMatcher>,
 }
 
-/// Writes a plan, and returns how many images are in it.
+/// What is in a plan.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Planned {
+    /// Images.
+    pub images: u64,
+    /// Tags of what is about an image (`sha256-…`), which follows that.
+    pub left_out: u64,
+}
+
+/// Writes a plan.
 ///
 /// # Errors
 ///
 /// If a source is no repository or can't be listed, a destination is no name, or two images would go to the same one.
-pub fn plan(options: &PlanOptions, context: &RunContext, out: &mut dyn Write) -> Result<u64> {
+pub fn plan(options: &PlanOptions, context: &RunContext, out: &mut dyn Write) -> Result<Planned> {
     let sources: Vec<Source> = options.sources.iter().map(|text| Source::parse(text)).collect::<Result<_>>()?;
     if !options.destination.contains("{tag}") && !options.destination.contains("{repo}") {
         // One image alone could go there.
@@ -56,7 +67,7 @@ pub fn plan(options: &PlanOptions, context: &RunContext, out: &mut dyn Write) ->
     let hash = options_hash(&options.arguments);
     let mut destinations = std::collections::HashSet::new();
     write_head(&options.arguments, out)?;
-    let mut count = 0;
+    let mut planned = Planned::default();
     for source in sources {
         let pool = context.pool.clone();
         let client =
@@ -64,6 +75,9 @@ pub fn plan(options: &PlanOptions, context: &RunContext, out: &mut dyn Write) ->
         let in_file = |e: Error| e.in_file(format!("docker://{}", source.name.full_repository()));
         let mut tags = client.tags(context.limits.document_bytes).map_err(in_file)?;
         tags.retain(|tag| source.tags.as_ref().is_none_or(|glob| glob.is_match(tag)));
+        let all = tags.len();
+        tags.retain(|tag| split_fallback_tag(tag).is_none());
+        planned.left_out += (all - tags.len()) as u64;
         for chunk in tags.chunks(CHUNK) {
             for (tag, digest) in chunk.iter().zip(pinned(&client, chunk, context).map_err(in_file)?) {
                 // It was removed since it was listed.
@@ -79,11 +93,27 @@ pub fn plan(options: &PlanOptions, context: &RunContext, out: &mut dyn Write) ->
                     return Err(Error::refused(text));
                 }
                 write_line(&work, out)?;
-                count += 1;
+                planned.images += 1;
             }
         }
     }
-    Ok(count)
+    write_end(planned.images, out)?;
+    Ok(planned)
+}
+
+/// The same name, pinned to the digest that its tag has now.
+///
+/// # Errors
+///
+/// If there is no such image.
+pub fn pinned_name(name: &RegistryName, context: &RunContext) -> Result<RegistryName> {
+    if name.digest().is_some() {
+        return Ok(name.clone());
+    }
+    let pool = context.pool.clone();
+    let client = Client::new(name, &context.registry.options()?, std::sync::Arc::new(move || pool.check()))?;
+    let digest = client.tag(name.tag().unwrap_or_default(), context.limits.document_bytes)?;
+    digest.map(|digest| name.at(digest)).ok_or_else(|| Error::missing("image").in_file(format!("docker://{name}")))
 }
 
 /// The digest of each tag, several asked for at a time.

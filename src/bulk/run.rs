@@ -107,17 +107,27 @@ enum Outcome {
 }
 
 fn image(work: &Work, rewrite: &Rewrite, state: &State, context: &RunContext) -> Result<Outcome> {
-    let (_, dst) = work.names()?;
+    let (src, dst) = work.names()?;
     let tag = dst.tag().unwrap_or_default();
-    if let Some(digest) = state.digest(work) {
+    let recorded = state.digest(work);
+    let limit = context.limits.document_bytes;
+    // A tag of another repository is this plan's to move; one of the source's own may have been pushed anew since.
+    let is_own = src.is_same_repository(&dst);
+    if recorded.is_some() || is_own {
         let pool = context.pool.clone();
-        let client = Client::new(&dst, &context.registry.options()?, Arc::new(move || pool.check()))?;
-        let limit = context.limits.document_bytes;
-        if client.tag(tag, limit)? == Some(digest) {
+        let client = Client::new(&dst, &context.registry.options()?, Arc::new(move || pool.check()))?.for_push();
+        let now = client.tag(tag, limit)?;
+        if let Some(digest) = recorded.filter(|_| recorded == now) {
             return Ok(Outcome::Present(digest));
         }
+        if is_own && now.is_some() && now.as_ref() != src.digest() {
+            let text = format!("the tag {tag} has moved since it was planned: plan again");
+            return Err(Error::refused(text).in_file(format!("docker://{dst}")));
+        }
         // Another tag of the same image: what it became is in the repository, and needs this name alone.
-        if let Some(found) = client.manifest(&digest.to_string(), limit)? {
+        if let Some(digest) = recorded
+            && let Some(found) = client.manifest(&digest.to_string(), limit)?
+        {
             client.put_manifest(tag, &found.media_type, &digest, &found.bytes)?;
             return Ok(Outcome::Done(digest, Sent::default()));
         }

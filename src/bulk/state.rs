@@ -52,7 +52,13 @@ impl State {
             .open(&path)
             .map_err(|e| Error::io("cannot open", e).in_file(path.display()))?;
         let locked = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
-        locked.map_err(|_| Error::refused("another run of this shard is under way").in_file(path.display()))?;
+        locked.map_err(|e| {
+            let error = match e {
+                rustix::io::Errno::WOULDBLOCK => Error::refused("another run of this shard is under way"),
+                e => Error::io("cannot lock (flock)", e.into()),
+            };
+            error.in_file(path.display())
+        })?;
         let mut known = HashMap::new();
         let entries = fs::read_dir(folder).map_err(|e| named(Error::io("cannot read", e)))?;
         for entry in entries {

@@ -48,6 +48,13 @@ pub struct WorkList {
     pub works: Vec<Work>,
 }
 
+/// The last line of a plan: one that was broken off has none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    images: u64,
+}
+
 /// What tells options from others: a run with other ones, or of another form, makes other images.
 pub(super) fn options_hash(arguments: &[String]) -> String {
     let mut text = format!("form {FORM}");
@@ -64,6 +71,11 @@ pub(super) fn write_head(arguments: &[String], out: &mut dyn Write) -> Result<()
     write_line(&head, out)
 }
 
+/// Writes the last line.
+pub(super) fn write_end(images: u64, out: &mut dyn Write) -> Result<()> {
+    write_line(&End { images }, out)
+}
+
 pub(super) fn write_line(line: &impl Serialize, out: &mut dyn Write) -> Result<()> {
     let mut text = serde_json::to_vec(line).map_err(|e| Error::refused(format!("cannot write JSON: {e}")))?;
     text.push(b'\n');
@@ -78,7 +90,7 @@ impl WorkList {
     /// If it can't be read, or is none: the line and what is wrong with it.
     pub fn read(reader: &mut dyn BufRead) -> Result<Self> {
         let mut list = Self { arguments: Vec::new(), works: Vec::new() };
-        let mut options = None;
+        let (mut options, mut end) = (None, None);
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
@@ -104,6 +116,13 @@ impl WorkList {
                 options = Some(head.options);
                 continue;
             };
+            if end.is_some() {
+                return Err(at(Error::malformed("plan", "nothing after its last line", "more")));
+            }
+            if let Ok(End { images }) = serde_json::from_slice(&line) {
+                end = Some(images);
+                continue;
+            }
             let work: Work = serde_json::from_slice(&line).map_err(wrong)?;
             if work.options != *hash {
                 return Err(at(Error::malformed("options", hash.clone(), printable(work.options.as_bytes()))));
@@ -113,6 +132,9 @@ impl WorkList {
         }
         if options.is_none() {
             return Err(Error::refused("the plan is empty: did restamp bulk plan fail?"));
+        }
+        if end != Some(list.works.len() as u64) {
+            return Err(Error::refused("the plan has no end: restamp bulk plan failed, or it was not copied whole"));
         }
         Ok(list)
     }
@@ -200,14 +222,18 @@ mod tests {
         let mut text = Vec::new();
         write_head(&arguments, &mut text).unwrap();
         write_line(&work, &mut text).unwrap();
+        write_end(1, &mut text).unwrap();
         let list = WorkList::read(&mut &text[..]).unwrap();
         assert_eq!((list.arguments, list.works), (arguments, vec![work]));
         let text = String::from_utf8(text).unwrap();
         for (bad, part) in [
             (text.replace("created", "0"), "changed by hand"),
             (text.replace("\"schema\":1", "\"schema\":2"), "line 1"),
-            (format!("{text}{{}}\n"), "line 3"),
-            (format!("{text}x"), "line 3"),
+            (format!("{text}{{}}\n"), "line 4"),
+            (format!("{text}x"), "line 4"),
+            (text.replace("{\"images\":1}\n", ""), "no end"),
+            (text.replace("{\"images\":1}", "{\"images\":2}"), "no end"),
+            (text.replace("{\"images\":1}", "{}"), "line 3"),
             (text.replace(&format!("@{digest}"), ":1"), "DIGEST"),
             (String::new(), "empty"),
         ] {

@@ -5,13 +5,16 @@ use std::io::{self, BufReader, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::parser::ValueSource;
 use indicatif::HumanBytes;
-use restamp::bulk::{self, PlanOptions, RunEvent, Shard, State, WorkList};
-use restamp::error::escaped;
+use restamp::bulk::{self, PlanOptions, Planned, RunEvent, Shard, State, WorkList};
+use restamp::error::{escaped, thousands};
 use restamp::{Cache, Progress};
+use restamp::{Location, RunContext};
 
 use super::context::RunOptions;
+use super::epoch;
 use super::output::print;
 use super::registry::RegistryArguments;
 use super::rewrite::{self, words};
@@ -122,8 +125,6 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 }
 
 fn plan(arguments: &Plan) -> Result<u8> {
-    // What is wrong with the options should be said now, not on every machine.
-    words::arguments(&words::matches(&arguments.options, WHERE)?, WHERE)?;
     let Some(to) = arguments.to.strip_prefix("docker://") else {
         bail!("--to {}: write docker://HOST/REPOSITORY:TAG", arguments.to);
     };
@@ -134,14 +135,14 @@ fn plan(arguments: &Plan) -> Result<u8> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         options.sources.extend(lines.map(str::to_owned));
     }
-    options.arguments.clone_from(&arguments.options);
     let (context, progress) = arguments.running.start(None, None)?;
     let context = arguments.registry.of(context);
-    let mut count = 0;
+    options.arguments = pinned(&arguments.options, &context)?;
+    let mut planned = Planned::default();
     let mut failed = None;
     print(|out| {
         match bulk::plan(&options, &context, out) {
-            Ok(images) => count = images,
+            Ok(whole) => planned = whole,
             Err(error) => failed = Some(error),
         }
         Ok(())
@@ -151,9 +152,51 @@ fn plan(arguments: &Plan) -> Result<u8> {
         return Err(error.into());
     }
     if !arguments.running.quiet {
-        let _ = writeln!(io::stderr(), "{count} images planned");
+        let left_out = match planned.left_out {
+            0 => String::new(),
+            count => format!("; {} left out, of what is about an image", number(count, "tag", "tags")),
+        };
+        let _ = writeln!(io::stderr(), "{} planned{left_out}", number(planned.images, "image", "images"));
     }
     Ok(super::DONE)
+}
+
+/// The options as every run is to have them, whenever and wherever it is: with an epoch, and with a base by its digest. What is wrong
+/// with them is said now, not on every machine.
+fn pinned(options: &[String], context: &RunContext) -> Result<Vec<String>> {
+    let mut options = options.to_vec();
+    let matches = words::matches(&options, WHERE)?;
+    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if is_given("name") {
+        bail!("bulk plan --: --name can't be used: every image would get that name");
+    }
+    if !is_given("epoch") {
+        let Some(epoch) = epoch::variable() else {
+            bail!("no epoch given: add -- --epoch SECONDS, or created, or label:KEY, or set SOURCE_DATE_EPOCH");
+        };
+        let epoch =
+            epoch.into_string().map_err(|epoch| anyhow!("SOURCE_DATE_EPOCH: {} is not text", epoch.display()))?;
+        options.splice(0..0, ["--epoch".to_owned(), epoch]);
+    }
+    if is_given("base") {
+        let at = options.iter().position(|word| word == "--base" || word.starts_with("--base=")).unwrap_or_default();
+        let is_joined = options.get(at).is_some_and(|word| word.starts_with("--base="));
+        let value = if is_joined { at } else { at + 1 };
+        let Some(word) = options.get_mut(value) else { bail!("bulk plan --: --base has no value") };
+        let location: Location = word.strip_prefix("--base=").unwrap_or(word).parse().context("--base")?;
+        let Some(name) = location.as_registry() else {
+            bail!("bulk plan --: --base {location}: name an image in a registry, which every run can have");
+        };
+        let name = bulk::pinned_name(name, context).context("--base")?;
+        *word = format!("{}docker://{name}", if is_joined { "--base=" } else { "" });
+    }
+    words::arguments(&words::matches(&options, WHERE)?, WHERE)?;
+    Ok(options)
+}
+
+/// A number and what it is of.
+fn number(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 fn work(arguments: &Run) -> Result<u8> {
@@ -196,8 +239,8 @@ fn work(arguments: &Run) -> Result<u8> {
         let sent = HumanBytes(report.sent_bytes);
         let _ = writeln!(
             io::stderr(),
-            "{} images: {} done, {} there already, {} failed; {sent} sent",
-            report.images,
+            "{}: {} done, {} there already, {} failed; {sent} sent",
+            number(report.images, "image", "images"),
             report.done,
             report.present,
             report.failed

@@ -14,7 +14,7 @@ pub struct RegistryArguments {
     #[arg(long)]
     plain_http: bool,
 
-    /// Trust the certificates in FILE (PEM) as well as those of the system
+    /// Trust the certificates in FILE (PEM) as well as those of the system, where it has any
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 
@@ -86,6 +86,13 @@ impl RegistryArguments {
         // SSL_CERT_FILE and SSL_CERT_DIR, or else where the system has them. Where it has none (an image from scratch), those
         // that Mozilla trusts are built in.
         let found = rustls_native_certs::load_native_certs();
+        let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .into_iter()
+            .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+        if let Some(name) = named.filter(|_| found.certs.is_empty()) {
+            let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+            bail!("{name}: there is no certificate there{why}");
+        }
         let mut roots: Vec<Vec<u8>> = found.certs.into_iter().map(|certificate| certificate.to_vec()).collect();
         if let Some(path) = &self.tls_ca {
             let own = rustls_native_certs::load_certs_from_paths(Some(path), None);

@@ -2,8 +2,7 @@
 //! network that it runs in, or the metadata service of a cloud.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -78,12 +77,12 @@ fn written(host: &str) -> Option<Network> {
 /// Resolves names of the registry itself, and remembers whether it is in a private network.
 #[derive(Debug, Default)]
 pub struct OwnResolver {
-    pub is_private: Arc<AtomicBool>,
+    pub is_private: Arc<OnceLock<bool>>,
     inner: DefaultResolver,
 }
 
 impl OwnResolver {
-    pub fn new(is_private: Arc<AtomicBool>) -> Self {
+    pub fn new(is_private: Arc<OnceLock<bool>>) -> Self {
         Self { is_private, inner: DefaultResolver::default() }
     }
 }
@@ -91,9 +90,8 @@ impl OwnResolver {
 impl Resolver for OwnResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let addresses = self.inner.resolve(uri, config, timeout)?;
-        if addresses.iter().any(|address| network(address.ip()) != Network::Public) {
-            self.is_private.store(true, Ordering::Relaxed);
-        }
+        // Decided once: what its name server says later can't lift the filter for others.
+        self.is_private.get_or_init(|| addresses.iter().all(|address| network(address.ip()) != Network::Public));
         Ok(addresses)
     }
 }
@@ -101,12 +99,12 @@ impl Resolver for OwnResolver {
 /// Resolves names of all other hosts: those that a registry names.
 #[derive(Debug, Default)]
 pub struct StrangerResolver {
-    pub is_private: Arc<AtomicBool>,
+    pub is_private: Arc<OnceLock<bool>>,
     inner: DefaultResolver,
 }
 
 impl StrangerResolver {
-    pub fn new(is_private: Arc<AtomicBool>) -> Self {
+    pub fn new(is_private: Arc<OnceLock<bool>>) -> Self {
         Self { is_private, inner: DefaultResolver::default() }
     }
 }
@@ -114,7 +112,7 @@ impl StrangerResolver {
 impl Resolver for StrangerResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let addresses = self.inner.resolve(uri, config, timeout)?;
-        let is_private = self.is_private.load(Ordering::Relaxed);
+        let is_private = self.is_private.get() == Some(&true);
         // One that is wrong is enough: which of them answers is for the name server to say.
         match addresses.iter().find(|address| !may_lead_to(network(address.ip()), is_private)) {
             None => Ok(addresses),
@@ -134,6 +132,13 @@ fn may_lead_to(network: Network, is_private: bool) -> bool {
 
 /// An error if a host is written as an address that the registry may not lead to; a proxy would be asked for it as it stands.
 pub fn check_written(host: &str, is_private: bool) -> Result<(), ureq::Error> {
+    // A number that is no address as it is written (2852039166, 0xa9fea9fe, 0251.0376.0251.0376) is one for some resolvers.
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
+        && (last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_number && host.parse::<Ipv4Addr>().is_err() {
+        return Err(refused(host));
+    }
     match written(host) {
         Some(network) if !may_lead_to(network, is_private) => Err(refused(host)),
         _ => Ok(()),
@@ -175,6 +180,10 @@ mod tests {
             assert_eq!(network(address.parse().unwrap()), expected, "{address}");
         }
         assert!(check_written("[::1]", false).is_err() && check_written("127.0.0.1", true).is_ok());
+        for odd in ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.16689662", "1.2.3.0x4"] {
+            assert!(check_written(odd, true).is_err(), "{odd}");
+        }
+        assert!(check_written("127.0.0.1", true).is_ok() && check_written("r2.example", false).is_ok());
         assert!(check_written("169.254.169.254", true).is_err() && check_written("r.example", false).is_ok());
     }
 }

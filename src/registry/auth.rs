@@ -13,6 +13,7 @@ use super::credentials::{self, Credential, Found};
 use super::http::{Body, Failure, Http, Request, Response};
 use super::name::RegistryName;
 use super::options::RegistryOptions;
+use super::retry::{is_passing, retry_after};
 use super::scope::Scope;
 use super::url::Url;
 use crate::error::{Error, Result};
@@ -38,6 +39,17 @@ struct State {
     /// Credentials themselves, which the registry takes with each request.
     basic: Option<String>,
     tokens: HashMap<Vec<String>, Token>,
+}
+
+impl State {
+    /// What goes with a request: credentials, or a token that lasts a while.
+    fn usable(&self, scopes: &[String]) -> Option<&str> {
+        let token = || {
+            let token = self.tokens.get(scopes)?;
+            token.until.is_none_or(|until| until > Instant::now() + LEFT).then_some(&*token.header)
+        };
+        self.basic.as_deref().or_else(token)
+    }
 }
 
 struct Token {
@@ -67,23 +79,17 @@ impl Auth {
 
     /// What goes with a request, as far as it is known.
     pub fn header(&self, scope: &Scope) -> Option<String> {
-        let state = lock(&self.state);
-        if let Some(basic) = &state.basic {
-            return Some(basic.clone());
-        }
-        let token = state.tokens.get(&scope.texts(&self.name))?;
-        let is_good = token.until.is_none_or(|until| until > Instant::now() + LEFT);
-        is_good.then(|| token.header.clone())
+        lock(&self.state).usable(&scope.texts(&self.name)).map(str::to_owned)
     }
 
     /// Gets what a registry has asked for in its answer 401 to a request that had `used` with it. False if there is nothing more to
     /// be tried.
     pub fn answer(&self, http: &Http, response: &Response, scope: &Scope, used: Option<&str>) -> Result<bool, Failure> {
-        let of_failure = |error| Failure { error, may_pass: false };
+        let of_failure = Failure::last;
         // One thread asks, the others use what it has got.
         let mut state = lock(&self.state);
         let texts = scope.texts(&self.name);
-        let known = state.basic.as_deref().or_else(|| state.tokens.get(&texts).map(|token| &*token.header));
+        let known = state.usable(&texts);
         if known.is_some() && known != used {
             return Ok(true);
         }
@@ -133,7 +139,7 @@ impl Auth {
         scopes: &[String],
         found: Option<&Found>,
     ) -> Result<Token, Failure> {
-        let of_failure = |error: Error| Failure { error, may_pass: false };
+        let of_failure = Failure::last;
         let mut url = Url::parse(realm).map_err(of_failure)?;
         http.may_lead_to(&url).map_err(of_failure)?;
         let (mut headers, mut authorization, mut body, mut method) = (Vec::new(), None, Body::None, "GET");
@@ -170,8 +176,11 @@ impl Auth {
         let response = http.send(&request)?;
         let status = response.status;
         if status != 200 {
+            let asked = response.header("retry-after");
+            let asked = asked.and_then(|value| retry_after(value, response.header("date")));
             let error = refusal(response, Some(&self.advice()));
-            return Err(Failure { error, may_pass: super::retry::is_passing(status) });
+            let may_pass = is_passing(status);
+            return Err(Failure { error, may_pass, asked, is_of_token: !may_pass });
         }
         let what = url.shown().to_owned();
         let wrong = |found: &str| {

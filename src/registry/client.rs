@@ -35,6 +35,8 @@ pub struct Client {
     http: Http,
     auth: Auth,
     base: Url,
+    /// What manifests and lists are asked for with.
+    own: Scope,
 }
 
 /// A request.
@@ -52,17 +54,20 @@ pub struct Unanswered {
     pub error: Error,
     /// Can the same request succeed later, and when does the registry ask to come back?
     pub again: Option<Option<Duration>>,
+    /// Was it a token that was refused?
+    pub is_of_token: bool,
 }
 
 impl From<Failure> for Unanswered {
     fn from(failure: Failure) -> Self {
-        Self { error: failure.error, again: failure.may_pass.then_some(None) }
+        let again = failure.may_pass.then_some(failure.asked);
+        Self { error: failure.error, again, is_of_token: failure.is_of_token }
     }
 }
 
 impl From<Error> for Unanswered {
     fn from(error: Error) -> Self {
-        Self { error, again: None }
+        Self { error, again: None, is_of_token: false }
     }
 }
 
@@ -79,7 +84,24 @@ impl Client {
             options.plain_http || (name.is_local() && !options.local_tls && !speaks_tls(&url("http")?, options)?);
         let base = url(if is_plain { "http" } else { "https" })?;
         let (http, auth) = (Http::new(&base, options)?, Auth::new(name, options));
-        Ok(Self { name: name.clone(), stop, options: options.clone(), http, auth, base })
+        Ok(Self { name: name.clone(), stop, options: options.clone(), http, auth, base, own: Scope::Pull })
+    }
+
+    /// The same, for a repository that is written to, and may not be there before: one token for all of it.
+    #[must_use]
+    pub fn for_push(mut self) -> Self {
+        self.own = Scope::Push;
+        self
+    }
+
+    /// What manifests and lists are asked for with.
+    pub(super) fn own(&self) -> Scope {
+        self.own.clone()
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &str {
+        self.name.repository()
     }
 
     /// Blobs that are moved at a time.
@@ -119,7 +141,7 @@ impl Client {
     pub(super) fn retried<T>(&self, mut attempt: impl FnMut() -> Result<T, Unanswered>) -> Result<T> {
         let mut count = 0;
         loop {
-            let Unanswered { error, again } = match attempt() {
+            let Unanswered { error, again, .. } = match attempt() {
                 Ok(done) => return Ok(done),
                 Err(unanswered) => unanswered,
             };
@@ -130,7 +152,8 @@ impl Client {
                 let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
                 return Err(error.because_of(|text| format!("{text} (tried {times})")));
             }
-            pause(wait(count, random(), asked)?, &*self.stop)?;
+            let wait = wait(count, random(), asked).map_err(|e| error.because_of(|text| format!("{text}: {e}")))?;
+            pause(wait, &*self.stop)?;
         }
     }
 
@@ -138,11 +161,13 @@ impl Client {
     pub(super) fn send_once(&self, call: &Call<'_>) -> Result<Response, Unanswered> {
         let mut url = call.url.clone();
         let (mut redirects, mut is_asked) = (0, false);
+        // Whoever is not the registry can't have it asked for something with the credentials for it.
+        let mut has_left = !self.http.is_registry(&url);
         loop {
             let host = url.origin().host;
             GATE.pass(&host, &*self.stop)?;
             // Nobody but the registry learns who asks.
-            let is_registry = self.http.is_registry(&url);
+            let is_registry = !has_left;
             let authorization = if is_registry { self.auth.header(&call.scope) } else { None };
             let request = Request {
                 method: call.method,
@@ -163,10 +188,14 @@ impl Client {
             if is_passing(status) {
                 let asked = response.header("retry-after");
                 let asked = asked.and_then(|value| retry_after(value, response.header("date")));
+                let error = self.refusal(response);
                 if status == 429 {
-                    GATE.close(&host, wait(1, random(), asked)?);
+                    match wait(1, random(), asked) {
+                        Ok(wait) => GATE.close(&host, wait),
+                        Err(e) => return Err(error.because_of(|text| format!("{text}: {e}")).into()),
+                    }
                 }
-                return Err(Unanswered { error: self.refusal(response), again: Some(asked) });
+                return Err(Unanswered { error, again: Some(asked), is_of_token: false });
             }
             let is_followed = match status {
                 301..=303 => matches!(call.method, "GET" | "HEAD"),
@@ -180,6 +209,11 @@ impl Client {
             }
             let next = url.resolve(location)?;
             self.may_lead_to(&next)?;
+            if has_left && self.http.is_registry(&next) {
+                let text = format!("{} leads back to the registry, which it is not", url.shown());
+                return Err(Error::refused(text).into());
+            }
+            has_left |= !self.http.is_registry(&next);
             url = next;
         }
     }

@@ -93,10 +93,26 @@ fn enqueue(download: &Arc<Download>) -> Result<()> {
     let started = std::thread::Builder::new().name("download".to_owned()).spawn(move || work(&own));
     match started {
         Ok(_) => queue.running += 1,
-        Err(error) if queue.running == 0 => return Err(not_started(error)),
+        Err(error) if queue.running == 0 => {
+            queue.waiting.pop_back();
+            if let Some(Ok(spool)) = download.spool.get() {
+                // Whoever else reads it learns of it.
+                let _ = spool.fill(&mut Failing);
+            }
+            return Err(not_started(error));
+        }
         Err(_) => {}
     }
     Ok(())
+}
+
+/// A download that never began.
+struct Failing;
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("there is no thread for the download"))
+    }
 }
 
 /// Fetches until nothing waits.
@@ -126,17 +142,19 @@ struct Resumed<'s> {
     /// Bytes that have arrived.
     at: u64,
     stream: Option<Box<dyn Read + Send>>,
+    /// Bytes of the stream that had arrived before.
+    skip: u64,
     /// Attempts since the last byte arrived.
     attempts: u32,
 }
 
 impl<'s> Resumed<'s> {
     fn new(shared: &'s Shared, digest: Digest, size: u64) -> Self {
-        Self { shared, digest, size, at: 0, stream: None, attempts: 0 }
+        Self { shared, digest, size, at: 0, stream: None, skip: 0, attempts: 0 }
     }
 
     /// Opens the stream at the first byte that has not arrived.
-    fn open(&self) -> Result<Box<dyn Read + Send>> {
+    fn open(&mut self) -> Result<Box<dyn Read + Send>> {
         let response = self.shared.client.open_blob(&self.digest, self.at)?;
         let whole = response.status == 200;
         if !whole {
@@ -151,16 +169,9 @@ impl<'s> Resumed<'s> {
         if let Some(length) = response.length().filter(|length| *length != expected) {
             return Err(Error::malformed("Content-Length", format!("{expected}, the rest of the blob"), length));
         }
-        let mut stream: Box<dyn Read + Send> = Box::new(response.reader());
-        if whole && self.at > 0 {
-            // It gave out all of it again.
-            let skipped = io::copy(&mut (&mut stream).take(self.at), &mut io::sink());
-            let skipped = skipped.map_err(|e| Error::io("cannot read", e))?;
-            if skipped != self.at {
-                return Err(Error::io("cannot read", io::ErrorKind::UnexpectedEof.into()));
-            }
-        }
-        Ok(stream)
+        // It gives out all of it again.
+        self.skip = if whole { self.at } else { 0 };
+        Ok(Box::new(response.reader()))
     }
 }
 
@@ -172,15 +183,21 @@ impl Read for Resumed<'_> {
             if self.shared.is_over.load(Ordering::Relaxed) {
                 return Err(Error::interrupted().into());
             }
-            let stream = match &mut self.stream {
-                Some(stream) => stream,
-                None => self.stream.insert(self.open().map_err(|e| io::Error::from(e.in_blob(self.digest)))?),
-            };
+            if self.stream.is_none() {
+                let opened = self.open();
+                self.stream = Some(opened.map_err(|e| io::Error::from(e.in_blob(self.digest)))?);
+            }
+            let Some(stream) = &mut self.stream else { continue };
             let left = self.size - self.at;
             // One byte more than there should be, to see that there is none.
-            let wanted = usize::try_from(left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
+            let most = if self.skip > 0 { self.skip } else { left.saturating_add(1) };
+            let wanted = usize::try_from(most).unwrap_or(usize::MAX).min(buffer.len());
             let error = match stream.read(&mut buffer[..wanted]) {
-                Ok(0) if left == 0 => return Ok(0),
+                Ok(count) if count > 0 && self.skip > 0 => {
+                    self.skip -= count as u64;
+                    continue;
+                }
+                Ok(0) if left == 0 && self.skip == 0 => return Ok(0),
                 Ok(0) => io::Error::new(io::ErrorKind::UnexpectedEof, "the blob ends in the middle"),
                 Ok(count) if count as u64 > left => {
                     let error = Error::malformed("size of the blob", self.size.to_string(), "more bytes");

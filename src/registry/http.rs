@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Request as HttpRequest};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::Resolver;
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body as HttpBody, Proxy, SendBody};
 
@@ -22,12 +22,14 @@ use crate::error::{Error, Result};
 const CONNECT: Duration = Duration::from_secs(30);
 /// How long nothing may arrive, or be taken.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take once a request was sent: a registry may hash a large blob before.
+const ANSWER: Duration = Duration::from_secs(600);
 
 /// Sends requests: to a registry, and to whom it leads.
 pub struct Http {
     registry: Origin,
-    /// Has the registry an address in a private network?
-    is_private: Arc<AtomicBool>,
+    /// Has the registry only addresses in private networks? Known once its name was resolved; a proxy resolves it itself.
+    is_private: Arc<OnceLock<bool>>,
     /// Has it answered once? Then it is somebody who may come back.
     has_answered: AtomicBool,
     /// Hosts that no proxy is asked for.
@@ -61,6 +63,26 @@ pub struct Failure {
     pub error: Error,
     /// Can the same request succeed later?
     pub may_pass: bool,
+    /// When its host asks to come back.
+    pub asked: Option<Duration>,
+    /// Was it a token that was refused?
+    pub is_of_token: bool,
+}
+
+impl Failure {
+    /// One that is the same each time.
+    pub fn last(error: Error) -> Self {
+        Self { error, may_pass: false, asked: None, is_of_token: false }
+    }
+
+    fn maybe_io(what: &str, error: io::Error) -> Self {
+        let may_pass = is_passing(&error);
+        Self::maybe(Error::io(what.to_owned(), error), may_pass)
+    }
+
+    fn maybe(error: Error, may_pass: bool) -> Self {
+        Self { may_pass, ..Self::last(error) }
+    }
 }
 
 /// An answer.
@@ -75,8 +97,7 @@ pub struct Response {
 impl Http {
     pub fn new(registry: &Url, options: &RegistryOptions) -> Result<Self> {
         let origin = registry.origin();
-        let is_private = Arc::new(AtomicBool::new(false));
-        let own = OwnResolver::new(Arc::clone(&is_private));
+        let is_private = Arc::new(OnceLock::new());
         let no_proxy = options.no_proxy.clone().unwrap_or_default();
         let proxies = [proxy(options, false)?, proxy(options, true)?];
         let of_own = &proxies[usize::from(origin.is_https)];
@@ -85,7 +106,10 @@ impl Http {
             |proxy: Option<&Proxy>| agent(options, proxy.cloned(), StrangerResolver::new(Arc::clone(&is_private)));
         let strangers =
             [[stranger(None), stranger(proxies[0].as_ref())], [stranger(None), stranger(proxies[1].as_ref())]];
-        let own = agent(options, of_own, own);
+        let own = match of_own {
+            Some(proxy) => agent(options, Some(proxy), DefaultResolver::default()),
+            None => agent(options, None, OwnResolver::new(Arc::clone(&is_private))),
+        };
         Ok(Self { own, strangers, is_private, has_answered: AtomicBool::new(false), no_proxy, registry: origin })
     }
 
@@ -105,12 +129,12 @@ impl Http {
 
     /// Sends a request once, and follows nothing.
     pub fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
-        let final_error = |error| Failure { error, may_pass: false };
+        let final_error = Failure::last;
         let origin = request.url.origin();
         let agent = if origin.host == self.registry.host {
             &self.own
         } else {
-            let checked = check_written(&origin.host, self.is_private.load(Ordering::Relaxed));
+            let checked = check_written(&origin.host, self.is_private.get() == Some(&true));
             checked.map_err(|e| self.failure(e, request, None))?;
             let is_proxied = !is_direct(&self.no_proxy, &origin.host, origin.port);
             &self.strangers[usize::from(origin.is_https)][usize::from(is_proxied)]
@@ -149,16 +173,16 @@ impl Http {
                 let is_away =
                     source.kind() == io::ErrorKind::ConnectionRefused && self.has_answered.load(Ordering::Relaxed);
                 let may_pass = is_away || is_passing(&source);
-                Failure { error: Error::io(what, source), may_pass }
+                Failure::maybe(Error::io(what, source), may_pass)
             }
             ureq::Error::Timeout(_) => {
                 let source = io::Error::new(io::ErrorKind::TimedOut, error.to_string());
-                Failure { error: Error::io(what, source), may_pass: true }
+                Failure::maybe(Error::io(what, source), true)
             }
             ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-                Failure { error: Error::refused(format!("{what}: {error}")), may_pass: true }
+                Failure::maybe(Error::refused(format!("{what}: {error}")), true)
             }
-            _ => Failure { error: Error::refused(format!("{what}: {error}")), may_pass: false },
+            _ => Failure::maybe(Error::refused(format!("{what}: {error}")), false),
         }
     }
 }
@@ -176,6 +200,7 @@ fn agent(options: &RegistryOptions, proxy: Option<Proxy>, resolver: impl Resolve
         .user_agent(concat!("restamp/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(CONNECT))
         .timeout_per_read(Some(SILENCE))
+        .timeout_recv_response(Some(ANSWER))
         .timeout_per_write(Some(SILENCE))
         .proxy(proxy)
         .tls_config(TlsConfig::builder().root_certs(roots).build())
@@ -242,20 +267,20 @@ impl Response {
         let what = format!("{} {}", self.method, self.url.shown());
         if let Some(length) = self.length().filter(|length| *length > limit) {
             let error = Error::limit("size of the answer in bytes", limit, length).in_file(what);
-            return Err(Failure { error, may_pass: false });
+            return Err(Failure::last(error));
         }
         let length = self.length();
         let mut bytes = Vec::new();
         let read = self.reader().take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|e| Failure { may_pass: is_passing(&e), error: Error::io(what.clone(), e) })?;
+        read.map_err(|e| Failure::maybe_io(&what, e))?;
         let count = bytes.len() as u64;
         if count > limit {
             let error = Error::limit("size of the answer in bytes", limit, "more").in_file(what);
-            return Err(Failure { error, may_pass: false });
+            return Err(Failure::last(error));
         }
         if length.is_some_and(|length| length != count) {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the answer ends in the middle");
-            return Err(Failure { error: Error::io(what, error), may_pass: true });
+            return Err(Failure::maybe(Error::io(what, error), true));
         }
         Ok(bytes)
     }

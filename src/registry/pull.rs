@@ -6,7 +6,7 @@ use super::client::{Call, Client};
 use super::http::{Body, Response};
 use super::scope::Scope;
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Property, Result, printable, quoted};
+use crate::error::{Error, Property, Result, quoted};
 use crate::media_type::OCI_INDEX;
 
 /// The documents that are taken. What is not named here, a registry may convert: Docker's schema 1 for example.
@@ -43,15 +43,19 @@ impl Client {
     ///
     /// If it can't be had, has more than `limit` bytes, or is not what its digest and its media type say.
     pub fn manifest(&self, reference: &str, limit: u64) -> Result<Option<Fetched>> {
-        let response = self.send(&self.manifest_call("GET", reference)?)?;
-        if response.status == 404 {
-            return Ok(None);
-        }
-        let response = self.expect(response, &[200])?;
-        let media_type = response.media_type().to_owned();
-        let told = response.header("docker-content-digest").and_then(|text| text.trim().parse::<Digest>().ok());
+        let call = self.manifest_call("GET", reference)?;
+        let found = self.retried(|| {
+            let response = self.send_once(&call)?;
+            if response.status == 404 {
+                return Ok(None);
+            }
+            let response = self.expect(response, &[200])?;
+            let media_type = response.media_type().to_owned();
+            let told = response.header("docker-content-digest").and_then(|text| text.trim().parse::<Digest>().ok());
+            Ok(Some((media_type, told, response.bytes(limit)?)))
+        });
+        let Some((media_type, told, bytes)) = found? else { return Ok(None) };
         let asked = reference.parse::<Digest>().ok();
-        let bytes = response.bytes(limit).map_err(|failure| failure.error)?;
         let in_place = |e: Error| e.in_blob(reference);
         // The digest that was asked for, or else the one that the registry names.
         let algorithm = asked.or(told).map_or(Algorithm::Sha256, |digest| digest.algorithm());
@@ -134,7 +138,7 @@ impl Client {
     fn manifest_call(&self, method: &'static str, reference: &str) -> Result<Call<'static>> {
         let url = self.url(&format!("manifests/{reference}"))?;
         let headers = MANIFESTS.iter().map(|media_type| ("Accept", (*media_type).to_owned())).collect();
-        Ok(Call { method, url, headers, body: Body::None, scope: Scope::Pull })
+        Ok(Call { method, url, headers, body: Body::None, scope: self.own() })
     }
 }
 
@@ -155,10 +159,9 @@ fn check_type(media_type: &str, bytes: &[u8]) -> Result<()> {
             quoted(media_type),
         )),
         Some(_) => Ok(()),
-        None if media_type.starts_with("application/vnd.docker.") => {
-            Err(Error::malformed("mediaType", printable(media_type.as_bytes()), "none"))
-        }
-        None => Ok(()),
+        // OCI's documents need not have one.
+        None if MANIFESTS[..2].contains(&media_type) => Ok(()),
+        None => Err(Error::malformed("Content-Type", "that of an OCI manifest or index", quoted(media_type))),
     }
 }
 
@@ -182,6 +185,7 @@ mod tests {
             ("application/json", document(docker)),
             ("", document(oci)),
             (docker, r#"{"schemaVersion":2}"#.to_owned()),
+            ("application/json", r#"{"schemaVersion":2}"#.to_owned()),
             (oci, "<html>".to_owned()),
             (oci, r#"{"schemaVersion":1}"#.to_owned()),
             ("application/vnd.docker.distribution.manifest.v1+prettyjws", "{}".to_owned()),

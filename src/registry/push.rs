@@ -1,6 +1,6 @@
 //! Writing to a repository: blobs, and manifests (OCI distribution-spec, "Pushing").
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::client::{Call, Client, Unanswered};
 use super::http::{Body, Response};
@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
 use crate::document::write::{self, NewDescriptor};
-use crate::error::{Error, Property, Result};
+use crate::error::{Error, Kind, Property, Result};
 use crate::media_type::OCI_INDEX;
 
 /// How a blob has come into the repository.
@@ -53,7 +53,13 @@ impl Client {
     ///
     /// If the registry refuses to take blobs at all.
     pub fn mount(&self, digest: &Digest, from: &str) -> Result<bool> {
-        let response = self.send(&self.post(Some((digest, from)), Scope::Mount(from.to_owned()))?)?;
+        let call = self.post(Some((digest, from)), Scope::Mount(from.to_owned()))?;
+        let answered = self.retried(|| match self.send_once(&call) {
+            // So it is where there is no token for both.
+            Err(unanswered) if unanswered.is_of_token => Ok(None),
+            answered => answered.map(Some),
+        });
+        let Some(response) = answered? else { return Ok(false) };
         match response.status {
             201 => Ok(true),
             // An upload was begun instead. It is given up: most blobs that can't be mounted are there a moment later.
@@ -82,11 +88,19 @@ impl Client {
             let url = url.with_parameter("digest", &digest.to_string())?;
             let headers = vec![("Content-Type", "application/octet-stream".to_owned())];
             let call = Call { method: "PUT", url, headers, body: Body::Blob(size, open), scope: Scope::Push };
-            let response = self.send_once(&call)?;
+            let response = self.send_once(&call).map_err(|mut unanswered| {
+                // The answer to a body that is not taken is lost where the connection is closed at once.
+                if matches!(unanswered.error.kind(), Kind::Io { source, .. } if source.kind() == ErrorKind::BrokenPipe)
+                {
+                    let hint = "the registry, or a proxy before it, may take no body of this size";
+                    unanswered.error = unanswered.error.because_of(|text| format!("{text} ({hint})"));
+                }
+                unanswered
+            })?;
             match response.status {
                 201 | 204 => Ok(()),
                 // The session is gone: another one may not be.
-                404 => Err(Unanswered { error: self.refusal(response), again: Some(None) }),
+                404 => Err(Unanswered { error: self.refusal(response), again: Some(None), is_of_token: false }),
                 _ => Err(self.refusal(response).into()),
             }
         });

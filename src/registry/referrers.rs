@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::client::{Call, Client};
 use super::http::Body;
 use super::pull::is_index;
-use super::scope::Scope;
 use super::url::Url;
 use crate::digest::Digest;
 use crate::document::DescriptorCount;
@@ -33,18 +32,20 @@ impl Client {
                 );
             }
             let headers = vec![("Accept", crate::media_type::OCI_INDEX.to_owned())];
-            let call = Call { method: "GET", url: url.clone(), headers, body: Body::None, scope: Scope::Pull };
-            let response = self.send(&call)?;
-            // A registry that does not know the path may answer in several ways, but not with an index.
-            if page == 0
-                && (matches!(response.status, 400 | 404 | 405 | 501)
-                    || (response.status == 200 && !is_index(response.media_type())))
-            {
-                return self.by_fallback_tag(digest, limit, count);
-            }
-            let response = self.expect(response, &[200])?;
-            let next = response.headers("link").find_map(next_link).map(|link| url.resolve(&link)).transpose()?;
-            let bytes = response.bytes(limit).map_err(|failure| failure.error)?;
+            let call = Call { method: "GET", url: url.clone(), headers, body: Body::None, scope: self.own() };
+            let found = self.retried(|| {
+                let response = self.send_once(&call)?;
+                // A registry that does not know the path may answer in several ways, but not with an index.
+                let is_unknown = matches!(response.status, 400 | 404 | 405 | 501)
+                    || (response.status == 200 && !is_index(response.media_type()));
+                if page == 0 && is_unknown {
+                    return Ok(None);
+                }
+                let response = self.expect(response, &[200])?;
+                let next = response.headers("link").find_map(next_link).map(|link| url.resolve(&link)).transpose()?;
+                Ok(Some((next, response.bytes(limit)?)))
+            })?;
+            let Some((next, bytes)) = found else { return self.by_fallback_tag(digest, limit, count) };
             let index = Index::parse_within(&bytes, count).map_err(|e| e.in_blob(format!("referrers of {digest}")))?;
             list.extend(index.into_parts().0.into_iter().filter(|one| seen.insert(one.digest)));
             match next {

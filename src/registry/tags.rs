@@ -7,7 +7,6 @@ use serde::Deserialize;
 use super::client::{Call, Client};
 use super::http::Body;
 use super::referrers::next_link;
-use super::scope::Scope;
 use crate::error::{Error, Result, quoted};
 use crate::name::is_tag;
 
@@ -15,6 +14,8 @@ use crate::name::is_tag;
 const PAGE: &str = "1000";
 /// Pages of a list: a million tags at that size.
 const PAGES: usize = 1000;
+/// Bytes of all pages.
+const MOST: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -29,17 +30,22 @@ impl Client {
     /// If the registry refuses, or its list is none.
     pub fn tags(&self, limit: u64) -> Result<Vec<String>> {
         let mut url = self.url("tags/list")?.with_parameter("n", PAGE)?;
-        let (mut list, mut seen) = (Vec::new(), BTreeSet::new());
+        let (mut list, mut seen, mut total) = (Vec::new(), BTreeSet::new(), 0_u64);
         for page in 0.. {
             if page == PAGES {
                 return Err(Error::limit("number of pages of the list of tags", PAGES as u64, "more"));
             }
             let call =
-                Call { method: "GET", url: url.clone(), headers: Vec::new(), body: Body::None, scope: Scope::Pull };
-            let response = self.send(&call)?;
-            let response = self.expect(response, &[200])?;
-            let next = response.headers("link").find_map(next_link).map(|link| url.resolve(&link)).transpose()?;
-            let bytes = response.bytes(limit).map_err(|failure| failure.error)?;
+                Call { method: "GET", url: url.clone(), headers: Vec::new(), body: Body::None, scope: self.own() };
+            let (next, bytes) = self.retried(|| {
+                let response = self.expect(self.send_once(&call)?, &[200])?;
+                let next = response.headers("link").find_map(next_link).map(|link| url.resolve(&link)).transpose()?;
+                Ok((next, response.bytes(limit)?))
+            })?;
+            total = total.saturating_add(bytes.len() as u64);
+            if total > MOST {
+                return Err(Error::limit("size of the list of tags in bytes", MOST, "more"));
+            }
             let before = list.len();
             list.extend(tags(&bytes)?.into_iter().filter(|tag| seen.insert(tag.clone())));
             match next {

@@ -365,6 +365,9 @@ impl Prepared {
         #[cfg(feature = "registry")]
         if let Some(Target::Registry(push)) = &self.target {
             push.ask(&self.image).map_err(|e| e.in_file(push.name()))?;
+            if self.source.repository().is_none() {
+                write::verify(&self.image).map_err(|e| e.in_file(self.source.name()))?;
+            }
             self.report.sent = Some(push.sent());
             return Ok(self.report);
         }

@@ -1,12 +1,11 @@
 //! Writing an image to a registry: blobs, then manifests from the bottom up, then what is about them, and the tag last. A run
 //! that ends before that leaves blobs that nothing names, and the tag as it was.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::blob::Expected;
+use crate::blob::{Ahead, Expected};
 use crate::context::RunContext;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -21,13 +20,13 @@ use crate::sync::{lock, start};
 #[derive(Debug)]
 pub struct Push {
     name: RegistryName,
-    client: Arc<Client>,
+    client: Client,
     /// The tags that it gets, with what each was before the work.
     tags: Vec<(String, Option<Digest>)>,
     /// May a tag that something else has moved since be moved again?
     force: bool,
-    /// Repositories of the same registry that may have its blobs.
-    sources: Vec<String>,
+    /// Other repositories of the same registry that may have its blobs.
+    sources: Vec<Client>,
     document_bytes: u64,
     sent: Mutex<Sent>,
 }
@@ -50,7 +49,8 @@ impl Push {
             return Err(Error::refused(text));
         }
         let pool = context.pool.clone();
-        let client = Arc::new(Client::new(name, &context.registry.options()?, Arc::new(move || pool.check()))?);
+        let (options, stop) = (context.registry.options()?, Arc::new(move || pool.check()));
+        let client = Client::new(name, &options, stop.clone())?.for_push();
         let document_bytes = context.limits.document_bytes;
         let mut tags: Vec<(String, Option<Digest>)> = Vec::new();
         for tag in name.tag().into_iter().chain(more_tags.iter().map(String::as_str)) {
@@ -63,8 +63,13 @@ impl Push {
         }
         let of_registry =
             sources.iter().filter(|source| source.host() == name.host() && !source.is_same_repository(name));
-        let sources: BTreeSet<String> = of_registry.map(|source| source.repository().to_owned()).collect();
-        let sources = sources.into_iter().collect();
+        let mut others: Vec<Client> = Vec::new();
+        for source in of_registry {
+            if others.iter().all(|known| known.repository() != source.repository()) {
+                others.push(Client::new(source, &options, stop.clone())?);
+            }
+        }
+        let sources = others;
         Ok(Self { name: name.clone(), client, tags, force, sources, document_bytes, sent: Mutex::default() })
     }
 
@@ -129,15 +134,19 @@ impl Push {
     pub fn ask(&self, image: &Image) -> Result<()> {
         let plan = Plan::of(image, &self.tags, self.document_bytes)?;
         self.blobs(&plan, |digest, content| {
-            if self.client.blob_size(digest, Scope::Pull)?.is_some() {
+            let is_there =
+                |client: &Client| -> Result<bool> { Ok(client.blob_size(digest, Scope::Pull)? == Some(content.len())) };
+            if is_there(&self.client)? {
                 return Ok(Upload::Present);
             }
-            Ok(if self.may_mount(content) { Upload::Mounted } else { Upload::Sent })
+            let is_old = matches!(content, Content::Source(_));
+            for source in self.sources.iter().filter(|_| is_old) {
+                if is_there(source)? {
+                    return Ok(Upload::Mounted);
+                }
+            }
+            Ok(Upload::Sent)
         })
-    }
-
-    fn may_mount(&self, content: &Content) -> bool {
-        matches!(content, Content::Source(_)) && !self.sources.is_empty()
     }
 
     /// Does something with every blob, several at a time.
@@ -186,7 +195,7 @@ impl Push {
     fn send(&self, digest: &Digest, content: &Content, pool: &Pool) -> Result<Upload> {
         pool.check()?;
         let is_new = !matches!(content, Content::Source(_));
-        if self.client.blob_size(digest, Scope::Push)?.is_some() {
+        if self.client.blob_size(digest, Scope::Push)? == Some(content.len()) {
             if is_new {
                 pool.add_bytes_read(content.len());
             }
@@ -194,7 +203,7 @@ impl Push {
         }
         if matches!(content, Content::Source(_)) {
             for source in &self.sources {
-                if self.client.mount(digest, source)? {
+                if self.client.mount(digest, source.repository())? {
                     return Ok(Upload::Mounted);
                 }
             }
@@ -203,8 +212,10 @@ impl Push {
             let inner: Box<dyn Read> = match content {
                 Content::Bytes(bytes) => Box::new(io::Cursor::new(bytes.clone())),
                 Content::Spool(extent) => Box::new(extent.reader()?),
-                // What comes from the source is verified as it goes by.
-                Content::Source(extent) => Box::new(extent.verified_reader(Expected::new(*digest, extent.len()))?),
+                // What comes from the source is verified as it goes by, before its last block is sent.
+                Content::Source(extent) => {
+                    Box::new(Ahead::new(extent.verified_reader(Expected::new(*digest, extent.len()))?))
+                }
             };
             Ok(Box::new(Watched { inner, pool: pool.clone(), is_counted: is_new }))
         };

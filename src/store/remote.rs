@@ -123,12 +123,14 @@ struct Lister<'a> {
     /// Documents whose referrers are asked for, in the order in which they were found.
     subjects: VecDeque<Digest>,
     seen: BTreeSet<Digest>,
+    /// Bytes of the documents that were fetched.
+    bytes: u64,
 }
 
 impl<'a> Lister<'a> {
     fn new(client: &'a Client, limits: &'a Limits, known: &'a mut Known) -> Self {
         let count = DescriptorCount::new(limits);
-        Self { client, limits, count, known, subjects: VecDeque::new(), seen: BTreeSet::new() }
+        Self { client, limits, count, known, subjects: VecDeque::new(), seen: BTreeSet::new(), bytes: 0 }
     }
 
     fn add(&mut self, digest: Digest) -> bool {
@@ -188,6 +190,10 @@ impl<'a> Lister<'a> {
 
     /// A document and the documents below it.
     fn tree(&mut self, found: &Fetched, depth: usize) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(found.bytes.len() as u64);
+        if self.bytes > self.limits.all_document_bytes {
+            return Err(Error::limit("size of all documents in bytes", self.limits.all_document_bytes, "more"));
+        }
         let extent = self.known.learn(found)?;
         self.known.documents.insert(found.digest);
         self.known.fetched.insert(found.digest, extent);

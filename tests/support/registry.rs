@@ -88,6 +88,8 @@ pub struct State {
     pub has_referrers: bool,
     /// Does it mount blobs?
     pub mounts: bool,
+    /// Does it compare what it is sent with its digest?
+    pub hashes: bool,
 }
 
 pub struct Registry {
@@ -102,7 +104,7 @@ impl Registry {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State { has_referrers: true, mounts: true, ..State::default() }));
+        let state = Arc::new(Mutex::new(State { has_referrers: true, mounts: true, hashes: true, ..State::default() }));
         let is_over = Arc::new(AtomicBool::new(false));
         let (own, ends) = (Arc::clone(&state), Arc::clone(&is_over));
         std::thread::spawn(move || {
@@ -310,7 +312,12 @@ fn uploads(request: &Request, state: &mut State, repository: &str, name: &str, a
         }
         "PUT" if !name.is_empty() => {
             let digest = sha256(&request.body);
-            if request.parameter("digest").as_deref() != Some(&digest) {
+            let asked = request.parameter("digest").unwrap_or_default();
+            if !state.hashes {
+                state.blobs.insert((repository.to_owned(), asked), request.body.clone());
+                return Reply::new(201);
+            }
+            if asked != digest {
                 return Reply::error(400, "DIGEST_INVALID", "provided digest did not match uploaded content");
             }
             state.blobs.insert((repository.to_owned(), digest), request.body.clone());
@@ -341,7 +348,7 @@ fn referrers(state: &State, repository: &str, digest: &str) -> Reply {
 
 /// Two tags a page, whatever is asked for.
 fn tags(request: &Request, state: &State, repository: &str, address: SocketAddr) -> Reply {
-    let all = state.manifests.keys().filter(|(own, reference)| own == repository && !reference.starts_with("sha256"));
+    let all = state.manifests.keys().filter(|(own, reference)| own == repository && !reference.starts_with("sha256:"));
     let last = request.parameter("last").unwrap_or_default();
     let rest: Vec<&str> = all.map(|(_, tag)| tag.as_str()).filter(|tag| *tag > last.as_str()).collect();
     let page = &rest[..rest.len().min(2)];

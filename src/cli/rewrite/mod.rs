@@ -328,7 +328,11 @@ pub fn configured(arguments: &Arguments, context: &RunContext) -> Result<Rewrite
     if arguments.base.location()?.is_some_and(|base| base.place == Where::Stdio) {
         bail!("--base -: standard input can't be the base here");
     }
-    Ok(rewrite(arguments)?.base(arguments.base.resolve(context)?))
+    let mut rewrite = rewrite(arguments)?.base(arguments.base.resolve(context)?);
+    if let Some(name) = arguments.base.location()?.as_ref().and_then(Location::as_registry) {
+        rewrite = rewrite.base_repository(name.clone());
+    }
+    Ok(rewrite)
 }
 
 /// What the arguments ask for, but for the base.
@@ -348,7 +352,8 @@ fn rewrite(arguments: &Arguments) -> Result<Rewrite> {
         })
         .repair(repair::repair(&arguments.repair)?)
         .sorted(arguments.order == OrderRule::Name)
-        .force(arguments.force || arguments.in_place);
+        // In a registry, replacing a tag is no reason to take it from somebody else.
+        .force(arguments.force || (arguments.in_place && !arguments.source.starts_with("docker://")));
     let compression = match arguments.compression {
         CompressionRule::Keep => None,
         CompressionRule::None => Some(Compression::None),

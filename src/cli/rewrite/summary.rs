@@ -41,7 +41,7 @@ pub(super) fn print(report: &Report, verbose: bool) {
 
 /// What a registry was sent, and what to deploy.
 fn sent_lines(report: &Report, sent: &Sent) -> Vec<String> {
-    let (to_be, to_take) = if report.dry_run { ("would be sent", "would be taken") } else { ("sent", "taken") };
+    let (to_be, to_take) = if report.dry_run { ("would be sent", "may be taken") } else { ("sent", "taken") };
     let blobs = number(sent.sent, "blob", "blobs");
     let mut line = format!("{blobs} {to_be} ({}), {} there already", HumanBytes(sent.sent_bytes), sent.present);
     if sent.mounted > 0 {

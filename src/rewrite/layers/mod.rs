@@ -206,8 +206,8 @@ impl Layers {
             let count = self.unread_base.len();
             let (layers, them) = if count == 1 { ("layer", "it") } else { ("layers", "them") };
             let text = format!(
-                "{count} {layers} of the base not read, as the registry has {them}: diff_ids of {them} were not compared, and stale copies \
-                 of mtimes in {them} not looked for"
+                "{count} {layers} of the base stayed unread: the diff_id was not compared, and stale copies of mtimes in {them} \
+                 not looked for"
             );
             notices.push(Notice::new(NoticeKind::UnreadBase, text));
         }

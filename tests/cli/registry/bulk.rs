@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{image, put};
 use crate::support::layer::{Family, Packing};
+use crate::support::layout::OCI_MANIFEST;
 use crate::support::registry::{Registry, Reply};
 use crate::support::{Build, Outcome, finish, restamp, run, scratch, sha256, write, zoo};
 
@@ -46,7 +47,7 @@ fn a_plan_pins_every_tag_and_a_run_does_each_once() {
     let folder = scratch();
     let text = plan(&registry, folder.path(), &["a:v*", "b"]);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!(lines.len(), 5, "{text}");
     let pinned = sha256(&image().manifest(&Build::FIRST));
     assert!(lines[1].contains(&format!("/a@{pinned}")) && lines[1].contains("/new/a:v1-s"), "{text}");
     // A tag that moves afterwards is done as it was planned.
@@ -106,9 +107,14 @@ fn what_is_wrong_with_a_plan_is_said_before_anything_is_done() {
     let registry = filled();
     let to = format!("docker://{}/new:{{tag}}", registry.address);
     let (a, b) = (registry.name("a"), registry.name("b"));
-    run(["bulk", "plan", "--to", &to, &a, &b]).expect_error(&["two images would become", "{repo}"]);
-    run(["bulk", "plan", "--to", "docker://x/new:1", &a]).expect_error(&["{repo}"]);
+    run(["bulk", "plan", "--to", &to, &a]).expect_error(&["no epoch given"]);
+    run(["bulk", "plan", "--to", &to, &a, &b, "--", "--epoch", "5"])
+        .expect_error(&["two images would become", "{repo}"]);
+    run(["bulk", "plan", "--to", "docker://x/new:1", &a, "--", "--epoch", "5"]).expect_error(&["{repo}"]);
     run(["bulk", "plan", "--to", "x", &a]).expect_error(&["docker://"]);
+    run(["bulk", "plan", "--to", &to, &a, "--", "--name", "x:1"]).expect_error(&["--name"]);
+    run(["bulk", "plan", "--to", &to, &a, "--", "--epoch", "5", "--base", "oci:base"])
+        .expect_error(&["--base", "registry"]);
     run(["bulk", "plan", "--to", &to, &a, "--", "--output", "x"]).expect_error(&["bulk plan --"]);
     run(["bulk", "plan", "--to", &to, &a, "--", "--in-place"]).expect_error(&["--in-place"]);
     let folder = scratch();
@@ -117,6 +123,39 @@ fn what_is_wrong_with_a_plan_is_said_before_anything_is_done() {
     work(folder.path(), &[], None).expect_error(&["line 1", "changed by hand"]);
     write(folder.path(), "work.jsonl", b"");
     work(folder.path(), &[], None).expect_error(&["empty"]);
+    let broken: Vec<&str> = text.lines().take(2).collect();
+    write(folder.path(), "work.jsonl", broken.join("\n").as_bytes());
+    work(folder.path(), &[], None).expect_error(&["no end"]);
+}
+
+#[test]
+fn a_plan_says_all_that_its_runs_depend_on() {
+    let registry = filled();
+    put(&registry, "base", "1", &image());
+    registry.put_manifest("a", &format!("sha256-{}.sig", "0".repeat(64)), OCI_MANIFEST, b"{}");
+    let to = format!("docker://{}/{{repo}}:{{tag}}-s", registry.address);
+    let mut command = restamp();
+    let base = format!("--base={}", registry.name("base:1"));
+    command
+        .args(["bulk", "plan", "--to", &to, &registry.name("a"), "--", &base])
+        .env("SOURCE_DATE_EPOCH", "1700000000");
+    let out = finish(&mut command, None).expect(0);
+    let digest = registry.tag("base", "1").unwrap();
+    let first = out.text().lines().next().unwrap().to_owned();
+    assert!(first.contains(r#""--epoch","1700000000""#) && first.contains(&format!("base@{digest}")), "{first}");
+    assert!(out.stderr.contains("3 images planned; 1 tag left out"), "{}", out.stderr);
+}
+
+#[test]
+fn a_tag_that_was_pushed_since_it_was_planned_is_not_taken_away() {
+    let registry = filled();
+    let folder = scratch();
+    let to = format!("docker://{}/{{repo}}:{{tag}}", registry.address);
+    let out = run(["bulk", "plan", "--to", &to, &registry.name("a:v1"), "--", "--epoch", "1700000000"]).expect(0);
+    write(folder.path(), "work.jsonl", out.text().as_bytes());
+    let newer = put(&registry, "a", "v1", &zoo(&Build::SECOND, Packing::Gzip, Family::Oci));
+    work(folder.path(), &[], None).expect_error(&["has moved since it was planned"]);
+    assert_eq!(registry.tag("a", "v1").unwrap(), newer);
 }
 
 #[test]
@@ -128,6 +167,6 @@ fn repositories_may_come_from_a_file() {
     let to = format!("docker://{}/{{repo}}:{{tag}}-s", registry.address);
     let out = run(["bulk", "plan", "--repos", list.to_str().unwrap(), "--to", &to, "--", "--clamp", "--epoch", "5"])
         .expect(0);
-    assert_eq!(out.text().lines().count(), 3);
+    assert_eq!(out.text().lines().count(), 4);
     assert!(out.stderr.contains("2 images planned"), "{}", out.stderr);
 }

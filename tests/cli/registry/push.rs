@@ -54,7 +54,7 @@ fn layers_of_the_base_are_neither_downloaded_nor_uploaded() {
     for to in ["app:stamped", "other:stamped"] {
         registry.take_log();
         let out = rewrite(&["--base", &registry.name("base:1"), &registry.name("app:1"), &registry.name(to)]).expect(0);
-        assert!(out.stderr.contains("of the base not read"), "{}", out.stderr);
+        assert!(out.stderr.contains("of the base stayed unread"), "{}", out.stderr);
         let digest = image.layers[0].digest();
         assert_eq!(registry.count("GET", &format!("/blobs/{digest}")), 0, "{to}");
         let log = registry.take_log();
@@ -123,6 +123,15 @@ fn in_place_moves_the_tag_and_only_from_what_was_read() {
     rewrite(&["--in-place", &registry.name(&format!("app@{old}"))]).expect_error(&["tag"]);
     rewrite(&["--in-place", &name]).expect(0);
     assert_eq!(registry.tag("app", "1").unwrap(), expected(&image));
+    // What is pushed while it runs stays.
+    let registry = Registry::start();
+    put(&registry, "app", "1", &image);
+    registry.fault(|request, before| {
+        let is_later = request.is("HEAD", "/app/manifests/1") && before > 0;
+        is_later.then(|| Reply::new(200).header("Docker-Content-Digest", sha256(b"newer")))
+    });
+    rewrite(&["--in-place", &registry.name("app:1")]).expect_error(&["the tag 1 has moved"]);
+    assert_eq!(registry.count("PUT", "/app/manifests/1"), 0);
 }
 
 #[test]

@@ -190,3 +190,84 @@ fn a_token_is_shown_in_no_message() {
     assert!(!out.stderr.contains("wrong-secret-token") && !out.stderr.contains("dXNlcjpzZWNyZXQ"), "{}", out.stderr);
     assert!(out.stderr.contains("auth.json"), "{}", out.stderr);
 }
+
+#[test]
+fn wrong_bytes_of_the_source_never_arrive_whole() {
+    // A registry that hashes nothing would keep them.
+    let registry = Registry::start();
+    registry.state().mounts = false;
+    registry.state().hashes = false;
+    let image = image();
+    put(&registry, "app", "1", &image);
+    let digest = image.layers[0].digest();
+    let wrong = crate::support::noise(image.layers[0].blob.len(), 3);
+    registry.state().blobs.insert(("app".to_owned(), digest.clone()), wrong);
+    rewrite(&["--retries", "0", "--base-layers", "1", &registry.name("app:1"), &registry.name("stamped:1")])
+        .expect_error(&["digest does not match", &digest]);
+    assert_eq!(registry.tag("stamped", "1"), None);
+    assert!(!registry.state().blobs.contains_key(&("stamped".to_owned(), digest)));
+}
+
+#[test]
+fn an_expired_token_is_replaced() {
+    let (registry, server) = (Registry::start(), Registry::start());
+    put(&registry, "app", "1", &image());
+    let realm = server.url("/token");
+    registry.fault(move |request, _| {
+        let is_right = request.header("authorization").starts_with("Bearer T");
+        (!is_right)
+            .then(|| Reply::new(401).header("WWW-Authenticate", format!(r#"Bearer realm="{realm}",service="r""#)))
+    });
+    // It is not used any more when less than five seconds are left of it: at once.
+    server.fault(|request, before| {
+        (request.path == "/token")
+            .then(|| Reply::new(200).body("application/json", format!(r#"{{"token":"T{before}","expires_in":1}}"#)))
+    });
+    let folder = scratch();
+    inspect(&registry.name("app:1"), &write(folder.path(), "none.json", b"{}")).expect(0);
+}
+
+#[test]
+fn who_is_not_the_registry_can_have_nothing_done_there() {
+    let (registry, stranger) = (Registry::start(), Registry::start());
+    put(&registry, "app", "1", &image());
+    let elsewhere = stranger.url("/v2/stamped/blobs/uploads/1");
+    registry.fault(move |request, _| {
+        (request.header("authorization") != BASIC)
+            .then(|| Reply::new(401).header("WWW-Authenticate", r#"Basic realm="r""#))
+    });
+    registry.fault(move |request, _| {
+        request.is("POST", "/stamped/").then(|| Reply::new(202).header("Location", elsewhere.clone()))
+    });
+    let back = registry.url("/v2/app/manifests/1");
+    stranger.fault(move |_, _| Some(Reply::new(307).header("Location", back.clone())));
+    let folder = scratch();
+    let authfile = credentials(folder.path(), &registry);
+    let arguments = ["rewrite", "-q", "--epoch", "1700000000", "--authfile", authfile.to_str().unwrap()];
+    let names = [registry.name("app:1"), registry.name("stamped:1")];
+    finish(restamp().args(arguments).args(&names), None).expect_error(&["leads back to the registry"]);
+    let log = registry.take_log();
+    assert!(log.iter().all(|one| !matches!(one.method.as_str(), "DELETE" | "PUT")), "{log:?}");
+}
+
+#[test]
+fn a_mount_that_no_token_allows_becomes_an_upload() {
+    let (registry, server) = (Registry::start(), Registry::start());
+    let image = image();
+    put(&registry, "app", "1", &image);
+    let realm = server.url("/token");
+    registry.fault(move |request, _| {
+        let right = if request.query.contains("mount=") { "Bearer both" } else { "Bearer one" };
+        (request.header("authorization") != right)
+            .then(|| Reply::new(401).header("WWW-Authenticate", format!(r#"Bearer realm="{realm}",service="r""#)))
+    });
+    server.fault(|request, _| {
+        let is_both = request.query.matches("scope=").count() == 2;
+        (request.path == "/token").then(|| match is_both {
+            true => Reply::error(403, "DENIED", "not both"),
+            false => Reply::new(200).body("application/json", r#"{"token":"one"}"#),
+        })
+    });
+    rewrite(&["-q", "--base-layers", "1", &registry.name("app:1"), &registry.name("stamped:1")]).expect(0);
+    assert!(registry.state().blobs.contains_key(&("stamped".to_owned(), image.layers[0].digest())));
+}

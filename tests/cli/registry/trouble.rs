@@ -119,3 +119,17 @@ fn a_name_that_does_not_exist_is_an_error_at_once() {
     run(["inspect", "docker://127.0.0.1:1/app:1"]).expect_error(&["127.0.0.1:1"]);
     assert!(start.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn a_document_that_breaks_off_is_asked_for_again() {
+    let registry = Registry::start();
+    let image = image();
+    put(&registry, "app", "1", &image);
+    registry.fault(|request, before| {
+        let is_first = request.is("GET", "/app/manifests/1") && before == 0;
+        is_first
+            .then(|| Reply::new(200).body("application/vnd.oci.image.manifest.v1+json", "{\"schemaVersion\":2").cut(5))
+    });
+    rewrite(&["-q", &registry.name("app:1"), &registry.name("stamped:1")]).expect(0);
+    assert_eq!(registry.tag("stamped", "1").unwrap(), expected(&image));
+}
