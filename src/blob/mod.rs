@@ -69,6 +69,9 @@ enum Backing {
 pub(crate) trait Late: Send + Sync {
     /// Has them fetched, if they are not yet: the spool that they arrive in.
     fn start(&self) -> Result<Arc<SpoolWriter>>;
+
+    /// Nobody needs them any more: whoever waits for them gets an error.
+    fn abandon(&self);
 }
 
 impl fmt::Debug for Extent {
@@ -112,6 +115,14 @@ impl Extent {
             #[cfg(feature = "registry")]
             Backing::Late(late) => late.start().map(|_| ()),
             _ => Ok(()),
+        }
+    }
+
+    /// Says that it is not needed any more. What is still on the way does not come.
+    pub(crate) fn abandon(&self) {
+        #[cfg(feature = "registry")]
+        if let Backing::Late(late) = &*self.backing {
+            late.abandon();
         }
     }
 

@@ -74,6 +74,15 @@ impl SpoolWriter {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// The same, and readers get an error at once.
+    #[cfg(feature = "registry")]
+    pub fn abandon(&self) {
+        self.stop();
+        let mut state = lock(&self.state);
+        state.ended.get_or_insert_with(|| Some("it is not needed any more".to_owned()));
+        self.changed.notify_all();
+    }
+
     /// Asks the filling thread to read on to the end, but to keep nothing more of what comes.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);

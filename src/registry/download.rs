@@ -79,6 +79,12 @@ impl Late for Handle {
         }
         Ok(spool)
     }
+
+    fn abandon(&self) {
+        if let Some(Ok(spool)) = self.0.spool.get() {
+            spool.abandon();
+        }
+    }
 }
 
 /// Has a thread fetch it, soon.

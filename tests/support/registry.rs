@@ -44,6 +44,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The connection ends after so many bytes of the body.
     pub cut: Option<usize>,
+    /// Nothing more comes for half a minute after so many bytes of the body.
+    pub stall: Option<usize>,
 }
 
 impl Reply {
@@ -63,6 +65,11 @@ impl Reply {
 
     pub fn cut(mut self, after: usize) -> Self {
         self.cut = Some(after);
+        self
+    }
+
+    pub fn stall(mut self, after: usize) -> Self {
+        self.stall = Some(after);
         self
     }
 
@@ -210,7 +217,12 @@ fn serve(stream: TcpStream, state: &Mutex<State>, address: SocketAddr) -> Option
         stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
         if !is_head {
             let body = &reply.body[..reply.cut.unwrap_or(usize::MAX).min(reply.body.len())];
-            stream.write_all(body).ok()?;
+            let (first, rest) = body.split_at(reply.stall.unwrap_or(body.len()).min(body.len()));
+            stream.write_all(first).ok()?;
+            if !rest.is_empty() {
+                std::thread::sleep(std::time::Duration::from_secs(30));
+                stream.write_all(rest).ok()?;
+            }
         }
         if reply.cut.is_some() {
             let _ = stream.shutdown(std::net::Shutdown::Both);

@@ -317,9 +317,20 @@ impl Layers {
         // What is elsewhere may come while others are worked on.
         queue.iter().try_for_each(Task::prepare)?;
         let blobs = new_blobs(spools);
-        let done = pool.each(&queue, |task, batch| match task {
-            Task::Encode(key, job) => Ok((*key, Done::Encoded(Box::new(run_one(job, batch, spools, &blobs)?)))),
-            Task::VerifyBase(key, base_check) => Ok((*key, Done::Verified(verify_base(base_check, batch, &blobs)?))),
+        let done = pool.each(&queue, |task, batch| {
+            let done = match task {
+                Task::Encode(key, job) => {
+                    run_one(job, batch, spools, &blobs).map(|done| (*key, Done::Encoded(Box::new(done))))
+                }
+                Task::VerifyBase(key, base_check) => {
+                    verify_base(base_check, batch, &blobs).map(|notes| (*key, Done::Verified(notes)))
+                }
+            };
+            if done.is_err() {
+                // Whoever waits for a layer that is still on the way need not.
+                queue.iter().for_each(Task::abandon);
+            }
+            done
         })?;
         for (key, done) in done {
             match done {

@@ -26,6 +26,15 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// Says that its layer is not needed, as another one has failed.
+    pub(super) fn abandon(&self) {
+        match self {
+            Self::Encode(_, EncodeTask { extent, .. }) | Self::VerifyBase(_, BaseCheck { extent, .. }) => {
+                extent.abandon()
+            }
+        }
+    }
+
     /// Says that its layer will be read.
     pub(super) fn prepare(&self) -> Result<()> {
         match self {

@@ -133,3 +133,34 @@ fn a_document_that_breaks_off_is_asked_for_again() {
     rewrite(&["-q", &registry.name("app:1"), &registry.name("stamped:1")]).expect(0);
     assert_eq!(registry.tag("stamped", "1").unwrap(), expected(&image));
 }
+
+#[test]
+fn a_layer_that_fails_waits_for_no_other() {
+    use crate::support::layer::{Family, Layer, Packing};
+    use crate::support::layout::Image;
+    use crate::support::tarball::{Entry, tar};
+    use crate::support::{Build, noise};
+    let build = Build::FIRST;
+    let layer = |name: &str, size| {
+        Layer::new(tar(&[Entry::file(name, noise(size, 1), build.seconds)]), Packing::Gzip, Family::Oci, &build)
+    };
+    let image = Image::new(vec![layer("small", 1000), layer("large", 1 << 20)], Family::Oci, &build, &[]);
+    let registry = Registry::start();
+    put(&registry, "app", "1", &image);
+    let (small, large) = (image.layers[0].clone(), image.layers[1].clone());
+    registry.fault(move |request, _| {
+        if request.is("GET", &small.digest()) {
+            return Some(Reply::new(200).body("application/octet-stream", noise(small.blob.len(), 5)));
+        }
+        // Its first half, and then nothing for long.
+        request
+            .is("GET", &large.digest())
+            .then(|| Reply::new(200).body("application/octet-stream", large.blob.clone()).stall(large.blob.len() / 2))
+    });
+    let start = Instant::now();
+    let folder = crate::support::scratch();
+    let to = folder.path().join("to");
+    let out = rewrite(&["-j", "2", &registry.name("app:1"), to.to_str().unwrap()]);
+    out.expect_error(&[&image.layers[0].digest()]);
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
