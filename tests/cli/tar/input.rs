@@ -107,7 +107,7 @@ fn paths_that_are_no_tar_are_named_with_the_command_that_helps() {
         ("nginx:latest", &["nginx:latest: there is no such file", "docker export CONTAINER | restamp tar"]),
         ("oci:layout", &["IN: oci: is for container images", "restamp rewrite", "./oci:layout"]),
         ("docker-archive:x.tar", &["docker-archive: is for container images"]),
-        ("docker://nginx", &["IN: ", "skopeo"]),
+        ("docker://nginx", &["IN: ", "restamp rewrite", "./docker://nginx"]),
     ] {
         let outcome = run(["tar"].iter().chain(&EPOCH).chain(&[input, "-"])).expect_error(parts);
         assert!(outcome.stdout.is_empty() && outcome.stderr.lines().count() == 1, "{}", outcome.stderr);
