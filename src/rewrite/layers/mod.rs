@@ -3,6 +3,7 @@
 mod ordered;
 mod results;
 mod task;
+mod unread;
 
 pub use results::NumberedLayers;
 
@@ -12,11 +13,11 @@ use std::sync::Arc;
 use crate::blob::{Expected, Extent, ExtentId};
 use crate::context::new_blobs;
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Property, Result, printable};
+use crate::error::{Error, Property, Result};
 use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, LayerExpected, Pool, Tree};
-use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error, what_passes};
+use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error};
 use crate::notice::{Notice, NoticeKind};
 use crate::repair::notes::Notes;
 use crate::repair::rules::Specials;
@@ -181,37 +182,6 @@ impl Layers {
         let is_foreign = action == Action::Foreign;
         let media_type = (!is_foreign).then(|| layer.media_type.as_deref().unwrap_or_default().to_owned());
         self.unread.entry(media_type).or_default().insert(digest);
-    }
-
-    /// Says which times in layers are not set, and why, once for each media type.
-    pub fn unread_notices(&self) -> Vec<Notice> {
-        let notices = self.unread.iter().map(|(media_type, digests)| {
-            let (kind, why) = match media_type {
-                None => (NoticeKind::ForeignLayer, "a foreign layer, which only its vendor may change".to_owned()),
-                Some(media_type) => {
-                    let advice = what_passes(media_type).map(|text| format!(": {text}")).unwrap_or_default();
-                    let why = format!("{} is not a layer tar{advice}", printable(media_type.as_bytes()));
-                    (NoticeKind::OpaqueLayer, why)
-                }
-            };
-            let more = digests.len().saturating_sub(1);
-            let layers = if more == 1 { "layer" } else { "layers" };
-            let more = if more > 0 { format!(" and {more} more {layers}") } else { String::new() };
-            let (first, it) = (digests.first().map(Digest::to_string).unwrap_or_default(), more.is_empty());
-            let it = if it { "it" } else { "them" };
-            Notice::new(kind, format!("{first}{more}: times in {it} are left as they are: {why}"))
-        });
-        let mut notices: Vec<Notice> = notices.collect();
-        if !self.unread_base.is_empty() {
-            let count = self.unread_base.len();
-            let (layers, them) = if count == 1 { ("layer", "it") } else { ("layers", "them") };
-            let text = format!(
-                "{count} {layers} of the base stayed unread: the diff_id was not compared, and stale copies of mtimes in {them} \
-                 not looked for"
-            );
-            notices.push(Notice::new(NoticeKind::UnreadBase, text));
-        }
-        notices
     }
 
     /// Plans to compare a layer that stays as it is with its diff_id. All bytes are compared with their digest when they
