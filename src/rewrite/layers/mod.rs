@@ -18,7 +18,7 @@ use crate::image::ImageSet;
 use crate::image::layers::{Layer, LayerId};
 use crate::layer::{self, LayerExpected, Pool, Tree};
 use crate::media_type::{Compression, LayerKind, unread_layer, unread_layer_error};
-use crate::notice::{Notice, NoticeKind};
+use crate::notice::Notice;
 use crate::repair::notes::Notes;
 use crate::repair::rules::Specials;
 use crate::repair::seen::Seen;
