@@ -6,6 +6,7 @@ import importlib.util
 import os
 import statistics
 import subprocess
+import sys
 import time
 
 import checks
@@ -118,15 +119,22 @@ def killed(work, kind, rounds):
     work.same("killed: no temporary file is left", [], os.listdir(work.path("tmp")))
 
 
+# A process counts the memory of the one that it was forked from as its own, and this one is large: a small one is between.
+PEAK = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+sys.stderr.buffer.write(done.stderr)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+
 def peak(command, environment):
     """Runs a command; its peak resident memory in MiB."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"exit status {process.returncode}: {said[-800:]!r}")
-    return usage.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-c", PEAK, *command], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise RuntimeError(f"exit status {done.returncode}: {done.stderr[-800:]!r}")
+    return int(done.stdout) / 1024
 
 
 def memory(work, kind, mebibytes, limit):
