@@ -43,3 +43,42 @@ pub fn parse_answer(bytes: &[u8]) {
         assert_eq!(name.to_string().parse::<RegistryName>().ok().as_ref(), Some(&name));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SEEDS: [&str; 12] = [
+        r#"Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a:pull""#,
+        r#"Basic realm="x", Digest realm="y""#,
+        r#"</v2/a/tags/list?n=1&last=x>; rel="next""#,
+        "/v2/a/blobs/uploads/1?_state=x%3D",
+        "https://s3.example/x?sig=1",
+        "//other.example:99999/x",
+        "120",
+        "Wed, 21 Oct 2015 07:28:30 GMT",
+        r#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#,
+        r#"{"name":"a","tags":["1","v2"]}"#,
+        "registry.example:5000/team/app:1",
+        "[::1]:5000/a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn any_answer_is_parsed(seed in 0..SEEDS.len(), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 0..6)) {
+            let mut bytes = SEEDS[seed].as_bytes().to_vec();
+            for (at, byte, kind) in edits {
+                let at = at.index(bytes.len() + 1);
+                match kind {
+                    0 => bytes.insert(at, byte),
+                    1 if at < bytes.len() => bytes[at] = byte,
+                    _ => bytes.truncate(at),
+                }
+            }
+            parse_answer(&bytes);
+        }
+    }
+}
