@@ -60,7 +60,7 @@ verify() {
 # from_release OWNER/REPO VERSION FOLDER
 from_release() {
   local version=${2#v} folder=$3 arch name url
-  [[ $version =~ ^[0-9A-Za-z.+-]+$ ]] || fail "version: expected that of a release, for example 0.1.0, found \"$2\""
+  [[ $version =~ ^[0-9A-Za-z.+-]+$ ]] || fail "version: expected that of a release, for example 0.2.0, found \"$2\""
   arch=$(architecture)
   name=restamp-$version-$arch-linux.tar.gz
   url=$GITHUB_SERVER_URL/$1/releases/download/v$version
