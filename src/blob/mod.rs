@@ -70,7 +70,7 @@ pub(crate) trait Late: Send + Sync {
     /// Has them fetched, if they are not yet: the spool that they arrive in.
     fn start(&self) -> Result<Arc<SpoolWriter>>;
 
-    /// Nobody needs them any more: whoever waits for them gets an error.
+    /// They are no longer needed: readers that wait for them get an error.
     fn abandon(&self);
 }
 

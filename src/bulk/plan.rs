@@ -116,7 +116,7 @@ pub fn pinned_name(name: &RegistryName, context: &RunContext) -> Result<Registry
     digest.map(|digest| name.at(digest)).ok_or_else(|| Error::missing("image").in_file(format!("docker://{name}")))
 }
 
-/// The digest of each tag, several asked for at a time.
+/// The digest of each tag. Several requests are under way at a time.
 fn pinned(client: &Client, tags: &[String], context: &RunContext) -> Result<Vec<Option<Digest>>> {
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
     let found: Mutex<Vec<Option<Digest>>> = Mutex::new(vec![None; tags.len()]);

@@ -56,7 +56,7 @@ pub struct RunReport {
     pub sent_bytes: u64,
 }
 
-/// Does the work of a shard, image by image; `rewrite` is what the plan's arguments ask for. `event` is told of each image.
+/// Rewrites the images of a shard one by one. `rewrite` has the options of the plan; `event` is called for each image.
 ///
 /// # Errors
 ///
@@ -111,7 +111,7 @@ fn image(work: &Work, rewrite: &Rewrite, state: &State, context: &RunContext) ->
     let tag = dst.tag().unwrap_or_default();
     let recorded = state.digest(work);
     let limit = context.limits.document_bytes;
-    // A tag of another repository is this plan's to move; one of the source's own may have been pushed anew since.
+    // The plan may move any tag of another repository. A tag of the source's own may have been pushed again since.
     let is_own = src.is_same_repository(&dst);
     if recorded.is_some() || is_own {
         let pool = context.pool.clone();
