@@ -7,7 +7,7 @@ use crate::support::usage::measured;
 use crate::support::{noise, restamp, text};
 
 /// What `diff` may take with two jobs, in KiB, and what a few thousand entries add.
-const ALLOWED: u64 = (64 + 2 * 8 + 4 + if cfg!(debug_assertions) { 5 } else { 0 }) << 10;
+const ALLOWED: u64 = (64 + 2 * 8 + 4) << 10;
 
 /// All forms of the report.
 const FORMS: [&[&str]; 4] = [&[], &["--json"], &["--html", "-"], &["--rootfs"]];
