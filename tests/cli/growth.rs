@@ -15,6 +15,8 @@ use crate::support::{Build, restamp, scratch, text, write};
 
 const BUILD: Build = Build::FIRST;
 const SIZES: [usize; 2] = [1_000, 4_000];
+/// How often what takes too long is measured before it is a failure.
+const RUNS: usize = 5;
 /// Below this, the start of the process and the grain of the clock are most of what is measured.
 const FLOOR: Duration = Duration::from_millis(60);
 
@@ -44,10 +46,25 @@ fn grows_as_it_should(what: &str, make: impl Fn(usize, &str) -> Vec<u8>) {
         .map(|size| ["a", "b"].map(|side| write(dir.path(), &format!("{side}{size}.tar"), &make(*size, side))))
         .collect();
     for verb in ["check", "inspect", "rewrite", "diff"] {
-        let times: Vec<Duration> = made.iter().map(|[a, b]| cpu(verb, a, b, dir.path())).collect();
-        let (few, many) = (times[0].max(FLOOR), times[1]);
-        assert!(many <= few * 6, "{verb} of {what}: {SIZES:?} take {times:?} of CPU time");
+        // Other work on the machine makes CPU time longer, never shorter: the least of a few runs is the verb's own.
+        let mut least = [Duration::MAX; SIZES.len()];
+        for _ in 0..RUNS {
+            for (least, [a, b]) in least.iter_mut().zip(&made) {
+                *least = cpu(verb, a, b, dir.path()).min(*least);
+            }
+            if as_it_should(least) {
+                break;
+            }
+        }
+        assert!(
+            as_it_should(least),
+            "{verb} of {what}: {SIZES:?} take {least:?} of CPU time, in the least of {RUNS} runs"
+        );
     }
+}
+
+fn as_it_should([few, many]: [Duration; SIZES.len()]) -> bool {
+    many <= few.max(FLOOR) * 6
 }
 
 #[track_caller]
