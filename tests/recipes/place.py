@@ -21,6 +21,9 @@ class Place:
         self.path = f"{self.tools}:{programs}:/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/bin"
         self.running = []
         self.registry = self.start(services.Registry(os.path.join(folder, "registry")))
+        # What is at https://git.example/ for git.
+        self.repositories = os.path.join(folder, "git")
+        os.mkdir(self.repositories)
         self.served = os.path.join(folder, "served")
         fixtures.release(self.served, restamp)
         self.server = self.start(fixtures.Server(self.served))
@@ -46,7 +49,8 @@ class Place:
         environment.update({"SSL_CERT_FILE": self.registry.certificate, "XDG_RUNTIME_DIR": f"{home}/run",
                             "STAND_IN_STORAGE": f"{home}/storage", "GIT_CONFIG_GLOBAL": f"{home}/gitconfig"})
         os.mkdir(f"{home}/run")
-        harness.write(f"{home}/gitconfig", "[user]\nname = test\nemail = test@example.org\n[safe]\ndirectory = *\n")
+        harness.write(f"{home}/gitconfig", "[user]\nname = test\nemail = test@example.org\n[safe]\ndirectory = *\n"
+                      f'[url "file://{self.repositories}/"]\ninsteadOf = https://git.example/\n')
         harness.write(f"{home}/.config/containers/policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}')
         if logged_in:
             self.login(environment, self.registry.host, services.USER, services.PASSWORD)
@@ -75,6 +79,10 @@ class Place:
     def deployed(self, name, environment):
         """The digest that the registry has for a name."""
         return self.must(f"skopeo inspect --format '{{{{.Digest}}}}' docker://{self.registry.host}/{name}", "/", environment)
+
+    def host_repository(self, name, folder):
+        """Puts a repository where git finds it as https://git.example/NAME."""
+        harness.must(["git", "clone", "-q", "--bare", f"file://{folder}", os.path.join(self.repositories, name)])
 
     def clone(self, origin, depth=None):
         folder = os.path.join(self.folder_for("clone"), "app")

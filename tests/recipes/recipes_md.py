@@ -1,10 +1,11 @@
-"""The blocks of docs/recipes.md. Each stands below a comment that says how it is tried: `<!-- KIND: WORD -->`."""
+"""The blocks of the pages in docs/ whose commands are run. Each stands below a comment that says how it is tried:
+`<!-- KIND: WORD -->`."""
 
 import re
 
 import harness
 
-KINDS = ("run", "workflow", "gitlab", "library", "not run")
+KINDS = ("run", "file", "badge", "workflow", "gitlab", "library", "not run")
 FENCE = re.compile(r"(?:<!-- (?P<kind>[a-z ]+): (?P<word>[^>]*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)\n```\n", re.S)
 
 
@@ -18,10 +19,10 @@ def blocks(path):
 
 
 class Book:
-    """The blocks by kind and word; `used` are those that were tried."""
+    """The blocks of all pages by kind and word; `used` are those that were tried."""
 
-    def __init__(self, path):
-        self.all = blocks(path)
+    def __init__(self, *paths):
+        self.all = [block for path in paths for block in blocks(path)]
         self.used = set()
 
     def take(self, kind, word):

@@ -1,0 +1,188 @@
+"""Runs the commands of docs/prove.md in their order: an image that is published, two operators who rebuild and sign, somebody
+who verifies, and a folder of results that becomes a site."""
+
+import json
+import os
+import re
+import shutil
+import time
+
+import fixtures
+import harness
+
+IMAGE = "docker://registry.example/app:1"
+SUCCESS = ("svr", "equivalence")
+
+
+class Bench:
+    """What the cases share, and a folder and a home for each of those who take part."""
+
+    def __init__(self, place, book, results):
+        self.place, self.book, self.results = place, book, results
+        project = os.path.join(place.folder_for("project"), "app")
+        commit = fixtures.project(project)
+        place.host_repository("app.git", project)
+        self.context = f"https://git.example/app.git#{commit}"
+        shared = os.path.join(place.folder_for("shared"), "results")
+        harness.write(f"{shared}/README.md", "What was rebuilt, and by whom.\n")
+        fixtures.commit(shared)
+        place.host_repository("results.git", shared)
+        self.folders, self.environments = {}, {}
+        for who in ("publisher", "org", "net", "verifier", "website"):
+            self.folders[who] = place.folder_for(who)
+            self.environments[who] = {**place.environment(logged_in=True), "STAND_IN_CONTEXT": self.context}
+
+    def shell(self, text, who):
+        return self.place.shell(text, self.folders[who], self.environments[who])
+
+    def ask(self, text, who):
+        return self.place.must(text, self.folders[who], self.environments[who])
+
+    def run(self, word, who, status=0):
+        """A block of the page, as one of them runs it."""
+        found, said = self.shell(self.book.take("run", word), who)
+        self.results.same(f"{word}: exit status as {who}", status, found, said)
+        return said
+
+    def path(self, who, *parts):
+        return os.path.join(self.folders[who], *parts)
+
+    def document(self, who, *parts):
+        """A JSON document that one of them has; an empty one where it is not there, which the expectations then name."""
+        path = self.path(who, *parts)
+        return json.loads(harness.read(path)) if os.path.exists(path) else {}
+
+
+def files(bench, who, folder):
+    """The names of what was written for the one platform."""
+    path = bench.path(who, folder, "linux-amd64")
+    return sorted(os.listdir(path)) if os.path.isdir(path) else []
+
+
+def rebuild(bench):
+    """From the source to two operators' statements, beside the image in the registry."""
+    results = bench.results
+    bench.run("prove-publish", "publisher")
+    for who in ("org", "net"):
+        bench.run("prove-key", who)
+        results.same(f"prove-key: {who}'s key is for its owner alone", 0o600, os.stat(bench.path(who, "rebuilder.pem")).st_mode & 0o777)
+    # The builds are to differ in their times.
+    time.sleep(1.1)
+    bench.run("prove-attest", "org")
+    time.sleep(1.1)
+    bench.run("prove-second", "net")
+    written = ["diff.html", "diff.json", *(f"{name}.{end}" for name in SUCCESS for end in ("json", "sigstore.json"))]
+    for who in ("org", "net"):
+        results.same(f"{who}: what was written", sorted(written), files(bench, who, "attested"))
+        results.same(f"{who}: the rebuild is the published image", "identical",
+                     bench.document(who, "attested/linux-amd64/equivalence.json").get("predicate", {}).get("equal"))
+        plain = bench.ask("restamp inspect --digest app/build.tar", who)
+        results.expect(f"{who}: without restamp it was not", plain != bench.place.deployed("app:1", bench.environments[who]), plain)
+    results.same("both stabilized digests are one", 1, len({
+        json.dumps(bench.document(who, "attested/linux-amd64/equivalence.json").get("predicate", {}).get("stabilized"))
+        for who in ("org", "net")}))
+    text = harness.read(bench.path("org", "attested/linux-amd64/equivalence.json"))
+    results.has("prove-attest: the source is in the statement", text,
+                ["git+https://git.example/app.git", bench.context.partition("#")[2]])
+
+
+def replay(bench):
+    """The other ways to a statement."""
+    results = bench.results
+    bench.run("prove-replay", "org")
+    results.same("prove-replay: not stamped, so equal after restamping alone", "after-restamping",
+                 bench.document("org", "replayed/linux-amd64/equivalence.json").get("predicate", {}).get("equal"))
+    shutil.copy(bench.path("org", "rebuilder.pem"), bench.path("org", "cosign.key"))
+    said = bench.run("prove-cosign", "org")
+    results.has("prove-cosign: restamp prints the command that signs", said, ["cosign attest-blob --statement"])
+    for name in SUCCESS:
+        bundle = bench.document("org", f"unsigned/linux-amd64/{name}.sigstore.json")
+        results.same(f"prove-cosign: the fields of {name}.sigstore.json are those that restamp writes", shape(
+            bench.document("org", f"attested/linux-amd64/{name}.sigstore.json")), shape(bundle))
+
+
+def shape(value):
+    """The keys of a document, without what is below them."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else None
+
+
+def verify(bench):
+    results = bench.results
+    harness.write(bench.path("verifier", "trust.toml"), bench.book.take("file", "trust.toml"))
+    for who in ("org", "net"):
+        shutil.copy(bench.path(who, "rebuilder.pub"), bench.path("verifier", f"example-{who}.pub"))
+    said = bench.run("prove-verify", "verifier")
+    results.has("prove-verify: names both operators", said, ["example-org", "example-net"])
+    bench.ask("umask 077; openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out gate.pem", "verifier")
+    bench.run("prove-vsa", "verifier")
+    summary = bench.document("verifier", "vsa.json")
+    results.same("prove-vsa: a verification summary", "https://slsa.dev/verification_summary/v1", summary.get("predicateType"))
+    results.same("prove-vsa: passed", "PASSED", summary.get("predicate", {}).get("verificationResult"))
+
+    # One operator alone is not two, whatever else is there.
+    trust = harness.read(bench.path("verifier", "trust.toml"))
+    for what, text in (("three of two", trust.replace("threshold = 2", "threshold = 3")),
+                       ("one whose key is another", trust.replace("example-net.pub", "gate.pub"))):
+        bench.ask("openssl pkey -in gate.pem -pubout -out gate.pub", "verifier")
+        harness.write(bench.path("verifier", "other.toml"), text)
+        status, said = bench.shell(bench.book.take("run", "prove-verify").replace("trust.toml", "other.toml"), "verifier")
+        results.same(f"prove-verify: {what}: exit status", 1, status, said)
+
+
+def publish(bench):
+    """The folder of results, and the site."""
+    results = bench.results
+    for who in ("org", "net"):
+        shutil.copytree(bench.path(who, "attested"), bench.path("website", who))
+    for name in ("trust.toml", "example-org.pub", "example-net.pub"):
+        shutil.copy(bench.path("verifier", name), bench.folders["website"])
+    bench.run("prove-results", "website")
+    log = harness.read(bench.path("website", "results/results/v1/log.jsonl")).splitlines() \
+        if os.path.exists(bench.path("website", "results/results/v1/log.jsonl")) else []
+    results.same("prove-results: the log has a line for each bundle", 4, len(log))
+    results.same("prove-results: what was pushed is what is here", bench.ask("git -C results rev-parse HEAD", "website"),
+                 bench.ask("git ls-remote https://git.example/results.git refs/heads/main | cut -f 1", "website"))
+    # Adding it again changes nothing, and the site is the same.
+    bench.ask("restamp results add results org/linux-amd64/*.sigstore.json --trust trust.toml", "website")
+    results.same("prove-results: adding it twice changes nothing", "", bench.ask("git -C results status --porcelain", "website"))
+    bench.ask("restamp results render results --out again && diff -r www again", "website")
+    site = {os.path.join(folder, name): harness.read(os.path.join(folder, name))
+            for folder, _, names in os.walk(bench.path("website", "www")) for name in names if name.endswith((".html", ".svg"))}
+    results.expect("prove-results: there is a site", any(path.endswith("www/index.html") for path in site), list(site))
+    loaded = [(path, found) for path, text in site.items() for found in re.findall(r'<script|(?:src|href)="https?://[^"]*', text)]
+    results.same("prove-results: no script, and nothing from elsewhere", [], loaded)
+    [badge] = re.findall(r"\(https://results\.example/(badge/[^)]*)\)", bench.book.take("badge", "readme"))
+    results.expect("the badge of the page is there", os.path.exists(bench.path("website", "www", badge)),
+                   bench.ask("find www -name '*.svg'", "website"))
+    bench.ask("sed -i '1s/identical/different/' results/results/v1/log.jsonl", "website")
+    status, said = bench.shell("restamp results check results", "website")
+    results.expect("prove-results: a line that was changed is found", status != 0, said)
+
+
+def differs(bench):
+    results = bench.results
+    harness.write(bench.path("org", "app/app/data"), "other data\n")
+    bench.ask("docker buildx build --output type=oci,dest=other.tar app", "org")
+    bench.run("prove-differs", "org", status=1)
+    written = files(bench, "org", "differs")
+    results.expect("prove-differs: no statement of success", not any(name.startswith(SUCCESS) for name in written), written)
+    results.same("prove-differs: FAILED", "FAILED",
+                 bench.document("org", "differs/linux-amd64/test-result.json").get("predicate", {}).get("result"))
+    results.has("prove-differs: the page names the file", harness.read(bench.path("org", "differs/linux-amd64/diff.html")),
+                ["app/data"])
+    # The operator who now says something else is heard.
+    bench.ask(f"restamp attach {IMAGE} differs/linux-amd64/*.sigstore.json", "org")
+    status, said = bench.shell(bench.book.take("run", "prove-verify"), "verifier")
+    results.expect("prove-differs: verify shows the dissent, and two still agree", status == 0 and "dissent" in said, said)
+    trust = harness.read(bench.path("verifier", "trust.toml")).replace("threshold = 2", "no_dissent = true\nthreshold = 2")
+    harness.write(bench.path("verifier", "other.toml"), trust)
+    status, said = bench.shell(bench.book.take("run", "prove-verify").replace("trust.toml", "other.toml"), "verifier")
+    results.same("prove-differs: with no_dissent it blocks", 1, status, said)
+
+
+def cases(place, book, results):
+    bench = Bench(place, book, results)
+    for case in (rebuild, replay, verify, publish, differs):
+        results.group(case.__name__, case, bench)
