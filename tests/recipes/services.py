@@ -51,20 +51,24 @@ class Service:
 
 
 class Registry:
-    """docker-registry with one user, by TLS. Its certificate is in `certificate`, for SSL_CERT_FILE of clients."""
+    """docker-registry with one user, by TLS. Whose certificates clients are to trust is in `certificate`, for SSL_CERT_FILE."""
 
     def __init__(self, folder):
         self.host = f"127.0.0.1:{free_port()}"
         os.makedirs(folder)
-        self.certificate = f"{folder}/certificate.pem"
-        harness.must(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                      "-subj", "/CN=registry of a test", "-addext", "subjectAltName=IP:127.0.0.1",
-                      "-keyout", f"{folder}/key.pem", "-out", self.certificate])
+        self.certificate = f"{folder}/authority.pem"
+        # An authority and a certificate by it: restamp takes no certificate of a server that is its own authority.
+        for name, about in (("authority", ["-subj", "/CN=authority of a test"]),
+                            ("server", ["-subj", "/CN=registry of a test", "-addext", "subjectAltName=IP:127.0.0.1",
+                                        "-addext", "basicConstraints=critical,CA:FALSE",
+                                        "-CA", self.certificate, "-CAkey", f"{folder}/authority.key"])):
+            harness.must(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                          "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem", *about])
         hashed = harness.must(["perl", "-e", 'print crypt($ARGV[0], q($2b$05$abcdefghijklmnopqrstuu))', PASSWORD])
         harness.write(f"{folder}/users", f"{USER}:{hashed}\n")
         harness.write(f"{folder}/config.yml", f"""version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
-http: {{addr: "{self.host}", tls: {{certificate: {self.certificate}, key: {folder}/key.pem}}}}
+http: {{addr: "{self.host}", tls: {{certificate: {folder}/server.pem, key: {folder}/server.key}}}}
 auth: {{htpasswd: {{realm: test, path: {folder}/users}}}}
 """)
         self.service = Service(["docker-registry", "serve", f"{folder}/config.yml"], f"{folder}/log").wait(self.answers)
