@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 
 import fixtures
@@ -180,7 +181,15 @@ def differs(bench):
     results.same("prove-differs: with no_dissent it blocks", 1, status, said)
 
 
+def admission(bench):
+    """What admission controllers would decide on these very statements."""
+    files = [bench.path(who, "attested/linux-amd64/svr.json") for who in ("org", "net")]
+    status, said = harness.run([sys.executable, "-B", f"{fixtures.ROOT}/packaging/kubernetes/admission/validate.py",
+                                *(word for file in files for word in ("--svr", file))])
+    bench.results.expect("admission: every policy decides as it says", status == 0 and ", 0 failed" in said, said)
+
+
 def cases(place, book, results):
     bench = Bench(place, book, results)
-    for case in (rebuild, replay, verify, publish, differs):
+    for case in (rebuild, replay, verify, publish, admission, differs):
         results.group(case.__name__, case, bench)
