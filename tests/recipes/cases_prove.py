@@ -9,7 +9,10 @@ import sys
 import time
 
 import fixtures
+import gitlab
 import harness
+import runner
+import services
 
 IMAGE = "docker://registry.example/app:1"
 SUCCESS = ("svr", "equivalence")
@@ -23,6 +26,7 @@ class Bench:
         project = os.path.join(place.folder_for("project"), "app")
         commit = fixtures.project(project)
         place.host_repository("app.git", project)
+        self.origin, self.commit = project, commit
         self.context = f"https://git.example/app.git#{commit}"
         shared = os.path.join(place.folder_for("shared"), "results")
         harness.write(f"{shared}/README.md", "What was rebuilt, and by whom.\n")
@@ -181,6 +185,56 @@ def differs(bench):
     results.same("prove-differs: with no_dissent it blocks", 1, status, said)
 
 
+def nightly(bench):
+    """Both recipes for every night."""
+    results, place = bench.results, bench.place
+    # The repository of results says whom it takes results from.
+    for name in ("trust.toml", "example-org.pub", "example-net.pub"):
+        shutil.copy(bench.path("verifier", name), bench.path("website", "results"))
+    bench.ask("cd results && git checkout -q . && git add -A && git commit -q -m trust && git push -q", "website")
+    text, name = place.local(bench.book.take("gitlab", "rebuild-nightly")), "rebuild-nightly"
+    key = os.path.join(place.folder_for("variables"), "REBUILDER_KEY")
+    shutil.copy(bench.path("org", "rebuilder.pem"), key)
+    os.chmod(key, 0o666)
+    environment = {**place.environment(), "CI_REGISTRY": place.registry.host, "CI_REGISTRY_USER": services.USER,
+                   "CI_REGISTRY_PASSWORD": services.PASSWORD, "CI_REGISTRY_IMAGE": f"{place.registry.host}/app", "CI_COMMIT_SHA": bench.commit,
+                   "CI_JOB_URL": "https://gitlab.example/app/-/jobs/7", "REBUILDER_KEY": key, "CI_PIPELINE_SOURCE": "push"}
+    clone = place.clone(bench.origin)
+    status, said = gitlab.run(text, name, clone, environment, clone)
+    results.expect("nightly: not in pipelines of a push", status == 0 and not os.path.exists(f"{clone}/attested"), said)
+    environment["CI_PIPELINE_SOURCE"] = "schedule"
+    status, said = gitlab.run(text, name, clone, environment, clone)
+    results.same("nightly: the pipeline of a schedule", 0, status, said)
+    results.expect("nightly: the key is not left behind", not os.path.exists(f"{clone}/rebuilder.pem"))
+    results.has("nightly: the page of the run is named", harness.read(f"{clone}/www/index.html") if status == 0 else "", ["app:1"])
+    # Another source: the pipeline fails, after it has published that.
+    clone = place.clone(bench.origin)
+    harness.write(f"{clone}/app/data", "other data\n")
+    status, said = gitlab.run(text, name, clone, environment, clone)
+    results.same("nightly: not reproduced", 1, status, said)
+    log = bench.ask("cd results && git pull -q && cat results/v1/log.jsonl", "website").splitlines()
+    results.same("nightly: that is published as well", ["identical", "different"],
+                 list(dict.fromkeys(json.loads(line)["verdict"] for line in log)))
+
+
+def workflow(bench):
+    """The workflow of the recipes, which signs keyless."""
+    results, place = bench.results, bench.place
+    described = runner.parse_yaml(place.local(bench.book.take("workflow", "rebuild")))
+    [about] = described["jobs"].values()
+    job = place.job(bench.origin, place.folder, vars={"REGISTRY_USER": services.USER}, secrets={"REGISTRY_PASSWORD": services.PASSWORD})
+    [uses] = [step["uses"] for step in about["steps"] if step.get("uses", "").startswith("OWNER/restamp@")]
+    fixtures.action(job.folder, uses.partition("@")[2])
+    try:
+        outputs = job.steps(about["steps"], {})["steps"]["restamp"]["outputs"]
+    except runner.Failed as failed:
+        outputs = {"failed": failed}
+    results.same("rebuild: the verdict", "identical", outputs.get("verdict"), job.said)
+    results.has("rebuild: the summary says it", job.summary, ["app:1: identical"])
+    bundles = [name for name in os.listdir(f"{outputs.get('attestations')}/linux-amd64") if name.endswith(".sigstore.json")]
+    results.same("rebuild: what was attached", ["equivalence.sigstore.json", "svr.sigstore.json"], sorted(bundles))
+
+
 def admission(bench):
     """What admission controllers would decide on these very statements."""
     files = [bench.path(who, "attested/linux-amd64/svr.json") for who in ("org", "net")]
@@ -191,5 +245,5 @@ def admission(bench):
 
 def cases(place, book, results):
     bench = Bench(place, book, results)
-    for case in (rebuild, replay, verify, publish, admission, differs):
+    for case in (rebuild, replay, verify, publish, nightly, workflow, admission, differs):
         results.group(case.__name__, case, bench)

@@ -1,6 +1,7 @@
 """The workflows of .github/workflows: their rights, what they pin, and a release that is made by their steps, with small
 stand-ins for what takes an hour (packaging/static, deb and image) and for what belongs to GitHub."""
 
+import json
 import os
 import re
 import shutil
@@ -38,14 +39,21 @@ def rules(results):
                  {"build": [], "compare": ["attestations", "id-token"], "publish": ["contents"], "push": ["packages"]})
 
 
-# Stand-ins for packaging/{static,deb,image}: small files by the same names, and an image of restamp's own making.
+# Stand-ins for packaging/{static,deb,image}: archives by the same names, that for x86-64 with the tested program in it, and
+# an image of restamp's own making.
 STATIC = """#!/usr/bin/env bash
 set -euo pipefail
 mkdir -p "$1"
+work=$(mktemp -d)
 for arch in x86_64 aarch64; do
-  echo "a program for $arch, ${SEED:-}" >"$1/restamp-VERSION-$arch-linux.tar.gz"
-  (cd "$1" && sha256sum "restamp-VERSION-$arch-linux.tar.gz" >>SHA256SUMS)
+  name=restamp-VERSION-$arch-linux
+  mkdir "$work/$name"
+  echo "a build for $arch, ${SEED:-}" >"$work/$name/BUILDINFO"
+  if [ $arch = x86_64 ]; then cp "$(realpath "$(command -v restamp)")" "$work/$name/restamp"; fi
+  tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 -cf - "$name" | gzip -1n >"$1/$name.tar.gz"
+  (cd "$1" && sha256sum "$name.tar.gz" >>SHA256SUMS)
 done
+rm -r "$work"
 """
 DEB = """#!/usr/bin/env bash
 set -euo pipefail
@@ -148,6 +156,13 @@ def release(place, results):
     attested, image = dict(right.attested), f"{place.registry.host}/someone/app"
     results.same("release: all files and the image are attested", sorted([image, *names]), sorted(attested))
     results.same("release: the image by the digest that it is deployed by", digest, attested[image])
+    statements = right.artifacts.get("attestations", "")
+    found = {platform: json.loads(harness.read(f"{statements}/{platform}/equivalence.json"))["predicate"]["equal"]
+             for platform in (os.listdir(statements) if statements else ())}
+    results.same("release: both builds made the same image for each platform", {"identical"}, set(found.values()), found)
+    results.expect("release: that is attested for more than one platform", len(found) > 1, found)
+    listed = place.must(f"restamp inspect docker://{image}:{fixtures.VERSION}", "/", env)
+    results.has("release: the statements are beside the image in the registry", listed, ["vnd.dev.sigstore.bundle"])
 
     for what, tried, said in (("two builds that differ", Release(place, tag, ("1", "2")), "the two builds differ"),
                               ("a tag of another version", Release(place, "v9.9.9"), "the tag is v9.9.9")):

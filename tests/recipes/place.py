@@ -110,6 +110,8 @@ class Place:
 
         stand_ins = {"actions/checkout": checkout, "docker/setup-buildx-action": lambda job, inputs: None,
                      "docker/build-push-action": build, "docker/login-action": login,
+                     # The stand-in for cosign is on the PATH already.
+                     "sigstore/cosign-installer": lambda job, inputs: None,
                      "actions/cache": runner.cache_stand_in(store)}
         sha = fixtures.git(origin, "rev-parse", "HEAD").strip()
         github = {"server_url": self.server.url, "sha": sha, "run_id": str(self.count)}
