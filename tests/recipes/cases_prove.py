@@ -235,6 +235,28 @@ def workflow(bench):
     results.same("rebuild: what was attached", ["equivalence.sigstore.json", "svr.sigstore.json"], sorted(bundles))
 
 
+def examples(bench):
+    """The examples of docs/predicates have the fields that are written."""
+    pages = [os.path.join(fixtures.ROOT, "docs/predicates", name) for name in ("README.md", "image-equivalence-v0.1.md")]
+    shown = {}
+    for page in pages:
+        for text in re.findall(r"```json\n(.*?)\n```", harness.read(page), re.S):
+            example = json.loads(text)
+            shown[example["predicateType"]] = example
+    for path in ("attested/linux-amd64/svr.json", "attested/linux-amd64/equivalence.json", "differs/linux-amd64/test-result.json"):
+        written = bench.document("org", path)
+        example = shown.get(written.get("predicateType"), {})
+        # Whatever is in these depends on the images, and a run is named on request.
+        for document in (written, example):
+            for free in ("differences", "run", "url", "inputs", "configuration", "failedTests", "warnedTests"):
+                if free in document.get("predicate", {}):
+                    document["predicate"][free] = type(document["predicate"][free])()
+        for free in ("run", "url"):
+            if free not in written.get("predicate", {}):
+                example.get("predicate", {}).pop(free, None)
+        bench.results.same(f"{os.path.basename(path)}: the example of the page has its fields", shape(written), shape(example))
+
+
 def admission(bench):
     """What admission controllers would decide on these very statements."""
     files = [bench.path(who, "attested/linux-amd64/svr.json") for who in ("org", "net")]
@@ -245,5 +267,5 @@ def admission(bench):
 
 def cases(place, book, results):
     bench = Bench(place, book, results)
-    for case in (rebuild, replay, verify, publish, nightly, workflow, admission, differs):
+    for case in (rebuild, replay, verify, publish, nightly, workflow, admission, differs, examples):
         results.group(case.__name__, case, bench)
