@@ -55,7 +55,7 @@ def verdicts(bench):
     results.has("the command that signs is printed", job.said, ["cosign attest-blob"])
     [platform] = written or [""]
     statement = json.loads(harness.read(os.path.join(outputs["attestations"], platform, "equivalence.json")))
-    results.same("the run is in the statement", f"{bench.server.url}/someone/app/actions/runs/1", statement["predicate"].get("run"), statement)
+    results.same("the run is in the statement", {"url": f"{bench.server.url}/someone/app/actions/runs/1"}, statement["predicate"].get("run"), statement)
     job = published(bench, bench.job(), "rewrite -q --epoch 1600000000")
     results.same("other times: equal after restamping", "after-restamping", use(bench, job).get("verdict"), job.said)
     job = published(bench, bench.job(), "rewrite -q --epoch 1600000000")

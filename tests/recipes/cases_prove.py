@@ -125,10 +125,11 @@ def verify(bench):
     results.same("prove-vsa: passed", "PASSED", summary.get("predicate", {}).get("verificationResult"))
 
     # One operator alone is not two, whatever else is there.
+    bench.ask("openssl pkey -in gate.pem -pubout -out gate.pub", "verifier")
     trust = harness.read(bench.path("verifier", "trust.toml"))
-    for what, text in (("three of two", trust.replace("threshold = 2", "threshold = 3")),
+    third = '[[rebuilder]]\noperator = "third"\nid = "https://third.example/v1"\nkeys = ["gate.pub"]\n'
+    for what, text in (("three of three", trust.replace("threshold = 2", "threshold = 3") + third),
                        ("one whose key is another", trust.replace("example-net.pub", "gate.pub"))):
-        bench.ask("openssl pkey -in gate.pem -pubout -out gate.pub", "verifier")
         harness.write(bench.path("verifier", "other.toml"), text)
         status, said = bench.shell(bench.book.take("run", "prove-verify").replace("trust.toml", "other.toml"), "verifier")
         results.same(f"prove-verify: {what}: exit status", 1, status, said)

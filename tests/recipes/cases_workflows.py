@@ -161,8 +161,10 @@ def release(place, results):
              for platform in (os.listdir(statements) if statements else ())}
     results.same("release: both builds made the same image for each platform", {"identical"}, set(found.values()), found)
     results.expect("release: that is attested for more than one platform", len(found) > 1, found)
-    listed = place.must(f"restamp inspect docker://{image}:{fixtures.VERSION}", "/", env)
-    results.has("release: the statements are beside the image in the registry", listed, ["vnd.dev.sigstore.bundle"])
+    # This registry has no list of referrers; what it has instead is a tag for each image that some are about.
+    subjects = {json.loads(harness.read(f"{statements}/{platform}/svr.json"))["subject"][0]["digest"]["sha256"] for platform in found}
+    tags = json.loads(place.must(f"skopeo list-tags docker://{image}", "/", env))["Tags"]
+    results.same("release: the statements are beside the image in the registry", set(), {f"sha256-{hex}" for hex in subjects} - set(tags), tags)
 
     for what, tried, said in (("two builds that differ", Release(place, tag, ("1", "2")), "the two builds differ"),
                               ("a tag of another version", Release(place, "v9.9.9"), "the tag is v9.9.9")):
