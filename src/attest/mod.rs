@@ -8,6 +8,7 @@
 //! digests compared. Where that and the list disagree, it is an error.
 
 pub mod attach;
+mod facts;
 mod json;
 mod pair;
 mod run;

@@ -1,5 +1,6 @@
 //! Comparing two images, platform by platform.
 
+use super::facts::{Candidate, Facts, Policy};
 use super::pair::pairs;
 use super::statements::statements;
 use super::verdict::verdict;
@@ -7,7 +8,6 @@ use super::{Attested, Report};
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::diff::filter::Filter;
 use crate::diff::{self, Diff};
-use crate::digest::Digest;
 use crate::error::{Error, Result, quoted};
 use crate::name;
 use crate::platform::Platform;
@@ -28,38 +28,6 @@ pub struct Attest {
     inputs: Vec<Resource>,
     run_url: Option<String>,
     run: RunSettings,
-}
-
-/// What is accepted.
-#[derive(Debug, Clone)]
-pub(super) struct Policy {
-    pub name: String,
-    text: String,
-}
-
-impl Policy {
-    pub fn digest(&self) -> Digest {
-        Digest::sha256(self.text.as_bytes())
-    }
-}
-
-/// What statements say beside what was found.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Facts<'f> {
-    pub verifier_id: &'f str,
-    pub time: i64,
-    pub policy: Option<&'f Policy>,
-    pub inputs: &'f [Resource],
-    pub run_url: Option<&'f str>,
-    /// Registry and repository of the target, where it is in one.
-    pub target_uri: Option<&'f str>,
-}
-
-/// The image that was built again, as statements name it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate<'c> {
-    pub name: &'c str,
-    pub manifest: Option<Digest>,
 }
 
 impl Attest {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::run::Facts;
+use super::StatementFile;
+use super::facts::{Candidate, Facts};
 use super::verdict::Verdict;
-use super::{StatementFile, run::Candidate};
 use crate::diff;
 use crate::digest::Digest;
 use crate::error::Result;
