@@ -46,7 +46,7 @@ pub fn attach(image: &Location, bundles: &[(String, Vec<u8>)], context: &RunCont
 }
 
 fn referrer(set: &ImageSet<'_>, file: &[u8]) -> Result<Referrer> {
-    let head = Head::parse(Bundle::parse(file)?.payload())?;
+    let head = Head::parse(Bundle::parse_any(file)?.payload())?;
     let subject = head.subject()?;
     let manifest = set
         .documents

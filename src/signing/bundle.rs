@@ -107,6 +107,25 @@ impl Bundle {
     ///
     /// If it is another document, larger than [`MAX`], or signed in another way.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let (bundle, is_keyless) = Self::read(bytes)?;
+        if is_keyless {
+            let found = "a certificate, as keyless signing makes it, which is not verified here";
+            return Err(Error::malformed("verificationMaterial of a bundle", "publicKey", found));
+        }
+        Ok(bundle)
+    }
+
+    /// Reads a bundle that is only passed on: one that was signed keyless is taken, too, as others can verify it.
+    ///
+    /// # Errors
+    ///
+    /// If it is another document, larger than [`MAX`], or signed in a third way.
+    pub fn parse_any(bytes: &[u8]) -> Result<Self> {
+        Self::read(bytes).map(|(bundle, _)| bundle)
+    }
+
+    /// The bundle, and whether it has a certificate in the place of a key.
+    fn read(bytes: &[u8]) -> Result<(Self, bool)> {
         let what = "bundle";
         if bytes.len() > MAX {
             return Err(Error::limit("size of a bundle", MAX as u64, bytes.len()));
@@ -123,11 +142,8 @@ impl Bundle {
             ));
         }
         let material = &file.verification_material;
-        if material.certificate.is_some() || material.x509_certificate_chain.is_some() {
-            let found = "a certificate, as keyless signing makes it, which is not verified here";
-            return Err(Error::malformed("verificationMaterial of a bundle", "publicKey", found));
-        }
-        if material.public_key.is_none() {
+        let is_keyless = material.certificate.is_some() || material.x509_certificate_chain.is_some();
+        if material.public_key.is_none() && !is_keyless {
             return Err(Error::malformed("verificationMaterial of a bundle", "publicKey", "none"));
         }
         let envelope = file.dsse_envelope.ok_or_else(|| Error::malformed(what, "dsseEnvelope", "none"))?;
@@ -139,7 +155,8 @@ impl Bundle {
             return Err(Error::malformed("signatures of an envelope", "exactly one", envelope.signatures.len()));
         };
         let payload = decoded("payload of an envelope", &envelope.payload)?;
-        Ok(Self { payload, signature: decoded("signature of an envelope", &signature.sig)? })
+        let signature = decoded("signature of an envelope", &signature.sig)?;
+        Ok((Self { payload, signature }, is_keyless))
     }
 
     /// The statement, which nobody need have signed.
