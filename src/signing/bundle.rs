@@ -178,3 +178,26 @@ pub fn digest(file: &[u8]) -> Digest {
 fn decoded(what: &'static str, text: &str) -> Result<Vec<u8>> {
     STANDARD.decode(text).map_err(|e| Error::malformed(what, "base64", printable(e.to_string().as_bytes())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyless_bundle_is_passed_on_and_never_verified() {
+        let signed = |material: &str| {
+            format!(
+                r#"{{"mediaType":"{MEDIA_TYPE}","verificationMaterial":{material},"dsseEnvelope":{{"payload":"e30=","payloadType":"{IN_TOTO}","signatures":[{{"sig":"YQ=="}}]}}}}"#
+            )
+        };
+        for (material, is_read, is_passed_on) in [
+            (r#"{"publicKey":{"hint":""},"tlogEntries":[]}"#, true, true),
+            (r#"{"certificate":{"rawBytes":"YQ=="},"tlogEntries":[]}"#, false, true),
+            ("{}", false, false),
+        ] {
+            let file = signed(material);
+            assert_eq!(Bundle::parse(file.as_bytes()).is_ok(), is_read, "{file}");
+            assert_eq!(Bundle::parse_any(file.as_bytes()).is_ok(), is_passed_on, "{file}");
+        }
+    }
+}
