@@ -91,11 +91,12 @@ def stabilized(work, restamp, rebuilder, pairs):
 def refusals(work, restamp, rebuilder, pairs):
     """Where `attest` is to write nothing that anybody could take for a success."""
     done, out = restamp.attest(pairs.one, pairs.again, rebuilder, "--require", "identical")
-    restamp.ends("--require identical: after restamping is not enough", done, 1, "identical|after restamping")
+    restamp.ends("--require identical: after restamping is not enough", done, 1, "after.restamping")
     for name, target, candidate in (("target", pairs.damaged, pairs.one), ("candidate", pairs.one, pairs.damaged)):
         done, out = restamp.attest(target, candidate, rebuilder)
         restamp.ends(f"a damaged {name} is an error", done, 2, "digest|sha256|match")
-        work.check(f"a damaged {name}: nothing is issued", not os.path.exists(out) or not tree(out), os.path.exists(out) and list(tree(out)))
+        left = sorted(tree(out)) if os.path.exists(out) else []
+        work.same(f"a damaged {name}: nothing is issued", [], left)
     done, _ = restamp.attest(pairs.one, pairs.two, rebuilder)
     restamp.ends("a platform of one side alone is an error", done, 2, "arm64")
     done, out = restamp.attest(pairs.one, pairs.two, rebuilder, "--platform", "linux/amd64")

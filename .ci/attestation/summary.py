@@ -62,7 +62,8 @@ def levels(work, restamp, gate, evidence, both, files):
     a, b = evidence.rebuilders[:2]
     for name, signers, has_level in (("one provenance", [a], False), ("two provenances of one operator", [a, a], False),
                                      ("a provenance of each operator", [a, b], True)):
-        made = {f"{number}-provenance.sigstore.json": provenance(one, number, evidence.pairs.app.digest) for number, one in enumerate(signers)}
+        made = {f"{number}-provenance.sigstore.json": provenance(one, number, evidence.pairs.app.digest)
+                for number, one in enumerate(signers)}
         read_back, _, _ = run(work, restamp, gate, evidence.pairs.one, both, files | made, name, 0)
         if read_back:
             work.same(f"VSA with {name}: {LEVEL}", has_level, LEVEL in read_back["predicate"]["verifiedLevels"])

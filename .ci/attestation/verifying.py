@@ -1,5 +1,6 @@
 """`restamp verify`: what counts, what does not and why, and that nothing which is withheld makes it pass."""
 
+import concurrent.futures
 import itertools
 import json
 import os
@@ -22,8 +23,9 @@ class Evidence:
         self.statements = {}
         self.good, self.later, self.after, self.failed, self.warned = ({} for _ in range(5))
         for one in rebuilders:
-            for kind, target, candidate in (("good", pairs.one, pairs.one), ("later", pairs.again, pairs.again), ("after", pairs.one, pairs.again),
-                                            ("failed", pairs.one, pairs.changed), ("warned", pairs.one, pairs.logged)):
+            for kind, target, candidate in (("good", pairs.one, pairs.one), ("later", pairs.again, pairs.again),
+                                            ("after", pairs.one, pairs.again), ("failed", pairs.one, pairs.changed),
+                                            ("warned", pairs.one, pairs.logged)):
                 _, out = restamp.attest(target, candidate, one)
                 folder = os.path.join(out, "linux-amd64")
                 names = [name for name in sorted(os.listdir(folder)) if name.endswith(".sigstore.json")]
@@ -55,15 +57,15 @@ class Scenarios:
 
     def withheld(self):
         """Every subset of what made a run fail makes it fail."""
-        for name, files, trusted, target, more in self.failures:
-            passing, count = [], 0
-            for size in range(len(files)):
-                for some in itertools.combinations(sorted(files), size):
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+            for name, files, trusted, target, more in self.failures:
+                subsets = [some for size in range(len(files)) for some in itertools.combinations(sorted(files), size)]
+
+                def status(some):
                     folder = folder_of(self.work, "some", {each: files[each] for each in some})
-                    count += 1
-                    if self.restamp.verify(target, trusted, folder, more=more).status == 0:
-                        passing.append(", ".join(some) or "nothing")
-            self.work.check(f"{name}: nothing that is withheld makes it pass ({count} ways)", not passing, "\n".join(passing))
+                    return self.restamp.verify(target, trusted, folder, more=more).status
+                passing = [some for some, ended in zip(subsets, threads.map(status, subsets)) if ended == 0]
+                self.work.check(f"{name}: nothing that is withheld makes it pass ({len(subsets)} ways)", not passing, passing)
 
 
 def operators(scenarios):
@@ -79,7 +81,8 @@ def operators(scenarios):
     scenarios.run("one key of two operators is an error", good["a"], trust(work, [a, shared]), 2, "key|single|operator")
     second = Rebuilder("a", b.key, a.id)
     second_files = signed_again(good["a"], b.key, "second")
-    scenarios.run("two keys of one operator count once", merged(good["a"], second_files), trust(work, [a, second, c]), 1, "1 of 2|1 operator")
+    scenarios.run("two keys of one operator count once", merged(good["a"], second_files), trust(work, [a, second, c]), 1,
+                  "1 of 2|1 operator")
     scenarios.run("a threshold that nobody can reach is an error", good["a"], trust(work, [a], threshold=2), 2, "threshold")
     scenarios.run("an operator that is trusted no more", merged(good["a"], good["b"]), trust(work, [a, c]), 1, "1 of 2|1 operator", IGNORED)
     stranger = signed_again(good["a"], b.key, "as-a")
@@ -110,11 +113,10 @@ def about_the_image(scenarios):
 
 def both_statements(scenarios):
     """An equivalence needs an SVR of the same key beside it."""
-    evidence, work = scenarios.evidence, scenarios.work
-    a, b = evidence.rebuilders[:2]
-    svr = {one.operator: {name: data for name, data in evidence.good[one.operator].items() if "-svr" in name} for one in (a, b)}
-    equivalence = {one.operator: {name: data for name, data in evidence.good[one.operator].items() if "-equivalence" in name} for one in (a, b)}
-    any_one = trust(work, [a, b], threshold=1)
+    evidence = scenarios.evidence
+    svr, equivalence = ({operator: {name: data for name, data in files.items() if kind in name}
+                         for operator, files in evidence.good.items()} for kind in ("-svr", "-equivalence"))
+    any_one = trust(scenarios.work, evidence.rebuilders[:2], threshold=1)
     scenarios.run("an equivalence alone", equivalence["a"], any_one, 1)
     scenarios.run("an SVR alone", svr["a"], any_one, 1)
     scenarios.run("an SVR of one operator, an equivalence of another", merged(svr["a"], equivalence["b"]), any_one, 1)
@@ -133,7 +135,8 @@ def dissent(scenarios):
         # What is withheld here is the dissent itself: verify can't know of it, so that this one may pass.
         scenarios.run(f"dissent ({kind}) with no_dissent", merged(agreeing, files), blocking, 1, "dissent", may_pass=True)
     scenarios.run("no dissent with no_dissent", agreeing, blocking, 0)
-    scenarios.run("dissent of somebody who is not trusted", merged(agreeing, evidence.failed["c"]), trust(work, [a, b], no_dissent=True), 0, IGNORED)
+    scenarios.run("dissent of somebody who is not trusted", merged(agreeing, evidence.failed["c"]),
+                  trust(work, [a, b], no_dissent=True), 0, IGNORED)
     key = c.key
     for forgery in [*forgeries.ANY, *forgeries.TEST_RESULT]:
         data = bundles.compact(bundles.bundle(forgery.apply(json.loads(evidence.statements["test-result"])), key))
@@ -163,9 +166,11 @@ def sources(scenarios):
     restamp.ends("four files", restamp.verify(one, both, *files), 0)
     restamp.ends("the same folder twice counts once", restamp.verify(one, both, folders[0], folders[0]), 1)
     _, out = restamp.attest(one, one, a)
-    restamp.ends("what attest has written, as it is", restamp.verify(one, trust(work, [a], threshold=1), os.path.join(out, "linux-amd64")), 0)
+    written = os.path.join(out, "linux-amd64")
+    restamp.ends("what attest has written, as it is", restamp.verify(one, trust(work, [a], threshold=1), written), 0)
     junk = {"junk.sigstore.json": b"{}", "large.sigstore.json": b" " * (5 << 20), "text.sigstore.json": b"hello\n"}
-    scenarios.run("a folder with what is no bundle", merged(evidence.good["a"], evidence.good["b"], junk), both, 0, IGNORED, "junk", "large")
+    scenarios.run("a folder with what is no bundle", merged(evidence.good["a"], evidence.good["b"], junk), both, 0, IGNORED, "junk",
+                  "large")
     scenarios.run("a folder that is not there is an error", {}, both, 2, more=("--from", "/nowhere"))
     done = scenarios.run("--json", merged(evidence.good["a"], evidence.good["b"]), both, 0, more=("--json",))
     try:
