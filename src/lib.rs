@@ -30,15 +30,20 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 11 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 12 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 11 | [`attest`], [`verify`], [`results`] | statements that an image was built again: issued, counted, kept as files |
 //! | 10 | `bulk` | many images of a registry: plans, shards, records of what was done |
+//! | 10 | [`stabilizer`] | the digest that an image has after its times were set by a fixed profile |
 //! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: takes plain data, returns plain data; none calls another |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
+//! | 5 | [`trust`] | pure: who is trusted to say that an image was reproduced, and whose statement a bundle is |
 //! | 5 | `layer` | the bytes of one layer: verify, decompress, patch, cut, compress; knows no image |
 //! | 4 | `repair` | which entries have times in their content, what replaces them there, and which copies of mtimes in a root filesystem are right |
 //! | 4 | `registry` | a client of the OCI distribution specification: names, tokens, retries, blobs and manifests of one repository |
+//! | 4 | [`signing`] | pure: keys, DSSE envelopes, bundles |
+//! | 4 | [`statement`] | pure: in-toto statements, as they are issued and as they are read |
 //! | 4 | `decode` | decompression, within a budget for windows |
 //! | 3 | `document` | pure: takes the bytes of a JSON document and the changes, returns new bytes, patched by span |
 //! | 3 | `clock` | where the epoch comes from, and which times become it |
@@ -92,6 +97,8 @@
 //!
 //! **Nothing below `cli` prints, or reads the clock, the environment or the locale.**
 
+#[cfg(feature = "attest")]
+pub mod attest;
 mod blob;
 #[cfg(feature = "registry")]
 pub mod bulk;
@@ -118,13 +125,25 @@ mod notice;
 mod platform;
 mod registry;
 mod repair;
+#[cfg(feature = "attest")]
+pub mod results;
 pub mod rewrite;
+#[cfg(feature = "attest")]
+pub mod signing;
 mod spool;
+#[cfg(feature = "attest")]
+pub mod stabilizer;
 mod stamp;
+#[cfg(feature = "attest")]
+pub mod statement;
 mod store;
 mod sync;
 mod tar;
 pub mod tarball;
+#[cfg(feature = "attest")]
+pub mod trust;
+#[cfg(feature = "attest")]
+pub mod verify;
 
 pub use blob::Extent;
 pub use check::Check;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::Extent;
@@ -34,6 +35,8 @@ impl Temporary {
 /// were freed within the last seconds.
 pub struct NewBlobs {
     temporary: Temporary,
+    /// Where layers go of which nothing but the digests is asked for.
+    discarded: Option<Temporary>,
     shared: Mutex<Option<Shared>>,
 }
 
@@ -51,12 +54,27 @@ impl fmt::Debug for NewBlobs {
 impl NewBlobs {
     /// Nothing is made before it is needed.
     pub fn new(create: impl Fn() -> Result<File> + Send + Sync + 'static) -> Self {
-        Self { temporary: Temporary(Arc::new(create)), shared: Mutex::default() }
+        Self { temporary: Temporary(Arc::new(create)), discarded: None, shared: Mutex::default() }
+    }
+
+    /// The same, but new layers are hashed and not kept, but for small ones.
+    #[must_use]
+    pub fn without_layers(mut self) -> Self {
+        // Where a root filesystem has no such device they are made as any others.
+        let create = || File::options().read(true).write(true).open("/dev/null");
+        let create = move || create().map_err(|e| Error::io("cannot open /dev/null", e));
+        self.discarded = Path::new("/dev/null").exists().then(|| Temporary(Arc::new(create)));
+        self
     }
 
     /// A blob that is yet to be written.
     pub fn writer(&self) -> NewBlob<'_> {
-        NewBlob { blobs: self, start: Vec::new(), file: None, len: 0 }
+        NewBlob { blobs: self, temporary: &self.temporary, start: Vec::new(), file: None, len: 0 }
+    }
+
+    /// A layer that is yet to be written.
+    pub fn layer_writer(&self) -> NewBlob<'_> {
+        NewBlob { temporary: self.discarded.as_ref().unwrap_or(&self.temporary), ..self.writer() }
     }
 
     /// A blob of these bytes.
@@ -89,6 +107,7 @@ impl NewBlobs {
 #[derive(Debug)]
 pub struct NewBlob<'b> {
     blobs: &'b NewBlobs,
+    temporary: &'b Temporary,
     /// All of it, as long as it is small.
     start: Vec<u8>,
     file: Option<File>,
@@ -108,7 +127,7 @@ impl NewBlob<'_> {
                 self.start.extend_from_slice(bytes);
                 return Ok(());
             }
-            let mut file = self.blobs.temporary.file()?;
+            let mut file = self.temporary.file()?;
             file.write_all(&self.start).map_err(Error::of_new_blob)?;
             self.start = Vec::new();
             self.file = Some(file);

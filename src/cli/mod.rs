@@ -1,5 +1,7 @@
 //! The command line: the only place that knows clap, the environment, the terminal and exit statuses.
 
+#[cfg(feature = "attest")]
+mod attest;
 #[cfg(feature = "registry")]
 mod bulk;
 mod check;
@@ -8,6 +10,7 @@ mod context;
 mod diff;
 mod epoch;
 mod epoch_hint;
+mod folder;
 mod inspect;
 mod output;
 mod panics;
@@ -54,6 +57,12 @@ enum Command {
     #[cfg(feature = "registry")]
     #[command(subcommand)]
     Bulk(bulk::Arguments),
+    #[cfg(feature = "attest")]
+    Attest(Box<attest::Arguments>),
+    #[cfg(feature = "attest")]
+    Attach(attest::attach::Arguments),
+    #[cfg(feature = "attest")]
+    Verify(Box<attest::verify::Arguments>),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -82,6 +91,12 @@ pub fn main() -> ExitCode {
         Command::Tar(arguments) => tar::run(&arguments),
         #[cfg(feature = "registry")]
         Command::Bulk(arguments) => bulk::run(&arguments),
+        #[cfg(feature = "attest")]
+        Command::Attest(arguments) => attest::run(&arguments),
+        #[cfg(feature = "attest")]
+        Command::Attach(arguments) => attest::attach::run(&arguments),
+        #[cfg(feature = "attest")]
+        Command::Verify(arguments) => attest::verify::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

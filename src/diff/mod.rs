@@ -26,6 +26,8 @@ pub mod model;
 mod overview;
 mod packages;
 mod pair;
+#[cfg(feature = "attest")]
+mod profile;
 mod remedy;
 pub mod report;
 mod run;
@@ -75,6 +77,8 @@ pub struct Options<'o> {
     pub time_keys: TimeKeys,
     /// What is accepted.
     pub filter: Filter,
+    /// Only what is inside of images: neither indexes nor what is attached.
+    pub images_only: bool,
     /// Takes the files that differ.
     pub file_sink: Option<&'o dyn FileSink>,
 }
@@ -279,9 +283,20 @@ fn sort_in_place<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
 }
 
 fn finish(comparison: Comparison<'_>, names: [String; 2], mut facts: Facts) -> Report {
-    let Findings { places, mut differences, mut notes, databases, overview, follows, unfit, .. } = comparison.findings;
+    let Findings { places, mut differences, mut notes, databases, overview, mut follows, unfit, .. } =
+        comparison.findings;
     facts.keys = comparison.findings.unlisted_keys;
     differences.iter_mut().for_each(|one| one.mends = one.mends.without(unfit));
+    if comparison.options.images_only {
+        let is_inside = |one: &Difference| {
+            matches!(
+                places.get(one.place).map(|place| place.part),
+                Some(Part::Manifest | Part::Config | Part::Layer(_))
+            )
+        };
+        differences.retain(is_inside);
+        follows.retain(is_inside);
+    }
     let fixed: HashSet<usize> = differences.iter().filter(|one| one.mends.is_none()).map(|one| one.place).collect();
     differences.extend(follows.into_iter().filter(|one| !fixed.contains(&one.place)));
     commands::name(&mut differences, &places, &databases);

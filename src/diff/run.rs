@@ -47,6 +47,13 @@ impl<'o> Diff<'o> {
         self
     }
 
+    /// Leaves out what is not inside of images: indexes, and what is attached.
+    #[cfg(feature = "attest")]
+    pub(crate) fn images_only(mut self) -> Self {
+        self.options.images_only = true;
+        self
+    }
+
     /// Writes the files that differ to a sink.
     pub fn file_sink(mut self, sink: &'o dyn FileSink) -> Self {
         self.options.file_sink = Some(sink);

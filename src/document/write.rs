@@ -156,6 +156,6 @@ pub fn repositories(tags: &BTreeMap<String, BTreeMap<String, String>>) -> Result
     to_vec(tags)
 }
 
-fn to_vec(document: &impl Serialize) -> Result<Vec<u8>> {
+pub(super) fn to_vec(document: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(document).map_err(|error| Error::malformed("new document", "something to write", error))
 }

@@ -77,7 +77,7 @@ pub fn rewrite(
     let mut watch = Watched::new(spec, blobs);
     let (mut edits, mut seen) = (EditLog::new(blobs), spec.seen());
     let noting = Noting { edits: &mut edits, seen: &mut seen };
-    let mut blob = blobs.writer();
+    let mut blob = blobs.layer_writer();
     let write = &mut |bytes: &[u8]| blob.write(bytes);
     let (facts, encoded) = encode_noting(source, expect, spec, pool, &mut watch, Some(noting), write)?;
     let Encoded { digest, size, diff_id, uncompressed_size, cache } = encoded;

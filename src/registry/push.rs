@@ -4,13 +4,11 @@ use std::io::{ErrorKind, Read};
 
 use super::client::{Call, Client, Unanswered};
 use super::http::{Body, Response};
-use super::referrers::fallback_tag;
 use super::scope::Scope;
 use super::url::Url;
 use crate::digest::Digest;
-use crate::document::descriptor::Descriptor;
-use crate::document::index::Index;
-use crate::document::write::{self, NewDescriptor};
+use crate::document::referrer::{fallback_tag, with_referrer};
+use crate::document::write::NewDescriptor;
 use crate::error::{Error, Kind, Property, Result};
 use crate::media_type::OCI_INDEX;
 
@@ -148,16 +146,8 @@ impl Client {
         let tag = fallback_tag(subject);
         for _ in 0..ATTEMPTS {
             let found = self.manifest(&tag, limit)?;
-            let index = match &found {
-                Some(found) => {
-                    let index = Index::parse(&found.bytes).map_err(|e| e.in_blob(&tag))?;
-                    if index.manifests().iter().any(|one: &Descriptor| one.digest == referrer.digest) {
-                        return Ok(());
-                    }
-                    index.with(std::slice::from_ref(referrer))?
-                }
-                None => write::index(std::slice::from_ref(referrer))?,
-            };
+            let old = found.as_ref().map(|found| found.bytes.as_slice());
+            let Some(index) = with_referrer(old, referrer).map_err(|e| e.in_blob(&tag))? else { return Ok(()) };
             let media_type = found.map_or(OCI_INDEX.to_owned(), |found| found.media_type);
             self.put_manifest(&tag, &media_type, &Digest::sha256(&index), &index)?;
         }

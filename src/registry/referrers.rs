@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::document::DescriptorCount;
 use crate::document::descriptor::Descriptor;
 use crate::document::index::Index;
+use crate::document::referrer::fallback_tag;
 use crate::error::{Error, Result};
 
 /// Pages of a list.
@@ -73,13 +74,6 @@ impl Client {
         }
         Ok(url)
     }
-}
-
-/// The tag that stands in for the list of referrers (OCI distribution-spec, "Referrers Tag Schema").
-pub(super) fn fallback_tag(digest: &Digest) -> String {
-    let mut tag = format!("{}-{}", digest.algorithm().name(), digest.hex());
-    tag.truncate(128);
-    tag
 }
 
 /// The URL of the next page in a `Link` header (RFC 8288).

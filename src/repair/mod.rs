@@ -33,7 +33,7 @@ mod toc;
 mod zip;
 
 use crate::stamp::Stamp;
-use crate::tar::{ContentPlan, Entry, EntryPlan, Planner};
+use crate::tar::{ContentPatcher, ContentPlan, Entry, EntryPlan, Planner};
 use copies::{CopyAction, CopyPatcher, CopyReader};
 use path::normal;
 use rules::{Compressor, ContentSpecial, LayerRules, stamp_of};
@@ -44,6 +44,11 @@ pub struct LayerPlanner {
     rules: LayerRules,
 }
 
+/// What replaces the times in eStargz's table of contents.
+pub(crate) fn toc_patcher(stamp: Stamp) -> Box<dyn ContentPatcher> {
+    Box::new(toc::TocPatcher::new(stamp))
+}
+
 impl LayerPlanner {
     /// At the start of a layer.
     pub fn new(rules: &LayerRules) -> Self {
@@ -52,7 +57,7 @@ impl LayerPlanner {
 
     fn content(&self, entry: &Entry, stamp: Stamp, special: Option<ContentSpecial>) -> ContentPlan {
         if entry.is_toc() {
-            return ContentPlan::Patch(Box::new(toc::TocPatcher::new(stamp)));
+            return ContentPlan::Patch(toc_patcher(stamp));
         }
         if special == Some(ContentSpecial::Leave) || entry.is_behind_end() {
             return ContentPlan::Keep;

@@ -65,7 +65,7 @@ pub(crate) fn rewrite(
     let used: BTreeSet<String> = used_paths(&set.archive).into_iter().map(str::to_owned).collect();
     set.select_and(&options.select, |set| keep::leave_out(set, options)).map_err(in_file)?;
     set.documents.something_here(|digest| set.keeps(digest)).map_err(in_file)?;
-    let mut layers = Layers::default();
+    let mut layers = Layers::new(options.are_discarded);
     names::one_image(&set, &options.names).map_err(in_file)?;
     let mut plans = plan::plan(&set, options, &mut layers).map_err(in_file)?;
     let total = layers.total();

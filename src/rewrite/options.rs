@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub omit: Arc<Omitted>,
     /// Which files get mtimes of their own.
     pub mtimes: Arc<OwnMtimes>,
+    /// Only the digests of the result are asked for: new layers are hashed, and not kept.
+    pub are_discarded: bool,
 }
 
 /// Which times in the content of files are replaced.
@@ -139,6 +141,7 @@ impl Options {
             spools: None,
             omit: Arc::default(),
             mtimes: Arc::default(),
+            are_discarded: false,
         }
     }
 

@@ -238,6 +238,20 @@ impl Rewrite {
         self.rewritten(source, SpeculativeLayers::default(), options, destination, context)
     }
 
+    /// Does all the work on an open image, of which the digests are all that is wanted: no new layer is kept.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run), without a destination.
+    #[cfg(feature = "attest")]
+    pub(crate) fn digests(&self, source: &Source, reference: Option<&str>) -> Result<Report> {
+        let context = self.run.context(None)?;
+        let mut options = self.options_of(reference, &context);
+        options.are_discarded = true;
+        let (_, report) = rewrite(source, &options, source.carrier(), &context, SpeculativeLayers::default())?;
+        Ok(report)
+    }
+
     fn options_of(&self, reference: Option<&str>, context: &RunContext) -> Options {
         let mut options = self.options.clone();
         options.spools = Some(context.spools.clone());

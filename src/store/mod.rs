@@ -7,6 +7,8 @@
 //! archive, `push.rs` to a registry. Nothing here knows what a document means.
 
 pub mod archive;
+#[cfg(feature = "attest")]
+pub mod attach;
 pub mod destination;
 pub mod directory;
 pub mod location;

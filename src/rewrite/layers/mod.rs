@@ -114,11 +114,18 @@ pub struct Layers {
     unread: BTreeMap<Option<String>, BTreeSet<Digest>>,
     /// Layers of the base that are not read, as they are where the result goes.
     unread_base: BTreeSet<Digest>,
+    /// New layers are hashed, and not kept.
+    are_discarded: bool,
     /// Warnings for the user, each once.
     pub warnings: BTreeSet<Notice>,
 }
 
 impl Layers {
+    /// Nothing is planned yet. `are_discarded`: new layers are hashed, and not kept.
+    pub fn new(are_discarded: bool) -> Self {
+        Self { are_discarded, ..Self::default() }
+    }
+
     /// Plans a layer of an image whose config gives it this diff_id.
     pub fn plan(
         &mut self,
@@ -287,6 +294,7 @@ impl Layers {
         // What is elsewhere may come while others are worked on.
         queue.iter().try_for_each(Task::prepare)?;
         let blobs = new_blobs(spools);
+        let blobs = if self.are_discarded { blobs.without_layers() } else { blobs };
         let done = pool.each(&queue, |task, batch| {
             let done = match task {
                 Task::Encode(key, job) => {
