@@ -78,6 +78,8 @@ def examine(work, restamp, rebuilder, pairs, name, layout, out, shared):
         work.check(f"{name}: the layout is a valid one", oracle.returncode == 0, oracle.stdout + oracle.stderr)
     done = restamp.verify("oci:" + layout, trust(work, [rebuilder], threshold=1), "oci:" + layout)
     restamp.ends(f"{name}: verify finds them there", done, 0)
+    done = restamp.verify("oci:" + layout + ":1", trust(work, [rebuilder], threshold=1))
+    restamp.ends(f"{name}: and by itself", done, 0)
     original, now = tree(images.unpack(pairs.one, work.new("original"))), tree(layout)
     changed = [path for path, digest in original.items() if now.get(path) != digest]
     work.same(f"{name}: index.json is all that has changed", ["index.json"], changed)
