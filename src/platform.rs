@@ -20,14 +20,37 @@ impl Platform {
     /// Is that platform one of these? A variant counts only where one is asked for, and one that is not named is the
     /// architecture's first, as containerd has it.
     pub fn matches(&self, other: &Self) -> bool {
-        let is_first = || match self.architecture.as_str() {
-            "arm64" => self.variant.as_deref() == Some("v8"),
-            "amd64" => self.variant.as_deref() == Some("v1"),
-            _ => false,
-        };
+        let is_first = || self.variant.is_some() && self.variant.as_deref() == self.first_variant();
         self.os == other.os
             && self.architecture == other.architecture
             && (self.variant.is_none() || self.variant == other.variant || other.variant.is_none() && is_first())
+    }
+}
+
+impl Platform {
+    /// The variant that an image has which names none, where the architecture has one (containerd/platforms, `Normalize`).
+    fn first_variant(&self) -> Option<&'static str> {
+        match self.architecture.as_str() {
+            "arm64" => Some("v8"),
+            "amd64" => Some("v1"),
+            _ => None,
+        }
+    }
+
+    /// Without a variant that goes without saying.
+    #[cfg(feature = "attest")]
+    pub(crate) fn normalized(mut self) -> Self {
+        if self.variant.as_deref() == self.first_variant() {
+            self.variant = None;
+        }
+        self
+    }
+
+    /// With the variant that goes without saying: it matches no other one.
+    #[cfg(feature = "attest")]
+    pub(crate) fn exactly(mut self) -> Self {
+        self.variant = self.variant.take().or(self.first_variant().map(str::to_owned));
+        self
     }
 }
 

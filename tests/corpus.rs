@@ -292,3 +292,63 @@ fn one_image_saved_by_three_programs_has_one_set_of_layers() {
         assert_eq!(*ids, seen[0].1, "{name}");
     }
 }
+
+/// Restamps an image by another epoch and compression and attests it: the stabilized digests and the list of differences say
+/// the same of each, or `attest` ends with an error.
+#[test]
+fn stabilized_digests_and_diff_agree_on_all_of_the_corpus() {
+    let Some(corpus) = corpus() else { return };
+    let failures = Mutex::new(Vec::new());
+    let verdicts = Mutex::new(std::collections::BTreeMap::<String, usize>::new());
+    let images = candidates(&corpus);
+    let attested = |target: &str, candidate: &str, out: &Path, is_image: bool| {
+        let own = ["attest", target, candidate, "--verifier-id", "https://example.org/v1", "--json", "--out"];
+        let outcome = run(own.into_iter().chain([text(out)]));
+        // What is no pair of images that can be compared has no verdict; anything else that ends with an error is a fault.
+        let known = [
+            "no manifest",
+            "several images",
+            "is not in",
+            "image to compare",
+            "there is no image",
+            "to compare is missing",
+        ];
+        let is_known = || known.iter().any(|part| outcome.stderr.contains(part));
+        if outcome.code == Some(2) && (outcome.stderr.contains("disagree") || is_image && !is_known()) {
+            let wrong = format!("{target} and {candidate}: {}", outcome.stderr);
+            failures.lock().unwrap().push(wrong);
+        }
+        let report: Option<serde_json::Value> = serde_json::from_slice(&outcome.stdout).ok();
+        let verdict = report.and_then(|report| Some(report["verdict"].as_str()?.to_owned()));
+        if let Some(verdict) = &verdict {
+            *verdicts.lock().unwrap().entry(verdict.clone()).or_default() += 1;
+        }
+        verdict
+    };
+    let numbered: Vec<(usize, &PathBuf)> = images.iter().enumerate().collect();
+    each(&numbered, |(number, path)| {
+        let dir = scratch();
+        let (out, stamped) = (dir.path().join("proof"), dir.path().join("stamped"));
+        let to = format!("oci:{}", text(&stamped));
+        for options in ["--epoch 1700000000", "--epoch 1600000000 --clamp --compression zstd"] {
+            let arguments = ["rewrite", "-q", "--force", "--signatures", "drop", text(path), &to];
+            if run(arguments.into_iter().chain(options.split(' '))).code != Some(0) {
+                return;
+            }
+            let verdict = attested(text(path), text(&stamped), &out, true);
+            let is_docker =
+                std::fs::read(path).is_ok_and(|bytes| bytes.windows(13).any(|part| part == b"manifest.json"));
+            if verdict.is_some_and(|verdict| verdict != "after-restamping" && verdict != "identical") && !is_docker {
+                failures.lock().unwrap().push(format!("{} is not the same after {options}", path.display()));
+            }
+            let _ = std::fs::remove_dir_all(&out);
+        }
+        // Another image, which differs in most things.
+        if let Some(other) = images.get(number + 1) {
+            attested(text(path), text(other), &out, false);
+        }
+    });
+    let (failures, verdicts) = (failures.into_inner().unwrap(), verdicts.into_inner().unwrap());
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(verdicts.get("after-restamping").is_some_and(|count| *count >= 20), "{verdicts:?}");
+}

@@ -173,7 +173,7 @@ impl Attest {
         if let Some(policy) = &self.policy {
             filter.read_policy(&policy.text)?;
         }
-        let diff = Diff::new().platform(platform.clone()).filter(filter).images_only().with_context(context);
+        let diff = Diff::new().platform(platform.clone().exactly()).filter(filter).images_only().with_context(context);
         let mut report = diff.run_on(sources, references)?;
         report.names = shown.clone();
         let verdict = verdict(pair, &report)?;

@@ -238,17 +238,18 @@ impl Rewrite {
         self.rewritten(source, SpeculativeLayers::default(), options, destination, context)
     }
 
-    /// Does all the work on an open image, of which the digests are all that is wanted: no new layer is kept.
+    /// Does all the work on an open image, of which the digests are all that is wanted, as it would be in this carrier: no new
+    /// layer is kept.
     ///
     /// # Errors
     ///
     /// As for [`run`](Self::run), without a destination.
     #[cfg(feature = "attest")]
-    pub(crate) fn digests(&self, source: &Source, reference: Option<&str>) -> Result<Report> {
+    pub(crate) fn digests(&self, source: &Source, reference: Option<&str>, carrier: Carrier) -> Result<Report> {
         let context = self.run.context(None)?;
         let mut options = self.options_of(reference, &context);
         options.are_discarded = true;
-        let (_, report) = rewrite(source, &options, source.carrier(), &context, SpeculativeLayers::default())?;
+        let (_, report) = rewrite(source, &options, carrier, &context, SpeculativeLayers::default())?;
         Ok(report)
     }
 

@@ -11,6 +11,7 @@ use crate::media_type::Compression;
 use crate::platform::Platform;
 use crate::rewrite::{Attestations, Repair, Rewrite, Signatures};
 use crate::stamp::{Epoch, Stamp};
+use crate::store::location::Carrier;
 use crate::store::open::Source;
 
 /// What identifies the profile.
@@ -31,7 +32,7 @@ pub fn digest() -> Digest {
 pub struct StabilizedImage {
     /// What it is called where it is.
     pub names: Vec<String>,
-    /// What it is for, as its config has it.
+    /// What it is for, as its config has it; a variant that goes without saying is left out.
     pub platform: Platform,
     /// The digest of its manifest; an archive of `docker save` need not have one.
     pub manifest: Option<Digest>,
@@ -61,7 +62,11 @@ pub fn stabilize(
     if let Some(platform) = platform {
         rewrite = rewrite.platform(platform.clone());
     }
-    let report = rewrite.digests(source, reference)?;
+    let mut report = rewrite.digests(source, reference, source.carrier())?;
+    // An untagged image that only manifest.json lists has no manifest in such an archive.
+    if report.images.iter().any(|image| image.manifest.is_none()) {
+        report = rewrite.digests(source, reference, Carrier::OciArchive)?;
+    }
     let mut images: Vec<StabilizedImage> = Vec::new();
     for image in report.images {
         let manifest = image.manifest.ok_or_else(|| Error::missing("manifest").in_blob(image.config.old))?;
@@ -70,7 +75,7 @@ pub fn stabilize(
             Some(known) => known.names.extend(image.names),
             None => images.push(StabilizedImage {
                 names: image.names,
-                platform: image.platform,
+                platform: image.platform.normalized(),
                 manifest: manifest.old,
                 config: image.config.old,
                 stabilized: manifest.new,

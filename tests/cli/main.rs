@@ -3,6 +3,7 @@
 // Names of tests are sentences, and a test that can't go on has failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod attest;
 mod check;
 mod clocks;
 mod destination;

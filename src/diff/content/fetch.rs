@@ -11,6 +11,7 @@ use crate::diff::content::repaired::{Files, Trial};
 use crate::diff::content::{self, InnerDifference};
 use crate::diff::findings::Findings;
 use crate::diff::layer::entries::Wanted;
+use crate::diff::mend::MendSet;
 use crate::diff::model::{Rank, Role};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
@@ -283,6 +284,7 @@ fn put(findings: &mut Findings, at: usize, found: Vec<InnerDifference>, saved_as
         difference.field = inner.field;
         difference.role = inner.role;
         difference.mends = difference.mends.or_all(inner.mends);
+        difference.restamps |= inner.mends.are_met_by(MendSet::of(&[]));
         if inner.role == Role::GzipMtime {
             difference.cause = difference.cause.or(Some(&causes::GZIP_FILE));
         }
