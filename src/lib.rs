@@ -30,9 +30,10 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 11 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 10 | `bulk` | many images of a registry: plans, shards, records of what was done |
-//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: takes plain data, returns plain data; none calls another |
+//! | 12 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 11 | `bulk` | many images of a registry: plans, shards, records of what was done |
+//! | 10 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`], [`mod@lock`] | one verb each: takes plain data, returns plain data; none calls another |
+//! | 9 | [`origin`] | where an image comes from: its base, distribution and packages, and how each is known |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
@@ -45,6 +46,7 @@
 //! | 3 | `tar` | pure: takes the blocks of a tar stream, returns blocks |
 //! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | `format` | pure: where files of well-known formats keep times |
+//! | 3 | `packages` | pure: what the databases of package managers and lists of archives say |
 //! | 2 | `stamp`, `digest`, `media_type`, `glob`, `name`, `notice`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
@@ -111,10 +113,13 @@ pub mod inspect;
 mod json_writer;
 mod layer;
 mod limits;
+pub mod lock;
 mod media_type;
 mod memory;
 mod name;
 mod notice;
+pub mod origin;
+mod packages;
 mod platform;
 mod registry;
 mod repair;
@@ -139,6 +144,7 @@ pub use image::base::{Base, BaseImage};
 pub use inspect::Inspect;
 pub use layer::{Cache, FORM, Pool};
 pub use limits::Limits;
+pub use lock::Lock;
 pub use media_type::Compression;
 pub use name::NewName;
 pub use notice::{Notice, NoticeKind};
@@ -158,6 +164,10 @@ pub use tarball::Tarball;
 pub mod internals {
     pub mod json_writer {
         pub use crate::json_writer::*;
+    }
+
+    pub mod packages {
+        pub use crate::packages::{Manager, Package, apk, changelog, dpkg, os_release, pacman, rpm, sources, sqlite};
     }
 
     pub use crate::blob::NewBlobs;
