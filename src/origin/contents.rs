@@ -295,3 +295,7 @@ impl Pages for OfExtent<'_> {
         part.bytes(len as u64)
     }
 }
+
+#[cfg(test)]
+#[path = "contents_tests.rs"]
+mod tests;

@@ -38,7 +38,8 @@ fn read_line<'b>(stanza: &mut Stanza<'b>, line: &'b [u8], list: &mut Vec<Package
         [b' ' | b'\t', ..] if stanza.is_open => return Ok(()),
         _ => {}
     }
-    let colon = line.iter().position(|byte| *byte == b':').filter(|at| *at > 0);
+    let is_name = |key: &[u8]| !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
+    let colon = line.iter().position(|byte| *byte == b':').filter(|at| line.get(..*at).is_some_and(is_name));
     let Some((key, value)) = colon.and_then(|at| line.split_at_checked(at)) else {
         return Err(Error::malformed("line of dpkg's status", "a field and its value", printable(line)));
     };

@@ -263,3 +263,7 @@ fn varint(rest: &mut &[u8]) -> Result<u64> {
     }
     Ok(value)
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+pub(crate) mod tests;
