@@ -167,7 +167,9 @@ pub mod internals {
     }
 
     pub mod packages {
-        pub use crate::packages::{Manager, Package, apk, changelog, dpkg, os_release, pacman, rpm, sources, sqlite};
+        pub use crate::packages::{
+            Manager, Package, apk, apt, changelog, dpkg, os_release, pacman, rpm, sources, sqlite,
+        };
     }
 
     pub use crate::blob::NewBlobs;
@@ -176,6 +178,7 @@ pub mod internals {
     pub use crate::document::index::{Index, IndexEdit};
     pub use crate::document::json::Json;
     pub use crate::document::manifest::{Manifest, ManifestEdit};
+    pub use crate::document::provenance::{ImageName, PackageUrl, Provenance};
     pub use crate::format::{jsa, opcache};
     pub use crate::layer::{
         ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Segment, Source as BlobSource,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use restamp::error::printable;
-use restamp::internals::folder_of;
+use restamp::internals::{folder_of, shown_names};
 use restamp::lock::report::Report;
 use restamp::{Location, Lock, Platform, RunContext};
 
@@ -128,7 +128,7 @@ fn print(out: &mut dyn Write, report: &Report, written: Option<&Path>) -> io::Re
     let safe = |text: &str| printable(text.as_bytes());
     let image = &report.image;
     writeln!(out, "{} ({})", safe(&report.source.name), report.source.kind.name())?;
-    let names: Vec<String> = image.names.iter().map(|name| safe(name)).collect();
+    let names: Vec<String> = shown_names(&image.names).into_iter().map(safe).collect();
     let names = if names.is_empty() { "untagged".to_owned() } else { names.join(", ") };
     writeln!(out, "\n{names}  {}", safe(&image.platform.to_string()))?;
     writeln!(out, "  image      {}", image.manifest.unwrap_or(image.config))?;

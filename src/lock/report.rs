@@ -1,7 +1,7 @@
 //! A lock as data, and the files that it is written as.
 //!
 //! Both JSON forms are stable: fields are added, never renamed or removed, while their `schema` is 1. Fields are named and
-//! written as those of [`inspect`](crate::inspect::report).
+//! written as those of what `inspect` reports.
 //!
 //! ```text
 //! lock.json    schema, platform,

@@ -1,18 +1,20 @@
 //! What the files of a root filesystem say: the distribution, what is installed, and dates.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufReader;
 
 use crate::blob::Extent;
 use crate::error::{Error, Result, printable};
 use crate::origin::root::Root;
 use crate::origin::taker::What;
 use crate::origin::wanted::{
-    APK, DOC, DPKG_STATUS, DPKG_STATUS_D, LIST_FOLDERS, LISTS, OS_RELEASE, PACMAN, PACMAN_LOG, RPM, TEXT_DATABASE,
+    APK, APT_LISTS, DOC, DPKG_STATUS, DPKG_STATUS_D, LIST_FOLDERS, LISTS, OS_RELEASE, PACMAN, PACMAN_LOG, RPM,
+    TEXT_DATABASE,
 };
 use crate::origin::{Bound, Candidate, CandidateKind, Distribution, Ecosystem, How};
 use crate::packages::sources::{self, Stated};
 use crate::packages::sqlite::{self, Column, Pages};
-use crate::packages::{MAX_PACKAGES, Manager, Package, apk, dpkg, os_release, pacman, rpm};
+use crate::packages::{MAX_PACKAGES, Manager, Package, apk, apt, dpkg, os_release, pacman, rpm};
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -119,8 +121,36 @@ impl Contents {
 
     fn dpkg(&mut self, root: &Root) {
         if let Some((text, _)) = self.file(DPKG_STATUS, root.get(DPKG_STATUS), TEXT_DATABASE) {
-            self.add(Manager::Dpkg, DPKG_STATUS, dpkg::status(&text));
+            let read = dpkg::status(&text).map(|list| self.with_hashes(root, list));
+            self.add(Manager::Dpkg, DPKG_STATUS, read);
         }
+    }
+
+    /// Where apt's lists were kept, they have the hash of the very package.
+    fn with_hashes(&mut self, root: &Root, mut list: Vec<Package>) -> Vec<Package> {
+        let key = |package: &Package| {
+            [&package.name, &package.version, &package.architecture].map(|text| text.as_bytes().to_vec())
+        };
+        let mut known: BTreeMap<_, Option<String>> = list.iter().map(|package| (key(package), None)).collect();
+        for (name, what) in root.list(APT_LISTS).into_iter().filter(|(name, _)| name.ends_with("_Packages")) {
+            let path = format!("{APT_LISTS}/{name}");
+            let What::File(extent, _) = what else { continue };
+            let read = extent.reader().and_then(|reader| {
+                apt::packages(&mut BufReader::new(reader), &mut |found| {
+                    let key = [&found.name, &found.version, &found.architecture].map(Clone::clone);
+                    if let Some(hash) = known.get_mut(&key).filter(|hash| hash.is_none()) {
+                        *hash = found.sha256.as_ref().map(|hex| format!("sha256:{hex}"));
+                    }
+                })
+            });
+            if let Err(error) = read {
+                self.problem(&path, error);
+            }
+        }
+        for package in &mut list {
+            package.hash = known.remove(&key(package)).flatten();
+        }
+        list
     }
 
     fn dpkg_folder(&mut self, root: &Root) {

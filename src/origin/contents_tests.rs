@@ -83,3 +83,16 @@ fn dates_and_components_come_from_lists() {
     assert_eq!(dates, [(How::Stated, 1_704_844_800), guess, guess]);
     assert_eq!(found.components.into_iter().collect::<Vec<_>>(), ["contrib", "main"]);
 }
+
+#[test]
+fn hashes_come_from_the_lists_of_apt() {
+    let status = b"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\nPackage: b\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
+    let hash = "0a".repeat(32);
+    let listed = |version: &str| format!("Package: a\nVersion: {version}\nArchitecture: all\nSHA256: {hash}\n\n");
+    let list = listed("2").replace("0a", "0b") + &listed("1");
+    let lists = "var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages";
+    let found = contents(&[("var/lib/dpkg/status", status), (lists, list.as_bytes())]);
+    let hashes: Vec<_> = found.databases[0].list.iter().map(|package| package.hash.clone()).collect();
+    assert_eq!(hashes, [Some(format!("sha256:{hash}")), None]);
+    assert_eq!(found.problems, [""; 0]);
+}

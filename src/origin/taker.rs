@@ -11,7 +11,7 @@ use crate::repair::path::normal;
 use crate::tar::Entry;
 
 /// Bytes of names, of all layers together.
-const NAMES: usize = 16 << 20;
+const NAMES: usize = 8 << 20;
 /// What a record takes beside its name, rounded up.
 const RECORD: usize = 96;
 /// Bytes in temporary files, of all layers together.

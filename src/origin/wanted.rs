@@ -42,11 +42,13 @@ pub const LISTS: [&str; 4] =
     ["etc/apt/sources.list", "etc/pacman.d/mirrorlist", "etc/pacman.conf", "etc/apk/repositories"];
 /// Directories with more of them.
 pub const LIST_FOLDERS: [&str; 2] = ["etc/apt/sources.list.d", "etc/yum.repos.d"];
+/// apt's lists of what archives have.
+pub const APT_LISTS: &str = "var/lib/apt/lists";
 /// Where Debian's packages keep their changelogs.
 pub const DOC: &str = "usr/share/doc";
 
 /// Directories on the way to these, which may be links.
-const WAYS: [&str; 26] = [
+const WAYS: [&str; 28] = [
     "etc",
     "etc/apk",
     "etc/apt",
@@ -67,6 +69,8 @@ const WAYS: [&str; 26] = [
     "usr/share/rpm",
     "var",
     "var/lib",
+    "var/lib/apt",
+    "var/lib/apt/lists",
     "var/lib/dpkg",
     "var/lib/dpkg/status.d",
     "var/lib/pacman",
@@ -98,6 +102,7 @@ pub fn wanted(path: &[u8]) -> Option<Wanted> {
             _ => Wanted::Kept(0),
         },
         _ if folder == "lib/sysimage/rpm" && base == "rpmdb.sqlite" => Wanted::Kept(DATABASE),
+        _ if folder == APT_LISTS && base.ends_with("_Packages") => Wanted::Kept(DATABASE),
         _ if folder == DPKG_STATUS_D && !base.ends_with(".md5sums") => Wanted::Kept(PACKAGE),
         _ if base == "desc" && folder.rsplit_once('/').is_some_and(|(parent, _)| parent == PACMAN) => {
             Wanted::Kept(PACKAGE)

@@ -1,12 +1,13 @@
 //! What the databases of package managers say is installed, and what other files of a root filesystem say of where its
 //! packages came from. Pure: bytes in, plain data out.
 //!
-//! `dpkg.rs`, `apk.rs` and `pacman.rs` read texts, `rpm.rs` reads headers, which `sqlite.rs` takes out of rpm's database;
+//! `dpkg.rs`, `apk.rs` and `pacman.rs` read texts, `apt.rs` hashes out of apt's lists, `rpm.rs` reads headers, which `sqlite.rs` takes out of rpm's database;
 //! `os_release.rs` reads the distribution, `sources.rs` the lists of archives, `changelog.rs` the date of an entry.
 //! Everything here is read as hostile input: lengths are limits to check, a text that a list is to hold is one word of
 //! printable ASCII, and what breaks its format is an error and never a guess.
 
 pub mod apk;
+pub mod apt;
 pub mod changelog;
 pub mod dpkg;
 pub mod os_release;
@@ -20,7 +21,7 @@ use serde::Serialize;
 use crate::error::{Error, Result, printable};
 
 /// Packages of one database.
-pub const MAX_PACKAGES: usize = 100_000;
+pub const MAX_PACKAGES: usize = 30_000;
 /// The longest name, version or hash of a package.
 const MAX_WORD: usize = 512;
 

@@ -5,7 +5,7 @@ use super::{Package, word};
 use crate::error::{Error, Result};
 
 /// A header is at most so long: rpm refuses more (`headerVerify`, 256 MiB of data), and those of real packages have a few MiB.
-pub const MAX_HEADER: usize = 32 << 20;
+pub const MAX_HEADER: usize = 16 << 20;
 /// How many entries it may have.
 const MAX_ENTRIES: usize = 64 << 10;
 /// The length of one in the index.

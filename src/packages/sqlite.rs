@@ -43,7 +43,7 @@ const HEADER: usize = 100;
 /// How deep a tree may be: with four children a page that is more pages than a file can have.
 const MAX_DEPTH: usize = 32;
 /// The longest row.
-pub const MAX_ROW: usize = 33 << 20;
+pub const MAX_ROW: usize = 17 << 20;
 /// Where pages of a tree of rows begin with these, they have rows, or other pages.
 const LEAF: u8 = 13;
 const INTERIOR: u8 = 5;
@@ -91,6 +91,9 @@ struct Reader<'p> {
     usable: usize,
     /// Which pages were read.
     seen: Vec<bool>,
+    /// Bytes that rows may have yet. All of them together are not longer than the file, unless cells overlap: then a small
+    /// file would have rows without end.
+    left: u64,
 }
 
 fn broken(what: &'static str, found: impl std::fmt::Display) -> Error {
@@ -119,7 +122,7 @@ impl<'p> Reader<'p> {
             return Err(broken("text in UTF-8", "another encoding"));
         }
         let count = usize::try_from(pages.len() / page_size as u64).unwrap_or(usize::MAX);
-        Ok(Self { pages, page_size, usable, seen: vec![false; count] })
+        Ok(Self { pages, page_size, usable, seen: vec![false; count], left: pages.len() })
     }
 
     /// The usable bytes of a page, from 1, that was not read before.
@@ -181,6 +184,7 @@ impl<'p> Reader<'p> {
         if length > MAX_ROW {
             return Err(Error::limit("size of a row of an SQLite database", MAX_ROW as u64, length));
         }
+        self.left = self.left.checked_sub(length as u64 + 2).ok_or_else(|| broken("rows", "rows that overlap"))?;
         // "B-tree Pages": what is kept on the page of a payload that does not fit.
         let (most, least) = (self.usable - 35, (self.usable - 12) * 32 / 255 - 23);
         let here = if length <= most {

@@ -3,6 +3,7 @@
 import json
 import os
 
+import harness
 import images
 import policy
 import roots
@@ -77,6 +78,19 @@ def debian(place):
     results.same("Debian with --base: what it adds", [line for line in expected if line not in known], listed(files, "dpkg"))
     results.same("Debian with --base: the base is found", ["derived"],
                  [found["how"] for found in lock["origin"]["base"] if found["from"].startswith("--base")])
+
+
+def two_builds(place):
+    """Two builds of the same packages, in another order and at another time, restamped to one epoch: the same lock."""
+    packages, locks = roots.downloaded(place.path("debs")), []
+    for number, order in enumerate((packages, packages[::-1])):
+        root = place.path("root")
+        roots.debian(root, order, "full")
+        roots.write(f"{root}/var/log/number", str(number))
+        stamped = place.path("stamped")
+        harness.must([place.restamp, "rewrite", "-q", "--epoch", "1767225600", place.image(f"build{number}", root), stamped])
+        locks.append(place.lock(f"build {number}", stamped)[0])
+    place.results.expect("two builds that were restamped are two images, with one lock", locks[0] == locks[1])
 
 
 def ubuntu(place):
