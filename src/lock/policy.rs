@@ -150,8 +150,7 @@ mod tests {
     #[test]
     fn what_is_stated_is_pinned() {
         let digest = format!("sha256:{HEX}");
-        let mut origin = Origin::default();
-        origin.sources = vec![
+        let sources = vec![
             source(SourceKind::Image, "pkg:docker/debian@12", Some("docker.io/library/debian:12"), &digest),
             source(SourceKind::Image, "pkg:oci/base", Some(&format!("docker.io/library/base@{digest}")), &digest),
             source(
@@ -174,7 +173,8 @@ mod tests {
             how: How::Stated,
             from: String::new(),
         };
-        origin.base = vec![base(&digest), base(&digest.replace("094a", "094b"))];
+        let base = vec![base(&digest), base(&digest.replace("094a", "094b"))];
+        let mut origin = Origin { sources, base, ..Origin::default() };
         let policy = Policy::of(&mut origin);
         let json = serde_json::to_value(&policy).unwrap();
         let rules: Vec<_> = policy

@@ -11,15 +11,15 @@ fn package(name: &str, version: &str) -> Package {
 }
 
 fn document(manager: Manager, from: &str, list: Vec<Package>, release: OsRelease) -> LockDocument {
-    let mut origin = Origin::default();
-    origin.distribution = Some(Distribution { release, how: How::Stated, from: "etc/os-release".to_owned() });
-    origin.snapshot = Snapshot {
+    let snapshot = Snapshot {
         seconds: Some(1_704_844_800),
         how: Some(How::Guess),
         from: Some("mtime of etc/apt/sources.list".to_owned()),
         not_before: Some("2024-01-01T00:00:00Z".to_owned()),
         ..Snapshot::default()
     };
+    let distribution = Some(Distribution { release, how: How::Stated, from: "etc/os-release".to_owned() });
+    let origin = Origin { distribution, snapshot, ..Origin::default() };
     LockDocument {
         schema: 1,
         platform: "linux/amd64".parse().unwrap(),

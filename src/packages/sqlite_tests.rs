@@ -20,11 +20,11 @@ fn record(columns: &[Column<'_>]) -> Vec<u8> {
                 values.extend((*number as i32).to_be_bytes());
             }
             Column::Text(text) => {
-                put_varint(13 + 2 * text.len() as u64, &mut types);
+                put_varint(13 + 2 * text.len(), &mut types);
                 values.extend(*text);
             }
             Column::Blob(bytes) => {
-                put_varint(12 + 2 * bytes.len() as u64, &mut types);
+                put_varint(12 + 2 * bytes.len(), &mut types);
                 values.extend(*bytes);
             }
         }
