@@ -73,6 +73,7 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
     } else {
         layers.read(&context.pool, &new_blobs(&context.spools), &mut findings)?
     };
+    let statements = origin::Attached::of(&set);
     let listed = set.images.iter().filter(|image| image.is_listed());
     for (image, found) in images.iter_mut().zip(listed) {
         let spans = image.layers.iter().filter_map(|layer| layers.get(layer.layer)?.content.as_ref()?.mtimes.span());
@@ -88,7 +89,8 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         }
         let files: Vec<_> =
             image.layers.iter().map(|layer| taken.get(&layer.layer).map(|taken| &taken.files)).collect();
-        image.origin = origin::of_image(&set, found, (!options.skip_layers).then_some(files.as_slice()))?.0;
+        image.origin =
+            origin::of_image(&set, found, &statements, (!options.skip_layers).then_some(files.as_slice()))?.0;
         image.documents = Span::of(image.times.iter().filter_map(|time| time.time));
     }
     let attached = attached::attached(&set);

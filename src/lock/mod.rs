@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::image::{Image, ImageSet, Select};
 use crate::json_writer;
 use crate::origin::contents::Contents;
-use crate::origin::{BaseOf, How, Origin, base_name, of_image};
+use crate::origin::{Attached, BaseOf, How, Origin, base_name, of_image};
 use crate::packages::Package;
 use crate::store::location::{Location, NamedCarrier};
 use crate::store::open::Source;
@@ -74,7 +74,7 @@ fn locked(source: &Source, select: &Select, context: &RunContext) -> Result<Lock
     let image = one(&set)?;
     let files = read::layers(&set, image, context)?;
     let files: Vec<_> = files.iter().map(Option::as_ref).collect();
-    let (origin, contents) = of_image(&set, image, Some(&files))?;
+    let (origin, contents) = of_image(&set, image, &Attached::of(&set), Some(&files))?;
     let created = crate::document::config::Config::parse(&image.config.bytes)?.created();
     Ok(Locked {
         image: LockedImage {

@@ -1,7 +1,8 @@
 //! What an image's documents say of its base, its sources and its builder: provenance that is attached to it, annotations
 //! and labels.
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::attestation::is_statement_type;
@@ -9,7 +10,7 @@ use crate::document::config::Config;
 use crate::document::descriptor::{Descriptor, REFERENCE_DIGEST};
 use crate::document::json::{Json, MAX_STATEMENT, Value};
 use crate::document::provenance::{Dependency, ImageName, PackageUrl, Provenance, image_digest};
-use crate::error::{Result, printable};
+use crate::error::{Error, Result, printable};
 use crate::image::documents::extent_of;
 use crate::image::{Image, ImageSet};
 use crate::origin::{BaseOf, BuilderOf, How, SourceKind, SourceOf};
@@ -38,7 +39,7 @@ pub struct Said {
 /// # Errors
 ///
 /// A document of the image can't be read. What is attached to it is named where that is broken.
-pub fn said(set: &ImageSet<'_>, image: &Image) -> Result<Said> {
+pub fn said(set: &ImageSet<'_>, image: &Image, attached: &Attached) -> Result<Said> {
     let mut said = Said::default();
     let manifest = image.manifest.and_then(|digest| set.documents.manifest(&digest));
     if let Some(manifest) = manifest {
@@ -60,8 +61,8 @@ pub fn said(set: &ImageSet<'_>, image: &Image) -> Result<Said> {
     }
     let layers: Vec<Digest> =
         manifest.iter().flat_map(|manifest| manifest.layers.iter().map(|layer| layer.digest)).collect();
-    for statement in image.manifest.iter().flat_map(|digest| statements(set, digest)) {
-        said.statement(set, image, statement, &layers);
+    for statement in image.manifest.iter().flat_map(|digest| attached.statements(set, digest)) {
+        said.statement(set, image, attached, statement, &layers);
     }
     let config = Config::parse(&image.config.bytes)?;
     // A label may be one that the base had itself, so it comes last.
@@ -71,22 +72,46 @@ pub fn said(set: &ImageSet<'_>, image: &Image) -> Result<Said> {
     Ok(said)
 }
 
-/// The statements that are attached to a manifest: in attestation manifests beside it in an index, or in its referrers.
-fn statements<'d>(set: &'d ImageSet<'_>, about: &Digest) -> Vec<&'d Descriptor> {
-    let mut manifests: BTreeSet<Digest> = BTreeSet::new();
-    for child in set.documents.indexes().flatten() {
-        if child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) == Some(*about) {
-            manifests.insert(child.digest);
+/// Bytes of statements that are read, of all images together: any number of images may share one.
+const MAX_STATEMENTS: u64 = 256 << 20;
+
+/// The manifests of statements, by what they are about: those beside it in an index, and its referrers.
+#[derive(Debug)]
+pub struct Attached {
+    manifests: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// Bytes of statements that may yet be read.
+    left: Cell<u64>,
+}
+
+impl Attached {
+    /// Those of all images.
+    pub fn of(set: &ImageSet<'_>) -> Self {
+        let mut manifests: BTreeMap<Digest, BTreeSet<Digest>> = BTreeMap::new();
+        for child in set.documents.indexes().flatten() {
+            if let Some(about) = child.annotation(REFERENCE_DIGEST).and_then(|text| text.parse().ok()) {
+                manifests.entry(about).or_default().insert(child.digest);
+            }
         }
+        for (digest, manifest) in set.documents.manifests() {
+            if let Some(subject) = &manifest.subject {
+                manifests.entry(subject.digest).or_default().insert(*digest);
+            }
+        }
+        Self { manifests, left: Cell::new(MAX_STATEMENTS) }
     }
-    let subjects = set
-        .documents
-        .manifests()
-        .filter(|(_, manifest)| manifest.subject.as_ref().is_some_and(|subject| subject.digest == *about));
-    manifests.extend(subjects.map(|(digest, _)| *digest));
-    let layers =
-        manifests.iter().filter_map(|digest| set.documents.manifest(digest)).flat_map(|manifest| &manifest.layers);
-    layers.filter(|layer| is_statement_type(&layer.media_type)).collect()
+
+    fn statements<'d>(&self, set: &'d ImageSet<'_>, about: &Digest) -> Vec<&'d Descriptor> {
+        let manifests = self.manifests.get(about).into_iter().flatten();
+        let layers =
+            manifests.filter_map(|digest| set.documents.manifest(digest)).flat_map(|manifest| &manifest.layers);
+        layers.filter(|layer| is_statement_type(&layer.media_type)).collect()
+    }
+
+    fn take(&self, bytes: u64) -> Result<()> {
+        let left = self.left.get().checked_sub(bytes);
+        self.left.set(left.ok_or_else(|| Error::limit("size of all statements", MAX_STATEMENTS, "more"))?);
+        Ok(())
+    }
 }
 
 impl Said {
@@ -112,13 +137,21 @@ impl Said {
     }
 
     /// A statement that can't be read is named; it is no fault of the image.
-    fn statement(&mut self, set: &ImageSet<'_>, image: &Image, link: &Descriptor, layers: &[Digest]) {
+    fn statement(
+        &mut self,
+        set: &ImageSet<'_>,
+        image: &Image,
+        attached: &Attached,
+        link: &Descriptor,
+        layers: &[Digest],
+    ) {
         let predicate = link.annotation("in-toto.io/predicate-type");
         if predicate.is_some_and(|predicate| !predicate.starts_with("https://slsa.dev/provenance/")) {
             return;
         }
         let read = || -> Result<Option<Provenance>> {
             let Some(extent) = extent_of(set.source, link)? else { return Ok(None) };
+            attached.take(extent.len())?;
             let bytes = extent.verified_bytes(&link.digest, Some(link.size), MAX_STATEMENT as u64)?;
             Provenance::parse(&bytes)
         };

@@ -24,6 +24,7 @@ use crate::document::provenance::ImageName;
 use crate::error::Result;
 use crate::image::{Image, ImageSet};
 use crate::stamp::Instant;
+pub(crate) use base::Attached;
 use base::Said;
 use contents::Contents;
 use root::Root;
@@ -274,9 +275,10 @@ fn as_time<S: Serializer>(seconds: &i64, serializer: S) -> std::result::Result<S
 pub(crate) fn of_image(
     set: &ImageSet<'_>,
     image: &Image,
+    attached: &Attached,
     files: Option<&[Option<&LayerFiles>]>,
 ) -> Result<(Origin, Option<Contents>)> {
-    let said = base::said(set, image)?;
+    let said = base::said(set, image, attached)?;
     let contents = files.map(|files| Contents::of(&Root::of(files.iter().copied().flatten())));
     let created = Config::parse(&image.config.bytes)?.created();
     let mut origin = Origin::of(said, contents.as_ref(), created.as_deref());
