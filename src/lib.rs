@@ -30,11 +30,12 @@
 //!
 //! | floor | room | purpose |
 //! |---|---|---|
-//! | 12 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 11 | [`attest`], [`verify`], [`results`] | statements that an image was built again: issued, counted, kept as files |
-//! | 10 | `bulk` | many images of a registry: plans, shards, records of what was done |
-//! | 10 | [`stabilizer`] | the digest that an image has after its times were set by a fixed profile |
-//! | 9 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`] | one verb each: takes plain data, returns plain data; none calls another |
+//! | 13 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
+//! | 12 | [`attest`], [`verify`], [`results`] | statements that an image was built again: issued, counted, kept as files |
+//! | 11 | `bulk` | many images of a registry: plans, shards, records of what was done |
+//! | 11 | [`stabilizer`] | the digest that an image has after its times were set by a fixed profile |
+//! | 10 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`], [`mod@lock`] | one verb each: takes plain data, returns plain data; none calls another |
+//! | 9 | [`origin`] | where an image comes from: its base, distribution and packages, and how each is known |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
@@ -50,6 +51,7 @@
 //! | 3 | `tar` | pure: takes the blocks of a tar stream, returns blocks |
 //! | 3 | `blob`, `spool`, [`causes`] | verified byte ranges; temporary files; why builds differ |
 //! | 3 | `format` | pure: where files of well-known formats keep times |
+//! | 3 | `packages` | pure: what the databases of package managers and lists of archives say |
 //! | 2 | `stamp`, `digest`, `media_type`, `glob`, `name`, `notice`, `platform`, `json_writer`, `limits`, `sync`, `memory` | the vocabulary; how reports are written; threads and locks; large buffers |
 //! | 1 | [`error`] | what went wrong, and where |
 //!
@@ -118,10 +120,13 @@ pub mod inspect;
 mod json_writer;
 mod layer;
 mod limits;
+pub mod lock;
 mod media_type;
 mod memory;
 mod name;
 mod notice;
+pub mod origin;
+mod packages;
 mod platform;
 mod registry;
 mod repair;
@@ -158,6 +163,7 @@ pub use image::base::{Base, BaseImage};
 pub use inspect::Inspect;
 pub use layer::{Cache, FORM, Pool};
 pub use limits::Limits;
+pub use lock::Lock;
 pub use media_type::Compression;
 pub use name::NewName;
 pub use notice::{Notice, NoticeKind};
@@ -179,12 +185,19 @@ pub mod internals {
         pub use crate::json_writer::*;
     }
 
+    pub mod packages {
+        pub use crate::packages::{
+            Manager, Package, apk, apt, changelog, dpkg, os_release, pacman, rpm, sources, sqlite,
+        };
+    }
+
     pub use crate::blob::NewBlobs;
     pub use crate::digest::{Algorithm, Hasher};
     pub use crate::document::config::{BaseHistory, Config};
     pub use crate::document::index::{Index, IndexEdit};
     pub use crate::document::json::Json;
     pub use crate::document::manifest::{Manifest, ManifestEdit};
+    pub use crate::document::provenance::{ImageName, PackageUrl, Provenance};
     pub use crate::format::{jsa, opcache};
     pub use crate::layer::{
         ChunkRule, Decoder, EncodeOptions, Encoder, LayerExpected, Outcome, Output, Segment, Source as BlobSource,

@@ -17,6 +17,7 @@ use restamp::inspect::report::{
 use restamp::internals::shown_names;
 
 use super::context::{self, RunOptions};
+use super::origin;
 use super::output;
 #[cfg(feature = "registry")]
 use super::registry::RegistryArguments;
@@ -24,8 +25,9 @@ use super::registry::RegistryArguments;
 /// Show what is in an image, and which times it has
 ///
 /// Lists images, layers, the times in both, and attestations and signatures, and names what is likely to differ between
-/// builds: logs, caches, random identities, private keys, unpinned packages. Every byte is verified, so with --quiet
-/// the exit status shows whether the image is sound. No epoch is needed.
+/// builds: logs, caches, random identities, private keys, unpinned packages. Of where an image comes from (base, sources,
+/// distribution, packages, date of their archive) it says how it is known. Every byte is verified, so with --quiet the
+/// exit status shows whether the image is sound. No epoch is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   docker save app | restamp inspect
@@ -162,6 +164,7 @@ impl Page<'_> {
             };
             writeln!(out, "  copies     {} of mtimes in {}: {faults}", thousands(counts.copies), kind.what())?;
         }
+        origin::print(out, &image.origin)?;
         times(out, image.times.iter().filter(|time| !time.is_created))?;
         for (number, layer) in image.layers.iter().enumerate() {
             let Some(content) = self.report.layers.get(layer.layer) else { continue };

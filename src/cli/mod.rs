@@ -12,6 +12,8 @@ mod epoch;
 mod epoch_hint;
 mod folder;
 mod inspect;
+mod lock;
+mod origin;
 mod output;
 mod panics;
 mod process;
@@ -41,7 +43,7 @@ const FAILED: u8 = 2;
 /// else changes unless an option asks for it.
 #[derive(Debug, Parser)]
 #[command(name = "restamp", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit status: 0 done, 1 check or diff found something, 2 an error.")]
+#[command(after_help = "Exit status: 0 done, 1 check, diff or lock found something, 2 an error.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,6 +56,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Diff(Box<diff::Arguments>),
     Tar(Box<tar::Arguments>),
+    Lock(Box<lock::Arguments>),
     #[cfg(feature = "registry")]
     #[command(subcommand)]
     Bulk(bulk::Arguments),
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Tar(arguments) => tar::run(&arguments),
+        Command::Lock(arguments) => lock::run(&arguments),
         #[cfg(feature = "registry")]
         Command::Bulk(arguments) => bulk::run(&arguments),
         #[cfg(feature = "attest")]

@@ -23,6 +23,7 @@ pub mod index;
 pub mod json;
 mod keys;
 pub mod manifest;
+pub mod provenance;
 pub mod references;
 pub mod referrer;
 pub mod rename;

@@ -17,6 +17,7 @@ use crate::inspect::histogram::Counter;
 use crate::inspect::report::{Blob, Content, Entries, LayerReport};
 use crate::layer::{Event, LayerExpected, Pool, scan, verify_layer};
 use crate::media_type::{Compression, LayerKind};
+use crate::origin::taker::{Budget, FileTaker, LayerFiles};
 use crate::repair::notes::{NoteTaker, Notes};
 use crate::sync::lock;
 use crate::tar::{Entry, Field};
@@ -127,14 +128,16 @@ impl<'s> Layers<'s> {
         self.list.into_iter().map(|(layer, _)| layer).collect()
     }
 
-    /// Reads all layers; what was noted of copies of mtimes in each comes with them.
+    /// Reads all layers; what was noted of copies of mtimes in each comes with them, and the files that say where an image
+    /// comes from.
     pub(super) fn read(
         self,
         pool: &Pool,
         blobs: &NewBlobs,
         findings: &mut Findings,
-    ) -> Result<(Vec<LayerReport>, BTreeMap<usize, Notes>)> {
-        let mut notes = BTreeMap::new();
+    ) -> Result<(Vec<LayerReport>, BTreeMap<usize, Taken>)> {
+        let mut taken = BTreeMap::new();
+        let budget = Budget::default();
         let mut layers = Vec::new();
         let mut jobs = Vec::new();
         for (number, (layer, job)) in self.list.into_iter().enumerate() {
@@ -146,15 +149,15 @@ impl<'s> Layers<'s> {
         let forms = Mutex::new(());
         let read = pool.each(&jobs, |(_, job), batch| {
             let read = if job.is_read {
-                read_one(job, batch, blobs, &forms).map(Some)
+                read_one(job, batch, blobs, &budget, &forms).map(Some)
             } else {
                 verify(job, batch).map(|()| None)
             };
             read.map_err(|e| e.in_blob(&job.place))
         })?;
         for ((number, _), read) in jobs.into_iter().zip(read) {
-            let (Some(number), Some((digest, content, found, noted))) = (number, read) else { continue };
-            notes.insert(number, noted);
+            let (Some(number), Some((digest, content, found, of_layer))) = (number, read) else { continue };
+            taken.insert(number, of_layer);
             if let Some(layer) = layers.get_mut(number) {
                 (layer.blob, layer.content) = (Blob::Read, Some(content));
                 // A file of Docker's archives before version 25 has none in its name.
@@ -162,8 +165,17 @@ impl<'s> Layers<'s> {
             }
             findings.layer(number, found);
         }
-        Ok((layers, notes))
+        Ok((layers, taken))
     }
+}
+
+/// What is kept of a layer that was read.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// Copies of mtimes.
+    pub(super) notes: Notes,
+    /// Files that say where an image comes from.
+    pub(super) files: LayerFiles,
 }
 
 /// Compares a blob with its digest and size and, where it is to have one, its diff_id.
@@ -179,14 +191,22 @@ fn read_one(
     job: &ReadTask,
     pool: &Pool,
     blobs: &NewBlobs,
+    budget: &Budget,
     forms: &Mutex<()>,
-) -> Result<(Digest, Content, InLayer, Notes)> {
+) -> Result<(Digest, Content, InLayer, Taken)> {
     let mut tally = Tally::default();
+    let mut files = FileTaker::new(blobs, budget);
     let mut notes = NoteTaker::new(true, blobs).hashing();
     let facts = scan(&job.extent, &job.expect, pool, &mut |event| {
         match &event {
-            Event::Entry(entry) => notes.entry(entry)?,
-            Event::Content(bytes) => notes.content(bytes),
+            Event::Entry(entry) => {
+                notes.entry(entry)?;
+                files.entry(entry)?;
+            }
+            Event::Content(bytes) => {
+                notes.content(bytes);
+                files.content(bytes)?;
+            }
             _ => {}
         }
         match event {
@@ -215,7 +235,7 @@ fn read_one(
         entries: tally.entries,
         mtimes: tally.mtimes.finish(),
     };
-    Ok((facts.digest, content, tally.files.finish(), notes.finish()?))
+    Ok((facts.digest, content, tally.files.finish(), Taken { notes: notes.finish()?, files: files.finish()? }))
 }
 
 /// What is counted while a layer goes by.

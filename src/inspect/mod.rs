@@ -29,6 +29,7 @@ use crate::document::times::{Reading, TimeKind, TimeSite};
 use crate::error::{Error, Result};
 use crate::image::documents::DocumentKind;
 use crate::image::{self, ImageSet, Select, TopLevel};
+use crate::origin::{self, Origin};
 use crate::repair::notes::Notes;
 use crate::repair::survey::Survey;
 use crate::store::location::NamedCarrier;
@@ -67,12 +68,14 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         }
     }
     context.progress.set_total(if options.skip_layers { 0 } else { layers.total() });
-    let (layers, notes) = if options.skip_layers {
+    let (layers, taken) = if options.skip_layers {
         (layers.unread(), BTreeMap::new())
     } else {
         layers.read(&context.pool, &new_blobs(&context.spools), &mut findings)?
     };
-    for image in &mut images {
+    let statements = origin::Attached::of(&set);
+    let listed = set.images.iter().filter(|image| image.is_listed());
+    for (image, found) in images.iter_mut().zip(listed) {
         let spans = image.layers.iter().filter_map(|layer| layers.get(layer.layer)?.content.as_ref()?.mtimes.span());
         image.files = spans.reduce(Span::joined);
         for layer in &mut image.layers {
@@ -80,9 +83,14 @@ fn inspect_all(source: &Source, options: &Options, context: &RunContext) -> Resu
         }
         if !options.skip_layers {
             let none = Notes::default();
-            let of_layers = image.layers.iter().map(|layer| notes.get(&layer.layer).unwrap_or(&none));
+            let of_layers =
+                image.layers.iter().map(|layer| taken.get(&layer.layer).map_or(&none, |taken| &taken.notes));
             image.copies = Some(Survey::of(&of_layers.collect::<Vec<_>>(), 0)?.counts);
         }
+        let files: Vec<_> =
+            image.layers.iter().map(|layer| taken.get(&layer.layer).map(|taken| &taken.files)).collect();
+        image.origin =
+            origin::of_image(&set, found, &statements, (!options.skip_layers).then_some(files.as_slice()))?.0;
         image.documents = Span::of(image.times.iter().filter_map(|time| time.time));
     }
     let attached = attached::attached(&set);
@@ -191,6 +199,7 @@ fn image(set: &ImageSet<'_>, found: &image::Image, findings: &mut Findings) -> R
         documents: None,
         files: None,
         copies: None,
+        origin: Origin::default(),
         layers: layers.collect(),
         times: times("config", config.times(BaseHistory::default())).collect(),
     })

@@ -9,6 +9,8 @@
 //! names[]     name, kind, media_type, digest, images
 //! images[]    names[], platform, manifest, config, created, documents, files,
 //!             copies   {pyc, fontconfig, bootsnap: {copies, fresh, stale, left_behind, wrongly_fresh, alone}},
+//!             origin   {base[], sources[], builder, distribution, packages[], languages[], snapshot, problems[],
+//!                       not_looked_at[]}, see crate::origin
 //!             times[]  {document, path, text, time}
 //!             layers[] {layer, digest, diff_id, created_by, created}      `layer` counts in the list below, from 0
 //! layers[]    digest, diff_id, media_type, size, blob,
@@ -34,6 +36,7 @@ use crate::inspect::form::Form;
 use crate::inspect::histogram::Histogram;
 use crate::media_type::Compression;
 use crate::notice::Notice;
+use crate::origin::Origin;
 use crate::store::location::NamedCarrier;
 
 pub use crate::image::NameKind;
@@ -108,6 +111,8 @@ pub struct ImageReport {
     /// Copies of mtimes in its files (Python bytecode, caches) by kind, and how many are stale; none where layers were not
     /// read.
     pub copies: Option<BTreeMap<CopyKind, CopyCounts>>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Every time in its config and manifest.
     pub times: Vec<DocumentTime>,
     /// Its layers, lowest first.

@@ -45,7 +45,7 @@ fn a_man_page_for_every_verb() {
     let dir = dir.path().join("made/anew");
     run(["man", "--dir", text(&dir)]).expect(0);
     let pages = names(&dir);
-    for verb in ["rewrite", "check", "inspect", "diff", "tar"] {
+    for verb in ["rewrite", "check", "inspect", "diff", "tar", "lock"] {
         let page = std::fs::read_to_string(dir.join(format!("restamp-{verb}.1"))).unwrap();
         let version = concat!("\"restamp ", env!("CARGO_PKG_VERSION"));
         assert!(page.lines().any(|line| line.starts_with(".TH") && line.contains(version)), "{page}");
@@ -85,7 +85,7 @@ fn defaults_and_verdicts_are_in_the_help() {
 
 #[test]
 fn every_help_says_what_the_exit_status_means_and_what_fits_its_verb() {
-    for verb in ["", "rewrite", "check", "inspect", "diff", "completions", "man"] {
+    for verb in ["", "rewrite", "check", "inspect", "diff", "lock", "completions", "man"] {
         let help = run([verb, "--help"].iter().filter(|word| !word.is_empty())).expect(0).text();
         assert!(help.lines().any(|line| line.starts_with("Exit status: 0 ")), "{verb}: {help}");
     }
@@ -99,7 +99,7 @@ fn every_help_says_what_the_exit_status_means_and_what_fits_its_verb() {
         let headings: Vec<&str> = help.lines().filter(|line| expected.contains(line)).collect();
         assert_eq!(headings, expected, "{help}");
     }
-    for verb in ["check", "inspect", "diff"] {
+    for verb in ["check", "inspect", "diff", "lock"] {
         let help = run([verb, "--help"]).expect(0).text();
         assert!(!help.contains("beside what is written") && help.contains("is spooled [default: TMPDIR"), "{help}");
     }

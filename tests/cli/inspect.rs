@@ -82,6 +82,9 @@ hello:1, hello:latest  linux/amd64/v1
   created    2025-10-09T08:54:55Z
   documents  7 times, 2025-10-09T08:53:20Z to 2025-10-09T08:54:55Z
   files      2001-02-03T04:05:06Z to 2036-01-01T00:00:00Z
+  base       unnamed@{from} (stated: annotations of the manifest)
+  builder    docker 27.0/x (derived: docker_version of the config)
+  system     hello (stated: etc/os-release)
   config: config.Labels["org.opencontainers.image.created"] = 2025-10-09T08:53:50Z
   config: config.Labels["build-date"] = 2025-10-09T08:53:50Z
   manifest: annotations["org.opencontainers.image.created"] = 2025-10-09T08:54:50.123456789Z
@@ -117,6 +120,7 @@ Likely to differ between builds
 "##,
         manifest = support::sha256(&image.manifest(&BUILD)),
         config = image.id(),
+        from = support::sha256(b"base"),
         base_size = image.layers[0].blob.len(),
         app_size = image.layers[1].blob.len(),
     );

@@ -21,6 +21,7 @@ mod inspect;
 mod inspect_findings;
 mod library;
 mod limits;
+mod lock;
 mod make_testdata;
 mod printing;
 mod readme;

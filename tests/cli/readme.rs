@@ -120,11 +120,19 @@ fn every_field_of_every_report_is_named() {
         let printed = [
             run(["check", "--json", source].iter().chain(&epoch)).expect(1).text(),
             run(["inspect", "--json", source]).expect(0).text(),
+            run(["lock", "--json", source, "--platform", "linux/amd64"]).expect(0).text(),
             std::fs::read_to_string(&report).unwrap(),
         ];
-        for (text, start) in printed.iter().zip(["`check --json`", "`inspect --json`", "`rewrite --report FILE`"]) {
+        for (text, start) in
+            printed.iter().zip(["`check --json`", "`inspect --json`", "`lock --json`", "`rewrite --report FILE`"])
+        {
             let section = REPORTS.split_once(start).unwrap().1;
-            let table = section.split_once("|---|---|\n").unwrap().1.split("\n\n").next().unwrap();
+            let mut table = section.split_once("|---|---|\n").unwrap().1.split("\n\n").next().unwrap().to_owned();
+            if start == "`lock --json`" {
+                // Its `origin` is described where inspect's is.
+                let inspect = REPORTS.split_once("`inspect --json`").unwrap().1;
+                table.push_str(inspect.split_once(start).unwrap().0);
+            }
             let mut all = BTreeSet::new();
             keys(&serde_json::from_str(text).unwrap(), &mut all);
             assert!(all.len() > 10, "{start}: {all:?}");
