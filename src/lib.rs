@@ -19,7 +19,7 @@
 //! }
 //! ```
 //!
-//! [`Check`], [`Inspect`], [`Diff`] and [`Tarball`] are built and run in the same way. Each takes a [`RunContext`],
+//! [`Check`], [`Inspect`], [`Diff`], [`Tarball`] and [`Lock`] are built and run in the same way. Each takes a [`RunContext`],
 //! which sets threads, temporary files and [`Limits`], shows the progress of a run, and can stop it. Those for images
 //! also take an open [`Source`], which can be a [`BlobStore`] of your own.
 //!
@@ -81,6 +81,8 @@
 //! | Which labels and annotations hold a time? | `document/keys.rs`: `TIME_KEYS`, [`TimeKeys`] |
 //! | Which times stay, with a warning? | `document/unlisted.rs` |
 //! | Which labels and annotations name layers, and are updated with them? | `document/references.rs`: `KEYS` |
+//! | Where does another package manager go? | its reader in `packages/`, its paths in `origin/wanted.rs`, `origin/contents.rs`, `lock/recipe.rs` |
+//! | What does provenance state? | `document/provenance/`; which of it is the base: `origin/base.rs` |
 //! | What names a cause of a difference, and how is it avoided? | `causes/table/`: a row in the file of its theme |
 //! | How much memory may an image cost? | `limits.rs`: [`Limits`] |
 //!

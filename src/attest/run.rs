@@ -8,8 +8,11 @@ use super::{Attested, Report};
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::diff::filter::Filter;
 use crate::diff::{self, Diff};
+use crate::document::provenance::Dependency;
 use crate::error::{Error, Result, quoted};
+use crate::image::ImageSet;
 use crate::name;
+use crate::origin::Attached;
 use crate::platform::Platform;
 use crate::stabilizer::{StabilizedImage, stabilize};
 use crate::statement::{DigestSet, Resource, Subject};
@@ -124,86 +127,93 @@ impl Attest {
         let context = self.run.context(None)?;
         let sources = [Source::open(target, &context)?, Source::open(candidate, &context)?];
         let [a, b] = &sources;
-        self.compare(
-            [a, b],
-            [target.reference.as_deref(), candidate.reference.as_deref()],
-            [target, candidate],
-            &context,
-        )
-    }
-
-    fn compare(
-        &self,
-        sources: [&Source; 2],
-        references: [Option<&str>; 2],
-        locations: [&Location; 2],
-        context: &RunContext,
-    ) -> Result<Report> {
-        let shown = locations.map(shown);
+        let sides = Sides {
+            sources: [a, b],
+            references: [target.reference.as_deref(), candidate.reference.as_deref()],
+            target,
+            shown: [target, candidate].map(shown),
+        };
         let stabilized = |side: usize| {
-            stabilize(sources[side], references[side], self.platform.as_ref(), context)
-                .map_err(|e| e.in_file(sources[side].name()))
+            let (source, reference) = (sides.sources[side], sides.references[side]);
+            stabilize(source, reference, self.platform.as_ref(), &context).map_err(|e| e.in_file(source.name()))
         };
         let both = [stabilized(0)?, stabilized(1)?];
+        let set = ImageSet::load(a)?;
+        let attached = Attached::of(&set);
         let mut images = Vec::new();
-        for (platform, pair) in pairs(both, [&shown[0], &shown[1]])? {
-            let attested =
-                self.image(&platform, [&pair[0], &pair[1]], (sources, references), (locations, &shown), context)?;
-            images.push(attested);
+        for (platform, [image, other]) in pairs(both, sides.shown.each_ref().map(String::as_str))? {
+            let stated = image.manifest.map(|digest| attached.complete_inputs(&set, &digest)).unwrap_or_default();
+            let inputs =
+                if self.inputs.is_empty() { stated.into_iter().map(input).collect() } else { self.inputs.clone() };
+            images.push(self.image(platform, [&image, &other], &sides, &inputs, &context)?);
         }
-        let [target, candidate] = shown;
+        let [target, candidate] = sides.shown;
         Ok(Report { target, candidate, images })
     }
 
     fn image(
         &self,
-        platform: &Platform,
-        pair: [&StabilizedImage; 2],
-        (sources, references): ([&Source; 2], [Option<&str>; 2]),
-        (locations, shown): ([&Location; 2], &[String; 2]),
+        platform: Platform,
+        [image, candidate]: [&StabilizedImage; 2],
+        sides: &Sides<'_>,
+        inputs: &[Resource],
         context: &RunContext,
     ) -> Result<Attested> {
-        let [image, candidate] = pair;
         let digest = image.manifest.ok_or_else(|| {
             let text = "it has no manifest whose digest a statement could be about, as docker save wrote it before version 25: \
                         name the image where it is published (docker://…)";
-            Error::refused(text).in_file(sources[0].name())
+            Error::refused(text).in_file(sides.sources[0].name())
         })?;
         let mut filter = Filter::default();
         if let Some(policy) = &self.policy {
             filter.read_policy(&policy.text)?;
         }
         let diff = Diff::new().platform(platform.clone().exactly()).filter(filter).images_only().with_context(context);
-        let mut report = diff.run_on(sources, references)?;
-        report.names = shown.clone();
-        let verdict = verdict(pair, &report)?;
+        let mut report = diff.run_on(sides.sources, sides.references)?;
+        report.names.clone_from(&sides.shown);
+        let verdict = verdict([image, candidate], &report)?;
         let mut diff_json = Vec::new();
         let no_files = |_: u32| [String::new(), String::new()];
         diff::report::json(&mut diff_json, &report, &no_files).map_err(|e| Error::io("cannot write the report", e))?;
-        let of_registry = locations[0].as_registry().map(|name| name.full_repository());
-        let name = self.name.clone().or_else(|| named(locations[0], image));
+        let of_registry = sides.target.as_registry().map(|name| name.full_repository());
+        let name = self.name.clone().or_else(|| named(sides.target, image));
         let subject = Subject { name, digest, platform: Some(platform.to_string()) };
         let facts = Facts {
             verifier_id: &self.verifier_id,
             time: self.time,
             policy: self.policy.as_ref(),
-            inputs: &self.inputs,
+            inputs,
             run_url: self.run_url.as_deref(),
             target_uri: of_registry.as_deref(),
         };
-        let of_candidate = Candidate { name: &shown[1], manifest: candidate.manifest };
+        let of_candidate = Candidate { name: &sides.shown[1], manifest: candidate.manifest };
         let statements = statements(&facts, &subject, (verdict, image), of_candidate, (&report, &diff_json))?;
         Ok(Attested {
-            platform: platform.clone(),
+            platform,
             subject,
             candidate: candidate.manifest,
             verdict,
-            stabilized: pair.map(|image| image.stabilized),
+            stabilized: [image.stabilized, candidate.stabilized],
             diff: report,
             diff_json,
             statements,
         })
     }
+}
+
+/// What is compared: the target, then the candidate.
+struct Sides<'s> {
+    sources: [&'s Source; 2],
+    references: [Option<&'s str>; 2],
+    target: &'s Location,
+    /// What statements call them.
+    shown: [String; 2],
+}
+
+/// What provenance says went into a build.
+fn input(dependency: Dependency) -> Resource {
+    let digest = DigestSet(dependency.digests.into_iter().collect());
+    Resource { name: None, uri: Some(dependency.uri), digest }
 }
 
 /// What the target is called: in a registry, or by its own names.

@@ -18,6 +18,8 @@ mod dates;
 pub mod descriptor;
 pub mod docker;
 pub mod edit;
+#[cfg(any(feature = "attest", feature = "registry"))]
+pub mod fallback;
 mod forms;
 pub mod index;
 pub mod json;
@@ -25,8 +27,10 @@ mod keys;
 pub mod manifest;
 pub mod provenance;
 pub mod references;
+#[cfg(feature = "attest")]
 pub mod referrer;
 pub mod rename;
+#[cfg(feature = "attest")]
 pub mod strict;
 pub mod times;
 pub mod unknown;

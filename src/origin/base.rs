@@ -107,6 +107,19 @@ impl Attached {
         layers.filter(|layer| is_statement_type(&layer.media_type)).collect()
     }
 
+    /// What went into the build of an image, where its provenance says that this is all. What can't be read says nothing.
+    #[cfg(feature = "attest")]
+    pub fn complete_inputs(&self, set: &ImageSet<'_>, about: &Digest) -> Vec<Dependency> {
+        let read = |link: &Descriptor| -> Option<Provenance> {
+            let extent = extent_of(set.source, link).ok()??;
+            self.take(extent.len()).ok()?;
+            Provenance::parse(&extent.verified_bytes(&link.digest, Some(link.size), MAX_STATEMENT as u64).ok()?).ok()?
+        };
+        let mut all = self.statements(set, about).into_iter().filter_map(read);
+        let found = all.find(|found| found.is_complete && found.subjects.contains(about));
+        found.map(|found| found.dependencies).unwrap_or_default()
+    }
+
     fn take(&self, bytes: u64) -> Result<()> {
         let left = self.left.get().checked_sub(bytes);
         self.left.set(left.ok_or_else(|| Error::limit("size of all statements", MAX_STATEMENTS, "more"))?);

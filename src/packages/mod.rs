@@ -120,3 +120,64 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
 fn at_line(error: Error, number: u64) -> Error {
     error.at_entry(format!("line {number}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What each reader takes, to be changed.
+    fn seeds() -> Vec<Vec<u8>> {
+        let header = rpm::tests::bash();
+        vec![
+            b"Package: a\nStatus: install ok installed\nArchitecture: all\nSource: b (1)\nVersion: 1:2\n more\n\n"
+                .to_vec(),
+            b"C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:musl\nV:1.2\nA:x86_64\no:musl\nt:1709306134\n\n".to_vec(),
+            b"%NAME%\na\n\n%VERSION%\n1\n\n%BUILDDATE%\n1705923344\n\n".to_vec(),
+            b"deb [snapshot=20240101T000000Z] http://snapshot.debian.org/archive/debian/20240101T000000Z x main\n"
+                .to_vec(),
+            sqlite::tests::made(512, "Packages", &[header.clone(), vec![7; 900], header.clone()]),
+            header,
+        ]
+    }
+
+    fn read_by_all(data: &[u8]) {
+        let mut found = Vec::new();
+        found.extend(dpkg::status(data).into_iter().flatten());
+        found.extend(apk::installed(data).into_iter().flatten());
+        found.extend(pacman::desc(data));
+        found.extend(rpm::header(data).into_iter().flatten());
+        let _ = sqlite::rows(&data, "Packages", &mut |columns| {
+            if let [_, sqlite::Column::Blob(header)] = columns {
+                found.extend(rpm::header(header).into_iter().flatten());
+            }
+            Ok(())
+        });
+        let mut list = data;
+        let _ = apt::packages(&mut list, &mut |package| assert!(!package.name.is_empty()));
+        let _ = (os_release::read(data), sources::snapshots(data), sources::components(data), changelog::newest(data));
+        let _ = changelog::newest_of_gzip(data);
+        for package in found {
+            let words =
+                [Some(&package.name), Some(&package.version), Some(&package.architecture), package.hash.as_ref()];
+            let is_word = |text: &&String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            assert!(words.iter().flatten().all(is_word), "{package:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_ends_and_gives_words(
+            seed in 0..6_usize,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut data = seeds()[seed].clone();
+            for (at, byte) in &changes {
+                *at.get_mut(&mut data) = *byte;
+            }
+            read_by_all(&data);
+            read_by_all(&data[..cut.index(data.len())]);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::http::{Body, Response};
 use super::scope::Scope;
 use super::url::Url;
 use crate::digest::Digest;
-use crate::document::referrer::{fallback_tag, with_referrer};
+use crate::document::fallback::{fallback_tag, with_referrer};
 use crate::document::write::NewDescriptor;
 use crate::error::{Error, Kind, Property, Result};
 use crate::media_type::OCI_INDEX;

@@ -9,8 +9,8 @@ use super::url::Url;
 use crate::digest::Digest;
 use crate::document::DescriptorCount;
 use crate::document::descriptor::Descriptor;
+use crate::document::fallback::fallback_tag;
 use crate::document::index::Index;
-use crate::document::referrer::fallback_tag;
 use crate::error::{Error, Result};
 
 /// Pages of a list.

@@ -35,6 +35,9 @@ pub struct Provenance {
     pub build_type: Option<String>,
     /// What went in.
     pub dependencies: Vec<Dependency>,
+    /// Does the builder say that nothing else did (v0.2: `completeness.materials`; BuildKit in v1:
+    /// `buildkit_completeness.resolvedDependencies`)?
+    pub is_complete: bool,
     /// Where the recipe came from: `configSource` with an address.
     pub recipe: Option<Dependency>,
     /// The repository and commit that the client's directory was checked out of (BuildKit's `vcs`).
@@ -108,6 +111,7 @@ fn v02(predicate: Value<'_>) -> Result<Provenance> {
         builder: at(Some(predicate), &["builder", "id"]).and_then(text),
         build_type: predicate.entry("buildType").and_then(text),
         dependencies: dependencies(predicate.entry("materials"))?,
+        is_complete: is_true(at(metadata, &["completeness", "materials"])),
         recipe: at(invocation, &["configSource"]).and_then(dependency),
         checkout: checkout(metadata),
         frontend: frontend(parameters),
@@ -124,6 +128,7 @@ fn v1(predicate: Value<'_>) -> Result<Provenance> {
         builder: at(run, &["builder", "id"]).and_then(text),
         build_type: at(definition, &["buildType"]).and_then(text),
         dependencies: dependencies(at(definition, &["resolvedDependencies"]))?,
+        is_complete: is_true(at(metadata, &["buildkit_completeness", "resolvedDependencies"])),
         recipe: at(definition, &["externalParameters", "configSource"]).and_then(dependency),
         checkout: checkout(metadata),
         frontend: frontend(at(definition, &["externalParameters", "request"])),
@@ -135,6 +140,10 @@ fn v1(predicate: Value<'_>) -> Result<Provenance> {
 /// The value at the end of a path of keys.
 fn at<'j>(value: Option<Value<'j>>, path: &[&str]) -> Option<Value<'j>> {
     path.iter().try_fold(value?, |value, key| value.entry(key))
+}
+
+fn is_true(value: Option<Value<'_>>) -> bool {
+    value.and_then(Value::as_bool) == Some(true)
 }
 
 /// A text that is there, and not of any length.

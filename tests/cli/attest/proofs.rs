@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::support::graph::{self, Attestation};
 use crate::support::layer::{Family, Layer};
-use crate::support::layout::Image;
+use crate::support::layout::{Image, OCI_INDEX, OCI_MANIFEST};
 use crate::support::tarball::{Entry, tar};
 use crate::support::{docker, names, pipe, scratch, sha256, sha256_hex};
 
@@ -105,8 +105,6 @@ fn the_same_manifest_is_identical_in_whatever_carrier() {
     let [a, _] = builds(dir);
     let folder = dir.join("layout");
     Layout::of(&hello(&Build::FIRST, Packing::Gzip), &Build::FIRST).write(&folder);
-    let bytes = std::fs::read(&folder.join("index.json")).unwrap();
-    assert!(!bytes.is_empty());
     let out = dir.join("proof");
     let arguments = ["attest", text(&a), "-", "--verifier-id", ID, "--time", TIME, "--json", "--require", "identical"];
     let outcome = pipe(arguments.iter().chain(&["--out", text(&out)]), &std::fs::read(&a).unwrap()).expect(0);
@@ -232,4 +230,49 @@ fn the_table_of_contents_of_estargz_is_a_time_that_restamping_sets() {
     let said = run(["diff", text(&a), text(&b)]).expect(1).text();
     assert!(said.contains("same after restamping") && said.contains("table of contents"), "{said}");
     attest(dir, [&a, &b], "proof", (FIRST, ID), &[]).expect(0);
+}
+
+#[test]
+fn inputs_come_from_provenance_where_that_says_that_it_is_complete() {
+    let dir = scratch();
+    let dir = dir.path();
+    let [_, b] = builds(dir);
+    let image = hello(&Build::FIRST, Packing::Gzip);
+    let materials = json!([{"uri": "pkg:docker/base@1", "digest": {"sha256": "ab".repeat(32)}}]);
+    for (number, (is_complete, expected)) in [(true, materials.clone()), (false, json!([]))].into_iter().enumerate() {
+        let mut layout = Layout::default();
+        let about = layout.put_image(&image, &Build::FIRST);
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "predicateType": "https://slsa.dev/provenance/v1",
+            "subject": [{"name": "x", "digest": {"sha256": hex(about["digest"].as_str().unwrap())}}],
+            "predicate": {
+                "buildDefinition": {"resolvedDependencies": materials},
+                "runDetails": {"metadata": {"buildkit_completeness": {"request": true, "resolvedDependencies": is_complete}}},
+            },
+        });
+        let mut layer = layout.put("application/vnd.in-toto+json", &serde_json::to_vec(&statement).unwrap());
+        layer["annotations"] = json!({"in-toto.io/predicate-type": "https://slsa.dev/provenance/v1"});
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": graph::empty(&mut layout), "layers": [layer],
+            "artifactType": "application/vnd.docker.attestation.manifest.v1+json", "subject": about,
+        });
+        let mut attestation = layout.put(OCI_MANIFEST, &serde_json::to_vec(&manifest).unwrap());
+        attestation["annotations"] = json!({
+            "vnd.docker.reference.digest": about["digest"], "vnd.docker.reference.type": "attestation-manifest",
+        });
+        attestation["platform"] = json!({"architecture": "unknown", "os": "unknown"});
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [about, attestation]});
+        layout.manifests = vec![layout.put(OCI_INDEX, &serde_json::to_vec(&index).unwrap())];
+        let target = write(dir, "target.tar", &layout.tar(&Build::FIRST));
+        let out = format!("proof{number}");
+        attest(dir, [&target, &b], &out, (FIRST, ID), &[]).expect(0);
+        let found = parsed(&dir.join(&out).join("linux-amd64/equivalence.json"));
+        assert_eq!(found["predicate"]["inputs"], expected);
+    }
+    // What the user names counts.
+    let source = format!("https://example.org/x@sha256:{}", "cd".repeat(32));
+    attest(dir, [&dir.join("target.tar"), &b], "own", (FIRST, ID), &["--source", &source]).expect(0);
+    let found = parsed(&dir.join("own/linux-amd64/equivalence.json"));
+    assert_eq!(found["predicate"]["inputs"][0]["uri"], "https://example.org/x");
 }
