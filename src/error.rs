@@ -11,8 +11,8 @@ use std::io;
 
 mod text;
 
-pub(crate) use text::steers;
 pub use text::{escaped, printable, printable_whole, quoted, shell_word, thousands};
+pub(crate) use text::{markup, steers};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

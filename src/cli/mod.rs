@@ -20,6 +20,8 @@ mod process;
 mod progress;
 #[cfg(feature = "registry")]
 mod registry;
+#[cfg(feature = "attest")]
+mod results;
 mod rewrite;
 mod tar;
 mod usage;
@@ -66,6 +68,9 @@ enum Command {
     Attach(attest::attach::Arguments),
     #[cfg(feature = "attest")]
     Verify(Box<attest::verify::Arguments>),
+    #[cfg(feature = "attest")]
+    #[command(subcommand)]
+    Results(results::Arguments),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -101,6 +106,8 @@ pub fn main() -> ExitCode {
         Command::Attach(arguments) => attest::attach::run(&arguments),
         #[cfg(feature = "attest")]
         Command::Verify(arguments) => attest::verify::run(&arguments),
+        #[cfg(feature = "attest")]
+        Command::Results(arguments) => results::run(&arguments),
         Command::Completions(arguments) => complete::completions(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
     };

@@ -53,6 +53,12 @@ impl Inputs {
         self.add(argument, "a file", &Location::path(path));
     }
 
+    /// A folder that is read.
+    #[cfg(feature = "attest")]
+    pub fn folder(&mut self, argument: &'static str, path: &Path) {
+        self.add(argument, "a folder", &Location::path(path));
+    }
+
     /// A tar that is read.
     pub fn tar(&mut self, argument: &'static str, location: &Location) {
         self.add(argument, "a tar", location);

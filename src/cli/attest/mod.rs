@@ -1,7 +1,7 @@
 //! `restamp attest`, and what is done with its statements.
 
 pub mod attach;
-mod keys;
+pub mod keys;
 pub mod verify;
 
 use std::collections::BTreeMap;

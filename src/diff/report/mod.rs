@@ -15,6 +15,8 @@ use crate::diff::model::Remedy;
 use crate::error::{printable_whole, thousands};
 use crate::stamp::Instant;
 
+#[cfg(feature = "attest")]
+pub(crate) use html::PALETTE;
 pub use html::{PageStyle, html};
 pub use json::{SCHEMA, SavedNames, json};
 pub use text::{Style, text};

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use crate::causes::Class;
 use crate::diff::model::{Compared, Report, Verdict};
-use crate::diff::report::html::{PageStyle, escape, set_name};
+use crate::diff::report::html::{PALETTE, PageStyle, set_name};
 use crate::diff::report::remedy_line;
-use crate::error::{printable_whole, thousands};
+use crate::error::{markup as escape, printable_whole, thousands};
 
 const STYLE: &str = include_str!("page.css");
 /// How the label of a class looks that is not shown.
@@ -29,6 +29,7 @@ pub(super) fn head(page: &mut String, report: &Report, sets: &BTreeSet<BTreeSet<
         escape(&report.names.join(" and "))
     );
     page.push_str("<style>\n");
+    page.push_str(PALETTE);
     page.push_str(STYLE);
     for class in Class::ALL {
         let _ = writeln!(page, "#f-{class}:not(:checked)~main .c-{class}{{display:none}}");

@@ -15,8 +15,10 @@ use std::io;
 
 use crate::causes::Class;
 use crate::diff::model::{Difference, Place, Report};
-use crate::error::{printable, printable_whole, steers, thousands};
+use crate::error::{markup as escape, printable, printable_whole, thousands};
 
+/// Colours of pages, light and dark.
+pub(crate) const PALETTE: &str = include_str!("palette.css");
 /// A page of so many differences shows all of them at once.
 const OPEN: usize = 100;
 /// Rows of a table; what is beyond is only counted, so that a browser can open the page.
@@ -73,24 +75,6 @@ pub fn html(out: &mut dyn io::Write, report: &Report, style: PageStyle<'_>) -> i
     accepted(&mut page, report);
     page.push_str("</main>\n</html>\n");
     out.write_all(page.as_bytes())
-}
-
-/// Makes any text fit for an element or a quoted attribute, with nothing that is not shown.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' => out.push('\n'),
-            c if steers(c) => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// What all elements with these classes are called in the style sheet.
