@@ -89,10 +89,12 @@ pub fn add(dir: &Path, bundles: &[(String, Vec<u8>)], options: &Options) -> Resu
             known += 1;
             continue;
         }
-        // Of a run that was broken off: its time is in its name.
-        let time = left.iter().find_map(|(path, left)| (*left == Some(digest)).then(|| seconds_of(path)).flatten());
-        let report = report.as_ref().filter(|_| said.is_comparison);
-        writer.add(&said, bytes, time.unwrap_or(options.time), report)?;
+        // Of a run that was broken off: its time is in its name, and a list of differences may be beside it.
+        let left = left.iter().find(|(_, left)| *left == Some(digest)).map(|(path, _)| path.as_str());
+        let time = left.and_then(seconds_of).unwrap_or(options.time);
+        let beside = if report.is_none() { left.and_then(|path| writer.beside(path, &said)) } else { None };
+        let report = report.as_ref().filter(|_| said.is_comparison).or(beside.as_ref());
+        writer.add(&said, bytes, time, report)?;
     }
     writer.publish(options, known)
 }
@@ -189,16 +191,18 @@ impl<'f> Writer<'f> {
             if expected != *file || self.bundles.contains(&digest) {
                 continue;
             }
-            let packed = self.folder.read(&report_path(file), report::PACKED_MAX)?;
-            let report = packed.map(|packed| unpack(&packed).and_then(|bytes| Report::of(&bytes))).transpose();
-            let Ok(report) = report else { continue };
-            if report.as_ref().zip(said.report).is_some_and(|(report, named)| report.digest != named) {
-                continue;
-            }
+            let report = self.beside(file, &said);
             self.line(&said, seconds, report.map(|report| report.digest))?;
             self.repaired.push(format!("{file}: its line was missing"));
         }
         Ok(())
+    }
+
+    /// The list of differences beside a bundle that has no line, if it can be that of its statement.
+    fn beside(&self, path: &str, said: &Said) -> Option<Report> {
+        let packed = self.folder.read(&report_path(path), report::PACKED_MAX).ok().flatten()?;
+        let report = Report::of(&unpack(&packed).ok()?).ok()?;
+        said.report.is_none_or(|named| named == report.digest).then_some(report)
     }
 
     fn add(&mut self, said: &Said, bytes: &[u8], time: i64, report: Option<&Report>) -> Result<()> {

@@ -26,6 +26,7 @@ mod make_testdata;
 mod printing;
 mod readme;
 mod registry;
+mod results;
 mod rewrite;
 mod safety;
 mod signals;

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_name_is_markup() {
-        let standing = Standing { verdict: Verdict::Failed, operators: 2, against: 1 };
+        let standing = Standing { verdict: Verdict::Failed, operators: 2, against: 1, before: 0 };
         let svg = svg("</title><script>\"'&\u{202e}\x1b", &standing);
         assert!(!svg.contains("<script") && !svg.contains('\u{202e}') && !svg.contains('\x1b'), "{svg}");
         assert!(svg.contains("&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;"), "{svg}");
@@ -91,11 +91,11 @@ mod tests {
 
     #[test]
     fn a_failure_is_as_loud_as_a_success() {
-        let mut standing = Standing { verdict: Verdict::Failed, operators: 2, against: 1 };
+        let mut standing = Standing { verdict: Verdict::Failed, operators: 2, against: 1, before: 0 };
         let json = String::from_utf8(json(&standing).unwrap()).unwrap();
         let expected = r#"{"schemaVersion":1,"label":"reproduced","message":"failed for 1 of 2 operators","color":"b42318","isError":true}"#;
         assert_eq!(json.trim_end(), expected);
-        standing = Standing { verdict: Verdict::Identical, operators: 1, against: 0 };
+        standing = Standing { verdict: Verdict::Identical, operators: 1, against: 0, before: 0 };
         assert_eq!(standing.text(), "identical, 1 operator");
     }
 }

@@ -72,7 +72,12 @@ fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
     let statement = statement.map_err(|e| e.in_file(path))?;
     let class = class(*verdict);
     let _ = writeln!(page, "<article class={class}><h3>{}</h3>", text(&entry.operator));
-    let _ = writeln!(page, "<p class=v><b>{}</b>, <time>{}</time></p>\n<dl>", site::word(*verdict), entry.time);
+    let _ = writeln!(
+        page,
+        "<p class=v><b class={class}>{}</b>, <time>{}</time></p>\n<dl>",
+        site::word(*verdict),
+        entry.time
+    );
     match &statement.predicate {
         Predicate::Svr(svr) => {
             page.push_str("<dt>Statement<dd>verification result (SVR)\n");

@@ -50,7 +50,12 @@ pub(super) fn class(verdict: Verdict) -> &'static str {
 
 /// A standing, in words.
 pub(super) fn standing(standing: &Standing) -> String {
-    format!("<b class={}>{}</b>{}", class(standing.verdict), word(standing.verdict), standing.rest())
+    let (verdict, rest) = (standing.verdict, standing.rest());
+    let mut text = format!("<b class={}>{}</b>{rest}", class(verdict), word(verdict));
+    if standing.before > 0 {
+        let _ = write!(text, ", <b class=failed>not reproduced before: {}</b>", count(standing.before, "statement"));
+    }
+    text
 }
 
 /// The index.

@@ -12,7 +12,7 @@ use crate::statement::time_of;
 pub(super) struct Site<'e> {
     /// By name.
     pub names: Vec<Named<'e>>,
-    /// The statements about each image, in the order of the log.
+    /// The statements about each image, the oldest first.
     pub images: BTreeMap<Digest, Vec<&'e Entry>>,
     /// The time of the newest line: ages are counted from it, so that the same log gives the same pages.
     pub newest: Option<&'e str>,
@@ -50,17 +50,21 @@ pub(super) struct Standing {
     pub operators: usize,
     /// So many of them say that it was not reproduced.
     pub against: usize,
+    /// So many statements said that it was not, before the same operator said that it was.
+    pub before: usize,
 }
 
 impl Standing {
     fn of(lists: &[&[&Entry]]) -> Self {
         let mut all: BTreeSet<&str> = BTreeSet::new();
         let mut against: BTreeSet<&str> = BTreeSet::new();
-        let (mut verdict, mut fewest) = (Verdict::Identical, usize::MAX);
+        let (mut verdict, mut fewest, mut before) = (Verdict::Identical, usize::MAX, 0);
         for list in lists {
             let newest: BTreeMap<&str, Verdict> =
                 list.iter().map(|entry| (entry.operator.as_str(), entry.verdict)).collect();
             fewest = fewest.min(newest.len());
+            let is_reproduced = |operator: &str| newest.get(operator).is_some_and(|verdict| verdict.is_reproduced());
+            before += list.iter().filter(|one| !one.verdict.is_reproduced() && is_reproduced(&one.operator)).count();
             for (operator, said) in newest {
                 verdict = verdict.max(said);
                 all.insert(operator);
@@ -71,7 +75,7 @@ impl Standing {
         }
         // Where it was reproduced, it was on each platform by so many.
         let operators = if against.is_empty() { fewest.min(all.len()) } else { all.len() };
-        Self { verdict, operators, against: against.len() }
+        Self { verdict, operators, against: against.len(), before }
     }
 
     /// In a few words.
@@ -106,6 +110,9 @@ impl<'e> Site<'e> {
         for entry in entries {
             images.entry(entry.subject).or_default().push(entry);
             names.entry(name_of(entry)).or_default().push(entry);
+        }
+        for list in images.values_mut().chain(names.values_mut()) {
+            list.sort_by_key(|entry| (seconds(&entry.time), entry.seq));
         }
         let names = names.into_iter().map(|(name, list)| named(name, &list, &images)).collect();
         Self { names, images, newest: newest(entries.iter()) }
@@ -212,12 +219,12 @@ mod tests {
             entry(4, "r/app:2", 2, "b", Failed),
         ];
         let site = Site::of(&entries[..2]);
-        assert_eq!(site.names[0].standing, Standing { verdict: Identical, operators: 1, against: 0 });
+        assert_eq!(site.names[0].standing, Standing { verdict: Identical, operators: 1, against: 0, before: 1 });
         let site = Site::of(&entries[..3]);
         assert_eq!((site.names[0].images.len(), site.names[0].standing.against), (2, 0));
         let site = Site::of(&entries);
         let named = &site.names[0];
-        assert_eq!(named.standing, Standing { verdict: Failed, operators: 2, against: 1 });
+        assert_eq!(named.standing, Standing { verdict: Failed, operators: 2, against: 1, before: 0 });
         assert_eq!(named.tags.iter().copied().collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!((site.failing(), site.newest), (1, Some("2023-11-18T22:13:20Z")));
         assert_eq!(age(&entries[0].time, &entries[3].time), "3 days before the newest result");
@@ -226,6 +233,6 @@ mod tests {
         other.platform = Some("linux/arm64".to_owned());
         let entries = [entries[2].clone(), entry(4, "r/app:2", 2, "b", Identical), other];
         let standing = &Site::of(&entries).names[0].standing;
-        assert_eq!(*standing, Standing { verdict: AfterRestamping, operators: 1, against: 0 });
+        assert_eq!(*standing, Standing { verdict: AfterRestamping, operators: 1, against: 0, before: 0 });
     }
 }
