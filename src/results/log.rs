@@ -6,6 +6,7 @@ use super::head::Head;
 use crate::digest::Digest;
 use crate::document::strict;
 use crate::error::{Error, Result, quoted};
+use crate::statement::{time_of, time_text};
 
 /// The file.
 pub(super) const FILE: &str = "log.jsonl";
@@ -92,6 +93,10 @@ fn replay(line: &[u8], number: u64, prev: Option<Digest>) -> Line {
         let text = |digest: Option<Digest>| digest.map_or_else(|| "null".to_owned(), |digest| digest.to_string());
         problems.push(format!("prev: expected {} (the line before), found {}", text(prev), text(entry.prev)));
     }
+    let time = time_of(&entry.time, "time of a line").and_then(time_text);
+    if time.is_ok_and(|time| time != entry.time) {
+        problems.push(format!("time: expected one in UTC and whole seconds, found {}", quoted(entry.time.as_bytes())));
+    }
     match entry.expected_path() {
         Ok(path) if path == entry.path => {}
         Ok(path) => problems.push(format!("path: expected {path}, found {}", quoted(entry.path.as_bytes()))),
@@ -155,8 +160,7 @@ mod tests {
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            let log = Log::replay(&changed);
-            assert!(!log.holds(&head), "byte {at}");
+            assert!(problems(&changed) > 0 || !Log::replay(&changed).holds(&head), "byte {at}");
         }
     }
 

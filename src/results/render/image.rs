@@ -17,11 +17,6 @@ use crate::statement::{Predicate, Statement};
 /// So many lists of differences are shown, the newest ones.
 const LISTS: usize = 8;
 
-/// Where the page of an image is.
-pub(super) fn file(subject: Digest) -> String {
-    format!("image/{}-{}.html", subject.algorithm().name(), subject.hex())
-}
-
 /// The page. Bundles and lists are read, and have to be what the log says.
 pub(super) fn page(folder: &Folder, subject: Digest, entries: &[&Entry], title: &str) -> Result<String> {
     let mut page = String::new();

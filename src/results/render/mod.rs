@@ -49,7 +49,7 @@ pub fn render(dir: &Path, title: &str, write: &mut WriteFile<'_>) -> Result<usiz
     }
     for (subject, list) in &site.images {
         let page = image::page(&folder, *subject, list, title)?;
-        write(&image::file(*subject), page.as_bytes())?;
+        write(&names::image_file(*subject), page.as_bytes())?;
     }
     Ok(site.names.len())
 }

@@ -29,6 +29,11 @@ pub fn file_name(name: &str) -> String {
     out
 }
 
+/// Where the page of an image is.
+pub(super) fn image_file(subject: Digest) -> String {
+    format!("image/{}-{}.html", subject.algorithm().name(), subject.hex())
+}
+
 /// The repository and the tag in a name. A digest at its end is left out.
 pub(super) fn split(name: &str) -> (&str, Option<&str>) {
     let name = name.split_once("@sha256:").map_or(name, |(name, _)| name);

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::image;
-use super::names::file_name;
+use super::names::{file_name, image_file};
 use super::site::{Image, Named, Site, Standing, age, word};
 use crate::diff::report::PALETTE;
 use crate::error::{markup, printable_whole, thousands};
@@ -121,7 +120,7 @@ fn named(page: &mut String, named: &Named<'_>, newest: &str) {
 }
 
 fn history(page: &mut String, image: &Image<'_>) {
-    let (file, short) = (image::file(image.subject), image.subject.short());
+    let (file, short) = (image_file(image.subject), image.subject.short());
     let platform = image.platform.map(|platform| format!(", <bdi>{}</bdi>", text(platform))).unwrap_or_default();
     let tags: Vec<&str> = image.tags.iter().copied().collect();
     let tags = if tags.is_empty() { String::new() } else { format!(", <bdi>{}</bdi>", text(&tags.join(", "))) };
