@@ -31,20 +31,20 @@
 //! | floor | room | purpose |
 //! |---|---|---|
 //! | 13 | `cli` (in the binary) | arguments, the environment, the terminal, exit statuses |
-//! | 12 | [`attest`], [`verify`], [`results`] | statements that an image was built again: issued, counted, kept as files |
+//! | 12 | `attest`, `verify`, `results` | statements that an image was built again: issued, counted, kept as files |
 //! | 11 | `bulk` | many images of a registry: plans, shards, records of what was done |
-//! | 11 | [`stabilizer`] | the digest that an image has after its times were set by a fixed profile |
+//! | 11 | `stabilizer` | the digest that an image has after its times were set by a fixed profile |
 //! | 10 | [`rewrite`], [`check`], [`inspect`], [`diff`], [`tarball`], [`mod@lock`] | one verb each: takes plain data, returns plain data; none calls another |
 //! | 9 | [`origin`] | where an image comes from: its base, distribution and packages, and how each is known |
 //! | 8 | `image` | what an image is: `ImageSet`, the documents under it, and which of its images a verb is about |
 //! | 7 | `store` | where images live: carriers, blobs by digest or path, destinations |
 //! | 6 | `context` | what one run works with: threads, temporary files, limits, progress |
-//! | 5 | [`trust`] | pure: who is trusted to say that an image was reproduced, and whose statement a bundle is |
+//! | 5 | `trust` | pure: who is trusted to say that an image was reproduced, and whose statement a bundle is |
 //! | 5 | `layer` | the bytes of one layer: verify, decompress, patch, cut, compress; knows no image |
 //! | 4 | `repair` | which entries have times in their content, what replaces them there, and which copies of mtimes in a root filesystem are right |
 //! | 4 | `registry` | a client of the OCI distribution specification: names, tokens, retries, blobs and manifests of one repository |
-//! | 4 | [`signing`] | pure: keys, DSSE envelopes, bundles |
-//! | 4 | [`statement`] | pure: in-toto statements, as they are issued and as they are read |
+//! | 4 | `signing` | pure: keys, DSSE envelopes, bundles |
+//! | 4 | `statement` | pure: in-toto statements, as they are issued and as they are read |
 //! | 4 | `decode` | decompression, within a budget for windows |
 //! | 3 | `document` | pure: takes the bytes of a JSON document and the changes, returns new bytes, patched by span |
 //! | 3 | `clock` | where the epoch comes from, and which times become it |

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::{Error, Result, quoted};
 use crate::statement::svr::{REPRODUCED_IDENTICAL, REPRODUCED_STABILIZED};
-use crate::statement::{Equal, Equivalence, Predicate, Svr, TestOutcome, TestResult, time_of, time_text};
+use crate::statement::{Equal, Equivalence, Issued, Predicate, Svr, TestOutcome, TestResult, Vsa, time_of, time_text};
 use crate::trust::Evidence;
 
 /// A name has at most so many bytes.
@@ -182,7 +182,8 @@ pub fn said(evidence: &Evidence) -> Result<Said> {
         }
         Predicate::Equivalence(equivalence) => (of_equivalence(equivalence, subject.digest)?, None, None),
         Predicate::TestResult(result) => (of_test(result)?, None, report_of(result)),
-        Predicate::Other(kind) => {
+        other @ (Predicate::Summary(_) | Predicate::Other(_)) => {
+            let kind = if let Predicate::Other(kind) = other { kind } else { Vsa::TYPE };
             let expected = format!("{}, {} or {}", name::<Svr>(), name::<Equivalence>(), name::<TestResult>());
             return Err(Error::malformed("predicateType of a result", expected, quoted(kind.as_bytes())));
         }
@@ -207,7 +208,7 @@ pub fn said(evidence: &Evidence) -> Result<Said> {
     })
 }
 
-fn name<P: crate::statement::Issued>() -> &'static str {
+fn name<P: Issued>() -> &'static str {
     P::TYPE
 }
 

@@ -22,7 +22,7 @@ pub use equivalence::{Equal, Equivalence};
 pub use resource::{DigestSet, Resource};
 pub use svr::Svr;
 pub use test_result::{TestOutcome, TestResult};
-pub use vsa::Vsa;
+pub use vsa::{Summary, Vsa};
 
 /// What this project's own URIs begin with. To be settled before the first release that issues statements: afterwards it is
 /// part of every one of them.
@@ -55,6 +55,8 @@ pub enum Predicate {
     Equivalence(Box<Equivalence>),
     /// What was found instead.
     TestResult(TestResult),
+    /// What somebody else has made of other statements.
+    Summary(Summary),
     /// Anything else, by its type.
     Other(String),
 }
@@ -179,6 +181,7 @@ impl Statement {
             }
             Equivalence::TYPE => Predicate::Equivalence(strict::read(head.predicate, "predicate of an equivalence")?),
             TestResult::TYPE => Predicate::TestResult(strict::read(head.predicate, "predicate of a test result")?),
+            Vsa::TYPE => Predicate::Summary(strict::read(head.predicate, "predicate of a verification summary")?),
             _ => Predicate::Other(printable(head.predicate_type.as_bytes())),
         };
         Ok(Self { subject, predicate })

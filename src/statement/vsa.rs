@@ -1,7 +1,7 @@
 //! SLSA's Verification Summary Attestation, version 1 (<https://slsa.dev/spec/v1.2/verification_summary>): what `verify` found, in
 //! one statement.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Issued, Resource};
 
@@ -34,4 +34,24 @@ pub struct Verifier {
 
 impl Issued for Vsa {
     const TYPE: &'static str = "https://slsa.dev/verification_summary/v1";
+}
+
+/// A summary that somebody else has made, as far as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Who has verified.
+    pub verifier: SummaryVerifier,
+    /// `PASSED` or `FAILED`.
+    pub verification_result: String,
+    /// What was reached.
+    #[serde(default)]
+    pub verified_levels: Vec<String>,
+}
+
+/// Who has verified.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SummaryVerifier {
+    /// A URI.
+    pub id: String,
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::collect::Found;
-use super::{Counted, Dissent, Ignored, Verified};
+use super::{Counted, Dissent, Ignored, SummaryOf, Verified};
 use crate::digest::Digest;
-use crate::error::quoted;
+use crate::error::{Error, quoted};
 use crate::stabilizer::{self, StabilizedImage};
 use crate::statement::svr::{REPRODUCED_IDENTICAL, REPRODUCED_STABILIZED};
-use crate::statement::{Equal, Equivalence, Predicate, Svr, TestOutcome};
+use crate::statement::{Equal, Equivalence, Predicate, Statement, Svr, TestOutcome};
 use crate::trust::{Evidence, Require, Trust};
 
 /// A bundle that a trusted key has signed, and where it came from.
@@ -29,8 +29,17 @@ pub(super) struct Tally {
 pub(super) fn count(images: &[(Digest, &StabilizedImage)], found: Vec<Found>, trust: &Trust, at: Option<i64>) -> Tally {
     let mut tally = Tally::default();
     let mut signed: BTreeMap<Digest, Vec<Signed>> = BTreeMap::new();
+    let mut summaries: BTreeMap<Digest, Vec<SummaryOf>> = BTreeMap::new();
     for Found { source, bytes } in found {
-        let evidence = match bytes.and_then(|bytes| crate::trust::read(&bytes, trust)) {
+        let evidence = match bytes.and_then(|bytes| {
+            let evidence = crate::trust::read(&bytes, trust);
+            evidence.map_err(|error| {
+                unsigned_summary(&bytes, &source).map_or(error, |(digest, summary)| {
+                    summaries.entry(digest).or_default().push(summary);
+                    Error::refused("a verification summary that nobody has signed")
+                })
+            })
+        }) {
             Ok(evidence) => evidence,
             Err(error) => {
                 tally.ignored.push(Ignored { source, reason: error.to_string() });
@@ -48,10 +57,18 @@ pub(super) fn count(images: &[(Digest, &StabilizedImage)], found: Vec<Found>, tr
     for (subject, image) in images {
         let all = signed.remove(subject).unwrap_or_default();
         let of_image = OfImage { subject: *subject, image, require: &trust.require, at };
-        let verified = of_image.verified(&all, &mut tally.ignored);
+        let mut verified = of_image.verified(&all, &mut tally.ignored);
+        verified.summaries.extend(summaries.remove(subject).unwrap_or_default());
         tally.images.push(verified);
     }
     tally
+}
+
+/// A summary that is no bundle, but a statement alone, and what it is about.
+fn unsigned_summary(bytes: &[u8], source: &str) -> Option<(Digest, SummaryOf)> {
+    let statement = Statement::parse(bytes).ok()?;
+    let Predicate::Summary(summary) = &statement.predicate else { return None };
+    Some((statement.subject.digest, SummaryOf::new(summary, None, source)))
 }
 
 /// What statements about one image have to say.
@@ -70,6 +87,7 @@ impl OfImage<'_> {
             stabilized: self.image.stabilized,
             counted: Vec::new(),
             dissent: Vec::new(),
+            summaries: Vec::new(),
             provenance: Default::default(),
             fault: None,
         };
@@ -103,6 +121,11 @@ impl OfImage<'_> {
                 }
                 Predicate::TestResult(_) => {
                     Err("a test result that was passed is no proof that an image was reproduced".to_owned())
+                }
+                Predicate::Summary(summary) => {
+                    verified.summaries.push(SummaryOf::new(summary, Some(&signer.operator), &one.source));
+                    Err("a verification summary does not count: it is the word of one about the words of others"
+                        .to_owned())
                 }
                 Predicate::Other(kind) if is_provenance(kind) => {
                     verified.provenance.insert(signer.operator.clone());

@@ -32,7 +32,17 @@ struct Image<'r> {
     stabilized: String,
     counted: Vec<Counted<'r>>,
     dissent: Vec<Dissent<'r>>,
+    summaries: Vec<Summary<'r>>,
     fault: Option<&'r str>,
+}
+
+#[derive(Serialize)]
+struct Summary<'r> {
+    operator: Option<&'r str>,
+    verifier: &'r str,
+    result: &'r str,
+    levels: &'r [String],
+    source: &'r str,
 }
 
 #[derive(Serialize)]
@@ -107,6 +117,17 @@ fn image(image: &Verified) -> Image<'_> {
                 result: one.result,
                 classes: &one.classes,
                 bundle: one.bundle.to_string(),
+                source: &one.source,
+            })
+            .collect(),
+        summaries: image
+            .summaries
+            .iter()
+            .map(|one| Summary {
+                operator: one.operator.as_deref(),
+                verifier: &one.verifier,
+                result: &one.result,
+                levels: &one.levels,
                 source: &one.source,
             })
             .collect(),

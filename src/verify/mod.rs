@@ -71,6 +71,8 @@ pub struct Verified {
     pub counted: Vec<Counted>,
     /// Operators who say that it could not be reproduced.
     pub dissent: Vec<Dissent>,
+    /// What others have made of statements, of which nothing counts.
+    pub summaries: Vec<SummaryOf>,
     /// Operators who have signed the provenance of a build of these very bytes.
     pub provenance: BTreeSet<String>,
     /// Why it is not enough.
@@ -107,6 +109,35 @@ pub struct Dissent {
     pub bundle: Digest,
     /// Where it came from.
     pub source: String,
+}
+
+/// A verification summary that somebody else has made, such as that of buildx's replay. It counts for nothing: it does not say how
+/// images were compared, and is the word of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SummaryOf {
+    /// The operator who has signed it, if it is signed.
+    pub operator: Option<String>,
+    /// Who has verified, by its own words.
+    pub verifier: String,
+    /// `PASSED` or `FAILED`.
+    pub result: String,
+    /// What was reached, by its own words.
+    pub levels: Vec<String>,
+    /// Where it came from.
+    pub source: String,
+}
+
+impl SummaryOf {
+    pub(crate) fn new(summary: &crate::statement::Summary, operator: Option<&str>, source: &str) -> Self {
+        Self {
+            operator: operator.map(str::to_owned),
+            verifier: summary.verifier.id.clone(),
+            result: summary.verification_result.clone(),
+            levels: summary.verified_levels.clone(),
+            source: source.to_owned(),
+        }
+    }
 }
 
 /// A bundle that counts for nothing.

@@ -180,6 +180,14 @@ fn text(report: &Report) -> String {
             let classes = if one.classes.is_empty() { String::new() } else { format!(" ({})", one.classes.join(", ")) };
             line(format!("  DISSENT     {}: {result}{classes}, {}", one.operator, one.source));
         }
+        for one in &image.summaries {
+            let by = one.operator.as_ref().map_or("not signed".to_owned(), |operator| format!("signed by {operator}"));
+            line(format!("  summary     {} ({}) by {}, {by}", one.result, one.levels.join(", "), one.verifier));
+            line(
+                "              counts for nothing: it does not show how images were compared, and is the word of one"
+                    .to_owned(),
+            );
+        }
     }
     for one in report.ignored.iter().take(SHOWN) {
         line(format!("ignored: {}: {}", one.source, one.reason));

@@ -12,7 +12,7 @@ use crate::results::entry::Entry;
 use crate::results::folder::Folder;
 use crate::results::report::{PACKED_MAX, unpack};
 use crate::signing::{Bundle, bundle};
-use crate::statement::{Predicate, Statement};
+use crate::statement::{Issued, Predicate, Statement, Vsa};
 
 /// So many lists of differences are shown, the newest ones.
 const LISTS: usize = 8;
@@ -92,6 +92,7 @@ fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
             list(page, "Warned for", result.warned_tests.iter().map(String::as_str));
             list(page, "Run", result.url.as_deref().into_iter());
         }
+        Predicate::Summary(_) => list(page, "Statement", [Vsa::TYPE].into_iter()),
         Predicate::Other(kind) => list(page, "Statement", [kind.as_str()].into_iter()),
     }
     let _ = writeln!(page, "<dt>Bundle<dd><code>v1/{}</code>\n</dl></article>", text(path));

@@ -331,3 +331,25 @@ fn the_result_is_a_statement_of_its_own() {
     let statement: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(statement["predicate"]["verifiedLevels"], json!(["SLSA_BUILD_REPRODUCED"]));
 }
+
+#[test]
+fn a_summary_of_somebody_else_is_shown_and_counts_for_nothing() {
+    let proofs = proofs();
+    let trust = two_operators(proofs.path(), BOTH);
+    let mut summary = proofs.statement("one", "svr.json");
+    summary["predicateType"] = json!("https://slsa.dev/verification_summary/v1");
+    summary["predicate"] = json!({
+        "verifier": {"id": "https://builder.example.org/replay"}, "timeVerified": TIME, "resourceUri": "docker://x",
+        "policy": {}, "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
+    });
+    std::fs::write(proofs.path().join("vsa.json"), summary.to_string()).unwrap();
+    std::fs::write(proofs.path().join("vsa.sigstore.json"), signed(&summary, SECOND)).unwrap();
+    for (name, by) in [("vsa.json", "not signed"), ("vsa.sigstore.json", "signed by second-org")] {
+        let said = proofs.verify(&trust, &["one", name]).expect(1).text();
+        assert!(
+            said.contains(&format!("PASSED (SLSA_BUILD_LEVEL_3) by https://builder.example.org/replay, {by}")),
+            "{said}"
+        );
+        assert!(said.contains("counts for nothing") && said.contains("1 of 2 operators"), "{said}");
+    }
+}
