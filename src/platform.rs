@@ -37,6 +37,34 @@ impl Platform {
         }
     }
 
+    /// Is nothing known of it?
+    #[cfg(feature = "attest")]
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.os.is_empty() && self.architecture.is_empty()
+    }
+
+    /// Is it that of what can't be run, as BuildKit's attestations have it?
+    #[cfg(feature = "attest")]
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
+    }
+
+    /// Is it spelled as all tools spell it? Some read `x86_64`, `AMD64` and `Linux` as what they mean, others don't
+    /// (containerd/platforms, `normalizeOS` and `normalizeArch`).
+    #[cfg(feature = "attest")]
+    pub(crate) fn is_canonical(&self) -> bool {
+        let parts = [Some(&self.os), Some(&self.architecture), self.variant.as_ref()];
+        let is_plain = |text: &String| !text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii_graphic());
+        let aliases = ["x86_64", "x86-64", "x86", "i386", "i486", "i586", "i686", "aarch64", "armhf", "armel"];
+        let is_number = |text: &String| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        parts.into_iter().flatten().all(is_plain)
+            && !self.os.is_empty()
+            && !self.architecture.is_empty()
+            && self.os != "macos"
+            && !aliases.contains(&self.architecture.as_str())
+            && !self.variant.as_ref().is_some_and(is_number)
+    }
+
     /// Without a variant that goes without saying.
     #[cfg(feature = "attest")]
     pub(crate) fn normalized(mut self) -> Self {

@@ -15,7 +15,7 @@ use crate::name;
 use crate::origin::Attached;
 use crate::platform::Platform;
 use crate::stabilizer::{StabilizedImage, stabilize};
-use crate::statement::{DigestSet, Resource, Subject};
+use crate::statement::{DigestSet, Resource, Subject, is_uri};
 use crate::store::location::{Location, Where};
 use crate::store::open::Source;
 
@@ -240,15 +240,4 @@ fn shown(location: &Location) -> String {
             location.reference.as_ref().map_or(name.clone(), |reference| format!("{name}:{reference}"))
         }
     }
-}
-
-/// Does it name something everywhere, and nothing else?
-fn is_uri(text: &str, what: &'static str) -> Result<()> {
-    let (scheme, rest) = text.split_once(':').unwrap_or_default();
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !is_scheme || rest.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::malformed(what, "a URI, such as https://rebuild.example.org/v1", quoted(text.as_bytes())));
-    }
-    Ok(())
 }

@@ -93,7 +93,9 @@ impl<'de> Visitor<'de> for Strict {
         let mut map = Map::new();
         let mut seen = HashSet::new();
         while let Some(key) = members.next_key::<String>()? {
-            if !seen.insert(key.to_ascii_lowercase()) {
+            // Parsers that look for keys in any case fold these two letters to ASCII as well (Go, encoding/json).
+            let folded = key.to_ascii_lowercase().replace('\u{17f}', "s").replace('\u{212a}', "k");
+            if !seen.insert(folded) {
                 return Err(serde::de::Error::custom(format!("{} twice", quoted(key.as_bytes()))));
             }
             map.insert(key, members.next_value_seed(Strict)?);
@@ -109,7 +111,12 @@ mod tests {
     #[test]
     fn a_key_counts_once_in_any_case_and_at_any_depth() {
         assert!(value(br#"{"a":[{"b":1,"c":2},{"b":null}],"d":1.5,"e":-1}"#, "document").is_ok());
-        for twice in [r#"{"a":1,"a":1}"#, r#"{"a":1,"A":2}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#] {
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"A":2}"#,
+            r#"[{"x":{"a":1,"\u0061":2}}]"#,
+            "{\"\u{17f}ubject\":1,\"subject\":2}",
+        ] {
             let error = value(twice.as_bytes(), "document").unwrap_err().to_string();
             assert!(error.contains("twice"), "{error}");
         }

@@ -23,6 +23,8 @@ pub mod selection;
 mod set;
 pub mod signatures;
 mod top;
+#[cfg(feature = "attest")]
+pub mod unjudged;
 
 use std::sync::Arc;
 

@@ -182,8 +182,12 @@ pub fn said(evidence: &Evidence) -> Result<Said> {
         }
         Predicate::Equivalence(equivalence) => (of_equivalence(equivalence, subject.digest)?, None, None),
         Predicate::TestResult(result) => (of_test(result)?, None, report_of(result)),
-        other @ (Predicate::Summary(_) | Predicate::Other(_)) => {
-            let kind = if let Predicate::Other(kind) = other { kind } else { Vsa::TYPE };
+        other @ (Predicate::Summary(_) | Predicate::Provenance(_) | Predicate::Other(_)) => {
+            let kind = match other {
+                Predicate::Other(kind) => kind,
+                Predicate::Provenance(_) => "https://slsa.dev/provenance",
+                _ => Vsa::TYPE,
+            };
             let expected = format!("{}, {} or {}", name::<Svr>(), name::<Equivalence>(), name::<TestResult>());
             return Err(Error::malformed("predicateType of a result", expected, quoted(kind.as_bytes())));
         }

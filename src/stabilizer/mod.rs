@@ -6,7 +6,9 @@
 
 use crate::context::RunContext;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
+use crate::image::unjudged::none_unjudged;
+use crate::image::{ImageSet, Select};
 use crate::media_type::Compression;
 use crate::platform::Platform;
 use crate::rewrite::{Attestations, Repair, Rewrite, Signatures};
@@ -82,7 +84,26 @@ pub fn stabilize(
             }),
         }
     }
+    all_judged(source, reference, platform, &images)?;
     Ok(images)
+}
+
+/// Succeeds if nothing that could be run by this name is missing among these images.
+fn all_judged(
+    source: &Source,
+    reference: Option<&str>,
+    platform: Option<&Platform>,
+    images: &[StabilizedImage],
+) -> Result<()> {
+    let is_odd = |image: &&StabilizedImage| !image.platform.is_nothing() && !image.platform.is_canonical();
+    if let Some(image) = images.iter().find(is_odd) {
+        let platform = quoted(image.platform.to_string().as_bytes());
+        let text = format!("its config names the platform {platform}, which tools read in several ways");
+        return Err(Error::refused(text).in_blob(image.manifest.unwrap_or(image.config)));
+    }
+    let mut set = ImageSet::load(source)?;
+    set.select(&Select { reference: reference.map(str::to_owned), platform: None })?;
+    none_unjudged(&set, &images.iter().filter_map(|image| image.manifest).collect(), platform)
 }
 
 #[cfg(test)]

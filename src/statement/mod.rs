@@ -57,6 +57,8 @@ pub enum Predicate {
     TestResult(TestResult),
     /// What somebody else has made of other statements.
     Summary(Summary),
+    /// SLSA's provenance of a build, by the builder that it names.
+    Provenance(String),
     /// Anything else, by its type.
     Other(String),
 }
@@ -182,6 +184,12 @@ impl Statement {
             Equivalence::TYPE => Predicate::Equivalence(strict::read(head.predicate, "predicate of an equivalence")?),
             TestResult::TYPE => Predicate::TestResult(strict::read(head.predicate, "predicate of a test result")?),
             Vsa::TYPE => Predicate::Summary(strict::read(head.predicate, "predicate of a verification summary")?),
+            kind @ ("https://slsa.dev/provenance/v1" | "https://slsa.dev/provenance/v0.2") => {
+                let path = if kind.ends_with("/v1") { "/runDetails/builder/id" } else { "/builder/id" };
+                let builder = head.predicate.pointer(path).and_then(|id| id.as_str()).filter(|id| !id.is_empty());
+                let builder = builder.ok_or_else(|| Error::malformed("predicate of a provenance", path, "none"))?;
+                Predicate::Provenance(printable(builder.as_bytes()))
+            }
             _ => Predicate::Other(printable(head.predicate_type.as_bytes())),
         };
         Ok(Self { subject, predicate })
@@ -203,25 +211,59 @@ fn digest_of(set: &BTreeMap<String, String>) -> Result<Digest> {
     })
 }
 
-/// The clock's time as statements have it: RFC 3339, in UTC, whole seconds.
+/// Succeeds if a text names something everywhere, and is nothing else.
 ///
 /// # Errors
 ///
-/// If it is no such time.
-pub fn time_of(text: &str, what: &'static str) -> Result<i64> {
-    let time = chrono::DateTime::parse_from_rfc3339(text);
-    let time =
-        time.map_err(|_| Error::malformed(what, "an RFC 3339 time (2026-11-28T09:30:00Z)", quoted(text.as_bytes())))?;
-    Ok(time.timestamp())
+/// If it is no URI.
+pub fn is_uri(text: &str, what: &'static str) -> Result<()> {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || rest.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::malformed(what, "a URI, such as https://rebuild.example.org/v1", quoted(text.as_bytes())));
+    }
+    Ok(())
 }
 
-/// Seconds since 1970 as such a time.
+/// The times that RFC 3339 can write, in seconds since 1970: the years 0 to 9999, in UTC.
+const TIMES: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
+
+/// A time as statements have it, RFC 3339, in seconds since 1970; fractions are left out.
+///
+/// # Errors
+///
+/// If it is no such time, or in UTC of no year between 0 and 9999.
+pub fn time_of(text: &str, what: &'static str) -> Result<i64> {
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
+    let time = time.filter(|time| TIMES.contains(time));
+    time.ok_or_else(|| Error::malformed(what, "an RFC 3339 time (2026-11-28T09:30:00Z)", quoted(text.as_bytes())))
+}
+
+/// Seconds since 1970 as such a time, in UTC.
 ///
 /// # Errors
 ///
 /// If there is no such year.
 pub fn time_text(seconds: i64) -> Result<String> {
-    let time = chrono::DateTime::from_timestamp(seconds, 0);
+    let time = Some(seconds).filter(|seconds| TIMES.contains(seconds));
+    let time = time.and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
     let time = time.ok_or_else(|| Error::malformed("time", "one between the years 0 and 9999", seconds))?;
     Ok(time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_that_can_be_written() {
+        for text in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-11-28T09:30:00Z"] {
+            assert_eq!(time_text(time_of(text, "time").unwrap()).unwrap(), text);
+        }
+        for text in ["9999-12-31T23:59:59-23:00", "0000-01-01T00:00:00+23:00", "2026-11-28", ""] {
+            assert!(time_of(text, "time").is_err(), "{text}");
+        }
+        assert!(time_text(i64::MAX).is_err() && time_text(TIMES.start() - 1).is_err());
+    }
 }

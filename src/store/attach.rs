@@ -1,7 +1,7 @@
 //! Adds documents about an image to where it is: to a layout, or to a repository.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
@@ -39,6 +39,10 @@ struct Layout<'l> {
 
 impl Layout<'_> {
     fn add(&self, referrers: &[Referrer]) -> Result<usize> {
+        // Another one that attaches here waits: what it read would be replaced. The lock goes with the open directory.
+        let folder = File::open(self.folder).map_err(|e| Error::io("cannot open", e))?;
+        rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|e| Error::io("cannot lock", e.into()))?;
         let limit = self.limits.document_bytes;
         if self.store.document("oci-layout", limit)?.is_none() {
             return Err(Error::missing("oci-layout"));

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Rebuilder, Trust};
 use crate::digest::Digest;
-use crate::error::{Error, Result, quoted};
+use crate::error::{Error, Result, printable, quoted};
 use crate::signing::PublicKey;
 use crate::statement::Equal;
 
@@ -60,8 +60,12 @@ impl Trust {
     /// If it is no such file, if a key can't be read, if two operators share a key, or if the threshold can't be reached.
     pub fn parse(bytes: &[u8], key: &dyn Fn(&str) -> Result<Vec<u8>>) -> Result<Self> {
         let text = std::str::from_utf8(bytes).map_err(|e| Error::malformed("trust file", "UTF-8", e))?;
-        let file: File = toml::from_str(text)
-            .map_err(|e| Error::malformed("trust file", "TOML with what docs/prove.md lists", e))?;
+        let file: File = toml::from_str(text).map_err(|e| {
+            // Its message alone: the text around it may be that of another file, to which this name leads.
+            let found = e.message().lines().next().unwrap_or_default().to_owned();
+            let error = Error::malformed("trust file", "TOML with what docs/prove.md lists", found);
+            error.at_offset(e.span().map_or(0, |span| span.start as u64))
+        })?;
         let mut rebuilders = Vec::new();
         for table in file.rebuilder {
             let keys = table.keys.iter().map(|name| {
@@ -136,15 +140,19 @@ fn check(rebuilder: &Rebuilder) -> Result<()> {
     Ok(())
 }
 
-/// One key that serves two operators makes one operator of them.
+/// One key that serves two operators makes one operator of them, and so does a name in two cases.
 fn one_owner(rebuilders: &[Rebuilder]) -> Result<()> {
-    let mut owners: BTreeMap<Digest, &str> = BTreeMap::new();
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
     for rebuilder in rebuilders {
-        for key in &rebuilder.keys {
-            let owner = owners.entry(key.id()).or_insert(&rebuilder.operator);
+        let keys = rebuilder.keys.iter().map(|key| ("key", key.id().to_string()));
+        let own = [("operator", rebuilder.operator.to_ascii_lowercase())];
+        for (what, name) in keys.chain(own) {
+            let owner = owners.entry(format!("{what} {name}")).or_insert(&rebuilder.operator);
             if *owner != rebuilder.operator {
                 let found = format!("one of {owner} and {}", rebuilder.operator);
-                return Err(Error::malformed("key", "one of a single operator", found).at_entry(key.id()));
+                return Err(
+                    Error::malformed(what, "one of a single operator", found).at_entry(printable(name.as_bytes()))
+                );
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Where bundles come from.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -38,31 +37,29 @@ pub(super) struct Found {
     pub bytes: Result<Vec<u8>>,
 }
 
-/// Reads the bundles of these places; those that are attached, of these images. `image` is open already.
+/// Reads the bundles of these places, one after the other; those that are attached, of these images. `image` is open already.
 pub(super) fn collect(
     places: &[Bundles],
     subjects: &[Digest],
     (image, location): (&Source, &Location),
     context: &RunContext,
-) -> Result<Vec<Found>> {
-    let mut found = Vec::new();
+    found: &mut dyn FnMut(Found),
+) -> Result<()> {
     for place in places {
         match place {
-            Bundles::Path(path) => found.extend(of_path(path)?),
-            Bundles::AttachedTo(place) if place == location => found.extend(attached(image, subjects)?),
-            Bundles::AttachedTo(place) => found.extend(attached(&Source::open(place, context)?, subjects)?),
+            Bundles::Path(path) => of_path(path, found)?,
+            Bundles::AttachedTo(place) if place == location => attached(image, subjects, found)?,
+            Bundles::AttachedTo(place) => attached(&Source::open(place, context)?, subjects, found)?,
         }
     }
-    // The same bundle counts once, from wherever.
-    let mut seen = BTreeSet::new();
-    found.retain(|one: &Found| one.bytes.as_ref().map_or(true, |bytes| seen.insert(bundle::digest(bytes))));
-    Ok(found)
+    Ok(())
 }
 
-fn of_path(path: &Path) -> Result<Vec<Found>> {
+fn of_path(path: &Path, found: &mut dyn FnMut(Found)) -> Result<()> {
     let failed = |e: io::Error| Error::io("cannot read", e).in_file(path.display());
     if !fs::metadata(path).map_err(failed)?.is_dir() {
-        return Ok(vec![Found { source: path.display().to_string(), bytes: read(path, true) }]);
+        found(Found { source: path.display().to_string(), bytes: read(path, true) });
+        return Ok(());
     }
     let mut files = Vec::new();
     let mut left = NAMES;
@@ -71,7 +68,10 @@ fn of_path(path: &Path) -> Result<Vec<Found>> {
     if files.len() > MOST {
         return Err(Error::limit("number of bundles", MOST as u64, files.len()).in_file(path.display()));
     }
-    Ok(files.into_iter().map(|file| Found { source: file.display().to_string(), bytes: read(&file, false) }).collect())
+    for file in files {
+        found(Found { source: file.display().to_string(), bytes: read(&file, false) });
+    }
+    Ok(())
 }
 
 /// The files in a directory whose names say that they are bundles. No link is followed.
@@ -103,9 +103,9 @@ fn read(path: &Path, follows: bool) -> Result<Vec<u8>> {
 }
 
 /// The bundles that are attached to images.
-fn attached(source: &Source, subjects: &[Digest]) -> Result<Vec<Found>> {
+fn attached(source: &Source, subjects: &[Digest], found: &mut dyn FnMut(Found)) -> Result<()> {
     let set = ImageSet::load(source).map_err(|e| e.in_file(source.name()))?;
-    let mut found = Vec::new();
+    let mut count = 0;
     for (digest, node) in &set.documents.nodes {
         let DocumentKind::Manifest(manifest) = &node.body else { continue };
         if !manifest.subject.as_ref().is_some_and(|subject| subjects.contains(&subject.digest)) {
@@ -113,15 +113,16 @@ fn attached(source: &Source, subjects: &[Digest]) -> Result<Vec<Found>> {
         }
         let is_bundle = |media_type: &str| media_type.starts_with("application/vnd.dev.sigstore.bundle");
         for layer in manifest.layers.iter().filter(|layer| is_bundle(&layer.media_type)) {
-            if found.len() == MOST {
+            if count == MOST {
                 return Err(Error::limit("number of bundles", MOST as u64, "more").in_file(source.name()));
             }
             let bytes = match source.blob(&layer.digest)? {
                 Some(extent) => extent.verified_bytes(&layer.digest, Some(layer.size), bundle::MAX as u64),
                 None => Err(Error::missing("bundle").in_blob(layer.digest)),
             };
-            found.push(Found { source: format!("{}: {digest}", source.name()), bytes });
+            count += 1;
+            found(Found { source: format!("{}: {digest}", source.name()), bytes });
         }
     }
-    Ok(found)
+    Ok(())
 }

@@ -1,11 +1,12 @@
 //! Which statements count, and for whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::collect::Found;
 use super::{Counted, Dissent, Ignored, SummaryOf, Verified};
 use crate::digest::Digest;
 use crate::error::{Error, quoted};
+use crate::signing::bundle;
 use crate::stabilizer::{self, StabilizedImage};
 use crate::statement::svr::{REPRODUCED_IDENTICAL, REPRODUCED_STABILIZED};
 use crate::statement::{Equal, Equivalence, Predicate, Statement, Svr, TestOutcome};
@@ -23,45 +24,76 @@ struct Signed {
 pub(super) struct Tally {
     pub images: Vec<Verified>,
     pub ignored: Vec<Ignored>,
+    /// How many more there were.
+    pub not_listed: usize,
 }
 
-/// Counts for each of these images. `at` is the time of today, in seconds since 1970.
-pub(super) fn count(images: &[(Digest, &StabilizedImage)], found: Vec<Found>, trust: &Trust, at: Option<i64>) -> Tally {
-    let mut tally = Tally::default();
-    let mut signed: BTreeMap<Digest, Vec<Signed>> = BTreeMap::new();
-    let mut summaries: BTreeMap<Digest, Vec<SummaryOf>> = BTreeMap::new();
-    for Found { source, bytes } in found {
-        let evidence = match bytes.and_then(|bytes| {
-            let evidence = crate::trust::read(&bytes, trust);
-            evidence.map_err(|error| {
-                unsigned_summary(&bytes, &source).map_or(error, |(digest, summary)| {
-                    summaries.entry(digest).or_default().push(summary);
-                    Error::refused("a verification summary that nobody has signed")
-                })
-            })
-        }) {
-            Ok(evidence) => evidence,
-            Err(error) => {
-                tally.ignored.push(Ignored { source, reason: error.to_string() });
-                continue;
+/// So many bundles that count for nothing are listed.
+const LISTED_MAX: usize = 1000;
+
+/// Takes bundles one by one, and keeps no more of each than what was signed by who is trusted.
+#[derive(Debug)]
+pub(super) struct Count<'c> {
+    images: &'c [(Digest, &'c StabilizedImage)],
+    trust: &'c Trust,
+    signed: BTreeMap<Digest, Vec<Signed>>,
+    summaries: BTreeMap<Digest, Vec<SummaryOf>>,
+    /// The same bundle counts once, from wherever.
+    seen: BTreeSet<Digest>,
+    tally: Tally,
+}
+
+impl<'c> Count<'c> {
+    /// For these images.
+    pub fn new(images: &'c [(Digest, &'c StabilizedImage)], trust: &'c Trust) -> Self {
+        let (signed, summaries, seen) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { images, trust, signed, summaries, seen, tally: Tally::default() }
+    }
+
+    /// Looks at one that was found.
+    pub fn add(&mut self, Found { source, bytes }: Found) {
+        let read = bytes.and_then(|bytes| {
+            if !self.seen.insert(bundle::digest(&bytes)) {
+                return Ok(None);
             }
+            crate::trust::read(&bytes, self.trust).map(Some).map_err(|error| {
+                let Some((digest, summary)) = unsigned_summary(&bytes, &source) else { return error };
+                self.summaries.entry(digest).or_default().push(summary);
+                Error::refused("a verification summary that nobody has signed")
+            })
+        });
+        let reason = match read {
+            Ok(None) => return,
+            Ok(Some(evidence)) => {
+                let subject = evidence.statement.subject.digest;
+                if self.images.iter().any(|(digest, _)| *digest == subject) {
+                    self.signed.entry(subject).or_default().push(Signed { source, evidence });
+                    return;
+                }
+                format!("it is about {subject}, which is another image")
+            }
+            Err(error) => error.to_string(),
         };
-        let subject = evidence.statement.subject.digest;
-        if images.iter().any(|(digest, _)| *digest == subject) {
-            signed.entry(subject).or_default().push(Signed { source, evidence });
-        } else {
-            let reason = format!("it is about {subject}, which is another image");
-            tally.ignored.push(Ignored { source, reason });
+        self.tally.ignored(Ignored { source, reason });
+    }
+
+    /// Counts. `at` is the time of today, in seconds since 1970.
+    pub fn finish(mut self, at: Option<i64>) -> Tally {
+        for (subject, image) in self.images {
+            let all = self.signed.remove(subject).unwrap_or_default();
+            let of_image = OfImage { subject: *subject, image, require: &self.trust.require, at };
+            let mut verified = of_image.verified(&all, &mut self.tally);
+            verified.summaries.extend(self.summaries.remove(subject).unwrap_or_default());
+            self.tally.images.push(verified);
         }
+        self.tally
     }
-    for (subject, image) in images {
-        let all = signed.remove(subject).unwrap_or_default();
-        let of_image = OfImage { subject: *subject, image, require: &trust.require, at };
-        let mut verified = of_image.verified(&all, &mut tally.ignored);
-        verified.summaries.extend(summaries.remove(subject).unwrap_or_default());
-        tally.images.push(verified);
+}
+
+impl Tally {
+    fn ignored(&mut self, one: Ignored) {
+        if self.ignored.len() < LISTED_MAX { self.ignored.push(one) } else { self.not_listed += 1 }
     }
-    tally
 }
 
 /// A summary that is no bundle, but a statement alone, and what it is about.
@@ -80,7 +112,7 @@ struct OfImage<'i> {
 }
 
 impl OfImage<'_> {
-    fn verified(&self, all: &[Signed], ignored: &mut Vec<Ignored>) -> Verified {
+    fn verified(&self, all: &[Signed], tally: &mut Tally) -> Verified {
         let mut verified = Verified {
             platform: self.image.platform.clone(),
             subject: self.subject,
@@ -127,7 +159,7 @@ impl OfImage<'_> {
                     Err("a verification summary does not count: it is the word of one about the words of others"
                         .to_owned())
                 }
-                Predicate::Other(kind) if is_provenance(kind) => {
+                Predicate::Provenance(_) => {
                     verified.provenance.insert(signer.operator.clone());
                     Ok(())
                 }
@@ -137,7 +169,7 @@ impl OfImage<'_> {
             };
             if let Err(reason) = verdict {
                 let reason = format!("signed for {}: {reason}", signer.operator);
-                ignored.push(Ignored { source: one.source.clone(), reason });
+                tally.ignored(Ignored { source: one.source.clone(), reason });
             }
         }
         verified.counted = counted.into_values().collect();
@@ -234,10 +266,4 @@ impl OfImage<'_> {
             equal => Ok(*equal),
         }
     }
-}
-
-/// Is this SLSA's provenance of a build?
-fn is_provenance(kind: &str) -> bool {
-    kind.strip_prefix("https://slsa.dev/provenance/v")
-        .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
 }

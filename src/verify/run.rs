@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::collect::{Bundles, collect};
-use super::count::count;
+use super::count::Count;
 use crate::context::{RunContext, RunSettings, run_setters};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -11,9 +11,6 @@ use crate::stabilizer::{StabilizedImage, stabilize};
 use crate::store::location::Location;
 use crate::store::open::Source;
 use crate::trust::Trust;
-
-/// So many bundles that count for nothing are listed.
-const LISTED_MAX: usize = 1000;
 
 /// Says whether enough of those who are trusted have reproduced an image.
 #[derive(Debug, Clone)]
@@ -78,11 +75,9 @@ impl Verify {
         let digests: Vec<Digest> = subjects.iter().map(|(digest, _)| *digest).collect();
         let own = [Bundles::AttachedTo(target.clone())];
         let places = if self.from.is_empty() { &own[..] } else { &self.from };
-        let found = collect(places, &digests, (source, target), context)?;
-        let tally = count(&subjects, found, &self.trust, self.at);
-        let mut ignored = tally.ignored;
-        let not_listed = ignored.len().saturating_sub(LISTED_MAX);
-        ignored.truncate(LISTED_MAX);
+        let mut count = Count::new(&subjects, &self.trust);
+        collect(places, &digests, (source, target), context, &mut |found| count.add(found))?;
+        let tally = count.finish(self.at);
         let require = &self.trust.require;
         Ok(Report {
             target: source.name().to_owned(),
@@ -93,8 +88,8 @@ impl Verify {
             policy: self.trust.digest(),
             unused_max_age: require.max_age.filter(|_| self.at.is_none()),
             images: tally.images,
-            ignored,
-            not_listed,
+            ignored: tally.ignored,
+            not_listed: tally.not_listed,
         })
     }
 }

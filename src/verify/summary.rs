@@ -1,10 +1,10 @@
 //! The result as one statement: SLSA's verification summary.
 
-use super::Report;
+use super::{Report, Verified};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::statement::vsa::Verifier;
-use crate::statement::{Resource, Subject, Vsa, issue, time_text};
+use crate::statement::{Resource, Subject, Vsa, is_uri, issue, time_text};
 
 /// Two of these have to have signed the provenance of a build before SLSA calls it reproduced
 /// (<https://slsa.dev/spec/v1.2/>, `SLSA_BUILD_REPRODUCED`).
@@ -16,6 +16,9 @@ const BUILDERS: usize = 2;
 ///
 /// If there is no such time.
 pub fn summary(report: &Report, verifier_id: &str, resource_uri: &str, time: i64) -> Result<Vec<u8>> {
+    for (what, text) in [("verifier id", verifier_id), ("resource URI", resource_uri)] {
+        is_uri(text, what)?;
+    }
     let subjects = report.images.iter().map(|image| Subject {
         name: None,
         digest: image.subject,
@@ -44,8 +47,13 @@ fn levels(report: &Report) -> Vec<String> {
     if !report.is_met() {
         return vec!["FAILED".to_owned()];
     }
-    let built = report.images.iter().map(|image| image.provenance.len()).min().unwrap_or_default();
-    if built >= BUILDERS {
+    // Those who count, have signed the provenance of a build of these bytes, and say nothing else.
+    let builders = |image: &Verified| {
+        let says_otherwise = |operator: &str| image.dissent.iter().any(|dissent| dissent.operator == operator);
+        let counted = image.counted.iter().map(|counted| counted.operator.as_str());
+        counted.filter(|operator| image.provenance.contains(*operator) && !says_otherwise(operator)).count()
+    };
+    if report.images.iter().all(|image| builders(image) >= BUILDERS) {
         return vec!["SLSA_BUILD_REPRODUCED".to_owned()];
     }
     let count = report.images.iter().map(|image| image.counted.len()).min().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Files that say who signs and who is trusted.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,6 +18,9 @@ const KEY_MAX: u64 = 64 << 10;
 
 /// Reads a private key, which nobody but its owner may be able to read.
 pub fn signing_key(path: &Path) -> Result<SigningKey> {
+    if path.to_string_lossy().contains("-----BEGIN") {
+        bail!("--key: expected the name of a file, found the text of a key; write it to a file that only you may read");
+    }
     let failed = || format!("--key {}", path.display());
     let file = File::open(path).with_context(failed)?;
     let metadata = file.metadata().with_context(failed)?;
@@ -34,14 +37,23 @@ pub fn signing_key(path: &Path) -> Result<SigningKey> {
 /// Reads the file that says who is trusted, and the keys beside it.
 pub fn trust(path: &Path) -> Result<Trust> {
     let failed = || format!("--trust {}", path.display());
-    let bytes = File::open(path).map_err(Into::into).and_then(|file| read(file, trust::MAX)).with_context(failed)?;
+    let bytes = open(path).and_then(|file| read(file, trust::MAX)).with_context(failed)?;
     let key = |name: &str| {
         let path = folder_of(path).join(name);
-        let bytes = fs::metadata(&path).and_then(|_| File::open(&path)).map_err(anyhow::Error::from);
-        let bytes = bytes.and_then(|file| read(file, trust::MAX));
+        let bytes = open(&path).and_then(|file| read(file, trust::MAX));
         bytes.map_err(|e| restamp::Error::refused(format!("cannot read: {e:#}")).in_file(path.display()))
     };
     Trust::parse(&bytes, &key).with_context(failed)
+}
+
+/// Opens a file, and nothing that would be waited for.
+fn open(path: &Path) -> Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        bail!("it is no file");
+    }
+    Ok(file)
 }
 
 fn read(file: File, most: u64) -> Result<Vec<u8>> {

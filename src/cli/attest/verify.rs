@@ -30,7 +30,7 @@ trust.toml:
   [require]
   threshold = 2                 # distinct operators
   accept = [\"identical\"]        # or also \"after-restamping\"
-  max_age = \"90d\"               # of a statement; needs --at
+  max_age = \"90d\"               # of a statement; with --at or --vsa
   no_dissent = false            # true: a trusted statement of the contrary blocks
   [[rebuilder]]
   operator = \"example-org\"      # counted once, whatever its keys
@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
-    /// The time of today, for max_age
+    /// The time of today, for max_age [default: ages are not looked at; with --vsa, now]
     #[arg(long, value_name = "RFC3339")]
     at: Option<String>,
 
@@ -96,6 +96,11 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let trust = keys::trust(&arguments.trust)?;
     let key = arguments.key.as_deref().map(keys::signing_key).transpose()?;
     let at = arguments.at.as_deref().map(|text| keys::time("--at", Some(text))).transpose()?;
+    // A summary has a time: ages are by the same one.
+    let at = match at {
+        None if arguments.vsa.is_some() => Some(keys::time("--at", None)?),
+        at => at,
+    };
     let mut verify = Verify::new(trust);
     for from in &arguments.from {
         verify = verify.from(bundles(from).context("--from")?);
@@ -116,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let report = verify.with_context(&context).run(&target)?;
     drop(progress);
     if let (Some(file), Some(id), Some(uri)) = (vsa, &arguments.verifier_id, &arguments.resource_uri) {
-        let statement = summary(&report, id, uri, keys::time("--at", arguments.at.as_deref())?)?;
+        let statement = summary(&report, id, uri, at.unwrap_or_default())?;
         let bytes = match &key {
             Some(key) => Bundle::sign(&statement, key).file(&key.public()?)?,
             None => statement,
@@ -147,6 +152,13 @@ fn inputs(arguments: &Arguments, target: &Location) -> Inputs {
     inputs.file("--trust", &arguments.trust);
     if let Some(key) = &arguments.key {
         inputs.file("--key", key);
+    }
+    for from in &arguments.from {
+        match bundles(from) {
+            Ok(Bundles::Path(path)) => inputs.file("--from", &path),
+            Ok(Bundles::AttachedTo(place)) => inputs.image("--from", &place),
+            Err(_) => {}
+        }
     }
     inputs
 }

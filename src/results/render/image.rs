@@ -93,6 +93,7 @@ fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
             list(page, "Run", result.url.as_deref().into_iter());
         }
         Predicate::Summary(_) => list(page, "Statement", [Vsa::TYPE].into_iter()),
+        Predicate::Provenance(builder) => list(page, "Provenance", [builder.as_str()].into_iter()),
         Predicate::Other(kind) => list(page, "Statement", [kind.as_str()].into_iter()),
     }
     let _ = writeln!(page, "<dt>Bundle<dd><code>v1/{}</code>\n</dl></article>", text(path));

@@ -320,7 +320,8 @@ fn the_result_is_a_statement_of_its_own() {
     // Two operators who have signed the provenance of a build of these very bytes.
     let mut provenance = proofs.statement("one", "svr.json");
     provenance["predicateType"] = json!("https://slsa.dev/provenance/v1");
-    provenance["predicate"] = json!({"buildDefinition": {}});
+    provenance["predicate"] =
+        json!({"buildDefinition": {}, "runDetails": {"builder": {"id": "https://builder.example.org"}}});
     std::fs::write(proofs.path().join("p1.sigstore.json"), signed(&provenance, FIRST)).unwrap();
     let one = summary(&["one", "two", "p1.sigstore.json"], 0, &[]);
     assert_eq!(one["predicate"]["verifiedLevels"], json!(["RESTAMP_REPRODUCED_2_OF_2"]));
@@ -330,6 +331,28 @@ fn the_result_is_a_statement_of_its_own() {
     let payload = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, payload).unwrap();
     let statement: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(statement["predicate"]["verifiedLevels"], json!(["SLSA_BUILD_REPRODUCED"]));
+    // Who says otherwise as well has not shown it.
+    let mut no = proofs.statement("one", "svr.json");
+    no["predicateType"] = json!("https://in-toto.io/attestation/test-result/v0.1");
+    no["predicate"] = json!({"result": "FAILED", "configuration": []});
+    std::fs::write(proofs.path().join("no.sigstore.json"), signed(&no, SECOND)).unwrap();
+    let one = summary(&["one", "two", "p1.sigstore.json", "p2.sigstore.json", "no.sigstore.json"], 0, &[]);
+    assert_eq!(one["predicate"]["verifiedLevels"], json!(["RESTAMP_REPRODUCED_2_OF_2"]));
+    // A statement that is too old by the time of the summary does not count for it.
+    let trust = two_operators(proofs.path(), &format!("{BOTH}\nmax_age = \"1h\""));
+    let from = proofs.from(&["one", "two"]);
+    let late: Vec<&str> = from
+        .iter()
+        .map(String::as_str)
+        .chain(["--vsa", text(&out), "--verifier-id", "u:x", "--resource-uri", "u:y"])
+        .collect();
+    verify(&proofs.target, &trust, &late).expect(1);
+    // A bundle that is read is not written over, and what is no URI is none.
+    let bundle = proofs.path().join("p1.sigstore.json");
+    let over = ["--from", text(&bundle), "--vsa", text(&bundle), "--verifier-id", "u:x", "--resource-uri", "u:y"];
+    verify(&proofs.target, &trust, &over).expect_error(&["--vsa", "--from"]);
+    let no_uri = ["--vsa", text(&out), "--verifier-id", "no uri", "--resource-uri", "u:y", "--at", TIME];
+    verify(&proofs.target, &trust, &no_uri).expect_error(&["verifier id"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Statements that an image was built again, made and verified from outside.
 
 mod attached;
+mod hidden;
 mod judged;
 mod proofs;
 mod refused;

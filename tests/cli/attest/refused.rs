@@ -32,6 +32,13 @@ fn keys_that_are_not_what_they_have_to_be() {
         refused(dir, &images, &["--verifier-id", ID, "--key", text(&path)], parts);
     }
     refused(dir, &images, &["--verifier-id", ID, "--key", "absent.pem"], &["--key absent.pem"]);
+    // The key itself in the place of its name is not printed.
+    let out = dir.join("proof");
+    let own = ["attest", text(&images[0]), text(&images[1]), "--verifier-id", ID, "--out", text(&out)];
+    let outcome = run(own.into_iter().map(str::to_owned).chain([format!("--key={FIRST}")]));
+    let line = FIRST.lines().nth(1).unwrap().to_owned();
+    assert!(!outcome.stderr.contains(&line), "{}", outcome.stderr);
+    outcome.expect_error(&["--key", "the text of a key"]);
 }
 
 #[test]
@@ -43,6 +50,7 @@ fn arguments_that_statements_would_be_wrong_with() {
         (&["--verifier-id", "me"][..], "--verifier-id"),
         (&["--verifier-id", "https://a b"], "--verifier-id"),
         (&["--verifier-id", ID, "--time", "today"], "--time"),
+        (&["--verifier-id", ID, "--time", "9999-12-31T23:59:59-23:00"], "--time"),
         (&["--verifier-id", ID, "--source", "https://example.org/x"], "--source"),
         (&["--verifier-id", ID, "--source", "https://example.org/x@sha256:xyz"], "--source"),
         (&["--verifier-id", ID, "--run-url", "here"], "--run-url"),
@@ -125,6 +133,18 @@ fn a_trust_file_that_is_none() {
         verify(&image, &trust, &[]).expect_error(&["trust.toml", part]);
     }
     verify(&image, &dir.join("absent.toml"), &[]).expect_error(&["absent.toml"]);
+    // Nothing of a file is printed that is none of these, and a FIFO is not waited for.
+    let secret = write(dir, "secret.toml", b"[require]\nTOKEN=abc def\n");
+    let outcome = verify(&image, &secret, &[]);
+    assert!(outcome.code == Some(2) && !outcome.stderr.contains("abc"), "{}", outcome.stderr);
+    let fifo = dir.join("fifo.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    verify(&image, &fifo, &[]).expect_error(&["it is no file"]);
+    let two_cases = "[require]\nthreshold = 2\naccept = [\"identical\"]\n[[rebuilder]]\noperator = \"a-org\"\nid = \"u:x\"\n\
+                     keys = [\"first.pub\"]\n[[rebuilder]]\noperator = \"A-org\"\nid = \"u:y\"\nkeys = [\"second.pub\"]\n";
+    write(dir, "second.pub", include_str!("keys/second.pub").as_bytes());
+    let trust = write(dir, "trust.toml", two_cases.as_bytes());
+    verify(&image, &trust, &[]).expect_error(&["operator", "one of a-org and A-org"]);
     let trust = two_operators(dir, BOTH);
     verify(&image, &trust, &["--from", "absent"]).expect_error(&["absent"]);
     verify(&image, &trust, &["--vsa", "x"]).expect_error(&["--verifier-id"]);
