@@ -20,6 +20,7 @@ mod head;
 mod log;
 mod render;
 mod report;
+mod whose;
 
 pub use add::{Added, Options, add};
 pub use check::{Checked, Problem, check};
@@ -27,3 +28,4 @@ pub use entry::{Entry, Said, Verdict, said};
 pub use head::{Head, HeadStatement};
 pub use log::{Line, Log};
 pub use render::{file_name, render};
+pub use whose::trust;
