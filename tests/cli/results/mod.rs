@@ -3,6 +3,7 @@
 
 mod add;
 mod check;
+mod replay;
 mod site;
 mod whose;
 
