@@ -244,7 +244,7 @@ fn trust(dir: &Path, path: Option<&Path>) -> Result<Trust> {
             path.display()
         );
     }
-    keys::trust(&path)
+    Ok(results::trust(dir)?)
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>> {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::add::named;
-use super::entry::{Entry, said};
+use super::entry::{Entry, Identity, signed};
 use super::folder::Folder;
 use super::head::{self, Head};
 use super::log::{self, Log};
 use super::report::{self, unpack};
+use super::writer::named;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::signing::bundle;
@@ -63,14 +63,22 @@ pub fn check(dir: &Path, trust: &Trust, older: Option<Head>) -> Result<Checked> 
         checked.problem(log::FILE, "its last line does not end: results add takes it away");
     }
     let mut bundles: BTreeSet<Digest> = BTreeSet::new();
+    let mut statements: BTreeSet<Identity> = BTreeSet::new();
     for (number, line) in log.lines.iter().enumerate() {
         let place = format!("{}: line {}", log::FILE, number + 1);
         line.problems.iter().for_each(|problem| checked.problem(&place, problem));
         let Some(entry) = &line.entry else { continue };
         if !bundles.insert(entry.bundle) {
+            // Its files were looked at then. They are not unpacked as often as a log names them.
             checked.problem(&place, format!("the bundle {} has a line before", entry.bundle));
+            continue;
         }
-        file(&folder, entry, trust, &place, &mut checked)?;
+        let statement = file(&folder, entry, trust, &place, &mut checked)?;
+        if statement.is_some_and(|statement| !statements.insert(statement)) {
+            checked
+                .problem(&place, format!("the statement of {} has a line before, with another bundle", entry.bundle));
+            continue;
+        }
         differences(&folder, entry, &place, &mut checked)?;
     }
     heads(&folder, &log, trust, &mut checked)?;
@@ -96,18 +104,19 @@ fn read(folder: &Folder, path: &str, most: u64, place: &str, checked: &mut Check
     }
 }
 
-fn file(folder: &Folder, entry: &Entry, trust: &Trust, place: &str, checked: &mut Checked) -> Result<()> {
-    let Some(bytes) = read(folder, &entry.path, bundle::MAX as u64, place, checked) else { return Ok(()) };
+/// Compares a bundle with its line. Returns which statement it is, if it can be told.
+fn file(folder: &Folder, entry: &Entry, trust: &Trust, place: &str, checked: &mut Checked) -> Result<Option<Identity>> {
+    let Some(bytes) = read(folder, &entry.path, bundle::MAX as u64, place, checked) else { return Ok(None) };
     let digest = bundle::digest(&bytes);
     if digest != entry.bundle {
         checked.problem(place, format!("bundle: expected {}, found {digest} in {}", entry.bundle, entry.path));
-        return Ok(());
+        return Ok(None);
     }
-    let said = match crate::trust::read(&bytes, trust).and_then(|evidence| said(&evidence)) {
-        Ok(said) => said,
+    let (said, statement) = match signed(&bytes, trust) {
+        Ok(signed) => signed,
         Err(error) => {
             checked.problem(place, error.in_file(&entry.path));
-            return Ok(());
+            return Ok(None);
         }
     };
     let time = said.time.map(crate::statement::time_text).transpose()?;
@@ -124,7 +133,7 @@ fn file(folder: &Folder, entry: &Entry, trust: &Trust, place: &str, checked: &mu
             checked.problem(place, format!("{what}: the bundle says something else ({})", entry.path));
         }
     }
-    Ok(())
+    Ok(Some(statement))
 }
 
 fn differences(folder: &Folder, entry: &Entry, place: &str, checked: &mut Checked) -> Result<()> {

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, quoted};
+use crate::signing::Bundle;
 use crate::statement::svr::{REPRODUCED_IDENTICAL, REPRODUCED_STABILIZED};
 use crate::statement::{Equal, Equivalence, Issued, Predicate, Svr, TestOutcome, TestResult, Vsa, time_of, time_text};
-use crate::trust::Evidence;
+use crate::trust::{Evidence, Trust};
 
 /// A name has at most so many bytes.
 const NAME_MAX: usize = 1024;
@@ -135,6 +136,22 @@ pub(super) fn seconds_of(path: &str) -> Option<i64> {
     time_of(&format!("{year}-{month}-{day_and_hour}:{minute}:{second}"), "time").ok()
 }
 
+/// Is it a path as [`path`] makes them, but for how it ends?
+pub(super) fn is_made(path: &str, ending: &str) -> bool {
+    let made = || {
+        let mut parts = path.strip_suffix(ending)?.split('/');
+        let (algorithm, hex, operator, file) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let subject: Digest = format!("{algorithm}:{hex}").parse().ok()?;
+        let (time, short) = file.split_once('-')?;
+        let is_short = short.len() == 12 && short.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let start = self::path(subject, operator, seconds_of(path)?, subject).ok()?;
+        let is_operator = !operator.is_empty() && !operator.starts_with('.');
+        let is_start = start.starts_with(&format!("{algorithm}/{hex}/{operator}/{time}-"));
+        Some(parts.next().is_none() && is_short && is_operator && is_start)
+    };
+    made().unwrap_or(false)
+}
+
 /// The list of differences beside a bundle.
 pub(super) fn report_path(bundle: &str) -> String {
     format!("{}{DIFFERENCES}", bundle.strip_suffix(BUNDLE).unwrap_or(bundle))
@@ -162,6 +179,41 @@ pub struct Said {
     pub report: Option<Digest>,
     /// Is it about a comparison, which has a list of differences?
     pub is_comparison: bool,
+}
+
+impl Said {
+    /// The line of it. `time` is that of adding, which counts where the statement has none.
+    pub(super) fn entry(&self, seq: u64, prev: Option<Digest>, time: i64, report: Option<Digest>) -> Result<Entry> {
+        let seconds = self.time.unwrap_or(time);
+        Ok(Entry {
+            seq,
+            prev,
+            subject: self.subject,
+            name: self.name.clone(),
+            platform: self.platform.clone(),
+            verdict: self.verdict,
+            operator: self.operator.clone(),
+            time: time_text(seconds)?,
+            bundle: self.bundle,
+            path: path(self.subject, &self.operator, seconds, self.bundle)?,
+            report,
+        })
+    }
+}
+
+/// What identifies a statement in whatever file it is: the digest of what was signed, and the key. The same envelope can be
+/// written in many ways.
+pub(super) type Identity = (Digest, Digest);
+
+/// What a bundle says, and which statement that is.
+///
+/// # Errors
+///
+/// If it is no result, or no trusted key has signed it.
+pub(super) fn signed(bytes: &[u8], trust: &Trust) -> Result<(Said, Identity)> {
+    let evidence = crate::trust::read(bytes, trust)?;
+    let payload = Digest::sha256(Bundle::parse(bytes)?.payload());
+    Ok((said(&evidence)?, (payload, evidence.signer.key)))
 }
 
 /// What a statement says that a trusted key has signed.
@@ -250,7 +302,8 @@ fn of_test(result: &TestResult) -> Result<Verdict> {
     }
 }
 
-fn report_of(result: &TestResult) -> Option<Digest> {
+/// The digest of the list of differences that a test result names.
+pub(super) fn report_of(result: &TestResult) -> Option<Digest> {
     result.configuration.iter().find(|resource| resource.name.as_deref() == Some(REPORT))?.digest.only()
 }
 
@@ -270,6 +323,30 @@ mod tests {
         for other in ["", "a/b", "a/2023-1.json", "a/20231114T221320Z", "a/20231314T221320Z-x", "a/é231114T2213200Z-x"]
         {
             assert_eq!(seconds_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_another_form_was_not_made_here() {
+        let subject = Digest::sha256(b"");
+        let made = path(subject, "example-org", 1_700_000_000, subject).unwrap();
+        assert!(is_made(&made, BUNDLE) && is_made(&report_path(&made), DIFFERENCES));
+        assert!(!is_made(&made, DIFFERENCES));
+        for (from, to) in [
+            ("example-org", "a/b"),
+            ("example-org", ".."),
+            ("example-org", ""),
+            ("sha256/", "sha1/"),
+            ("sha256/e", "sha256/E"),
+            ("sha256/", "x/sha256/"),
+            ("20231114T", "20231314T"),
+            ("-e3b0c44298fc", "-e3b0c44298f"),
+            ("-e3b0c44298fc", "-E3b0c44298fc"),
+            ("-e3b0c44298fc", "-notes"),
+            ("-e3b0c44298fc", "-e3b0c44298fc.old"),
+        ] {
+            let other = made.replacen(from, to, 1);
+            assert!(other != made && !is_made(&other, BUNDLE), "{other}");
         }
     }
 }

@@ -79,6 +79,22 @@ impl Log {
     }
 }
 
+/// The line of an entry, without a newline. It is read back as a reader of the log would, so that no line is written that
+/// does not hold.
+///
+/// # Errors
+///
+/// If anything does not hold of it.
+pub(super) fn written(entry: &Entry) -> Result<Vec<u8>> {
+    let line = entry.line()?;
+    let read = replay(&line, entry.seq, entry.prev);
+    match read.problems.first() {
+        Some(problem) => Err(Error::refused(format!("its line of the log would not hold: {problem}"))),
+        None if read.entry.as_ref() == Some(entry) => Ok(line),
+        None => Err(Error::refused("its line of the log would not be read back")),
+    }
+}
+
 fn replay(line: &[u8], number: u64, prev: Option<Digest>) -> Line {
     let digest = Digest::sha256(line);
     let entry = match parse(line) {
@@ -179,6 +195,20 @@ mod tests {
         assert!(shorter.holds(&heads[0]) && shorter.holds(&heads[1]) && !shorter.holds(&heads[2]));
         assert!(!shorter.holds(&Head { seq: 0, ..heads[0] }));
         assert_eq!(Log::replay(&bytes[..bytes.len() - 9]).torn, lines[2].len() - 9);
+    }
+
+    #[test]
+    fn no_line_is_written_that_would_not_be_read_back() {
+        let entry = Log::replay(&log(1)).lines.remove(0).entry.unwrap();
+        assert_eq!([written(&entry).unwrap(), b"\n".to_vec()].concat(), log(1));
+        for time in
+            ["+10000-01-01T00:00:00Z", "-0001-12-31T00:00:00Z", "2023-11-14T22:13:20.5Z", "2023-11-14T23:13:20+01:00"]
+        {
+            let other = Entry { time: time.to_owned(), ..entry.clone() };
+            assert!(written(&other).is_err(), "{time}");
+        }
+        assert!(written(&Entry { path: "x".to_owned(), ..entry.clone() }).is_err());
+        assert!(written(&Entry { name: Some("x".repeat(LINE_MAX)), ..entry }).is_err());
     }
 
     #[test]

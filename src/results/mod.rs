@@ -10,20 +10,26 @@
 //! ```
 //!
 //! [`add()`] is the one writer, [`check()`] replays what was written, [`render()`] makes a site of it. Names of files are
-//! made of digests, times and operators that were verified; no link below `DIR` is followed.
+//! made of digests, times and operators that were verified; no link below `DIR` is followed. [`trust()`] reads whose results
+//! they are.
 
 mod add;
 mod check;
 mod entry;
 mod folder;
 mod head;
+mod known;
 mod log;
 mod render;
 mod report;
+mod whose;
+mod writer;
 
-pub use add::{Added, Options, add};
+pub use add::{Options, add};
 pub use check::{Checked, Problem, check};
 pub use entry::{Entry, Said, Verdict, said};
 pub use head::{Head, HeadStatement};
 pub use log::{Line, Log};
 pub use render::{file_name, render};
+pub use whose::trust;
+pub use writer::Added;

@@ -5,12 +5,14 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Error, Result, markup, printable, thousands};
 
 /// So many differences are shown.
 const ROWS: usize = 300;
+/// So many classes.
+const CLASSES: usize = 40;
 
 /// A part of diff.json.
 #[derive(Deserialize)]
@@ -18,7 +20,7 @@ struct List {
     #[serde(default)]
     verdict: String,
     #[serde(default)]
-    counts: BTreeMap<String, u64>,
+    counts: Counts,
     #[serde(default)]
     differences: First<Item>,
     #[serde(default)]
@@ -87,18 +89,55 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
     }
 }
 
+/// The first [`CLASSES`] of the counts. Others are counted, and not kept.
+#[derive(Default)]
+struct Counts {
+    classes: Vec<(String, u64)>,
+    more: usize,
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Of(Counts);
+        impl<'de> Visitor<'de> for Of {
+            type Value = Counts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("numbers by class")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+                while self.0.classes.len() < CLASSES {
+                    match map.next_entry()? {
+                        Some(entry) => self.0.classes.push(entry),
+                        None => return Ok(self.0),
+                    }
+                }
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    self.0.more += 1;
+                }
+                Ok(self.0)
+            }
+        }
+        deserializer.deserialize_map(Of(Self::default()))
+    }
+}
+
 /// Writes it. All that comes from it is made printable, cut and escaped.
 pub(super) fn differences(page: &mut String, json: &[u8]) -> Result<()> {
     let list: List =
         serde_json::from_slice(json).map_err(|e| Error::malformed("list of differences", "diff.json", e))?;
     let text = |text: &str| markup(&printable(text.as_bytes()));
     let _ = write!(page, "<p>Verdict of the comparison: <b>{}</b>", text(&list.verdict));
-    if list.counts.is_empty() {
+    if list.counts.classes.is_empty() {
         page.push_str("; nothing differs");
     }
-    for (at, (class, count)) in list.counts.iter().enumerate() {
+    for (at, (class, count)) in list.counts.classes.iter().enumerate() {
         let count = usize::try_from(*count).unwrap_or(usize::MAX);
         let _ = write!(page, "{} {} {}", if at == 0 { ":" } else { "," }, thousands(count), text(class));
+    }
+    if list.counts.more > 0 {
+        let _ = write!(page, ", and {} more classes", thousands(list.counts.more));
     }
     page.push_str(".</p>\n");
     if !list.differences.items.is_empty() {
@@ -163,5 +202,17 @@ mod tests {
         assert!(page.contains("And 700 more"), "{page}");
         assert!(page.len() < ROWS * 8 * 1024, "{}", page.len());
         assert!(differences(&mut page, b"{\"differences\":7}").is_err());
+    }
+
+    #[test]
+    fn a_few_dozen_classes_are_shown_and_the_others_counted() {
+        let counts: serde_json::Map<_, _> = (1..=100_000).map(|n| (format!("class-{n}"), n.into())).collect();
+        let json = serde_json::json!({"schema": 1, "verdict": "different", "counts": counts});
+        let mut page = String::new();
+        differences(&mut page, &serde_json::to_vec(&json).unwrap()).unwrap();
+        assert!(page.len() < 2000, "{}", page.len());
+        assert_eq!(page.matches("class-").count(), CLASSES);
+        assert!(page.contains(&format!("and {} more classes", thousands(100_000 - CLASSES))), "{page}");
+        assert!(differences(&mut page, b"{\"counts\":[]}").is_err());
     }
 }

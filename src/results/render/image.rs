@@ -1,6 +1,6 @@
 //! The page of an image: who says what of it, and what differs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::differences::differences;
@@ -8,7 +8,7 @@ use super::page::{class, end, list, standing, start, text};
 use super::site;
 use crate::digest::Digest;
 use crate::error::{Error, Property, Result};
-use crate::results::entry::Entry;
+use crate::results::entry::{Entry, report_of};
 use crate::results::folder::Folder;
 use crate::results::report::{PACKED_MAX, unpack};
 use crate::signing::{Bundle, bundle};
@@ -32,8 +32,12 @@ pub(super) fn page(folder: &Folder, subject: Digest, entries: &[&Entry], title: 
     let platforms: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.platform.as_deref()).collect();
     list(&mut page, "Platform", platforms.into_iter());
     page.push_str("</dl></article>\n<section><h2>Statements, the newest first</h2>\n");
+    // Lists of differences that a statement names, and so its signature, with who has signed it.
+    let mut signed: BTreeMap<Digest, &Entry> = BTreeMap::new();
     for entry in entries.iter().rev() {
-        statement(&mut page, folder, entry)?;
+        if let Some(list) = statement(&mut page, folder, entry)? {
+            signed.entry(list).or_insert(entry);
+        }
     }
     page.push_str("</section>\n");
     let mut seen = BTreeSet::new();
@@ -44,8 +48,16 @@ pub(super) fn page(folder: &Folder, subject: Digest, entries: &[&Entry], title: 
         let packed = folder.read(&path, PACKED_MAX)?.ok_or_else(|| Error::missing(path.clone()))?;
         let json = unpack(&packed).map_err(|e| e.in_file(&path))?;
         same(expected, Digest::sha256(&json), &path)?;
-        let (operator, time) = (text(&entry.operator), &entry.time);
-        let _ = writeln!(page, "<section><h2>Differences, {operator}, <time>{time}</time></h2>");
+        let by = signed.get(&expected).unwrap_or(entry);
+        let (operator, time) = (text(&by.operator), &by.time);
+        if signed.contains_key(&expected) {
+            let _ = writeln!(page, "<section><h2>Differences, {operator}, <time>{time}</time></h2>");
+        } else {
+            let _ = writeln!(
+                page,
+                "<section><h2>Differences, <time>{time}</time>: kept beside it, not signed by {operator}</h2>"
+            );
+        }
         differences(&mut page, &json).map_err(|e| e.in_file(&path))?;
         page.push_str("</section>\n");
     }
@@ -59,7 +71,8 @@ pub(super) fn page(folder: &Folder, subject: Digest, entries: &[&Entry], title: 
     Ok(page)
 }
 
-fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
+/// Writes a statement, and returns the list of differences that it names.
+fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<Option<Digest>> {
     let Entry { path, verdict, .. } = entry;
     let bytes = folder.read(path, bundle::MAX as u64)?.ok_or_else(|| Error::missing(path.clone()))?;
     same(entry.bundle, bundle::digest(&bytes), path)?;
@@ -69,10 +82,13 @@ fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
     let _ = writeln!(page, "<article class={class}><h3>{}</h3>", text(&entry.operator));
     let _ = writeln!(
         page,
-        "<p class=v><b class={class}>{}</b>, <time>{}</time></p>\n<dl>",
+        "<p class=v><b class={class}>{}</b>, {}<time>{}</time></p>\n<dl>",
         site::word(*verdict),
+        // Of others, nobody has signed when they were made.
+        if matches!(statement.predicate, Predicate::Svr(_)) { "" } else { "added " },
         entry.time
     );
+    let mut named = None;
     match &statement.predicate {
         Predicate::Svr(svr) => {
             page.push_str("<dt>Statement<dd>verification result (SVR)\n");
@@ -87,6 +103,7 @@ fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
             list(page, "Run", equivalence.run.iter().map(|run| run.url.as_str()));
         }
         Predicate::TestResult(result) => {
+            named = report_of(result);
             page.push_str("<dt>Statement<dd>test result\n");
             list(page, "Failed for", result.failed_tests.iter().map(String::as_str));
             list(page, "Warned for", result.warned_tests.iter().map(String::as_str));
@@ -97,7 +114,7 @@ fn statement(page: &mut String, folder: &Folder, entry: &Entry) -> Result<()> {
         Predicate::Other(kind) => list(page, "Statement", [kind.as_str()].into_iter()),
     }
     let _ = writeln!(page, "<dt>Bundle<dd><code>v1/{}</code>\n</dl></article>", text(path));
-    Ok(())
+    Ok(named)
 }
 
 fn digest(page: &mut String, title: &str, digest: Option<Digest>) {

@@ -12,8 +12,12 @@ const START: usize = 60;
 /// A name as that of a file: lower-case letters, digits, dots and hyphens stay, `/` becomes `__`, any other byte `_` and two
 /// hexadecimal digits. A long one is cut, and ends in `_-` and the digest of all of it. No two names become one, also where a
 /// file system takes letters of both cases for the same, and none is hidden or leads anywhere.
+///
+/// A `_` is always the start of `__`, of `_` and two digits, or of `_-`, which no byte becomes. It is cut between those alone.
+/// So, read from its start, the name of a file says whether it was cut.
 pub fn file_name(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
+    let mut out = String::with_capacity(name.len().min(MAX) + 4);
+    let mut cut = 0;
     for (at, byte) in name.bytes().enumerate() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'-' => out.push(char::from(byte)),
@@ -21,9 +25,15 @@ pub fn file_name(name: &str) -> String {
             b'/' => out.push_str("__"),
             byte => drop(write!(out, "_{byte:02x}")),
         }
+        if out.len() <= START {
+            cut = out.len();
+        }
+        if out.len() > MAX {
+            break;
+        }
     }
     if out.is_empty() || out.len() > MAX {
-        out.truncate(START);
+        out.truncate(cut);
         let _ = write!(out, "_-{}", Digest::sha256(name.as_bytes()).hex());
     }
     out
@@ -50,7 +60,48 @@ pub(super) fn split(name: &str) -> (&str, Option<&str>) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The name that a file has, as far as it says it, and the digest at its end if it was cut.
+    fn read(file: &str) -> (Vec<u8>, Option<&str>) {
+        let (mut name, mut rest) = (Vec::new(), file);
+        while let Some(first) = rest.chars().next() {
+            let escape = rest.get(1..3).unwrap_or_default();
+            let (byte, length) = match first {
+                '_' if rest.starts_with("_-") => return (name, Some(&rest[2..])),
+                '_' if rest.starts_with("__") => (b'/', 2),
+                '_' => (u8::from_str_radix(escape, 16).unwrap(), 3),
+                first => (first as u8, 1),
+            };
+            name.push(byte);
+            rest = &rest[length..];
+        }
+        (name, None)
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_says_its_name_or_the_digest_of_it(name in "[a/_.\\-A0é]{0,80}|a{50,61}[/_\\-A]{0,20}(a{90,120}|-[0-9a-f]{64})") {
+            let file = file_name(&name);
+            prop_assert!(file.len() <= MAX, "{}", file);
+            match read(&file) {
+                (read, None) => prop_assert_eq!(read, name.as_bytes()),
+                (start, Some(digest)) => {
+                    prop_assert!(name.as_bytes().starts_with(&start));
+                    prop_assert_eq!(digest, Digest::sha256(name.as_bytes()).hex());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_in_an_escape_makes_no_name_that_another_has() {
+        let long = format!("{}/{}", "a".repeat(59), "a".repeat(200));
+        let other = format!("{}/-{}", "a".repeat(59), Digest::sha256(long.as_bytes()).hex());
+        assert_ne!(file_name(&long), file_name(&other));
+    }
 
     #[test]
     fn no_two_names_become_one_and_none_leads_anywhere() {

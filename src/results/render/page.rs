@@ -28,7 +28,8 @@ pub(super) fn start(page: &mut String, title: &str) {
 pub(super) fn end(page: &mut String) {
     page.push_str(
         "<footer><p>Each operator counts by the newest of its statements. That a result is of an operator was verified when it \
-         was added; <code>restamp results check</code> does so again. A result says how an image compares with one that was \
+         was added; <code>restamp results check</code> does so again. A time is the one that a verification result names; test results \
+         and equivalences name none, and have that of when they were added. A result says how an image compares with one that was \
          built again. It does not say that its source is harmless, or that a failure is tampering.</p></footer>\n</html>\n",
     );
 }

@@ -1,8 +1,11 @@
-//! `restamp results`: what is added (`add.rs`), what is noticed (`check.rs`), and the site (`site.rs`).
+//! `restamp results`: what is added (`add.rs`), what is noticed (`check.rs`), old statements that come again
+//! (`replay.rs`), whose results they are (`whose.rs`), and the site (`site.rs`).
 
 mod add;
 mod check;
+mod replay;
 mod site;
+mod whose;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

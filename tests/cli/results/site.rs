@@ -56,6 +56,29 @@ fn a_site_is_the_same_each_time_and_shows_failures_first_class() {
 }
 
 #[test]
+fn a_list_that_no_signature_names_is_not_that_of_an_operator() {
+    let lab = Lab::new();
+    let (same, failed) = (lab.same(), lab.failed());
+    let page = |out: &str| {
+        run(["results", "render", text(&lab.results()), "--out", text(&lab.path(out))]).expect(0);
+        let image = lab.path(out).join("image");
+        fs::read_to_string(image.join(&names(&image)[0])).unwrap()
+    };
+    // Whoever adds an equivalence can keep any list beside it.
+    lab.add(&same, &["--report", text(&failed.join("diff.json"))]).expect(0);
+    let unsigned = page("unsigned");
+    assert!(unsigned.contains(": kept beside it, not signed by example-org</h2>"), "{unsigned}");
+    assert!(!unsigned.contains("Differences, example-org"), "{unsigned}");
+    // A verification result says when it was made; of an equivalence, nobody has signed that.
+    assert!(unsigned.contains(", <time>2026-11-20T10:00:00Z"), "{unsigned}");
+    assert!(unsigned.contains(", added <time>2026-11-28T09:30:00Z"), "{unsigned}");
+    // Another operator's signed statement names it.
+    lab.add(&failed, &[]).expect(0);
+    let signed = page("signed");
+    assert!(signed.contains("Differences, other.example") && !signed.contains("not signed by"), "{signed}");
+}
+
+#[test]
 fn a_name_is_neither_markup_nor_a_path() {
     let lab = Lab::new();
     let evil = [
