@@ -101,7 +101,10 @@ def manifests(path):
                 elif inner["config"]["mediaType"].endswith("image.config.v1+json") or "container.image" in inner["config"]["mediaType"]:
                     config = document("blobs/" + inner["config"]["digest"].replace(":", "/"))
                     if config.get("architecture") not in (None, "unknown", ""):
-                        parts = [config["os"], config["architecture"], config.get("variant")]
+                        # A variant that goes without saying is not part of the name.
+                        said = {"amd64": "v1", "arm64": "v8"}.get(config["architecture"])
+                        variant = config.get("variant") if config.get("variant") != said else None
+                        parts = [config["os"], config["architecture"], variant]
                         yield "/".join(part for part in parts if part), one["digest"].split(":")[1]
         names = {name.removeprefix("./") for name in archive.getnames()}
         index = "index.json" if "index.json" in names else "./index.json"
