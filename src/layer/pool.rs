@@ -12,10 +12,10 @@ const MIB: u64 = 1 << 20;
 
 /// Bytes that chunks in flight may hold, compressed and uncompressed together. The promise for the whole process is
 /// 64 MiB and 8 MiB per job; the rest of it is for the encoders' tables and output buffers (up to 5 MiB per job) and
-/// for the readers (about 3 MiB per layer). Two jobs of zstd need about 23 MiB: two chunks that are compressed and one
-/// that is being filled.
+/// for the readers (about 3 MiB per layer), and for the program's own code. Two jobs of zstd need about 23 MiB: two chunks
+/// that are compressed and one that is being filled.
 const BUDGET: u64 = 20 * MIB;
-const BUDGET_PER_JOB: u64 = 3 * MIB;
+const BUDGET_PER_JOB: u64 = 5 * MIB / 2;
 
 /// A bounded pool for a whole run: threads, memory, progress, and the flag that stops the run. Clones share all of it.
 #[derive(Debug, Clone)]
